@@ -1,0 +1,70 @@
+"""Every error that callers are expected to catch by name.
+
+    EdgeTTSError                  something is wrong that a person can mend; the message says what and how
+    ├── ConfigError               config.yaml: unknown key, wrong type, impossible value
+    ├── RequestError              one request cannot be served; the daemon speaks on
+    │   ├── PayloadError          the MQTT payload is not what the API takes
+    │   ├── TextError             the text cannot be spoken (empty, too long, malformed SSML, no such language)
+    │   ├── UnknownVoiceError     no voice of that name
+    │   └── QueueFullError        the line is full and this request may not push in
+    ├── ModelError                a model set, graph or engine is missing, damaged or of the wrong kind
+    │   ├── CheckpointError       an upstream checkpoint is corrupt, hostile or of an unsupported family
+    │   └── EngineError           a loaded network refused to run
+    ├── VoiceError                a stored voice is damaged or does not fit the model set
+    ├── AudioError                a device or an audio file cannot be used
+    └── TransportError            the broker or the bucket cannot be reached or refused us
+
+A named error ends one job. Anything else is a defect: it ends the process loudly and systemd starts it again.
+"""
+
+
+class EdgeTTSError(Exception):
+    """Base of all expected errors."""
+
+
+class ConfigError(EdgeTTSError):
+    """The configuration is wrong; the message names the key."""
+
+
+class RequestError(EdgeTTSError):
+    """One request cannot be served."""
+
+
+class PayloadError(RequestError):
+    """A message's payload is malformed; the message names the offending key."""
+
+
+class TextError(RequestError):
+    """A text cannot be spoken."""
+
+
+class UnknownVoiceError(RequestError):
+    """The request names a voice that does not exist."""
+
+
+class QueueFullError(RequestError):
+    """The job queue is full."""
+
+
+class ModelError(EdgeTTSError):
+    """A model file is missing, damaged or of the wrong kind."""
+
+
+class CheckpointError(ModelError):
+    """An upstream checkpoint cannot be converted."""
+
+
+class EngineError(ModelError):
+    """A loaded network failed to run."""
+
+
+class VoiceError(EdgeTTSError):
+    """A stored voice cannot be used."""
+
+
+class AudioError(EdgeTTSError):
+    """An audio device or file cannot be used."""
+
+
+class TransportError(EdgeTTSError):
+    """A network peer (broker, bucket) cannot be used."""

@@ -1,0 +1,132 @@
+"""The frozen values that travel through the appliance. Past the edge there are no dicts, no JSON, no optional fields to check."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+
+Priority = Literal["alert", "normal", "low"]
+Stage = Literal["accepted", "started", "first_audio", "done", "interrupted", "expired", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the next semantic token is drawn. Names and defaults are those of GPT-SoVITS' api_v2."""
+
+    top_k: int = 15
+    top_p: float = 1.0
+    temperature: float = 1.0
+    repetition_penalty: float = 1.35
+    seed: int | None = None
+    """Same seed, text and voice: same speech. None draws a fresh one."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakRequest:
+    """One thing to say, already checked."""
+
+    text: str
+    id: str
+    voice: str
+    """Voice id; the edge has replaced an absent one by the default."""
+    language: str = "auto"
+    """One of the language options of `edge_tts.text` (auto, zh, en, all_zh, ...)."""
+    priority: Priority = "normal"
+    expires_at: float | None = None
+    """Deadline to begin, on the clock of `time.monotonic`, in seconds."""
+    volume: float = 1.0
+    """Linear gain, 0 to 1."""
+    speed: float = 1.0
+    split: str = "auto"
+    """How the text is cut: `auto` or upstream's cut0 to cut5."""
+    ssml: bool = False
+    fragment_interval_s: float = 0.3
+    """Silence after each segment."""
+    sampling: Sampling = field(default_factory=Sampling)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A stretch of one language inside a segment."""
+
+    language: str
+    """zh, en, ja, ko or yue."""
+    text: str
+    normalized: str
+    phonemes: tuple[str, ...]
+    word2ph: tuple[int, ...] | None
+    """Phonemes per character of `normalized` (zh, yue); None where features are not aligned to characters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of text that is spoken in one breath: the unit of synthesis."""
+
+    text: str
+    runs: tuple[Run, ...]
+    phoneme_ids: IntArray
+    """int64 [phonemes], ids of the v2 symbol table."""
+    pause_s: float | None = None
+    """Silence after the segment when the text asks for one (SSML break); None leaves it to the request."""
+    rate: float = 1.0
+    """Speed relative to the request's (SSML prosody)."""
+
+    @property
+    def normalized(self) -> str:
+        """The text as it is spoken."""
+        return "".join(run.normalized for run in self.runs)
+
+    @property
+    def phonemes(self) -> tuple[str, ...]:
+        """All phonemes of the runs in order."""
+        return tuple(p for run in self.runs for p in run.phonemes)
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """What the networks need to speak as somebody, for one model set."""
+
+    id: str
+    name: str
+    language: str
+    prompt_tokens: IntArray
+    """int64 [tokens], 25 Hz semantic tokens of the reference; may be empty."""
+    prompt_phoneme_ids: IntArray
+    """int64 [phonemes] of the reference's transcript; empty when prompt_tokens is."""
+    prompt_bert: FloatArray
+    """float32 [phonemes, 1024]; zeros for languages without BERT features."""
+    conditioning: FloatArray
+    """float32 [1, conditioning width, 1]: the speaker vector `ge`."""
+    builtin: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AudioChunk:
+    """A stretch of mono sound of one request."""
+
+    samples: FloatArray
+    """float32 [samples], within -1 to 1."""
+    sample_rate: int
+    """Hz."""
+    request_id: str
+    last: bool
+    """True on the final chunk of the request; it may be empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What became of a request, told to whoever asked."""
+
+    id: str
+    stage: Stage
+    ms: float
+    """Milliseconds since the request was accepted."""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """Stage-specific JSON values: `error` and `message` for failed, `audio_s` and `rtf` for done."""

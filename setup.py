@@ -1,0 +1,41 @@
+"""Package metadata. The import package is `edge_tts`; the distribution is `edge-ttsd` (PyPI's `edge-tts` is another project)."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = next(
+    line.split('"')[1]
+    for line in (HERE / "edge_tts" / "__init__.py").read_text(encoding="utf-8").splitlines()
+    if line.startswith("__version__")
+)
+
+setup(
+    name="edge-ttsd",
+    version=VERSION,
+    description="An on-device cloned-voice speech appliance: MQTT text in, GPT-SoVITS speech out",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    python_requires=">=3.10",
+    packages=find_packages(include=["edge_tts", "edge_tts.*"]),
+    package_data={"edge_tts": ["py.typed"], "edge_tts.text": ["data/*"]},
+    install_requires=[
+        "numpy>=1.26",
+        "onnx>=1.16",
+        "onnxruntime>=1.18",
+        "paho-mqtt>=2.1",
+        "pydantic>=2.7",
+        "pyyaml>=6",
+        "sounddevice>=0.4.6",
+        "soundfile>=0.12",
+        "soxr>=0.3.7",
+    ],
+    extras_require={
+        "jetson": ["jetson-stats>=4.2"],
+        "train": ["torch>=2.2"],
+        "test": ["pytest>=8", "pytest-timeout>=2.3", "hypothesis>=6.100", "ruff>=0.6", "mypy>=1.11", "types-PyYAML"],
+    },
+    entry_points={"console_scripts": ["edge-ttsd=edge_tts.cli:main"]},
+)
