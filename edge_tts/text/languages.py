@@ -1,0 +1,33 @@
+"""The table of languages: which module speaks which, loaded on first use. Knows nothing of segments."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Protocol, cast
+
+from edge_tts.errors import TextError
+
+MODULES = {"en": "edge_tts.text.english", "zh": "edge_tts.text.chinese"}
+"""Language to the module with its two functions. A new language is one module and one line here."""
+
+PLANNED = {"ja": "Japanese", "ko": "Korean", "yue": "Cantonese"}
+"""Languages that the options name and nothing speaks yet."""
+
+
+class Language(Protocol):
+    """What a language module offers."""
+
+    def normalize(self, text: str) -> str:
+        """The spoken form of `text`."""
+
+    def phonemize(self, normalized: str) -> tuple[list[str], list[int] | None]:
+        """v2 symbols of `normalized`, and their number per character (None: not aligned)."""
+
+
+def load_language(name: str) -> Language:
+    """The module of language `name`; raises TextError for a language that nothing here speaks."""
+    if name in PLANNED:
+        raise TextError(f"{PLANNED[name]} ({name}) is not supported yet; supported: {', '.join(sorted(MODULES))}")
+    if name not in MODULES:
+        raise TextError(f"no language {name!r}; supported: {', '.join(sorted(MODULES))}")
+    return cast(Language, importlib.import_module(MODULES[name]))

@@ -1,0 +1,36 @@
+"""The v2 phoneme symbols and their ids. Knows no language."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from functools import cache
+from importlib.resources import files
+
+import numpy as np
+
+from edge_tts.values import IntArray
+
+UNKNOWN = "UNK"
+PUNCTUATION = frozenset("!?…,.-")
+"""Marks that are phonemes of their own: the pauses of the model."""
+
+
+@cache
+def symbols() -> tuple[str, ...]:
+    """The 732 symbols; the position is the id."""
+    table = json.loads((files("edge_tts.text") / "data" / "symbols_v2.json").read_text(encoding="utf-8"))
+    return tuple(table["symbols"])
+
+
+@cache
+def symbol_ids() -> dict[str, int]:
+    """Symbol to id."""
+    return {symbol: i for i, symbol in enumerate(symbols())}
+
+
+def to_ids(phonemes: Iterable[str]) -> IntArray:
+    """Ids of `phonemes`, int64 [phonemes]; what is no symbol becomes the id of `UNK`."""
+    ids = symbol_ids()
+    unknown = ids[UNKNOWN]
+    return np.array([ids.get(p, unknown) for p in phonemes], dtype=np.int64)
