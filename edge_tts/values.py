@@ -1,9 +1,10 @@
-"""The frozen values that travel through the appliance. Past the edge there are no dicts, no JSON, no optional fields to check."""
+"""The frozen values that travel through the appliance: past the edge there are no dicts and no JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -87,6 +88,54 @@ class Segment:
     def phonemes(self) -> tuple[str, ...]:
         """All phonemes of the runs in order."""
         return tuple(p for run in self.runs for p in run.phonemes)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSizes:
+    """The numbers of a model set that the host needs to feed its graphs."""
+
+    tokens: int
+    """Semantic tokens, the end token included."""
+    bert_width: int
+    conditioning_width: int
+    latent_width: int
+    samples_per_frame: int
+    """Waveform samples per latent frame."""
+    frames_per_token: int
+    wave_halo_frames: int
+    """Latent frames on each side that can influence a sample of the wave."""
+    flow_halo_frames: int = 32
+    """Feature frames on each side that can influence a latent frame (v2: 4 flows of 4 layers of kernel 5)."""
+    speaker_width: int = 0
+    """Width of the speaker embedding that the conditioning graph takes; 0 where it takes none."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSet:
+    """Files that were made together, as `manifest.json` describes them; checked before this value exists."""
+
+    name: str
+    version: str
+    family: str
+    """v2, v2Pro, v2ProPlus or starter."""
+    precision: str
+    directory: Path
+    sample_rate: int
+    languages: tuple[str, ...]
+    licence: str
+    sizes: ModelSizes
+    default_voice: str | None
+    voices: tuple[str, ...]
+    files: Mapping[str, str]
+    """File name relative to the directory -> sha256 in hex."""
+    sampling: Sampling = field(default_factory=Sampling)
+    """What to draw with when a request does not say."""
+    max_tokens_per_phoneme: float | None = None
+    """Ends a segment that babbles; None leaves only upstream's limit."""
+
+    def graph(self, name: str) -> Path:
+        """Where the graph of that role lies: `t2s_prefill`, `t2s_step`, `encoder`, `flow`, `wave`, ..."""
+        return self.directory / f"{name}.onnx"
 
 
 @dataclass(frozen=True, slots=True)

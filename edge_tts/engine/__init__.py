@@ -1,0 +1,84 @@
+"""Arrays in, arrays out: the contract of a loaded network. It knows nothing about speech.
+
+The suffix of a model file decides who runs it: `.onnx` goes to ONNX Runtime (`ort.py`). The part of the engine package
+that speaks to another runtime implements the same two protocols, and `load_engine` is the only place that chooses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import ModelError
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """Name, shape and dtype of one input, output or buffer. A dimension given as text is decided at run time."""
+
+    name: str
+    shape: tuple[int | str, ...]
+    dtype: np.dtype[Any]
+
+
+class Buffer(Protocol):
+    """Memory that stays where the network computes; taken once, before the loop that uses it."""
+
+    @property
+    def spec(self) -> TensorSpec:
+        """Name, fixed shape and dtype."""
+
+    def read(self) -> Array:
+        """A copy on the host."""
+
+    def write(self, array: Array) -> None:
+        """Replace the content; the array has the buffer's shape and dtype."""
+
+    def prefix(self, plane: int, length: int) -> Buffer:
+        """The dense sub-array `[plane, :length]`, sharing memory."""
+
+    def write_at(self, rows: Array | Buffer, *, time: int, row: int) -> None:
+        """The strided append: `self[:, time:time + n, row] = rows[:, :n, 0]`, for `rows` [planes, n, 1, width]."""
+
+
+class Engine(Protocol):
+    """One loaded network."""
+
+    @property
+    def inputs(self) -> Mapping[str, TensorSpec]:
+        """Input name -> what it takes."""
+
+    @property
+    def outputs(self) -> Mapping[str, TensorSpec]:
+        """Output name -> what it gives."""
+
+    def empty(self, spec: TensorSpec) -> Buffer:
+        """A zeroed buffer of a fixed shape, where this engine computes. Zeroed, since NaN survives a zero weight."""
+
+    def run(self, feeds: Mapping[str, Array | Buffer]) -> dict[str, Array]:
+        """Compute all outputs. Raises `EngineError` when the feeds do not fit or the runtime fails."""
+
+    def close(self) -> None:
+        """Give back everything it holds; the engine is not used afterwards."""
+
+
+def load_engine(path: Path, *, threads: int = 0) -> Engine:
+    """Load a network for this machine.
+
+    `threads` bounds the cores one inference may use; 0 leaves it to the runtime.
+    Raises `ModelError` when the file is missing, damaged or of an unknown kind.
+    """
+    if not path.is_file():
+        raise ModelError(f"{path}: no such model file")
+    if path.suffix == ".onnx":
+        from .ort import OrtEngine  # a foreign library is loaded when it is used, not when the package is imported
+
+        return OrtEngine(path, threads=threads)
+    raise ModelError(f"{path}: cannot tell what runs a '{path.suffix}' file; expected .onnx")
