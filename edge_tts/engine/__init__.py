@@ -44,8 +44,12 @@ class Buffer(Protocol):
     def prefix(self, plane: int, length: int) -> Buffer:
         """The dense sub-array `[plane, :length]`, sharing memory."""
 
-    def write_at(self, rows: Array | Buffer, *, time: int, row: int) -> None:
-        """The strided append: `self[:, time:time + n, row] = rows[:, :n, 0]`, for `rows` [planes, n, 1, width]."""
+    def write_at(self, rows: Buffer, *, time: int, row: int, source_row: int = 0) -> None:
+        """The strided append into a slab [planes, times, batch, width], from a buffer of the same runtime.
+
+        `self[:, time:time + n, row] = rows[:, :, source_row]` for `rows` [planes, n, batch, width];
+        `rows` [planes, batch, width] counts as n = 1.
+        """
 
 
 class Engine(Protocol):
@@ -64,6 +68,9 @@ class Engine(Protocol):
 
     def run(self, feeds: Mapping[str, Array | Buffer]) -> dict[str, Array]:
         """Compute all outputs. Raises `EngineError` when the feeds do not fit or the runtime fails."""
+
+    def run_keeping(self, feeds: Mapping[str, Array | Buffer], keep: str) -> tuple[dict[str, Array], Buffer]:
+        """As `run`, but the output `keep` stays where it was computed; its buffer is valid until the next run."""
 
     def close(self) -> None:
         """Give back everything it holds; the engine is not used afterwards."""

@@ -49,9 +49,10 @@ class HostBuffer:
         view = self.array[plane, :length]
         return HostBuffer(TensorSpec(f"{self.spec.name}[{plane}]", view.shape, self.spec.dtype), view)
 
-    def write_at(self, rows: Array | Buffer, *, time: int, row: int) -> None:
-        source = _array(rows)
-        self.array[:, time : time + source.shape[1], row] = source[:, :, 0]
+    def write_at(self, rows: Buffer, *, time: int, row: int, source_row: int = 0) -> None:
+        source = _array(rows)[..., source_row, :]
+        count = 1 if source.ndim == 2 else source.shape[1]
+        self.array[:, time : time + count, row] = source.reshape(source.shape[0], count, -1)
 
 
 class OrtEngine:
@@ -92,6 +93,11 @@ class OrtEngine:
         except (*_RUNTIME_ERRORS, ValueError) as error:  # ValueError: a feed is missing or misnamed
             raise EngineError(f"{self._path}: {error}") from error
         return dict(zip(self._outputs, results, strict=True))
+
+    def run_keeping(self, feeds: Mapping[str, Array | Buffer], keep: str) -> tuple[dict[str, Array], HostBuffer]:
+        results = self.run(feeds)
+        kept = results.pop(keep)
+        return results, HostBuffer(TensorSpec(keep, kept.shape, kept.dtype), kept)
 
     def close(self) -> None:
         self._session = None

@@ -1,7 +1,8 @@
 """The numeric front ends of a reference recording: level, resampling, spectrogram, Kaldi filterbank. Pure numpy.
 
-They are computed in float32 whatever the precision of the networks. Definitions follow what GPT-SoVITS feeds
-its networks: torchaudio's windowed-sinc resampler, a magnitude spectrogram without centring, Kaldi's filterbank without dither.
+They are computed in float32 whatever the precision of the networks. Definitions follow what GPT-SoVITS feeds its
+networks: torchaudio's windowed-sinc resampler, a magnitude spectrogram without centring, Kaldi's filterbank without
+dither.
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@ encodes all tokens so far and keeps a track of features:
                                ^ played up to here: `_CONTEXT` frames before the settled end
 
 Flow and wave then run on a window that starts early enough (a receptive-field halo) to give what the whole would give.
-What is played ends `_CONTEXT` frames before the settled end, so that the next call sees the same features around the join
-and differs only by what lies beyond its right-hand context; the little that remains is cross-faded over `_FADE` frames.
+What is played ends `_CONTEXT` frames before the settled end, so that the next call sees the same features around the
+join and differs only by what lies beyond its right-hand context; the little that remains is cross-faded over `_FADE` frames.
 Nothing is shifted in time, therefore the length never depends on how the segment was cut.
 """
 
@@ -43,10 +43,10 @@ class SegmentStream:
         self._sovits = sovits
         self._phoneme_ids, self._conditioning = phoneme_ids, conditioning
         self._noise, self._noise_scale, self._speed = noise, noise_scale, speed
-        self._track: FloatArray | None = None
+        self._track: FloatArray | None = None  # features of all codes so far
         self._settled = 0  # feature frames that never change again
         self._played = 0  # spoken frames given out
-        self._tail = np.zeros(0, np.float32)  # this call's samples after `_played`, for the next cross-fade
+        self._tail: FloatArray = np.zeros(0, np.float32)  # this call's samples after `_played`, for the next cross-fade
 
     def sing(self, codes: IntArray, *, last: bool) -> FloatArray:
         """Samples that are settled now and were not given before, for all codes so far (int64 [tokens], growing).
@@ -63,9 +63,8 @@ class SegmentStream:
         stop = end if last else max(self._played, int((self._settled - _CONTEXT) / self._speed))
         if stop == self._played:
             return np.zeros(0, np.float32)
-        samples = self._render(stop, min(end, stop + _FADE), end)
+        samples = _cross_fade(self._tail, self._render(stop, min(end, stop + _FADE), end))
         given = (stop - self._played) * self._sovits.sizes.samples_per_frame
-        samples = _cross_fade(self._tail, samples)
         self._tail, self._played = samples[given:], stop
         return samples[:given]
 
@@ -75,7 +74,7 @@ class SegmentStream:
             self._track = features
             return
         known, settled = self._track.shape[2], self._settled
-        rising = (np.arange(known - settled, dtype=np.float32) + 0.5) / max(known - settled, 1)
+        rising = ((np.arange(known - settled) + 0.5) / max(known - settled, 1)).astype(np.float32)
         blended = self._track[:, :, settled:] * (1 - rising) + features[:, :, settled:known] * rising
         self._track = np.concatenate([self._track[:, :, :settled], blended, features[:, :, known:]], axis=2)
 

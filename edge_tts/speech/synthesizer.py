@@ -90,7 +90,8 @@ class Synthesizer:
                 piece = min(piece * _GROWTH, _LONGEST_PIECE)
                 due += int(piece)
                 yield song.sing(_codes(tokens), last=False)
-        yield song.sing(_codes(tokens), last=True)
+        if not should_stop():
+            yield song.sing(_codes(tokens), last=True)
 
     def _prompt(self, segment: Segment, voice: Voice) -> Prompt:
         return Prompt(

@@ -1,8 +1,8 @@
 """Phonemes and a prompt in, semantic tokens out: the GPT's decode loop over a cache that is allocated once.
 
 It drives the graphs `t2s_prefill` and `t2s_step`. The cache is one slab [2 x layers, positions, batch, width]
-(plane 2l holds the keys of layer l, plane 2l + 1 its values): time comes before batch, so that the first S positions of a
-plane are dense memory which the step reads in place, and appending a row is one strided copy for all layers together.
+(plane 2l holds the keys of layer l, plane 2l + 1 its values): time comes before batch, so that the first S positions
+of a plane are dense memory which the step reads in place, and appending a row is one strided copy for all layers together.
 """
 
 from __future__ import annotations
@@ -71,15 +71,16 @@ class SemanticDecoder:
         phonemes, length = len(prompt.phoneme_ids), len(prompt.phoneme_ids) + len(prompt.tokens)
         if length >= self._capacity:
             raise TextError(f"the text and the reference need {length} positions; at most {self._capacity - 1} fit")
-        results = self._prefill.run(
+        results, rows = self._prefill.run_keeping(
             {
                 "phoneme_ids": prompt.phoneme_ids[None],
                 "bert": prompt.bert[None],
                 "prompt_tokens": prompt.tokens[None],
                 "mask": prefill_mask(phonemes, len(prompt.tokens)),
-            }
+            },
+            keep="rows",
         )
-        self._slab.write_at(results["rows"], time=0, row=row)
+        self._slab.write_at(rows, time=0, row=row)
         self._mask[row] = _HIDDEN
         self._mask[row, :length] = 0
         self._lengths[row] = length
@@ -100,10 +101,10 @@ class SemanticDecoder:
         }
         for plane in range(self._planes):
             feeds[f"cache_{plane}"] = self._slab.prefix(plane, bucket)
-        results = self._step.run(feeds)
+        results, rows = self._step.run_keeping(feeds, keep="rows")
         for row, length in enumerate(self._lengths):
             if 0 < length < self._capacity:
-                self._slab.write_at(results["rows"][:, None, row : row + 1], time=int(length), row=row)
+                self._slab.write_at(rows, time=int(length), row=row, source_row=row)
                 self._mask[row, length] = 0
                 self._lengths[row] += 1
                 self._positions[row] += 1
