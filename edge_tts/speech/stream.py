@@ -8,8 +8,8 @@ encodes all tokens so far and keeps a track of features:
 
 Flow and wave then run on a window that starts early enough (a receptive-field halo) to give what the whole would give.
 What is played ends `_CONTEXT` frames before the settled end, so that the next call sees the same features around the
-join and differs only by what lies beyond its right-hand context; the little that remains is cross-faded over `_FADE` frames.
-Nothing is shifted in time, therefore the length never depends on how the segment was cut.
+join and differs only by what lies beyond its right-hand context; the little that remains is cross-faded over `_FADE`
+frames. Nothing is shifted in time, therefore the length never depends on how the segment was cut.
 """
 
 from __future__ import annotations

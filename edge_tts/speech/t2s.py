@@ -2,7 +2,7 @@
 
 It drives the graphs `t2s_prefill` and `t2s_step`. The cache is one slab [2 x layers, positions, batch, width]
 (plane 2l holds the keys of layer l, plane 2l + 1 its values): time comes before batch, so that the first S positions
-of a plane are dense memory which the step reads in place, and appending a row is one strided copy for all layers together.
+of a plane are dense memory which the step reads in place, and appending a row is one strided copy for all layers.
 """
 
 from __future__ import annotations
