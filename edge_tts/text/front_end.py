@@ -18,6 +18,9 @@ class TextFrontEnd:
 
     def segments(self, text: str, language: str = "auto", *, split: str = "auto", ssml: bool = False) -> list[Segment]:
         """The segments of `text` in order; empty when nothing in it can be spoken. Raises TextError."""
+        text = text.strip()
+        if text and text[-1] not in ".!?":
+            text += "."
         module = load_language("en" if language == "auto" else language)
         normalized = module.normalize(text)
         phonemes, word2ph = module.phonemize(normalized)

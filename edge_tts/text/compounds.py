@@ -1,0 +1,68 @@
+"""Splits run-together English words by word frequencies. Knows no pronunciation.
+
+Peter Norvig's method (chapter 14 of "Beautiful Data"): the most probable sequence of words under a bigram model that falls back to
+single words, a word never seen costing a factor of ten per letter. Counts: the web corpus of 10^12 words as published with
+the wordsegment package.
+"""
+
+from __future__ import annotations
+
+from functools import cache, lru_cache
+from math import log10
+
+from edge_tts.text.packed import PackedTable
+
+LONGEST_WORD = 24
+LONGEST_INPUT = 60
+"""Longer strings of letters are not words; they are cut here to keep the search short."""
+_TOTAL = log10(1024908267229)
+
+
+@cache
+def _table(name: str) -> PackedTable:
+    return PackedTable.load(name)
+
+
+def _count(table: str, key: str) -> float | None:
+    value = _table(table).get(key)
+    return None if value is None else float(value)
+
+
+@lru_cache(maxsize=4096)
+def _alone(word: str) -> float:
+    """Tenth logarithm of the probability of `word`."""
+    count = _count("en_unigrams.gz", word)
+    return (1 - len(word) if count is None else count) - _TOTAL
+
+
+def _after(word: str, previous: str) -> float:
+    """Tenth logarithm of the probability of `word` after `previous`."""
+    pair = _count("en_bigrams.gz", f"{previous} {word}")
+    return _alone(word) if pair is None else pair - _TOTAL - _alone(previous)
+
+
+def split_compound(word: str) -> list[str]:
+    """The most probable words that `word` (a to z) is made of; `[word]` when it is one."""
+    if len(word) > LONGEST_INPUT:
+        return split_compound(word[:LONGEST_INPUT]) + split_compound(word[LONGEST_INPUT:])
+    # best[end][start]: score and start of the word before, for the best reading of word[:end] whose last word starts at start
+    best: list[dict[int, tuple[float, int]]] = [{} for _ in range(len(word) + 1)]
+    for end in range(1, len(word) + 1):
+        for start in range(max(0, end - LONGEST_WORD), end):
+            piece = word[start:end]
+            if start == 0:
+                best[end][0] = (_alone(piece), 0)
+            else:
+                best[end][start] = max(
+                    (score + _after(piece, word[p:start]), p) for p, (score, _) in best[start].items()
+                )
+    return _trace(word, best)
+
+
+def _trace(word: str, best: list[dict[int, tuple[float, int]]]) -> list[str]:
+    end, pieces = len(word), []
+    start = max(best[end], key=lambda s: best[end][s][0])
+    while end > 0:
+        pieces.append(word[start:end])
+        start, end = best[end][start][1], start
+    return pieces[::-1]

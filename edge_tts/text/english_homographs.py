@@ -1,0 +1,123 @@
+"""Which of two readings an English homograph has, by its neighbours. Knows no tagger: a few rules decide verb or not.
+
+The pairs of readings are g2p_en's (Apache-2.0) and, below, some that everyday sentences at home need.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+
+_MORE = """
+wind|w ay1 n d|w ih1 n d|v
+winds|w ay1 n d z|w ih1 n d z|v
+live|l ih1 v|l ay1 v|v
+lives|l ih1 v z|l ay1 v z|v
+lead|l iy1 d|l iy1 d|v
+tear|t eh1 r|t ih1 r|v
+tears|t eh1 r z|t ih1 r z|v
+bow|b aw1|b ow1|v
+sow|s ow1|s aw1|v
+"""
+
+_BEFORE_VERB = frozenset(
+    "to please let's lets not never always often usually sometimes can could will would shall should may might must do does did "
+    "don't doesn't didn't can't couldn't won't wouldn't shouldn't mustn't i you we they he she it who i'll you'll we'll they'll "
+    "he'll she'll it'll i'd you'd we'd they'd he'd she'd cannot and then help also just people".split()
+)
+_BEFORE_NOUN = frozenset(
+    "the a an this that these those my your his her its our their whose some any no every each another of in on at by for with from "
+    "into about is are was were be been am very more most less so too as quite new old next last first second good bad big small "
+    "high low strong great own same other single whole full such what which per one two three four five six seven eight nine ten "
+    "i'm you're it's he's she's we're they're".split()
+)
+_OBJECT = frozenset(
+    "the a an this that these those my your his her its our their me you him us them it all every each some any both one two three four five six seven eight nine ten twenty".split()
+)
+_HAVE = frozenset("have has had i've you've we've they've he's she's was were been be being is are having".split())
+_PAST = frozenset("yesterday ago last already once earlier".split())
+
+
+@cache
+def _readings() -> dict[str, tuple[list[str], list[str], str]]:
+    """Word to (reading when it has the part of speech, reading otherwise, part of speech)."""
+    lines = (files("edge_tts.text") / "data" / "en_homographs.txt").read_text(encoding="utf-8").split("\n")
+    table = {}
+    for line in [*lines, *_MORE.split("\n")]:
+        if line and not line.startswith("#"):
+            word, first, second, tag = line.split("|")
+            table[word] = (first.upper().split(), second.upper().split(), tag)
+    return table
+
+
+def reading(words: Sequence[str], at: int) -> list[str] | None:
+    """Phonemes of the homograph `words[at]` in its sentence (lower case, marks are items); None when it is none."""
+    found = _readings().get(words[at])
+    if found is None:
+        return None
+    first, second, tag = found
+    return first if _has_tag(words, at, tag) else second
+
+
+def _has_tag(words: Sequence[str], at: int, tag: str) -> bool:
+    before = words[at - 1] if at else ""
+    after = words[at + 1] if at + 1 < len(words) else ""
+    if words[at] == "read":
+        return not (before in _HAVE or before in {"he", "she", "it"} or _PAST & set(words))
+    if words[at] == "used":
+        return after != "to" or before in _HAVE
+    if tag == "n":
+        return before in _BEFORE_NOUN and before not in {
+            "is",
+            "are",
+            "was",
+            "were",
+            "be",
+            "very",
+            "so",
+            "too",
+            "quite",
+            "am",
+        }
+    if tag == "adj":
+        return before not in {"a", "an", "the", "this", "that"} or after not in {
+            "",
+            ".",
+            ",",
+            "of",
+            "is",
+            "was",
+            "?",
+            "!",
+        }
+    return _is_verb(words[at], before, after)
+
+
+def _is_verb(word: str, before: str, after: str) -> bool:
+    starts = not before or not before[0].isalpha()
+    if word == "live":
+        return before in _BEFORE_VERB or (
+            before.endswith("s") and before not in _BEFORE_NOUN and after in {"in", "at", "on", "near"}
+        )
+    if before == "to" or before in _BEFORE_VERB:
+        return not (before in {"and", "also", "just", "to"} and after in {"is", "was", "are", "were"})
+    if before in _BEFORE_NOUN:
+        return False
+    if starts:
+        return after in _OBJECT
+    if word.endswith("s") and not word.endswith("ss"):
+        return after in _OBJECT or after in {
+            "at",
+            "to",
+            "in",
+            "when",
+            "before",
+            "after",
+            "on",
+            "with",
+            "up",
+            "down",
+            "from",
+        }
+    return after in _OBJECT or (before.endswith("s") and not before.endswith(("ss", "'s")))

@@ -1,0 +1,71 @@
+"""Letters to phonemes for English words that no dictionary has: the g2p_en network in numpy. Knows no sentences.
+
+The network (Kyubyong Park, https://github.com/Kyubyong/g2p, Apache-2.0) is a GRU encoder over letters and a greedy GRU decoder
+over phonemes, 128 units wide. Its weights ship as float16 beside this module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from importlib.resources import as_file, files
+
+import numpy as np
+import numpy.typing as npt
+
+_Array = npt.NDArray[np.float32]
+
+LONGEST = 20
+"""Phonemes at most: the decoder of the published network stops there too."""
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+_FIRST_LETTER, _UNKNOWN_LETTER, _END_OF_WORD = 3, 1, 2
+_START, _STOP = 2, 3
+_PHONEMES = (
+    "AA0 AA1 AA2 AE0 AE1 AE2 AH0 AH1 AH2 AO0 AO1 AO2 AW0 AW1 AW2 AY0 AY1 AY2 B CH D DH EH0 EH1 EH2 ER0 ER1 ER2 EY0 EY1 EY2 "
+    "F G HH IH0 IH1 IH2 IY0 IY1 IY2 JH K L M N NG OW0 OW1 OW2 OY0 OY1 OY2 P R S SH T TH UH0 UH1 UH2 UW UW0 UW1 UW2 V W Y Z ZH"
+).split()
+_FIRST_PHONEME = 4
+
+
+@cache
+def _weights() -> dict[str, _Array]:
+    with (
+        as_file(files("edge_tts.text") / "data" / "en_neural.npz") as path,
+        np.load(path, allow_pickle=False) as arrays,
+    ):
+        return {name: arrays[name].astype(np.float32) for name in arrays.files}
+
+
+def _cell(side: str) -> Callable[[_Array, _Array], _Array]:
+    """One step of the GRU of `side` (enc or dec): (input [64], state [128]) -> state [128]; gates in the order r, z, n."""
+    w = _weights()
+    w_ih, w_hh, b_ih, b_hh = (w[f"{side}_{name}"] for name in ("w_ih", "w_hh", "b_ih", "b_hh"))
+    width = w_hh.shape[1]
+
+    def step(x: _Array, h: _Array) -> _Array:
+        from_input, from_state = w_ih @ x + b_ih, w_hh @ h + b_hh
+        gates = 1 / (1 + np.exp(-(from_input[: 2 * width] + from_state[: 2 * width])))
+        reset, keep = gates[:width], gates[width:]
+        new = np.tanh(from_input[2 * width :] + reset * from_state[2 * width :])
+        return np.asarray((1 - keep) * new + keep * h, dtype=np.float32)
+
+    return step
+
+
+def predict(word: str) -> list[str]:
+    """Phonemes of a lower-case `word`: the most probable one at each step, until the stop sign."""
+    w = _weights()
+    letters = [_FIRST_LETTER + i if (i := _LETTERS.find(c)) >= 0 else _UNKNOWN_LETTER for c in word]
+    state: _Array = np.zeros(w["enc_w_hh"].shape[1], dtype=np.float32)
+    step = _cell("enc")
+    for letter in [*letters, _END_OF_WORD]:
+        state = step(w["enc_emb"][letter], state)
+    step, last, phonemes = _cell("dec"), _START, []
+    for _ in range(LONGEST):
+        state = step(w["dec_emb"][last], state)
+        last = int((w["fc_w"] @ state + w["fc_b"]).argmax())
+        if last == _STOP:
+            break
+        if last >= _FIRST_PHONEME:
+            phonemes.append(_PHONEMES[last - _FIRST_PHONEME])
+    return phonemes
