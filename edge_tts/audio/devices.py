@@ -1,0 +1,113 @@
+"""Loudspeakers: what one can do, and PortAudio's. sounddevice's one home; knows nothing of requests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any, Protocol
+
+import numpy as np
+
+from edge_tts.audio.wave import Resampler
+from edge_tts.errors import AudioError
+from edge_tts.values import FloatArray
+
+
+class Loudspeaker(Protocol):
+    """Takes mono float32 samples at `sample_rate` Hz. Each call may wait; AudioError when the device is gone."""
+
+    sample_rate: int
+
+    def write(self, samples: FloatArray) -> None:
+        """Play float32 [n]; returns when the device has taken them, which is before they are heard."""
+
+    def drain(self) -> None:
+        """Wait until everything written has been heard."""
+
+    def close(self) -> None:
+        """Give the device back. What has not been heard is lost."""
+
+
+OpenLoudspeaker = Callable[[int], Loudspeaker]
+"""Opens the loudspeaker for a sample rate in Hz."""
+
+
+class PortAudioLoudspeaker:
+    """A sound card by way of PortAudio. Resamples when the device refuses the rate of the voice."""
+
+    def __init__(self, *, sample_rate: int, device: str | int | None = None) -> None:
+        self.sample_rate = sample_rate
+        self._sounddevice = _sounddevice()
+        rate = self._device_rate(device)
+        self._resampler = None if rate == sample_rate else Resampler(source_hz=sample_rate, target_hz=rate)
+        try:
+            self._stream: Any = self._sounddevice.OutputStream(
+                samplerate=rate, device=device, channels=1, dtype="float32", latency="high"
+            )
+            self._stream.start()
+        except (self._sounddevice.PortAudioError, ValueError) as refused:
+            raise AudioError(f"loudspeaker {device or '(default)'}: {refused}") from refused
+        self._tail = np.zeros(int(rate * self._stream.latency) + 1, np.float32)
+
+    def write(self, samples: FloatArray) -> None:
+        """Play float32 [n] at `sample_rate`."""
+        self._put(self._resampler.push(samples) if self._resampler else samples)
+
+    def drain(self) -> None:
+        """Push a buffer's length of silence behind the last sample: once it is taken, all before it was played."""
+        if self._resampler:
+            self._put(self._resampler.push(np.zeros(0, np.float32), last=True))
+        self._put(self._tail)
+
+    def close(self) -> None:
+        """Stop at once and free the device."""
+        try:
+            self._stream.abort()
+            self._stream.close()
+        except self._sounddevice.PortAudioError as gone:
+            raise AudioError(f"the loudspeaker could not be closed: {gone}") from gone
+
+    def __enter__(self) -> PortAudioLoudspeaker:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _put(self, samples: FloatArray) -> None:
+        try:
+            self._stream.write(np.ascontiguousarray(samples, dtype=np.float32).reshape(-1, 1))
+        except self._sounddevice.PortAudioError as gone:
+            raise AudioError(f"the loudspeaker stopped taking sound: {gone}") from gone
+
+    def _device_rate(self, device: str | int | None) -> int:
+        """The voice's rate if the device takes it, else the device's own."""
+        try:
+            self._sounddevice.check_output_settings(device=device, channels=1, samplerate=self.sample_rate)
+        except (self._sounddevice.PortAudioError, ValueError) as refused:
+            try:
+                return int(self._sounddevice.query_devices(device, "output")["default_samplerate"])
+            except (self._sounddevice.PortAudioError, ValueError):
+                raise AudioError(f"loudspeaker {device or '(default)'}: {refused}") from refused
+        return self.sample_rate
+
+
+def has_loudspeaker() -> bool:
+    """Whether PortAudio is installed and finds a device to play on."""
+    try:
+        sounddevice = _sounddevice()
+    except AudioError:
+        return False
+    try:
+        sounddevice.query_devices(None, "output")
+    except (sounddevice.PortAudioError, ValueError):
+        return False
+    return True
+
+
+def _sounddevice() -> ModuleType:
+    """sounddevice, imported on first use: without libportaudio the import fails, and a WAV file needs no sound card."""
+    try:
+        import sounddevice
+    except OSError as missing:
+        raise AudioError("PortAudio is not installed: apt install libportaudio2") from missing
+    return sounddevice  # type: ignore[no-any-return]  # sounddevice ships no types

@@ -1,0 +1,219 @@
+"""The command line: one short function per command. Knows the arguments; the work is done elsewhere."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import json
+import logging
+import sys
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from edge_tts import __version__
+from edge_tts.audio.devices import PortAudioLoudspeaker
+from edge_tts.audio.wave import WavFile
+from edge_tts.config import Config, load_config, resolve
+from edge_tts.daemon import default_voice, open_model, open_synthesizer, run
+from edge_tts.errors import ConfigError, EdgeTTSError
+from edge_tts.store.models import find_model_set, installed_model_sets, verify_model_set
+from edge_tts.store.voices import BuiltinVoices
+from edge_tts.values import SpeakRequest
+
+CONFIG_PLACES = (Path("config.yaml"), Path("/etc/edge-tts/config.yaml"))
+"""Where the configuration is looked for when -c is not given; without any, every key has its default."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit status. Expected errors become one line on stderr and status 1."""
+    arguments = _parser().parse_args(argv)
+    try:
+        refuse_name_clash()
+        config = _config(arguments.config)
+        logging.basicConfig(level=config.log.level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        return int(arguments.command(arguments, config))
+    except EdgeTTSError as error:
+        print(f"edge-ttsd: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def refuse_name_clash() -> None:
+    """PyPI's edge-tts is another project that also imports as edge_tts: sharing an environment breaks both."""
+    try:
+        other = importlib.metadata.distribution("edge-tts")
+    except importlib.metadata.PackageNotFoundError:
+        return
+    raise ConfigError(
+        f"PyPI's edge-tts {other.version} is installed in this Python environment ({sys.prefix}); it overwrites the "
+        "package edge_tts that edge-ttsd needs. Use a virtual environment of its own for each, "
+        "or: pip uninstall edge-tts && pip install --force-reinstall edge-ttsd"
+    )
+
+
+def command_run(arguments: argparse.Namespace, config: Config) -> int:
+    """Be the daemon."""
+    return run(config)
+
+
+def command_say(arguments: argparse.Namespace, config: Config) -> int:
+    """Speak one text without a broker, through the same Synthesizer.stream as the daemon."""
+    model = open_model(config)
+    request = SpeakRequest(
+        text=arguments.text,
+        id=uuid.uuid4().hex[:12],
+        voice=arguments.voice or default_voice(config, model),
+        language=arguments.language,
+        speed=arguments.speed,
+        split=arguments.split,
+        ssml=arguments.ssml,
+        sampling=replace(model.sampling, seed=arguments.seed),
+    )
+    voice = BuiltinVoices(model).load(request.voice)
+    began, samples, first_s = time.monotonic(), 0, None
+    with open_synthesizer(model) as synthesizer:
+        loaded = time.monotonic()
+        if arguments.out:
+            sink: WavFile | PortAudioLoudspeaker = WavFile(path=Path(arguments.out), sample_rate=model.sample_rate)
+        else:
+            sink = PortAudioLoudspeaker(sample_rate=model.sample_rate, device=config.audio.device)
+        with sink:
+            for chunk in synthesizer.stream(request, voice, lambda: False):
+                first_s = first_s or time.monotonic() - loaded
+                sink.write(chunk.samples)
+                samples += len(chunk.samples)
+            sink.drain()
+    spoken_s = samples / model.sample_rate
+    print(f"{spoken_s:.2f} s of speech; loaded in {loaded - began:.2f} s, first sound after {first_s or 0:.2f} s")
+    if arguments.out:
+        print(arguments.out)
+    return 0
+
+
+def command_voices_list(arguments: argparse.Namespace, config: Config) -> int:
+    """Print the voices of the configured model set, the default one marked."""
+    model = find_model_set(Path(config.models.dir), config.models.name)
+    default = default_voice(config, model)
+    for card in BuiltinVoices(model).cards():
+        print(f"{'*' if card.id == default else ' '} {card.id:20} {card.language:6} {card.name}")
+    return 0
+
+
+def command_models_list(arguments: argparse.Namespace, config: Config) -> int:
+    """Print the installed model sets, the configured one marked."""
+    for name in installed_model_sets(Path(config.models.dir)):
+        print(f"{'*' if name == config.models.name else ' '} {name}")
+    return 0
+
+
+def command_models_show(arguments: argparse.Namespace, config: Config) -> int:
+    """Print the manifest of a model set."""
+    model = find_model_set(Path(config.models.dir), arguments.name or config.models.name)
+    print(json.dumps(json.loads((model.directory / "manifest.json").read_bytes()), indent=2, ensure_ascii=False))
+    return 0
+
+
+def command_models_verify(arguments: argparse.Namespace, config: Config) -> int:
+    """Compare every file of a model set with its manifest."""
+    model = find_model_set(Path(config.models.dir), arguments.name or config.models.name)
+    verify_model_set(model)
+    print(f"{model.name}: {len(model.files)} files are as the manifest says")
+    return 0
+
+
+def _config(path: Path | None) -> Config:
+    if path is not None:
+        return load_config(path)
+    for place in CONFIG_PLACES:
+        if place.exists():
+            return load_config(place)
+    return resolve(Config(), Path.cwd())
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="edge-ttsd",
+        description="A line of text arrives over MQTT, and the room hears it in a voice its owner enrolled.",
+        epilog="Every key of the configuration is explained in config.yaml, the MQTT topics in README.md.",
+    )
+    parser.add_argument("--version", action="version", version=f"edge-ttsd {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_run(commands)
+    _add_say(commands)
+    _add_voices(commands)
+    _add_models(commands)
+    return parser
+
+
+_Commands = argparse._SubParsersAction  # argparse offers no public name for what add_subparsers returns
+
+
+def _add(
+    commands: _Commands[argparse.ArgumentParser], name: str, *, says: str, more: str = ""
+) -> argparse.ArgumentParser:
+    """A command with `-c`; `says` is its line in the list of commands."""
+    parser = commands.add_parser(name, help=says, description=f"{says[0].upper()}{says[1:]}. {more}")
+    parser.add_argument(
+        "-c",
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="configuration (default: ./config.yaml, then /etc/edge-tts/config.yaml, then each key's own default)",
+    )
+    return parser
+
+
+def _add_run(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = _add(
+        commands,
+        "run",
+        says="be the daemon: listen on MQTT and speak",
+        more="Serves until SIGTERM or Ctrl-C. A broker that is away is waited for. Tells systemd when it is ready "
+        "(Type=notify) and feeds its watchdog while all parts make progress.",
+    )
+    parser.set_defaults(command=command_run)
+
+
+def _add_say(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = _add(
+        commands,
+        "say",
+        says="speak one text, without a broker",
+        more="Example: edge-ttsd say 'The kettle has boiled.' --out kettle.wav",
+    )
+    parser.add_argument("text", help="what to say")
+    parser.add_argument("--voice", metavar="V", help="voice id as `edge-ttsd voices list` prints it (default: the default voice)")
+    parser.add_argument("--language", default="auto", help="language option of the text (default: auto)")
+    parser.add_argument("--speed", type=float, default=1.0, help="1.3 is faster (default: 1.0)")
+    parser.add_argument("--seed", type=int, help="same seed, same speech (default: a fresh one)")
+    parser.add_argument("--split", default="auto", help="how the text is cut: auto, cut0 ... cut5 (default: auto)")
+    parser.add_argument("--ssml", action="store_true", help="the text is SSML")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--out", metavar="FILE.wav", help="write a WAV file instead of playing")
+    where.add_argument("--play", action="store_true", help="play on the loudspeaker (what happens without --out)")
+    parser.set_defaults(command=command_say)
+
+
+def _add_voices(commands: _Commands[argparse.ArgumentParser]) -> None:
+    group = commands.add_parser("voices", help="list the voices").add_subparsers(required=True, metavar="COMMAND")
+    parser = _add(group, "list", says="print the voices that can speak; * marks the default")
+    parser.set_defaults(command=command_voices_list)
+
+
+def _add_models(commands: _Commands[argparse.ArgumentParser]) -> None:
+    group = commands.add_parser("models", help="list, show or verify model sets").add_subparsers(
+        required=True, metavar="COMMAND"
+    )
+    parser = _add(group, "list", says="print the installed model sets; * marks the configured one")
+    parser.set_defaults(command=command_models_list)
+    for name, says, command in (
+        ("show", "print the manifest of a model set", command_models_show),
+        ("verify", "compare every file of a model set with its manifest", command_models_verify),
+    ):
+        parser = _add(group, name, says=says)
+        parser.add_argument("name", nargs="?", help="model set; the configured one if absent")
+        parser.set_defaults(command=command)

@@ -1,0 +1,112 @@
+"""config.yaml -> a frozen Config. Knows each key, its default and its limits, not what they set in motion."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+
+from edge_tts.errors import ConfigError
+from edge_tts.schema import Field, Record, check
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+"""Something that becomes a topic level or a folder: letters, digits, - and _."""
+
+
+class MqttConfig(Record):
+    """Where the broker is and how to talk to it."""
+
+    host: str = "localhost"
+    port: int = Field(default=1883, ge=1, le=65535)
+    protocol: Literal["5", "3.1.1"] = "5"
+    base_topic: str = Field(default="edge-tts", pattern=r"^[^#+/\x00]+(/[^#+/\x00]+)*$")
+    client_id: str | None = None
+    username: str | None = None
+    password_file: str | None = None
+    tls: bool = False
+    ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+    keepalive_s: int = Field(default=30, ge=5, le=3600)
+    session_expiry_s: int = Field(default=86400, ge=0, le=4294967294)
+    reconnect_min_s: float = Field(default=0.5, gt=0, le=60)
+    reconnect_max_s: float = Field(default=30.0, gt=0, le=3600)
+
+
+class ModelsConfig(Record):
+    """Which model set speaks."""
+
+    dir: str = "models"
+    name: Name = "starter"
+    verify: bool = True
+
+
+class AudioConfig(Record):
+    """Where the sound goes."""
+
+    output: Literal["speaker", "file"] = "speaker"
+    device: str | int | None = None
+    file: str = ".state/edge-tts.wav"
+    volume: float = Field(default=100.0, ge=0, le=100)
+    buffer_s: float = Field(default=10.0, ge=0.5, le=600)
+    fade_ms: float = Field(default=30.0, ge=1, le=1000)
+    keep_open: bool = True
+
+
+class LimitsConfig(Record):
+    """What one message and the waiting line may ask of the machine."""
+
+    queue: int = Field(default=16, ge=1, le=10000)
+    text_chars: int = Field(default=2000, ge=1, le=100000)
+    payload_bytes: int = Field(default=65536, ge=256, le=16777216)
+
+
+class HealthConfig(Record):
+    """When a part that shows no progress counts as stuck."""
+
+    stall_s: float = Field(default=60.0, ge=1, le=3600)
+
+
+class LogConfig(Record):
+    """How much is written to the journal."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Config(Record):
+    """The whole of config.yaml."""
+
+    device: Name = "home"
+    voice: str | None = None
+    mqtt: MqttConfig = MqttConfig()
+    models: ModelsConfig = ModelsConfig()
+    audio: AudioConfig = AudioConfig()
+    limits: LimitsConfig = LimitsConfig()
+    health: HealthConfig = HealthConfig()
+    log: LogConfig = LogConfig()
+
+
+def load_config(path: Path) -> Config:
+    """Read and check `path`; relative paths inside it are taken from the folder it lies in. Raises ConfigError."""
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as missing:
+        raise ConfigError(f"{path}: cannot be read ({missing.strerror})") from missing
+    except (yaml.YAMLError, UnicodeDecodeError) as broken:
+        raise ConfigError(f"{path}: is not YAML: {broken}") from broken
+    config = check(Config, {} if raw is None else raw, error=ConfigError, what=str(path))
+    return resolve(config, path.parent)
+
+
+def resolve(config: Config, folder: Path) -> Config:
+    """`config` with its relative paths made absolute, seen from `folder`."""
+
+    def absolute(value: str | None) -> str | None:
+        return None if value is None else str((folder / Path(value).expanduser()).resolve())
+
+    secrets = ("password_file", "ca_file", "cert_file", "key_file")
+    mqtt = config.mqtt.model_copy(update={key: absolute(getattr(config.mqtt, key)) for key in secrets})
+    models = config.models.model_copy(update={"dir": absolute(config.models.dir)})
+    audio = config.audio.model_copy(update={"file": absolute(config.audio.file)})
+    return config.model_copy(update={"mqtt": mqtt, "models": models, "audio": audio})

@@ -1,0 +1,195 @@
+"""The wiring: which part gets which other, in one ExitStack. Starts bottom up, stops in reverse; does no other work."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import edge_tts
+from edge_tts.audio.devices import Loudspeaker, OpenLoudspeaker, PortAudioLoudspeaker
+from edge_tts.audio.wave import WavFile
+from edge_tts.config import AudioConfig, Config
+from edge_tts.errors import ConfigError
+from edge_tts.service.board import Board, State
+from edge_tts.service.desk import Desk, Rules
+from edge_tts.service.health import Health, sd_notify, watchdog_interval_s
+from edge_tts.service.jobs import JobQueue
+from edge_tts.service.mqtt import MqttLink
+from edge_tts.service.part import Fatal
+from edge_tts.service.payloads import SayPayload
+from edge_tts.service.player import Player
+from edge_tts.service.worker import Speaker, Worker
+from edge_tts.speech import Synthesizer, load_synthesizer
+from edge_tts.store.models import find_model_set, verify_model_set
+from edge_tts.store.voices import BuiltinVoices
+from edge_tts.text import TextFrontEnd
+from edge_tts.values import ModelSet
+
+log = logging.getLogger(__name__)
+
+CLOSING_S = 3.0
+"""How long a stop waits for the sound to fade out and the last report to be sent."""
+LOOK_S = 5.0
+"""How often the main thread looks for stuck parts when systemd does not ask more often."""
+
+
+class Stop:
+    """Why and when the process should end. A surprise in any thread ends it with a failure."""
+
+    def __init__(self) -> None:
+        self.event = threading.Event()
+        self.failed = False
+
+    def fatal(self, part: str, surprise: BaseException) -> None:
+        """A part met something it cannot name: end the process loudly, and let systemd start a fresh one."""
+        log.critical("%s failed, so the process ends: %r", part, surprise, exc_info=surprise)
+        self.failed = True
+        self.event.set()
+
+
+def open_model(config: Config) -> ModelSet:
+    """The configured model set, its files compared with the manifest unless configured not to. Raises ModelError."""
+    model = find_model_set(Path(config.models.dir), config.models.name)
+    if config.models.verify:
+        verify_model_set(model)
+    return model
+
+
+@contextmanager
+def open_synthesizer(model: ModelSet, *, threads: int = 0) -> Iterator[Synthesizer]:
+    """The networks of a model set, loaded; they are given back at the end. Raises ModelError."""
+    with ExitStack() as stack:
+        yield load_synthesizer(model, TextFrontEnd(), stack, threads=threads)
+
+
+def loudspeaker_for(audio: AudioConfig) -> OpenLoudspeaker:
+    """How to open the configured loudspeaker."""
+
+    def open_loudspeaker(sample_rate: int) -> Loudspeaker:
+        if audio.output == "file":
+            return WavFile(path=Path(audio.file), sample_rate=sample_rate)
+        return PortAudioLoudspeaker(sample_rate=sample_rate, device=audio.device)
+
+    return open_loudspeaker
+
+
+def default_voice(config: Config, model: ModelSet) -> str:
+    """The voice that speaks when a request names none. Raises ConfigError when there is no such voice."""
+    voice = config.voice or model.default_voice or (model.voices[0] if model.voices else "")
+    if voice not in model.voices:
+        known = ", ".join(model.voices) or "none"
+        raise ConfigError(f"voice: the model set {model.name} has no voice '{voice}'; it has: {known}")
+    return voice
+
+
+@contextmanager
+def running(
+    config: Config,
+    *,
+    model: ModelSet,
+    load: Callable[[], AbstractContextManager[Speaker]],
+    open_loudspeaker: OpenLoudspeaker,
+    fatal: Fatal,
+    clock: Callable[[], float] = time.monotonic,
+    new_id: Callable[[], str] = lambda: uuid.uuid4().hex[:12],
+) -> Iterator[Health]:
+    """The appliance, up and serving, until the block ends. What cannot start raises its named error here."""
+    voices, voice = BuiltinVoices(model), default_voice(config, model)
+    health = Health(stall_s=config.health.stall_s, clock=clock)
+    board = Board(state=State(voice=voice, volume=config.audio.volume))
+    jobs = JobQueue(
+        capacity=config.limits.queue,
+        report=board.report,
+        changed=lambda speaking, waiting: board.update(speaking=speaking, waiting=waiting),
+        clock=clock,
+    )
+    player = Player(
+        open_loudspeaker=open_loudspeaker,
+        first_audio=lambda job: jobs.report(job, "first_audio"),
+        clock=clock,
+        pulse=health.pulse("player"),
+        fatal=fatal,
+        buffer_s=config.audio.buffer_s,
+        fade_s=config.audio.fade_ms / 1000,
+        volume=config.audio.volume / 100,
+        keep_open=config.audio.keep_open or config.audio.output == "file",
+    )
+    worker = Worker(
+        load=load, voice=voices.load, jobs=jobs, player=player, pulse=health.pulse("worker"), fatal=fatal, clock=clock
+    )
+    rules = Rules(
+        voices=voices.ids(),
+        sampling=model.sampling,
+        text_chars=config.limits.text_chars,
+        payload_bytes=config.limits.payload_bytes,
+    )
+    desk = Desk(rules=rules, voice=voice, jobs=jobs, player=player, board=board, clock=clock, new_id=new_id)
+    link = MqttLink(
+        config=config.mqtt, device=config.device, board=board, commands=desk.commands, handle=desk.handle, fatal=fatal
+    )
+    board.put("voices", {"default": voice, "voices": [asdict(card) for card in voices.cards()]})
+    board.put("capabilities", capabilities(config, model, desk.commands))
+    with ExitStack() as parts:
+        parts.enter_context(player)
+        parts.enter_context(worker)
+        parts.enter_context(link)
+        parts.callback(jobs.close, CLOSING_S)
+        yield health
+
+
+def capabilities(config: Config, model: ModelSet, commands: tuple[str, ...]) -> dict[str, Any]:
+    """What this device can do, for whoever wants to talk to it."""
+    return {
+        "version": edge_tts.__version__,
+        "model": {
+            "name": model.name,
+            "version": model.version,
+            "family": model.family,
+            "languages": list(model.languages),
+            "sample_rate": model.sample_rate,
+        },
+        "commands": list(commands),
+        "limits": config.limits.model_dump(),
+        "say": SayPayload.model_json_schema(),
+    }
+
+
+def run(config: Config) -> int:
+    """Serve until SIGTERM or SIGINT (0), or until a part fails (1). Raises EdgeTTSError when it cannot start."""
+    stop = Stop()
+    model = open_model(config)
+    log.info("loading model set %s %s (%s)", model.name, model.version, model.family)
+    with running(
+        config,
+        model=model,
+        load=lambda: open_synthesizer(model),
+        open_loudspeaker=loudspeaker_for(config.audio),
+        fatal=stop.fatal,
+    ) as health:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.event.set())
+        sd_notify(f"READY=1\nMAINPID={os.getpid()}\nSTATUS=Listening as {config.mqtt.base_topic}/{config.device}")
+        log.info("ready: listening as %s/%s", config.mqtt.base_topic, config.device)
+        watch(stop.event, health)
+        sd_notify("STOPPING=1")
+    return 1 if stop.failed else 0
+
+
+def watch(stop: threading.Event, health: Health) -> None:
+    """Feed systemd's watchdog while every part shows progress. A stuck part starves it, and systemd restarts us."""
+    interval_s = watchdog_interval_s() or LOOK_S
+    while not stop.wait(interval_s):
+        stuck = health.stuck()
+        if stuck:
+            log.critical("no progress from %s", ", ".join(stuck))
+        else:
+            sd_notify("WATCHDOG=1")

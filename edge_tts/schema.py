@@ -1,0 +1,73 @@
+"""Records read from outside (YAML, JSON): pydantic's one home. Knows nothing of where a record came from.
+
+A record is frozen, its types are strict, and a key it does not know is an error that names the nearest known one.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+__all__ = ["ConfigDict", "Field", "Record", "check", "check_json", "field_validator", "nearest"]
+
+
+class Record(BaseModel):
+    """Base of every record: frozen, strict types, no unknown keys, no NaN."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, hide_input_in_errors=True)
+
+
+RecordT = TypeVar("RecordT", bound=BaseModel)
+
+
+def check(kind: type[RecordT], value: Any, *, error: type[Exception], what: str) -> RecordT:
+    """`value` as a `kind`; `what` opens the message of the `error` that is raised otherwise."""
+    try:
+        return kind.model_validate(value)
+    except ValidationError as invalid:
+        raise error(f"{what}: {_explain(kind, invalid)}") from invalid
+
+
+def check_json(kind: type[RecordT], payload: bytes, *, error: type[Exception], what: str) -> RecordT:
+    """The JSON object in `payload` as a `kind`; raises `error` like `check`."""
+    try:
+        return kind.model_validate_json(payload)
+    except ValidationError as invalid:
+        raise error(f"{what}: {_explain(kind, invalid)}") from invalid
+
+
+def nearest(name: str, known: list[str]) -> str:
+    """`, did you mean 'x'?` for the known name closest to `name`, else the list of known names."""
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    if close:
+        return f", did you mean '{close[0]}'?"
+    return f"; known: {', '.join(sorted(known))}" if known else ""
+
+
+def _explain(kind: type[BaseModel], invalid: ValidationError) -> str:
+    """The first problem in words a person can act on, and how many more there are."""
+    problems = invalid.errors(include_url=False, include_context=False)
+    first, more = problems[0], len(problems) - 1
+    path = [str(part) for part in first["loc"]]
+    if first["type"] == "extra_forbidden":
+        known = list(_at(kind, path[:-1]).model_fields)
+        text = f"unknown key '{'.'.join(path)}'{nearest(path[-1], known)}"
+    elif first["type"] == "missing":
+        text = f"key '{'.'.join(path)}' is missing"
+    elif path:
+        text = f"key '{'.'.join(path)}': {first['msg']}"
+    else:
+        text = first["msg"]
+    return text + (f" (and {more} more)" if more else "")
+
+
+def _at(kind: type[BaseModel], path: list[str]) -> type[BaseModel]:
+    """The record type found below `kind` along `path`."""
+    for name in path:
+        inner = kind.model_fields[name].annotation if name in kind.model_fields else None
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return kind
+        kind = inner
+    return kind

@@ -1,0 +1,166 @@
+"""The desk: checks each message once and hands it on, or refuses it with one report. Knows nothing of MQTT's wire."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from edge_tts.errors import PayloadError, RequestError, TextError, UnknownVoiceError
+from edge_tts.schema import nearest
+from edge_tts.service.board import Board, ReplyTo
+from edge_tts.service.jobs import JobQueue, failure
+from edge_tts.service.payloads import id_in, parse_say, parse_voice, parse_volume, parse_which
+from edge_tts.service.player import Player
+from edge_tts.values import Report, Sampling, SpeakRequest
+
+log = logging.getLogger(__name__)
+
+REMEMBERED = 1024
+"""So many ids are kept to recognise a message that is delivered twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message as it came in."""
+
+    command: str
+    """The topic below the device's own, such as `say` or `volume/set`."""
+    payload: bytes
+    retained: bool = False
+    redelivered: bool = False
+    """The broker has sent it before (QoS 1 DUP) under the same `number`."""
+    number: int = 0
+    expires_in_s: float | None = None
+    """What is left of the MQTT 5 message expiry."""
+    reply_to: ReplyTo | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the desk checks requests against."""
+
+    voices: tuple[str, ...]
+    sampling: Sampling
+    text_chars: int
+    payload_bytes: int
+
+
+class Desk:
+    """Serves every command. `handle` never raises a named error and never waits."""
+
+    def __init__(
+        self,
+        *,
+        rules: Rules,
+        voice: str,
+        jobs: JobQueue,
+        player: Player,
+        board: Board,
+        clock: Callable[[], float],
+        new_id: Callable[[], str],
+    ) -> None:
+        self._rules = rules
+        self._voice = voice
+        self._jobs = jobs
+        self._player = player
+        self._board = board
+        self._clock = clock
+        self._new_id = new_id
+        self._seen: OrderedDict[object, None] = OrderedDict()
+        self._commands: Mapping[str, Callable[[Message], None]] = {
+            "say": self._say,
+            "stop": self._stop,
+            "skip": lambda message: self._jobs.skip(),
+            "pause": lambda message: self._pause(True),
+            "resume": lambda message: self._pause(False),
+            "volume/set": self._set_volume,
+            "voice/set": self._set_voice,
+        }
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """Every command that `handle` serves."""
+        return tuple(self._commands)
+
+    def handle(self, message: Message) -> None:
+        """Carry a message out, or put up one `failed` report that names what is wrong with it."""
+        try:
+            if message.retained:
+                raise PayloadError(f"{message.command}: a retained command is ignored; publish it without retain")
+            if len(message.payload) > self._rules.payload_bytes:
+                size, limit = len(message.payload), self._rules.payload_bytes
+                raise PayloadError(f"{message.command}: the payload has {size} bytes; limits.payload_bytes is {limit}")
+            self._commands[message.command](message)
+        except RequestError as refused:
+            request_id = id_in(message.payload[: self._rules.payload_bytes]) or self._new_id()
+            log.warning("refused %s: %s", request_id, refused)
+            outcome = failure(refused)
+            if message.reply_to:
+                self._board.expect(request_id, message.reply_to)
+            self._board.report(Report(request_id, outcome.stage, 0.0, outcome.details))
+
+    def _say(self, message: Message) -> None:
+        arrived = self._clock()
+        say = parse_say(message.payload)
+        key = say.id or (message.number, message.payload)
+        if self._is_duplicate(key, known_by_id=say.id is not None, redelivered=message.redelivered):
+            log.info("dropped a second delivery of %s", say.id or "a message without id")
+            return
+        lifetimes = [s for s in (say.ttl_s, message.expires_in_s) if s is not None]
+        request = SpeakRequest(
+            text=self._checked_text(say.text),
+            id=say.id or self._new_id(),
+            voice=self._checked_voice(say.voice or self._voice),
+            language=say.language,
+            priority=say.priority,
+            expires_at=arrived + min(lifetimes) if lifetimes else None,
+            volume=say.volume / 100,
+            speed=say.speed,
+            split=say.split,
+            ssml=say.ssml,
+            fragment_interval_s=say.fragment_interval,
+            sampling=say.sampling(self._rules.sampling),
+        )
+        if message.reply_to:
+            self._board.expect(request.id, message.reply_to)
+        self._jobs.submit(request)
+        self._remember(key)
+
+    def _stop(self, message: Message) -> None:
+        self._jobs.stop(parse_which(message.payload))
+
+    def _pause(self, paused: bool) -> None:
+        self._player.pause(paused)
+        self._board.update(paused=paused)
+
+    def _set_volume(self, message: Message) -> None:
+        volume = parse_volume(message.payload)
+        self._player.set_volume(volume / 100)
+        self._board.update(volume=volume)
+
+    def _set_voice(self, message: Message) -> None:
+        self._voice = self._checked_voice(parse_voice(message.payload))
+        self._board.update(voice=self._voice)
+
+    def _checked_text(self, text: str) -> str:
+        if not text.strip():
+            raise TextError("the text is empty")
+        if len(text) > self._rules.text_chars:
+            raise TextError(f"the text has {len(text)} characters; limits.text_chars is {self._rules.text_chars}")
+        return text
+
+    def _checked_voice(self, voice: str) -> str:
+        if voice not in self._rules.voices:
+            raise UnknownVoiceError(f"there is no voice '{voice}'{nearest(voice, list(self._rules.voices))}")
+        return voice
+
+    def _is_duplicate(self, key: object, *, known_by_id: bool, redelivered: bool) -> bool:
+        """An id names one request for good; without one only the broker's own mark tells a second delivery."""
+        return key in self._seen and (known_by_id or redelivered)
+
+    def _remember(self, key: object) -> None:
+        self._seen[key] = None
+        while len(self._seen) > REMEMBERED:
+            self._seen.popitem(last=False)

@@ -1,0 +1,220 @@
+"""The MQTT link: paho's one home. Moves bytes between broker and desk; knows topics, not what a payload means."""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+import ssl
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from edge_tts.config import MqttConfig
+from edge_tts.errors import TransportError
+from edge_tts.service.board import Board, ReplyTo
+from edge_tts.service.desk import Message
+from edge_tts.service.part import Fatal, Part
+from edge_tts.values import Report
+
+log = logging.getLogger(__name__)
+
+MAX_UNSENT = 1000
+"""Reports that wait for the broker while it is away; then new ones are dropped."""
+GOODBYE_S = 2.0
+"""How long a stop waits for the last reports to leave."""
+
+
+class MqttLink(Part):
+    """Owns the connection: a thread that connects, reconnects with a jittered back-off, and runs paho's network loop.
+
+    The session is persistent and `say` has QoS 1, so what is published while the daemon is away arrives later; a
+    message is acknowledged only after the desk has taken or refused it. A callback that raises ends the thread, loudly:
+    the loop is our own because paho's drops its thread then and leaves the process deaf.
+    """
+
+    def __init__(
+        self,
+        *,
+        config: MqttConfig,
+        device: str,
+        board: Board,
+        commands: Iterable[str],
+        handle: Callable[[Message], None],
+        fatal: Fatal,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        super().__init__(name="mqtt", fatal=fatal)
+        self._config = config
+        self._base = f"{config.base_topic}/{device}"
+        self._board = board
+        self._commands = tuple(commands)
+        self._handle = handle
+        self._jitter = jitter
+        self._delay_s = config.reconnect_min_s
+        self._v5 = config.protocol == "5"
+        self._client = self._make_client(device)
+
+    # -- what other threads call; none of it waits
+
+    def on_report(self, report: Report, reply_to: ReplyTo | None) -> None:
+        """Publish a report as an event, and to whom it may concern."""
+        payload = json.dumps({**asdict(report), "details": dict(report.details)}, ensure_ascii=False)
+        self._publish("events", payload)
+        if reply_to is not None:
+            properties = _properties(PacketTypes.PUBLISH)
+            if reply_to.correlation is not None:
+                properties.CorrelationData = reply_to.correlation
+            self._client.publish(reply_to.topic, payload, qos=1, properties=properties)
+
+    def on_fact(self, topic: str, value: Mapping[str, Any]) -> None:
+        """Publish a standing fact, retained."""
+        if self._client.is_connected():
+            self._publish(topic, json.dumps(value, ensure_ascii=False), retain=True)
+
+    # -- the thread
+
+    def work(self) -> None:
+        """Stay connected until asked to stop. A broker that is not there yet is waited for."""
+        self._board.listen(self)
+        self.ready()
+        while not self.stopping.is_set():
+            if self._connect():
+                self._run_loop()
+            if not self.stopping.wait(self._next_delay_s()):
+                log.info("connecting to %s:%s again", self._config.host, self._config.port)
+
+    def wake(self) -> None:
+        """Say goodbye: the last reports, the status, a clean disconnect."""
+        if self._client.is_connected():
+            farewell = self._publish("status", "offline", retain=True)
+            try:
+                farewell.wait_for_publish(GOODBYE_S)
+            except (RuntimeError, ValueError):
+                log.warning("the broker left before the last reports were sent")
+        self._client.disconnect()
+
+    def _connect(self) -> bool:
+        try:
+            self._client.connect(
+                self._config.host,
+                self._config.port,
+                keepalive=self._config.keepalive_s,
+                clean_start=False if self._v5 else paho.MQTT_CLEAN_START_FIRST_ONLY,
+                properties=self._connect_properties(),
+            )
+        except OSError as refused:
+            log.warning("no broker at %s:%s: %s", self._config.host, self._config.port, refused)
+            return False
+        return True
+
+    def _run_loop(self) -> None:
+        """Serve the connection until it breaks or is closed; ends at the first loop that reports either."""
+        while self._client.loop(timeout=1.0) == MQTTErrorCode.MQTT_ERR_SUCCESS:
+            pass
+
+    def _next_delay_s(self) -> float:
+        """Doubling from the configured minimum to the maximum, each drawn from its upper half so that a house full of
+        devices does not return in step."""
+        delay = self._delay_s
+        self._delay_s = min(2 * delay, self._config.reconnect_max_s)
+        return delay * (0.5 + 0.5 * self._jitter())
+
+    # -- paho's callbacks, on the thread
+
+    def _on_connect(self, client: paho.Client, data: Any, flags: Any, reason: ReasonCode, properties: Any) -> None:
+        if reason.is_failure:
+            log.error("the broker at %s:%s refuses us: %s", self._config.host, self._config.port, reason)
+            return
+        log.info("connected to %s:%s (MQTT %s)", self._config.host, self._config.port, self._config.protocol)
+        self._delay_s = self._config.reconnect_min_s
+        client.subscribe([(f"{self._base}/{command}", 1) for command in self._commands])
+        for topic, value in self._board.facts().items():
+            self._publish(topic, json.dumps(value, ensure_ascii=False), retain=True)
+        self._publish("status", "online", retain=True)
+
+    def _on_message(self, client: paho.Client, data: Any, message: paho.MQTTMessage) -> None:
+        if self.stopping.is_set():
+            return  # not acknowledged, so the broker keeps it for the next start
+        self._handle(
+            Message(
+                command=message.topic.removeprefix(f"{self._base}/"),
+                payload=bytes(message.payload),
+                retained=message.retain,
+                redelivered=message.dup,
+                number=message.mid,
+                expires_in_s=_expiry(message),
+                reply_to=_reply_to(message),
+            )
+        )
+        client.ack(message.mid, message.qos)
+
+    # -- construction
+
+    def _make_client(self, device: str) -> paho.Client:
+        config = self._config
+        client = paho.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=config.client_id or f"edge-tts-{device}",
+            clean_session=None if self._v5 else False,
+            protocol=paho.MQTTv5 if self._v5 else paho.MQTTv311,
+            manual_ack=True,
+        )
+        client.max_queued_messages_set(MAX_UNSENT)
+        client.will_set(f"{self._base}/status", "offline", qos=1, retain=True)
+        if config.username is not None:
+            client.username_pw_set(config.username, _password(config))
+        if config.tls:
+            _set_tls(client, config)
+        client.on_connect = self._on_connect
+        client.on_message = self._on_message
+        # Without this, paho writes to the socket from whichever thread publishes; so it only wakes our loop.
+        client.on_socket_register_write = lambda *_: None
+        return client
+
+    def _connect_properties(self) -> Properties | None:
+        if not self._v5:
+            return None
+        properties = _properties(PacketTypes.CONNECT)
+        properties.SessionExpiryInterval = self._config.session_expiry_s
+        return properties
+
+    def _publish(self, topic: str, payload: str, *, retain: bool = False) -> paho.MQTTMessageInfo:
+        return self._client.publish(f"{self._base}/{topic}", payload, qos=1, retain=retain)
+
+
+def _properties(kind: int) -> Properties:
+    return Properties(kind)  # type: ignore[no-untyped-call]  # paho leaves this constructor untyped
+
+
+def _expiry(message: paho.MQTTMessage) -> float | None:
+    seconds = getattr(message.properties, "MessageExpiryInterval", None)
+    return None if seconds is None else float(seconds)
+
+
+def _reply_to(message: paho.MQTTMessage) -> ReplyTo | None:
+    topic = getattr(message.properties, "ResponseTopic", None)
+    return None if topic is None else ReplyTo(topic, getattr(message.properties, "CorrelationData", None))
+
+
+def _password(config: MqttConfig) -> str | None:
+    if config.password_file is None:
+        return None
+    try:
+        return Path(config.password_file).read_text(encoding="utf-8").rstrip("\r\n")
+    except OSError as unreadable:
+        raise TransportError(f"mqtt.password_file {config.password_file}: {unreadable.strerror}") from unreadable
+
+
+def _set_tls(client: paho.Client, config: MqttConfig) -> None:
+    try:
+        client.tls_set(ca_certs=config.ca_file, certfile=config.cert_file, keyfile=config.key_file)
+    except (OSError, ssl.SSLError, ValueError) as wrong:
+        raise TransportError(f"mqtt: the TLS files cannot be used: {wrong}") from wrong

@@ -1,0 +1,70 @@
+"""A part: one thread with one owner. Knows how threads start, stop and fail; knows nothing of what they do."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+log = logging.getLogger(__name__)
+
+Fatal = Callable[[str, BaseException], None]
+"""Called with a part's name and the surprise that ended it; must return at once."""
+
+PartT = TypeVar("PartT", bound="Part")
+
+
+class Part:
+    """Owns a thread that runs `work` from `__enter__` to `__exit__`.
+
+    `work` calls `ready` when the part can serve and returns soon after `wake` once `stopping` is set. What it raises
+    before `ready` comes out of `__enter__`; what it raises later goes to `fatal`.
+    """
+
+    def __init__(self, *, name: str, fatal: Fatal, stop_timeout_s: float = 10.0) -> None:
+        self.name = name
+        self.stopping = threading.Event()
+        self._fatal = fatal
+        self._stop_timeout_s = stop_timeout_s
+        self._ready = threading.Event()
+        self._early: BaseException | None = None
+        self._thread = threading.Thread(target=self._main, name=name, daemon=True)
+
+    def work(self) -> None:
+        """The body of the thread."""
+        raise NotImplementedError
+
+    def wake(self) -> None:
+        """Make `work` notice `stopping` now rather than at its next time-out."""
+
+    def ready(self) -> None:
+        """Let `__enter__` return: this part can serve."""
+        self._ready.set()
+
+    def __enter__(self: PartT) -> PartT:
+        self._thread.start()
+        self._ready.wait()
+        if self._early is not None:
+            self._thread.join()
+            raise self._early
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.stopping.set()
+        self.wake()
+        self._thread.join(self._stop_timeout_s)
+        if self._thread.is_alive():
+            raise RuntimeError(f"thread {self.name} still runs {self._stop_timeout_s:g} s after it was asked to stop")
+
+    def _main(self) -> None:
+        try:
+            self.work()
+        except BaseException as surprise:
+            if self._ready.is_set():
+                self._fatal(self.name, surprise)
+                raise
+            self._early = surprise
+        finally:
+            self.stopping.set()  # whoever waits for a part that has died finds out
+            self._ready.set()

@@ -1,0 +1,84 @@
+"""The worker: owns the networks and speaks one job after another. Knows nothing of MQTT or of devices."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from edge_tts.errors import EdgeTTSError
+from edge_tts.service.jobs import Job, JobQueue, Outcome, failure
+from edge_tts.service.part import Fatal, Part
+from edge_tts.service.player import Player
+from edge_tts.values import AudioChunk, SpeakRequest, Voice
+
+
+class Speaker(Protocol):
+    """Whoever turns a request into sound; `edge_tts.speech.Synthesizer` in earnest."""
+
+    def stream(self, request: SpeakRequest, voice: Voice, should_stop: Callable[[], bool]) -> Iterator[AudioChunk]:
+        """The request's sound, chunk by chunk, as soon as each is there."""
+
+
+class Worker(Part):
+    """One thread that loads the networks, uses them and gives them back: a CUDA context belongs to its thread."""
+
+    def __init__(
+        self,
+        *,
+        load: Callable[[], AbstractContextManager[Speaker]],
+        voice: Callable[[str], Voice],
+        jobs: JobQueue,
+        player: Player,
+        pulse: Callable[[], None],
+        fatal: Fatal,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(name="worker", fatal=fatal)
+        self._load = load
+        self._voice = voice
+        self._jobs = jobs
+        self._player = player
+        self._pulse = pulse
+        self._clock = clock
+
+    def work(self) -> None:
+        """Load, then serve the line until asked to stop."""
+        with self._load() as speaker:
+            self.ready()
+            while not self.stopping.is_set():
+                self._pulse()
+                job = self._jobs.take(timeout_s=0.5)
+                if job is not None:
+                    self._jobs.finish(job, self._speak(speaker, job))
+
+    def _speak(self, speaker: Speaker, job: Job) -> Outcome:
+        """Speak one job to its end and say how it ended. Only named errors are caught: anything else is a defect."""
+        self._jobs.report(job, "started", {"voice": job.request.voice})
+        synthesis_s = 0.0
+        try:
+            voice = self._voice(job.request.voice)
+            chunks = speaker.stream(job.request, voice, self._should_stop(job))
+            while True:
+                began = self._clock()
+                chunk = next(chunks, None)
+                synthesis_s += self._clock() - began
+                if chunk is None:  # a stopped job's stream ends by itself: it asks should_stop
+                    break
+                self._player.play(job, chunk, self._pulse)
+        except EdgeTTSError as error:
+            job.stop(failure(error))
+        audio_s = self._player.finish(job, self._pulse)
+        rtf = round(synthesis_s / audio_s, 3) if audio_s else None
+        numbers = {"audio_s": round(audio_s, 3), "synthesis_s": round(synthesis_s, 3), "rtf": rtf}
+        return job.stop_reason() or Outcome("done", numbers)
+
+    def _should_stop(self, job: Job) -> Callable[[], bool]:
+        """Asked by the synthesizer at every step, which makes it the worker's pulse too."""
+
+        def should_stop() -> bool:
+            self._pulse()
+            return job.stop_reason() is not None or self.stopping.is_set()
+
+        return should_stop

@@ -1,0 +1,35 @@
+"""Shared fixtures: a real mosquitto on a free port, and a check that no test leaves a thread behind."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from broker import Broker
+
+
+@pytest.fixture(autouse=True)
+def no_leftover_threads() -> Iterator[None]:
+    """Every thread that a test starts has ended with it: a leftover thread is a bug."""
+    before = set(threading.enumerate())
+    yield
+    leftover = [thread for thread in threading.enumerate() if thread not in before and thread.is_alive()]
+    for thread in leftover:
+        thread.join(5.0)  # an executor's thread may be on its way out
+    assert not [thread.name for thread in leftover if thread.is_alive()]
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """One mosquitto for all tests that do not stop it; each uses a device name of its own."""
+    with Broker(tmp_path_factory.mktemp("mosquitto")) as running:
+        yield running
+
+
+@pytest.fixture
+def own_broker(tmp_path: Path) -> Iterator[Broker]:
+    """A mosquitto that the test may stop and start, with its sessions kept on disk."""
+    with Broker(tmp_path) as running:
+        yield running

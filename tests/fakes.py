@@ -1,0 +1,150 @@
+"""Stand-ins with the same face as the real parts: a synthesizer that hums, a loudspeaker that listens, a clock that waits."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from edge_tts.errors import AudioError, TextError
+from edge_tts.service.board import ReplyTo
+from edge_tts.values import AudioChunk, FloatArray, Report, SpeakRequest, Voice
+
+RATE = 8000
+"""Hz; low, so that tests are quick."""
+WAIT_S = 20.0
+"""Longer than anything takes; only a failing test waits this long."""
+
+
+class FakeClock:
+    """A clock that moves when told to."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class FakeSynthesizer:
+    """Hums `chunks` chunks of a sine per request. While `gate` is closed it stands still after the first chunk."""
+
+    def __init__(self, *, chunks: int = 3, chunk_s: float = 0.1) -> None:
+        self.gate = threading.Event()
+        self.gate.set()
+        self.spoken: list[str] = []
+        self._chunks, self._samples = chunks, int(chunk_s * RATE)
+
+    @contextmanager
+    def loaded(self) -> Iterator[FakeSynthesizer]:
+        """What the worker opens."""
+        yield self
+
+    def stream(self, request: SpeakRequest, voice: Voice, should_stop: Callable[[], bool]) -> Iterator[AudioChunk]:
+        """A sine of amplitude 0.5. The text `!` is not speakable; `bug` is a defect."""
+        if request.text == "!":
+            raise TextError("nothing in the text can be spoken")
+        if request.text == "bug":
+            raise ZeroDivisionError("a defect")
+        self.spoken.append(request.text)
+        for index in range(self._chunks):
+            while index and not self.gate.wait(0.005) and not should_stop():
+                pass
+            if should_stop():
+                return
+            times = np.arange(index * self._samples, (index + 1) * self._samples) / RATE
+            sine = (0.5 * np.sin(2 * np.pi * 200 * times)).astype(np.float32)
+            yield AudioChunk(sine, RATE, request.id, last=index == self._chunks - 1)
+
+
+class FakeLoudspeaker:
+    """Remembers what it was given. It takes sound at once, or, while `gate` is closed, one block per `let_through`."""
+
+    def __init__(self, sample_rate: int = RATE) -> None:
+        self.sample_rate = sample_rate
+        self.blocks: list[FloatArray] = []
+        self.drains = 0
+        self.closed = False
+        self.broken = False
+        self._free = True
+        self._room = threading.Semaphore(0)
+
+    def hold(self) -> None:
+        """Take no more sound until `let_through` or `release`."""
+        self._free = False
+
+    def let_through(self, blocks: int) -> None:
+        """Take so many blocks more."""
+        for _ in range(blocks):
+            self._room.release()
+
+    def release(self) -> None:
+        """Take everything from now on."""
+        self._free = True
+        self._room.release()
+
+    @property
+    def heard(self) -> FloatArray:
+        """Everything played, float32 [n]."""
+        return np.concatenate([np.zeros(0, np.float32), *self.blocks])
+
+    def write(self, samples: FloatArray) -> None:
+        """See Loudspeaker."""
+        if self.broken:
+            raise AudioError("the loudspeaker was pulled out")
+        while not self._free and not self._room.acquire(timeout=0.01):
+            pass
+        self.blocks.append(samples.copy())
+
+    def drain(self) -> None:
+        """See Loudspeaker."""
+        self.drains += 1
+
+    def close(self) -> None:
+        """See Loudspeaker."""
+        self.closed = True
+
+
+class Notes:
+    """A board listener that writes everything down and can be waited on."""
+
+    def __init__(self) -> None:
+        self.reports: list[tuple[Report, ReplyTo | None]] = []
+        self.facts: list[tuple[str, Any]] = []
+        self._condition = threading.Condition()
+
+    def on_report(self, report: Report, reply_to: ReplyTo | None) -> None:
+        """See Listener."""
+        with self._condition:
+            self.reports.append((report, reply_to))
+            self._condition.notify_all()
+
+    def on_fact(self, topic: str, value: Any) -> None:
+        """See Listener."""
+        with self._condition:
+            self.facts.append((topic, value))
+            self._condition.notify_all()
+
+    def stages(self, request_id: str) -> list[str]:
+        """The stages a request has gone through so far."""
+        return [report.stage for report, _ in list(self.reports) if report.id == request_id]
+
+    def wait(self, request_id: str, stage: str) -> Report:
+        """The report of that stage, as soon as it is there."""
+
+        def found() -> Report | None:
+            return next((r for r, _ in self.reports if (r.id, r.stage) == (request_id, stage)), None)
+
+        with self._condition:
+            report = self._condition.wait_for(found, WAIT_S)
+        assert report is not None, f"no {stage} for {request_id}; it went through {self.stages(request_id)}"
+        return report
+
+
+def silent_voice(voice: str = "hum") -> Voice:
+    """A voice without any features."""
+    nothing = np.zeros(0, np.int64)
+    return Voice(voice, voice, "en", nothing, nothing, np.zeros((0, 4), np.float32), np.zeros((1, 4, 1), np.float32))
