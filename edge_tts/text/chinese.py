@@ -1,0 +1,92 @@
+"""Mandarin for the front end: written text to spoken text, spoken text to v2 phonemes. Knows the order of the steps."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from functools import cache, cached_property
+
+from edge_tts.text.chinese_neutral import NeutralTones
+from edge_tts.text.chinese_readings import ChineseReadings
+from edge_tts.text.chinese_sandhi import ChineseSandhi
+from edge_tts.text.chinese_tables import ChineseTables
+from edge_tts.text.chinese_words import ChineseWords
+
+Polyphones = Callable[[str], Sequence[str | None]]
+"""A clause -> per character a reading like `hao3`, or None where the caller's phrase table decides."""
+
+_CLAUSE = re.compile(r"[^!?…,.\-]*[!?…,.\-]?")
+_MARKS = frozenset("!?…,.-")
+
+
+class Chinese:
+    """Mandarin with its tables, which are read on first use."""
+
+    def __init__(self, *, polyphones: Polyphones | None = None) -> None:
+        """`polyphones`: a model that picks readings in context (see chinese_polyphone); None uses phrases alone."""
+        self._polyphones = polyphones
+
+    @cached_property
+    def _tables(self) -> ChineseTables:
+        return ChineseTables()
+
+    @cached_property
+    def _words(self) -> ChineseWords:
+        return ChineseWords(self._tables)
+
+    @cached_property
+    def _readings(self) -> ChineseReadings:
+        return ChineseReadings(self._tables)
+
+    @cached_property
+    def _sandhi(self) -> ChineseSandhi:
+        return ChineseSandhi(read=self._readings.read, subwords=self._words.subwords, neutral=NeutralTones())
+
+    def normalize(self, text: str) -> str:
+        """The spoken form of `text`; never raises."""
+        return text
+
+    def phonemize(self, normalized: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
+        """v2 symbols of `normalized`, and their number per character."""
+        phonemes: list[str] = []
+        word2ph: list[int] = []
+        for clause in _CLAUSE.findall(normalized):
+            for symbols in self._speak(clause):
+                phonemes += symbols
+                word2ph.append(len(symbols))
+        return tuple(phonemes), tuple(word2ph)
+
+    def _speak(self, clause: str) -> list[tuple[str, ...]]:
+        """The symbols of each character of a clause."""
+        readings = self._readings.read(clause)
+        spoken: list[tuple[str, ...]] = []
+        for word in self._sandhi.join(self._words.cut(clause)):
+            start = len(spoken)
+            own = readings[start : start + len(word.text)]
+            own = list(self._readings.phrase(word.text) or own)
+            changed = self._sandhi.change(word, own)
+            spoken += [self._symbols(c, r) for c, r in zip(word.text, changed, strict=True)]
+        return spoken
+
+    def _symbols(self, character: str, reading: str) -> tuple[str, ...]:
+        if character in _MARKS:
+            return (character,)
+        if not reading:
+            return ()
+        initial, final = self._tables.phonemes[reading[:-1]]
+        return initial, final + reading[-1]
+
+
+@cache
+def _default() -> Chinese:
+    return Chinese()
+
+
+def normalize(text: str) -> str:
+    """The spoken form of `text`; never raises, drops no readable word."""
+    return _default().normalize(text)
+
+
+def phonemize(normalized: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """v2 symbols of `normalized`, and their number per character of it."""
+    return _default().phonemize(normalized)
