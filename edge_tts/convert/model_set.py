@@ -1,7 +1,7 @@
 """Turns upstream checkpoints into a model set: all graphs, the manifest, one rename. Nothing half-written stays.
 
-It knows which file becomes which graph. It knows nothing about running them: a caller that wants voices in the set
-computes them with its own engines and hands over a function that writes them.
+It knows nothing about running graphs: a caller that wants voices in the set computes them with its own engines and
+hands over a function that writes them.
 """
 
 from __future__ import annotations
@@ -16,22 +16,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import CheckpointError, ModelError
-from . import sovits, t2s
-from .builder import Graph
-from .checkpoint import TorchFile, Weights, open_torch
-from .sovits_encoder import write_encoder
-from .sovits_wave import SAMPLES_PER_FRAME, flow_halo_frames, wave_halo_frames, write_flow, write_wave
+from ..errors import ModelError
+from .networks import GraphWriter, Islands, Progress
 
 SAMPLE_RATE = 32000
-FRAMES_PER_TOKEN = 2
 LANGUAGES = ("zh", "en", "ja", "ko", "yue")
 _BLOCK = 1 << 20
 
-Progress = Callable[[str], None]
-"""Called with the name of a graph file before it is written."""
 VoiceWriter = Callable[[Path], Sequence[str]]
-"""Given the finished graphs' folder: writes voices/ID into it and returns the ids, the default one first."""
+"""Given the folder of finished graphs: writes voices/ID into it and returns the ids, the default one first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +44,7 @@ class Options:
     licence: str = "unknown"
     half: bool = False
     """Whether the graphs compute in float16."""
-    islands: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    """Graph file -> nodes that stay float32 in a float16 set."""
+    islands: Islands = field(default_factory=dict)
     replace: bool = False
     """Whether an existing set of that path is replaced."""
 
@@ -70,20 +62,21 @@ def convert(
     Raises CheckpointError for a file that cannot be converted and ModelError when `out` cannot be made; in both cases
     nothing remains of the attempt.
     """
-    with _staged(out, replace=options.replace) as staging:
-        maker = _Maker(staging, options, progress)
-        sizes, family = _write_gpt(maker, sources.gpt), _write_sovits(maker, sources.sovits)
+    with staged(out, replace=options.replace) as staging:
+        writer = GraphWriter(staging, half=options.half, islands=options.islands, progress=progress)
+        gpt = writer.gpt(sources.gpt)
+        family, sovits = writer.sovits(sources.sovits)
         ids = list(voices(staging))
         facts = {
             "format": 1,
             "name": options.name,
             "version": options.version,
-            "family": family.pop("family"),
+            "family": family,
             "precision": "fp16" if options.half else "fp32",
             "sample_rate": SAMPLE_RATE,
             "languages": list(LANGUAGES),
             "licence": options.licence,
-            "sizes": {**sizes, **family},
+            "sizes": {**gpt, **sovits},
             **({"default_voice": ids[0]} if ids else {}),
             "voices": ids,
         }
@@ -103,89 +96,9 @@ def write_manifest(folder: Path, facts: Mapping[str, Any]) -> None:
     (folder / "manifest.json").write_text(text + "\n", encoding="utf-8")
 
 
-class _Maker:
-    """Writes the graphs of one set into one folder."""
-
-    def __init__(self, folder: Path, options: Options, progress: Progress) -> None:
-        self._folder, self._options, self._progress = folder, options, progress
-
-    def write(self, name: str, writer: Callable[[Graph, Weights, Any], None], weights: Weights, sizes: Any) -> None:
-        """Write NAME.onnx."""
-        file = f"{name}.onnx"
-        self._progress(file)
-        graph = Graph(name, half=self._options.half, islands=self._options.islands.get(file, frozenset()))
-        writer(graph, weights, sizes)
-        graph.save(self._folder / file)
-
-
-def _write_gpt(maker: _Maker, path: Path) -> dict[str, Any]:
-    """t2s_prefill and t2s_step; returns the manifest's sizes of the GPT."""
-    with open_torch(path) as file:
-        state, config = _parts(path, file)
-        source = file.use(state)
-        if not any(name.startswith("model.") for name in source.shapes):
-            raise CheckpointError(f"{path}: not a GPT checkpoint (its parameters have no prefix 'model.')")
-        weights = Weights(source, str(path), prefix="model.")
-        sizes = t2s.read_sizes(weights, config)
-        maker.write("t2s_prefill", t2s.write_prefill, weights, sizes)
-        maker.write("t2s_step", t2s.write_step, weights, sizes)
-        weights.complete()
-    return {
-        "t2s_layers": sizes.layers,
-        "t2s_width": sizes.width,
-        "t2s_heads": sizes.heads,
-        "tokens": sizes.tokens,
-        "phonemes": sizes.phonemes,
-        "bert_width": sizes.bert_width,
-        "text_positions": sizes.text_positions,
-        "audio_positions": sizes.audio_positions,
-    }
-
-
-def _write_sovits(maker: _Maker, path: Path) -> dict[str, Any]:
-    """The five graphs of SoVITS; returns the manifest's sizes of it, and the family."""
-    with open_torch(path) as file:
-        state, config = _parts(path, file)
-        source = file.use(state)
-        sovits.refuse_other_families(str(path), source)
-        weights = Weights(source, str(path))
-        sizes = sovits.read_sizes(weights, config)
-        maker.write("quantizer", sovits.write_quantizer, weights, sizes)
-        maker.write("conditioning", sovits.write_conditioning, weights, sizes)
-        maker.write("encoder", write_encoder, weights, sizes)
-        maker.write("flow", write_flow, weights, sizes)
-        maker.write("wave", write_wave, weights, sizes)
-        weights.complete(sovits.UNUSED)
-        halo = wave_halo_frames(weights, sizes)
-        flow_halo = flow_halo_frames(weights)
-    return {
-        "family": sizes.family,
-        "ssl_width": sizes.ssl,
-        "conditioning_width": sizes.conditioning,
-        "latent_width": sizes.latent,
-        "feature_width": sizes.hidden,
-        "spectrogram_bins": sovits.SPECTRUM_BINS,
-        "speaker_width": sovits.SPEAKER_WIDTH if sizes.pro else 0,
-        "samples_per_frame": SAMPLES_PER_FRAME,
-        "frames_per_token": FRAMES_PER_TOKEN,
-        "wave_halo_frames": halo,
-        "flow_halo_frames": flow_halo,
-    }
-
-
-def _parts(path: Path, file: TorchFile) -> tuple[Any, Mapping[str, Any]]:
-    """Parameters and config of a GPT or SoVITS checkpoint."""
-    tree = file.tree
-    if not isinstance(tree, dict) or not isinstance(tree.get("weight"), dict):
-        raise CheckpointError(f"{path}: not a GPT-SoVITS checkpoint (it has no entry 'weight')")
-    if not isinstance(tree.get("config"), dict):
-        raise CheckpointError(f"{path}: not a GPT-SoVITS checkpoint (it has no entry 'config')")
-    return tree["weight"], tree["config"]
-
-
 @contextmanager
-def _staged(out: Path, *, replace: bool) -> Iterator[Path]:
-    """A folder beside `out` that becomes `out` by one rename, or vanishes when the body raises."""
+def staged(out: Path, *, replace: bool) -> Iterator[Path]:
+    """A folder beside `out` that becomes `out` by one rename, or vanishes when the body raises. Raises ModelError."""
     if out.exists() and not replace:
         raise ModelError(f"{out}: exists already; choose another name, remove it or ask for its replacement")
     try:
@@ -196,14 +109,19 @@ def _staged(out: Path, *, replace: bool) -> Iterator[Path]:
     try:
         yield staging
         staging.chmod(0o755)
-        if out.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{out.name}.old.", dir=out.parent))
-            out.rename(old / out.name)
-            staging.rename(out)
-            shutil.rmtree(old)
-        else:
-            staging.rename(out)
+        _put(staging, out)
     except OSError as error:
         raise ModelError(f"{out}: cannot be written: {error}") from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def _put(staging: Path, out: Path) -> None:
+    """Rename `staging` to `out`; what was there moves aside first and is removed last."""
+    if not out.exists():
+        staging.rename(out)
+        return
+    aside = Path(tempfile.mkdtemp(prefix=f".{out.name}.old.", dir=out.parent))
+    out.rename(aside / out.name)
+    staging.rename(out)
+    shutil.rmtree(aside)

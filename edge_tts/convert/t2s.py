@@ -66,7 +66,7 @@ def read_sizes(weights: Weights, config: Mapping[str, Any]) -> T2SSizes:
 
 
 def write_prefill(g: Graph, weights: Weights, sizes: T2SSizes) -> None:
-    """phoneme_ids [1, P], bert [1, P, bert], prompt_tokens [1, N], mask [T, T] -> logits [1, tokens], rows [2L, T, 1, W].
+    """phoneme_ids [1, P], bert [1, P, bert], prompt_tokens [1, N], mask [T, T] -> logits, rows [2L, T, 1, W].
 
     T = P + N, and N may be 0. Row 2l is the keys of layer l, row 2l + 1 its values.
     """

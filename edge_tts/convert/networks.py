@@ -1,0 +1,107 @@
+"""Writes the graphs of one upstream checkpoint after the other into a folder. It knows which file becomes which graphs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..errors import CheckpointError
+from . import sovits, t2s
+from .builder import Graph
+from .checkpoint import TorchFile, Weights, open_torch
+from .sovits_encoder import write_encoder
+from .sovits_wave import SAMPLES_PER_FRAME, flow_halo_frames, wave_halo_frames, write_flow, write_wave
+
+FRAMES_PER_TOKEN = 2
+
+Progress = Callable[[str], None]
+"""Called with the name of a graph file before it is written."""
+Islands = Mapping[str, frozenset[str]]
+"""Graph file -> nodes that stay float32 in a float16 set."""
+
+
+class GraphWriter:
+    """Writes NAME.onnx files into `folder`. Each method takes one checkpoint and returns what the manifest says of it.
+
+    All methods raise CheckpointError when the file is damaged, hostile or of an unsupported family.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        half: bool = False,
+        islands: Islands | None = None,
+        progress: Progress = lambda graph: None,
+    ) -> None:
+        self._folder, self._half, self._progress = folder, half, progress
+        self._islands: Islands = islands or {}
+
+    def gpt(self, path: Path) -> dict[str, Any]:
+        """t2s_prefill and t2s_step from an `.ckpt` file of GPT training."""
+        with open_torch(path) as file:
+            state, config = _parts(path, file)
+            source = file.use(state)
+            if not any(name.startswith("model.") for name in source.shapes):
+                raise CheckpointError(f"{path}: not a GPT checkpoint (its parameters have no prefix 'model.')")
+            weights = Weights(source, str(path), prefix="model.")
+            sizes = t2s.read_sizes(weights, config)
+            self._write("t2s_prefill", t2s.write_prefill, weights, sizes)
+            self._write("t2s_step", t2s.write_step, weights, sizes)
+            weights.complete()
+        return {
+            "t2s_layers": sizes.layers,
+            "t2s_width": sizes.width,
+            "t2s_heads": sizes.heads,
+            "tokens": sizes.tokens,
+            "phonemes": sizes.phonemes,
+            "bert_width": sizes.bert_width,
+            "text_positions": sizes.text_positions,
+            "audio_positions": sizes.audio_positions,
+        }
+
+    def sovits(self, path: Path) -> tuple[sovits.Family, dict[str, Any]]:
+        """quantizer, conditioning, encoder, flow and wave from a `.pth` file of SoVITS training; and its family."""
+        with open_torch(path) as file:
+            state, config = _parts(path, file)
+            source = file.use(state)
+            sovits.refuse_other_families(str(path), source)
+            weights = Weights(source, str(path))
+            sizes = sovits.read_sizes(weights, config)
+            self._write("quantizer", sovits.write_quantizer, weights, sizes)
+            self._write("conditioning", sovits.write_conditioning, weights, sizes)
+            self._write("encoder", write_encoder, weights, sizes)
+            self._write("flow", write_flow, weights, sizes)
+            self._write("wave", write_wave, weights, sizes)
+            weights.complete(sovits.UNUSED)
+            halos = wave_halo_frames(weights, sizes), flow_halo_frames(weights)
+        return sizes.family, {
+            "ssl_width": sizes.ssl,
+            "conditioning_width": sizes.conditioning,
+            "latent_width": sizes.latent,
+            "feature_width": sizes.hidden,
+            "spectrogram_bins": sovits.SPECTRUM_BINS,
+            "speaker_width": sovits.SPEAKER_WIDTH if sizes.pro else 0,
+            "samples_per_frame": SAMPLES_PER_FRAME,
+            "frames_per_token": FRAMES_PER_TOKEN,
+            "wave_halo_frames": halos[0],
+            "flow_halo_frames": halos[1],
+        }
+
+    def _write(self, name: str, writer: Callable[[Graph, Weights, Any], None], weights: Weights, sizes: Any) -> None:
+        file = f"{name}.onnx"
+        self._progress(file)
+        graph = Graph(name, half=self._half, islands=self._islands.get(file, frozenset()))
+        writer(graph, weights, sizes)
+        graph.save(self._folder / file)
+
+
+def _parts(path: Path, file: TorchFile) -> tuple[Any, Mapping[str, Any]]:
+    """Parameters and config of a GPT or SoVITS checkpoint."""
+    tree = file.tree
+    if not isinstance(tree, dict) or not isinstance(tree.get("weight"), dict):
+        raise CheckpointError(f"{path}: not a GPT-SoVITS checkpoint (it has no entry 'weight')")
+    if not isinstance(tree.get("config"), dict):
+        raise CheckpointError(f"{path}: not a GPT-SoVITS checkpoint (it has no entry 'config')")
+    return tree["weight"], tree["config"]

@@ -1,0 +1,92 @@
+"""Judges the GPT: its two graphs behind the runtime's decode loop."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from edge_tts.speech.t2s import Prompt, SemanticDecoder, generate, prefill_mask
+from edge_tts.values import Sampling
+
+from .folder import Array, GoldenFolder
+from .networks import Networks
+from .table import Table
+
+_GREEDY = Sampling(top_k=1, repetition_penalty=1.35)
+_CHUNK = 12
+_SURE_MARGIN = 0.15
+"""In float16 a choice is only binding where the second best is this far behind."""
+
+
+def judge(folder: GoldenFolder, networks: Networks, part: str, table: Table) -> None:
+    """All cases of a `t2s_*` part."""
+    gold, model = folder.arrays(part), folder.parts[part]["model"]
+    prefill = networks.engine(model, "t2s_prefill")
+    decoder = SemanticDecoder(prefill=prefill, step=networks.engine(model, "t2s_step"))
+    for name, case in folder.parts[part].items():
+        if not isinstance(case, dict) or "phones" not in case.get("inputs", {}):
+            continue
+        mine = {key[len(name) + 1 :]: array for key, array in gold.items() if key.startswith(f"{name}.")}
+        prompt = _prompt(folder, case, mine)
+        if "k_last_prompt" in mine:
+            rows = prefill.run(_feeds(prompt))["rows"][:, -1, 0]
+            table.compare(part, f"{name}.k_last_prompt", "latent", rows[0::2], mine["k_last_prompt"])
+            table.compare(part, f"{name}.v_last_prompt", "latent", rows[1::2], mine["v_last_prompt"])
+        if "logits_first" in mine:
+            table.compare(part, f"{name}.logits_first", "logits", decoder.start(0, prompt), mine["logits_first"])
+        if "logits_forced" in mine:
+            forced = _forced(decoder, prompt, mine["force_tokens"])
+            table.compare(part, f"{name}.logits_forced", "logits", forced, mine["logits_forced"])
+        _judge_greedy(decoder, prompt, part, name, case, mine, table)
+
+
+def _judge_greedy(
+    decoder: SemanticDecoder,
+    prompt: Prompt,
+    part: str,
+    name: str,
+    case: dict[str, Any],
+    mine: dict[str, Array],
+    table: Table,
+) -> None:
+    """The greedy sequence; upstream's limit stops after one token more than it says."""
+    got = np.array(list(generate(decoder, prompt, sampling=_GREEDY, limit=case["early_stop_num"] + 1)), np.int64)
+    want = mine["greedy_tokens"]
+    if table.precision == "fp16" and "greedy_margin" in mine:
+        unsure = np.flatnonzero(mine["greedy_margin"] < _SURE_MARGIN)
+        sure = int(unsure[0]) if len(unsure) else len(want)
+        got, want = got[:sure], want[:sure]
+    table.compare(part, f"{name}.greedy_tokens", "tokens", got, want)
+    if "stream_fixed_tokens" in mine:
+        chunks = [got[start : start + _CHUNK] for start in range(0, len(got), _CHUNK)]
+        lengths = np.array([len(chunk) for chunk in chunks])
+        expected = mine["stream_fixed_lengths"]
+        table.compare(part, f"{name}.stream_fixed_lengths", "tokens", lengths, expected[expected > 0])
+        table.compare(
+            part, f"{name}.stream_fixed_tokens", "tokens", np.concatenate(chunks), mine["stream_fixed_tokens"]
+        )
+    if "stream_mute_tokens" in mine:
+        table.skip(part, f"{name}.stream_mute_tokens", "not judged: upstream repeats tokens here, the runtime does not")
+
+
+def _prompt(folder: GoldenFolder, case: dict[str, Any], mine: dict[str, Array]) -> Prompt:
+    tokens = mine.get("prompt", np.zeros(0))
+    bert = np.ascontiguousarray(folder.input(case, "bert").T, np.float32)
+    return Prompt(phoneme_ids=mine["phones"].astype(np.int64), bert=bert, tokens=tokens.astype(np.int64))
+
+
+def _feeds(prompt: Prompt) -> dict[str, Any]:
+    return {
+        "phoneme_ids": prompt.phoneme_ids[None],
+        "bert": prompt.bert[None],
+        "prompt_tokens": prompt.tokens[None],
+        "mask": prefill_mask(len(prompt.phoneme_ids), len(prompt.tokens)),
+    }
+
+
+def _forced(decoder: SemanticDecoder, prompt: Prompt, tokens: Array) -> Array:
+    """Raw logits of the prompt and after each forced token, [1 + tokens, vocabulary]."""
+    rows = [decoder.start(0, prompt)]
+    rows += [decoder.step(np.array([token], np.int64))[0] for token in tokens]
+    return np.stack(rows)

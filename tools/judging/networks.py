@@ -1,0 +1,62 @@
+"""The networks of a golden folder: written from its seed, converted and loaded as they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from edge_tts.convert.networks import GraphWriter
+from edge_tts.engine import Engine, load_engine
+from edge_tts.values import ModelSizes
+
+from .folder import GoldenFolder
+
+
+class Networks:
+    """Checkpoints, graphs and engines below `work`. What is there is used again. Closing frees the engines."""
+
+    def __init__(self, *, folder: GoldenFolder, work: Path, threads: int = 0) -> None:
+        self._folder, self._work, self._threads = folder, work, threads
+        self._stack = ExitStack()
+        self._facts: dict[str, dict[str, Any]] = {}
+        self._engines: dict[tuple[str, str], Engine] = {}
+
+    def engine(self, model: str, graph: str) -> Engine:
+        """The loaded graph of a golden model."""
+        key = (model, graph)
+        if key not in self._engines:
+            self.facts(model)
+            engine = load_engine(self._work / model / f"{graph}.onnx", threads=self._threads)
+            self._stack.callback(engine.close)
+            self._engines[key] = engine
+        return self._engines[key]
+
+    def sizes(self, model: str) -> ModelSizes:
+        """The sizes of a SoVITS model, as the runtime takes them."""
+        facts = self.facts(model)
+        names = ModelSizes.__dataclass_fields__
+        return ModelSizes(**{"tokens": 1025, "bert_width": 1024, **{k: v for k, v in facts.items() if k in names}})
+
+    def facts(self, model: str) -> Mapping[str, Any]:
+        """What the converter says of a model; converts it the first time."""
+        if model not in self._facts:
+            checkpoint = self._work / f"{model}.checkpoint"
+            if not checkpoint.exists():
+                self._folder.write_checkpoint(model, checkpoint)
+            graphs = self._work / model
+            graphs.mkdir(exist_ok=True)
+            self._facts[model] = self._convert(model, checkpoint, GraphWriter(graphs))
+        return self._facts[model]
+
+    def close(self) -> None:
+        """Free all engines."""
+        self._engines.clear()
+        self._stack.close()
+
+    def _convert(self, model: str, checkpoint: Path, writer: GraphWriter) -> dict[str, Any]:
+        if model.startswith("t2s"):
+            return writer.gpt(checkpoint)
+        family, facts = writer.sovits(checkpoint)
+        return {"family": family, **facts}
