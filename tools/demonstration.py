@@ -1,0 +1,239 @@
+"""What tools/demo shows once everything is installed: a broker, the daemon, a sentence, its receipts."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import queue
+import shlex
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import paho.mqtt.client as paho
+import yaml
+from paho.mqtt.enums import CallbackAPIVersion
+
+from edge_tts.audio.devices import has_loudspeaker
+from tools.environment import ROOT, find_program, say
+
+STATE = ROOT / ".state"
+BASE = "edge-tts/demo"
+LOAD_S, SPEAK_S = 600.0, 600.0
+"""How long loading and speaking may take before the demo gives up: minutes on the slowest board."""
+
+Heard = queue.Queue[tuple[str, bytes]]
+"""Topic below the device's own, payload."""
+
+
+class DemoError(Exception):
+    """The demo cannot go on; the message says why."""
+
+
+def main() -> int:
+    arguments = _arguments()
+    try:
+        with ExitStack() as stack:
+            return demonstrate(arguments, stack)
+    except DemoError as trouble:
+        print(f"demo: {trouble}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def demonstrate(arguments: argparse.Namespace, stack: ExitStack) -> int:
+    """The whole show; `stack` stops what it starts, in reverse."""
+    STATE.mkdir(exist_ok=True)
+    print("2. a model set", flush=True)
+    models, name = model_set()
+    wav = Path(arguments.wav) if arguments.wav else None if has_loudspeaker() else STATE / "demo.wav"
+    say(f"the sound goes {f'into {wav}' if wav else 'to the loudspeaker'}")
+    print("3. a broker and the daemon", flush=True)
+    port = free_port()
+    stack.enter_context(broker(port))
+    say(f"mosquitto listens on 127.0.0.1:{port}")
+    daemon = stack.enter_context(speaking_daemon(port, models, name, wav))
+    client, heard = stack.enter_context(listening(port))
+    began = time.monotonic()
+    wait_until_online(daemon, heard)
+    say(f"the daemon is up after {time.monotonic() - began:.1f} s")
+    print(f"4. publish to {BASE}/say: {arguments.text}", flush=True)
+    request = {"id": "demo", "text": arguments.text, **({"voice": arguments.voice} if arguments.voice else {})}
+    client.publish(f"{BASE}/say", json.dumps(request, ensure_ascii=False), qos=1)
+    ended_well = show_receipts(daemon, heard)
+    if ended_well and wav:
+        print(f"\nThe speech is in {wav}")
+    if arguments.keep and ended_well:
+        keep(port, daemon, heard)
+    return 0 if ended_well else 1
+
+
+def model_set() -> tuple[Path, str]:
+    """Folder and name of the set that speaks: the starter voice, or else one with untrained weights made here."""
+    if (ROOT / "models" / "starter" / "manifest.json").exists():
+        say("the starter voice, models/starter")
+        return ROOT / "models", "starter"
+    models = STATE / "models"
+    if not (models / "untrained" / "manifest.json").exists():
+        say("models/starter is not there: converting a small checkpoint with made-up weights")
+        made = subprocess.run([sys.executable, str(ROOT / "tools" / "demo_model"), str(models / "untrained")], check=False)
+        if made.returncode:
+            raise DemoError("the model set could not be made")
+    say("NOTE: these weights are random, not trained: what you will hear is noise, not speech")
+    return models, "untrained"
+
+
+def free_port() -> int:
+    """A loopback TCP port that nobody uses."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def broker(port: int) -> Iterator[None]:
+    """A real mosquitto on that port until the block ends."""
+    program = find_program("mosquitto")
+    if program is None:
+        raise DemoError("mosquitto is not installed")
+    settings = STATE / "mosquitto.conf"
+    settings.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n")
+    with (STATE / "mosquitto.log").open("w") as log:
+        process = subprocess.Popen([program, "-c", str(settings)], stdout=log, stderr=log)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@contextmanager
+def speaking_daemon(port: int, models: Path, name: str, wav: Path | None) -> Iterator[subprocess.Popen[bytes]]:
+    """`edge-ttsd run` with a configuration of its own."""
+    audio = {"output": "file", "file": str(wav)} if wav else {"output": "speaker"}
+    settings = STATE / "demo.yaml"
+    settings.write_text(
+        yaml.safe_dump(
+            {
+                "device": "demo",
+                "mqtt": {"host": "127.0.0.1", "port": port},
+                "models": {"dir": str(models), "name": name},
+                "audio": audio,
+            }
+        )
+    )
+    with (STATE / "demo.log").open("w") as log:
+        process = subprocess.Popen([sys.executable, "-m", "edge_tts", "run", "-c", str(settings)], stdout=log, stderr=log)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@contextmanager
+def listening(port: int) -> Iterator[tuple[paho.Client, Heard]]:
+    """A client that puts whatever the device publishes into a queue."""
+    heard: Heard = queue.Queue()
+    client = paho.Client(CallbackAPIVersion.VERSION2)
+    client.on_connect = lambda client, *_: client.subscribe(f"{BASE}/#", qos=1)
+    client.on_message = lambda _, __, message: heard.put((message.topic.removeprefix(f"{BASE}/"), message.payload))
+    for _ in range(100):
+        try:
+            client.connect("127.0.0.1", port)
+            break
+        except ConnectionRefusedError:
+            time.sleep(0.05)
+    else:
+        raise DemoError(f"mosquitto did not start; see {STATE / 'mosquitto.log'}")
+    client.loop_start()
+    try:
+        yield client, heard
+    finally:
+        client.disconnect()
+        client.loop_stop()
+
+
+def wait_until_online(daemon: subprocess.Popen[bytes], heard: Heard) -> None:
+    """Until the daemon has loaded its networks and says so."""
+    for topic, payload in messages(daemon, heard, LOAD_S, "loading the networks"):
+        if (topic, payload) == ("status", b"online"):
+            return
+
+
+def show_receipts(daemon: subprocess.Popen[bytes], heard: Heard) -> bool:
+    """Print each report on our request; True when it was spoken to its end."""
+    for topic, payload in messages(daemon, heard, SPEAK_S, "thinking"):
+        if topic != "events":
+            continue
+        report = json.loads(payload)
+        if report["id"] != "demo":
+            continue
+        print(f"   {report['stage']:12} {report['ms']:8.0f} ms  {details_of(report)}", flush=True)
+        if report["stage"] == "done":
+            numbers = report["details"]
+            print(
+                f"\nreal-time factor {numbers['rtf']:.2f}: "
+                f"{numbers['audio_s']:.1f} s of sound took {numbers['synthesis_s']:.1f} s to make"
+            )
+        if report["stage"] in ("done", "failed", "interrupted", "expired"):
+            return bool(report["stage"] == "done")
+    return False
+
+
+def details_of(report: dict[str, Any]) -> str:
+    """A report's details in words."""
+    if report["stage"] == "failed":
+        return f"{report['details']['error']}: {report['details']['message']}"
+    return "  ".join(f"{key} {value}" for key, value in report["details"].items())
+
+
+def messages(
+    daemon: subprocess.Popen[bytes], heard: Heard, limit_s: float, busy_with: str
+) -> Iterator[tuple[str, bytes]]:
+    """What the device publishes, with a sign of life while it publishes nothing. Raises DemoError when it died."""
+    began = time.monotonic()
+    while time.monotonic() - began < limit_s:
+        if daemon.poll() is not None:
+            tail = (STATE / "demo.log").read_text().strip().splitlines()[-8:]
+            raise DemoError("\n".join(["the daemon ended:", *tail]))
+        try:
+            yield heard.get(timeout=2.0)
+        except queue.Empty:
+            say(f"... {busy_with} ({time.monotonic() - began:.0f} s)")
+    raise DemoError(f"gave up {busy_with} after {limit_s:.0f} s; see {STATE / 'demo.log'}")
+
+
+def keep(port: int, daemon: subprocess.Popen[bytes], heard: Heard) -> None:
+    """Stay up and print each report until Ctrl-C."""
+    message = shlex.quote("Hello from the other room.")
+    print(f"\nIt stays up until Ctrl-C. Try:\n\n  mosquitto_pub -p {port} -t {BASE}/say -m {message}\n", flush=True)
+    while daemon.poll() is None:
+        try:
+            topic, payload = heard.get(timeout=1.0)
+        except queue.Empty:
+            continue
+        if topic == "events":
+            report = json.loads(payload)
+            print(f"   {report['id']:12} {report['stage']:12} {report['ms']:8.0f} ms  {details_of(report)}", flush=True)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="tools/demo")
+    parser.add_argument("--text", required=True)
+    parser.add_argument("--wav")
+    parser.add_argument("--voice")
+    parser.add_argument("--keep", action="store_true")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("PYTHONUNBUFFERED", "1")
+    sys.exit(main())

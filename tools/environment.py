@@ -1,0 +1,128 @@
+"""Make a checkout runnable: system packages, a virtual environment, the package in it. Standard library only; Python 3.10+.
+
+What is there already is left alone, so a second run needs neither the network nor root.
+"""
+
+from __future__ import annotations
+
+import ctypes.util
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+PYTHON = VENV / "bin" / "python"
+_SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
+
+
+class SetupError(Exception):
+    """The environment cannot be made; the message says what to do about it."""
+
+
+def find_program(name: str) -> str | None:
+    """A program on the PATH or in the system folders that a plain user's PATH lacks."""
+    return shutil.which(name) or shutil.which(name, path=_SBIN)
+
+
+def ensure_system_packages(*, clients: bool = False) -> None:
+    """Install with apt what is missing: a broker and, to make virtual environments, ensurepip. PortAudio is welcome but
+    not required. Raises SetupError when a required one cannot be had."""
+    missing = []
+    if find_program("mosquitto") is None:
+        missing.append("mosquitto")
+    if clients and find_program("mosquitto_pub") is None:
+        missing.append("mosquitto-clients")
+    if not PYTHON.exists() and importlib.util.find_spec("ensurepip") is None:
+        missing.append(f"python{sys.version_info.major}.{sys.version_info.minor}-venv")
+    if missing:
+        _apt_install(missing)
+    if ctypes.util.find_library("portaudio") is None:
+        try:
+            _apt_install(["libportaudio2"])
+        except SetupError as refused:
+            say(f"no loudspeaker without PortAudio ({refused})")
+
+
+def ensure_package(*, extras: Sequence[str] = ()) -> None:
+    """Make .venv and install this checkout into it, editable, with `extras`; skipped while setup.py is the one that was
+    installed last time. Raises SetupError."""
+    if sys.version_info < (3, 10):
+        raise SetupError(f"Python 3.10 or newer is needed; this is {sys.version.split()[0]}")
+    if not PYTHON.exists():
+        say("making .venv")
+        # TensorRT's Python module comes with JetPack, not from PyPI: then the system's packages must be visible.
+        system = ["--system-site-packages"] if importlib.util.find_spec("tensorrt") else []
+        _run([sys.executable, "-m", "venv", *system, str(VENV)], "the virtual environment could not be made")
+    stamp = VENV / f".installed-{'-'.join(sorted(extras)) or 'plain'}"
+    wanted = _fingerprint()
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    target = f"{ROOT}[{','.join(extras)}]" if extras else str(ROOT)
+    say("installing the package and what it needs (once; some minutes on a slow line)")
+    _run_with_progress(
+        [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", "--editable", target],
+        "pip could not install the package: is PyPI reachable?",
+    )
+    stamp.write_text(wanted)
+
+
+def say(text: str) -> None:
+    """A line of progress."""
+    print(f"  {text}", flush=True)
+
+
+def _fingerprint() -> str:
+    digest = hashlib.sha256()
+    for name in ("setup.py", "pyproject.toml"):
+        digest.update((ROOT / name).read_bytes())
+    digest.update(f"{ROOT} {os.path.realpath(PYTHON)}".encode())
+    return digest.hexdigest()
+
+
+def _apt_install(packages: Sequence[str]) -> None:
+    names = " ".join(packages)
+    if shutil.which("apt-get") is None:
+        raise SetupError(f"please install {names} (this is not a Debian or Ubuntu system)")
+    root = [] if os.geteuid() == 0 else ["sudo"]
+    if root and shutil.which("sudo") is None:
+        raise SetupError(f"please run as root: apt-get install {names}")
+    say(f"installing {names} with apt")
+    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for command in (["update"], ["install", "-y", "--no-install-recommends", *packages]):
+        done = subprocess.run([*root, "apt-get", "-qq", *command], env=quiet, stdout=subprocess.DEVNULL, check=False)
+    if done.returncode:
+        raise SetupError(f"apt-get install {names} failed")
+
+
+def _run(command: Sequence[str], trouble: str) -> None:
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    if done.returncode:
+        raise SetupError(f"{trouble}\n{done.stdout.strip()}")
+
+
+def _run_with_progress(command: Sequence[str], trouble: str) -> None:
+    """Run pip and show which package it is at: one changing line on a terminal, otherwise a line per package."""
+    began, tail, terminal = time.monotonic(), [], sys.stdout.isatty()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            tail = [*tail[-20:], line.rstrip()]
+            words = line.split()
+            if words and words[0] in ("Collecting", "Downloading", "Building", "Installing"):
+                shown = f"  {time.monotonic() - began:4.0f} s  {' '.join(words)[:70]}"
+                if terminal:
+                    print(f"\r\033[K{shown}", end="", flush=True)
+                elif words[0] in ("Collecting", "Installing"):
+                    print(shown, flush=True)
+    if terminal:
+        print("\r\033[K", end="")
+    if process.returncode:
+        raise SetupError("\n".join([trouble, *tail]))
+    say(f"installed in {time.monotonic() - began:.0f} s")
