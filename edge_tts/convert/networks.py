@@ -1,15 +1,16 @@
-"""Writes the graphs of one upstream checkpoint after the other into a folder. It knows which file becomes which graphs."""
+"""Writes the graphs of one upstream checkpoint after the other into a folder: which file becomes which graphs."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ..errors import CheckpointError
-from . import sovits, t2s
+from . import bert, eres2net, hubert, sovits, t2s
 from .builder import Graph
-from .checkpoint import TorchFile, Weights, open_torch
+from .checkpoint import TorchFile, Weights, open_folder, open_torch
 from .sovits_encoder import write_encoder
 from .sovits_wave import SAMPLES_PER_FRAME, flow_halo_frames, wave_halo_frames, write_flow, write_wave
 
@@ -89,12 +90,55 @@ class GraphWriter:
             "flow_halo_frames": halos[1],
         }
 
+    def ssl(self, folder: Path) -> dict[str, Any]:
+        """ssl from the transformers folder of chinese-hubert-base."""
+        config = _read_config(folder)
+        with open_folder(folder) as source:
+            inner = "hubert." if any(name.startswith("hubert.") for name in source.shapes) else ""
+            weights = Weights(source, str(folder), prefix=inner)
+            sizes = hubert.read_sizes(weights, config)
+            self._write("ssl", hubert.write_hubert, weights, sizes)
+            weights.complete(hubert.UNUSED)
+        return {"ssl_width": sizes.width}
+
+    def bert(self, folder: Path) -> dict[str, Any]:
+        """bert and vocab.txt from the transformers folder of chinese-roberta-wwm-ext-large."""
+        config = _read_config(folder)
+        with open_folder(folder) as source:
+            weights = Weights(source, str(folder), prefix=bert.prefix(source.shapes))
+            sizes = bert.read_sizes(weights, config)
+            vocabulary = bert.read_vocabulary(folder, sizes)
+            self._write("bert", bert.write_bert, weights, sizes)
+            weights.complete(sizes.unused)
+        if vocabulary is not None:
+            (self._folder / bert.VOCABULARY).write_text(vocabulary, encoding="utf-8")
+        return {"bert_width": sizes.width, "bert_positions": sizes.positions}
+
+    def speaker(self, path: Path) -> dict[str, Any]:
+        """speaker from the bare state dict of ERes2NetV2."""
+        with open_torch(path) as file:
+            weights = Weights(file.use(file.tree), str(path))
+            sizes = eres2net.read_sizes(weights)
+            self._write("speaker", eres2net.write_speaker, weights, sizes)
+            weights.complete(eres2net.UNUSED)
+        return {"speaker_width": sizes.embedding}
+
     def _write(self, name: str, writer: Callable[[Graph, Weights, Any], None], weights: Weights, sizes: Any) -> None:
         file = f"{name}.onnx"
         self._progress(file)
         graph = Graph(name, half=self._half, islands=self._islands.get(file, frozenset()))
         writer(graph, weights, sizes)
         graph.save(self._folder / file)
+
+
+def _read_config(folder: Path) -> Mapping[str, Any]:
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{folder}: config.json cannot be read: {error}") from error
+    if not isinstance(config, dict):
+        raise CheckpointError(f"{folder}: config.json holds no mapping")
+    return config
 
 
 def _parts(path: Path, file: TorchFile) -> tuple[Any, Mapping[str, Any]]:

@@ -56,7 +56,9 @@ class Networks:
         self._stack.close()
 
     def _convert(self, model: str, checkpoint: Path, writer: GraphWriter) -> dict[str, Any]:
-        if model.startswith("t2s"):
-            return writer.gpt(checkpoint)
+        simple = {"t2s": writer.gpt, "hubert": writer.ssl, "bert": writer.bert, "eres2netv2": writer.speaker}
+        kind = model.split("_")[0]
+        if kind in simple:
+            return simple[kind](checkpoint)
         family, facts = writer.sovits(checkpoint)
         return {"family": family, **facts}
