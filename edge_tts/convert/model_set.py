@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import ModelError
+from ..errors import CheckpointError, ModelError
 from .networks import GraphWriter, Islands, Progress
 
 SAMPLE_RATE = 32000
@@ -33,6 +33,12 @@ class Sources:
 
     gpt: Path
     sovits: Path
+    hubert: Path | None = None
+    """Folder of chinese-hubert-base; needed to make voices from recordings."""
+    bert: Path | None = None
+    """Folder of chinese-roberta-wwm-ext-large; needed for the intonation of Chinese."""
+    eres2net: Path | None = None
+    """ERes2NetV2; needed to make voices for the v2Pro families."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +62,8 @@ def convert(
     *,
     progress: Progress = lambda graph: None,
     voices: VoiceWriter = lambda folder: (),
-) -> None:
-    """Write the model set `out`.
+) -> Sequence[str]:
+    """Write the model set `out`; returns remarks on what it cannot do.
 
     Raises CheckpointError for a file that cannot be converted and ModelError when `out` cannot be made; in both cases
     nothing remains of the attempt.
@@ -66,6 +72,7 @@ def convert(
         writer = GraphWriter(staging, half=options.half, islands=options.islands, progress=progress)
         gpt = writer.gpt(sources.gpt)
         family, sovits = writer.sovits(sources.sovits)
+        optional, remarks = _write_optional(writer, sources, {**gpt, **sovits})
         ids = list(voices(staging))
         facts = {
             "format": 1,
@@ -76,11 +83,46 @@ def convert(
             "sample_rate": SAMPLE_RATE,
             "languages": list(LANGUAGES),
             "licence": options.licence,
-            "sizes": {**gpt, **sovits},
+            "sizes": {**optional, **gpt, **sovits},
             **({"default_voice": ids[0]} if ids else {}),
             "voices": ids,
         }
         write_manifest(staging, facts)
+    return remarks
+
+
+def _write_optional(
+    writer: GraphWriter, sources: Sources, sizes: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[str]]:
+    """The networks that read recordings and Chinese text, as far as they are given; remarks on the others."""
+    facts: dict[str, Any] = {}
+    remarks = []
+    if sources.hubert is not None:
+        facts |= _fitting(writer.ssl(sources.hubert), "ssl_width", sizes, sources.hubert)
+    else:
+        remarks.append("no HuBERT: voices cannot be made from recordings with this set")
+    if sources.bert is not None:
+        facts |= _fitting(writer.bert(sources.bert), "bert_width", sizes, sources.bert)
+        if not facts.pop("has_vocabulary"):
+            remarks.append(f"no vocabulary in {sources.bert}: its BERT cannot be used by this set")
+    else:
+        remarks.append("no BERT: Chinese is spoken with less intonation by this set")
+    if sources.eres2net is not None:
+        speaker = writer.speaker(sources.eres2net)
+        if sizes["speaker_width"] not in (0, speaker["speaker_width"]):
+            remarks.append(
+                f"{sources.eres2net} gives {speaker['speaker_width']} values but SoVITS takes"
+                f" {sizes['speaker_width']}: voices cannot be made from recordings with this set"
+            )
+    elif sizes["speaker_width"]:
+        remarks.append("no ERes2NetV2: voices cannot be made from recordings with this set")
+    return facts, remarks
+
+
+def _fitting(facts: dict[str, Any], key: str, sizes: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    if facts[key] != sizes[key]:
+        raise CheckpointError(f"{path}: its width is {facts[key]}; the other checkpoints take {sizes[key]}")
+    return facts
 
 
 def write_manifest(folder: Path, facts: Mapping[str, Any]) -> None:

@@ -112,7 +112,11 @@ class GraphWriter:
             weights.complete(sizes.unused)
         if vocabulary is not None:
             (self._folder / bert.VOCABULARY).write_text(vocabulary, encoding="utf-8")
-        return {"bert_width": sizes.width, "bert_positions": sizes.positions}
+        return {
+            "bert_width": sizes.width,
+            "bert_positions": sizes.positions,
+            "has_vocabulary": vocabulary is not None,
+        }
 
     def speaker(self, path: Path) -> dict[str, Any]:
         """speaker from the bare state dict of ERes2NetV2."""

@@ -4,35 +4,39 @@ from __future__ import annotations
 
 from typing import TextIO
 
-# Share of the time that writing each graph takes in a full-size set, roughly its share of the parameters.
-_SHARES = {
-    "t2s_prefill.onnx": 80,
-    "t2s_step.onnx": 80,
-    "quantizer.onnx": 3,
-    "conditioning.onnx": 22,
-    "encoder.onnx": 10,
-    "flow.onnx": 12,
-    "wave.onnx": 16,
-    "ssl.onnx": 95,
-    "bert.onnx": 300,
-    "speaker.onnx": 20,
+from edge_tts.convert.model_set import Sources
+
+# Megabytes of each graph in a full-size set: the time to write one goes with its size.
+_ALWAYS = {
+    "t2s_prefill.onnx": 317,
+    "t2s_step.onnx": 311,
+    "quantizer.onnx": 8,
+    "conditioning.onnx": 86,
+    "encoder.onnx": 59,
+    "flow.onnx": 54,
+    "wave.onnx": 135,
 }
+_HUBERT = {"ssl.onnx": 378}
+_BERT = {"bert.onnx": 1197}
+_ERES2NET = {"speaker.onnx": 183}
 _WIDTH = 30
 
 
 class Bar:
     """One line on a terminal, redrawn; one line per graph elsewhere."""
 
-    def __init__(self, out: TextIO, graphs: tuple[str, ...] = tuple(_SHARES)[:7]) -> None:
+    def __init__(self, out: TextIO, sources: Sources) -> None:
         self._out = out
-        self._total = sum(_SHARES[graph] for graph in graphs)
+        given = ((sources.hubert, _HUBERT), (sources.bert, _BERT), (sources.eres2net, _ERES2NET))
+        self._shares = _ALWAYS | {graph: share for path, part in given if path for graph, share in part.items()}
+        self._total = sum(self._shares.values())
         self._done = 0
         self._current = 0
 
     def start(self, graph: str) -> None:
         """A graph is about to be written, and the one before it is done."""
         self._done += self._current
-        self._current = _SHARES.get(graph, 0)
+        self._current = self._shares.get(graph, 0)
         self._draw(graph)
 
     def finish(self) -> None:
