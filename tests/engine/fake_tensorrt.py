@@ -1,0 +1,418 @@
+"""A TensorRT whose every name and arity is checked against the recorded API of one version; ONNX Runtime computes.
+
+It runs on the fake CUDA device and enforces what TensorRT asks for: addresses bound and aligned, shapes inside the
+profile, scratch memory handed over, one plain run before a capture, a captured context that nobody touches afterwards.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+
+from .fake_cudart import ALIGNMENT, FakeCudart, IllegalAddress, Misuse, Operation
+
+DATA = Path(__file__).parent / "data"
+VERSIONS = ("10.3", "10.13", "10.16", "11.4")
+_MAGIC = b"FAKEPLAN"
+_ELEMENTS = {1: "FLOAT", 10: "HALF", 7: "INT64", 6: "INT32", 9: "BOOL"}
+_NUMPY = {"FLOAT": np.float32, "HALF": np.float16, "INT64": np.int64, "INT32": np.int32, "BOOL": np.bool_}
+
+
+@dataclass
+class Faults:
+    """What shall go wrong."""
+
+    out_of_memory_at_build: bool = False
+    refuse_capture: bool = False
+    wrong_by: float = 0.0
+    """Added to every float output."""
+    not_finite: bool = False
+    hang: Callable[[], None] = lambda: None
+    fail_to_run: bool = False
+    steps: list[tuple[str, int]] = field(default_factory=list)
+
+
+@lru_cache(maxsize=1)
+def api() -> Any:
+    """The recorded API: version -> classes, enums."""
+    return json.loads((DATA / "tensorrt_api.json").read_text())
+
+
+@lru_cache(maxsize=1)
+def operators() -> Any:
+    """What the ONNX parser of 10.3 takes: operator -> supported, dtypes."""
+    return json.loads((DATA / "tensorrt_onnx_ops.json").read_text())
+
+
+def check_call(signatures: Sequence[str], given: int, keywords: Sequence[str], what: str) -> None:
+    """Raise `TypeError` unless one of the printed signatures takes that many arguments and these keywords."""
+    for signature in signatures:
+        inside = re.split(r"\) ->", signature, maxsplit=1)[0].split("(", 1)[1]
+        parameters = [part for part in re.split(r",(?![^\[]*\])", inside) if part.strip() and "self:" not in part]
+        names = [part.split(":")[0].strip() for part in parameters]
+        required = sum("=" not in part for part in parameters)
+        if required <= given + len(keywords) <= len(parameters) and set(keywords) <= set(names):
+            return
+    if signatures:
+        raise TypeError(f"{what}: {given} arguments and {list(keywords)} fit none of {list(signatures)}")
+
+
+class Strict:
+    """An object that has exactly the recorded methods and properties of one class."""
+
+    def __init__(self, kind: str, version: str, body: Any) -> None:
+        object.__setattr__(self, "_facts", (kind, version, api()[version]["classes"][kind]))
+        object.__setattr__(self, "body", body)
+
+    def __getattr__(self, name: str) -> Any:
+        kind, version, facts = self._facts
+        if name in facts["methods"]:
+            method = getattr(self.body, name)
+
+            def checked(*arguments: Any, **keywords: Any) -> Any:
+                check_call(facts["methods"][name], len(arguments), list(keywords), f"{kind}.{name} of {version}")
+                return method(*arguments, **keywords)
+
+            return checked
+        if name in facts["properties"]:
+            return getattr(self.body, name)
+        raise AttributeError(f"TensorRT {version}: {kind} has no {name}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        kind, version, facts = self._facts
+        if not facts["properties"].get(name):
+            raise AttributeError(f"TensorRT {version}: {kind}.{name} cannot be set")
+        setattr(self.body, name, value)
+
+
+def fake_tensorrt(version: str, device: FakeCudart | None, faults: Faults | None = None) -> Any:
+    """A module object with what the product uses of TensorRT, as `version` has it."""
+    faults = faults or Faults()
+    enums = {name: enum.IntEnum(name.split(".")[-1], members) for name, members in api()[version]["enums"].items()}
+    wanted = ("TensorIOMode", "MemoryPoolType", "NetworkDefinitionCreationFlag", "DataType", "BuilderFlag")
+    module = SimpleNamespace(**{name: enums[name] for name in (*wanted, "ExecutionContextAllocationStrategy")})
+    module.__version__ = f"{version}.0"
+
+    class ILogger:
+        Severity = enums["ILogger.Severity"]
+
+        def log(self, severity: Any, msg: str) -> None:
+            raise NotImplementedError
+
+    class IProgressMonitor:
+        pass
+
+    def strict(kind: str, body: Any) -> Any:
+        return Strict(kind, version, body)
+
+    def parser(network: Any, logger: Any) -> Any:
+        return strict("OnnxParser", _Parser(network.body, logger))
+
+    world = _World(version, module, device, faults, strict)
+    module.ILogger, module.IProgressMonitor = ILogger, IProgressMonitor
+    module.Builder = lambda logger: strict("Builder", _Builder(world, logger))
+    module.Runtime = lambda logger: strict("Runtime", _Runtime(world, logger))
+    module.OnnxParser = parser
+    return module
+
+
+@dataclass
+class _World:
+    version: str
+    module: Any
+    device: FakeCudart | None
+    faults: Faults
+    strict: Callable[[str, Any], Any]
+
+
+class _Builder:
+    def __init__(self, world: _World, logger: Any) -> None:
+        self._world, self._logger = world, logger
+
+    def create_network(self, flags: int = 0) -> Any:
+        strongly = 1 << int(self._world.module.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
+        if flags != strongly:
+            raise Misuse(f"network flags {flags}: strongly typed is {strongly}")
+        return self._world.strict("INetworkDefinition", _Network(self._world))
+
+    def create_builder_config(self) -> Any:
+        return self._world.strict("IBuilderConfig", _Config(self._world))
+
+    def create_optimization_profile(self) -> Any:
+        return self._world.strict("IOptimizationProfile", _Profile())
+
+    def build_serialized_network(self, network: Any, config: Any) -> Any:
+        faults, config = self._world.faults, config.body
+        monitor = config.progress_monitor
+        if monitor is not None:
+            monitor.phase_start("Building", None, 2)
+            for step in range(2):
+                faults.steps.append(("Building", step))
+                if not monitor.step_complete("Building", step):
+                    return None
+            monitor.phase_finish("Building")
+        faults.hang()
+        if faults.out_of_memory_at_build:
+            self._logger.log(self._world.module.ILogger.Severity.ERROR, "fake: out of memory while building")
+            return None
+        (profile,) = config.profiles
+        if set(profile.shapes) != {tensor.name for tensor in network.body.inputs}:
+            self._logger.log(self._world.module.ILogger.Severity.ERROR, "fake: an input has no profile")
+            return None
+        facts = {"version": self._world.version, "path": network.body.path, "profile": profile.shapes}
+        config.timing_cache.append("timed")
+        return memoryview(_MAGIC + json.dumps(facts).encode())
+
+
+class _Config:
+    def __init__(self, world: _World) -> None:
+        self._world = world
+        self.profiles: list[_Profile] = []
+        self.timing_cache: list[str] = []
+        self.progress_monitor: Any = None
+        self.builder_optimization_level, self.max_aux_streams = 3, -1
+        self.limits: dict[Any, int] = {}
+
+    def add_optimization_profile(self, profile: Any) -> int:
+        self.profiles.append(profile.body)
+        return len(self.profiles) - 1
+
+    def set_memory_pool_limit(self, pool: Any, pool_size: int) -> None:
+        self.limits[pool] = pool_size
+
+    def clear_flag(self, flag: Any) -> None:
+        assert flag == self._world.module.BuilderFlag.TF32
+
+    def create_timing_cache(self, serialized_timing_cache: bytes) -> Any:
+        if serialized_timing_cache and not serialized_timing_cache.startswith(b"TIMES"):
+            return None
+        cache = _TimingCache(serialized_timing_cache.decode().split()[1:])
+        return self._world.strict("ITimingCache", cache)
+
+    def set_timing_cache(self, cache: Any, ignore_mismatch: bool) -> bool:
+        self.timing_cache = cache.body.entries
+        return True
+
+    def get_timing_cache(self) -> Any:
+        return self._world.strict("ITimingCache", _TimingCache(self.timing_cache))
+
+
+class _TimingCache:
+    def __init__(self, entries: list[str]) -> None:
+        self.entries = entries
+
+    def serialize(self) -> memoryview:
+        return memoryview(" ".join(["TIMES", *self.entries]).encode())
+
+
+class _Profile:
+    def __init__(self) -> None:
+        self.shapes: dict[str, list[list[int]]] = {}
+
+    def set_shape(self, input: str, min: Sequence[int], opt: Sequence[int], max: Sequence[int]) -> None:
+        if not all(low <= best <= high for low, best, high in zip(min, opt, max, strict=True)):
+            raise Misuse(f"{input}: {min} {opt} {max} is no range")
+        self.shapes[input] = [list(min), list(opt), list(max)]
+
+
+class _Network:
+    def __init__(self, world: _World) -> None:
+        self._world, self.path, self.inputs = world, "", list[Any]()
+
+    @property
+    def num_inputs(self) -> int:
+        return len(self.inputs)
+
+    def get_input(self, index: int) -> Any:
+        return self._world.strict("ITensor", self.inputs[index])
+
+
+class _Parser:
+    """Refuses what the operator table of 10.3 does not list for the default domain."""
+
+    def __init__(self, network: _Network, logger: Any) -> None:
+        self._network, self._errors = network, list[str]()
+
+    @property
+    def num_errors(self) -> int:
+        return len(self._errors)
+
+    def get_error(self, index: int) -> Any:
+        text = self._errors[index]
+        return SimpleNamespace(desc=lambda: text, node_name=lambda: "node", node_operator=lambda: "op")
+
+    def parse_from_file(self, model: str) -> bool:
+        graph = onnx.load(model).graph
+        for node in graph.node:
+            if node.domain or operators().get(node.op_type, {}).get("supported", "no") == "no":
+                self._errors.append(f"no importer for {node.domain}{node.op_type}")
+        for value in graph.input:
+            dims = value.type.tensor_type.shape.dim
+            shape = tuple(dim.dim_value if dim.HasField("dim_value") else -1 for dim in dims)
+            self._network.inputs.append(SimpleNamespace(name=value.name, shape=shape))
+        self._network.path = model
+        return not self._errors
+
+
+class _Runtime:
+    def __init__(self, world: _World, logger: Any) -> None:
+        self._world, self._logger = world, logger
+
+    def deserialize_cuda_engine(self, serialized_engine: bytes) -> Any:
+        data = bytes(serialized_engine)
+        error = self._world.module.ILogger.Severity.ERROR
+        if not data.startswith(_MAGIC):
+            self._logger.log(error, "fake: this is no plan")
+            return None
+        facts = json.loads(data[len(_MAGIC) :])
+        if facts["version"] != self._world.version:
+            self._logger.log(error, f"fake: built by {facts['version']}, this is {self._world.version}")
+            return None
+        return self._world.strict("ICudaEngine", _Engine(self._world, self._logger, facts))
+
+
+class _Engine:
+    device_memory_size_v2 = 4096
+
+    def __init__(self, world: _World, logger: Any, facts: Any) -> None:
+        self.world, self.logger, self.profile = world, logger, facts["profile"]
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.log_severity_level = 1, 3
+        self.session = onnxruntime.InferenceSession(facts["path"], options, providers=["CPUExecutionProvider"])
+        graph = onnx.load(facts["path"], load_external_data=False).graph
+        self.inputs = {value.name: _ELEMENTS[value.type.tensor_type.elem_type] for value in graph.input}
+        self.outputs = {value.name: _ELEMENTS[value.type.tensor_type.elem_type] for value in graph.output}
+        self.names = [*self.inputs, *self.outputs]
+        self._shapes: dict[Any, dict[str, tuple[int, ...]]] = {}
+        self._graph = graph
+
+    @property
+    def num_io_tensors(self) -> int:
+        return len(self.names)
+
+    def get_tensor_name(self, index: int) -> str:
+        return self.names[index]
+
+    def get_tensor_mode(self, name: str) -> Any:
+        modes = self.world.module.TensorIOMode
+        return modes.INPUT if name in self.inputs else modes.OUTPUT
+
+    def get_tensor_dtype(self, name: str) -> Any:
+        return getattr(self.world.module.DataType, self.dtype(name))
+
+    def get_tensor_shape(self, name: str) -> tuple[int, ...]:
+        (value,) = [v for v in (*self._graph.input, *self._graph.output) if v.name == name]
+        return tuple(d.dim_value if d.HasField("dim_value") else -1 for d in value.type.tensor_type.shape.dim)
+
+    def get_tensor_profile_shape(self, name: str, profile_index: int) -> list[tuple[int, ...]]:
+        assert profile_index == 0
+        return [tuple(shape) for shape in self.profile[name]]
+
+    def create_execution_context(self, strategy: Any = 0) -> Any:
+        assert strategy == self.world.module.ExecutionContextAllocationStrategy.USER_MANAGED
+        return self.world.strict("IExecutionContext", _Context(self))
+
+    def dtype(self, name: str) -> str:
+        return self.inputs.get(name) or self.outputs[name]
+
+    def output_shapes(self, shapes: dict[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
+        """By running the graph on zeros."""
+        key = tuple(shapes.items())
+        if key not in self._shapes:
+            feeds = {name: np.zeros(shape, _NUMPY[self.inputs[name]]) for name, shape in shapes.items()}
+            results = self.session.run(list(self.outputs), feeds)
+            self._shapes[key] = {name: array.shape for name, array in zip(self.outputs, results, strict=True)}
+        return self._shapes[key]
+
+
+class _Context:
+    def __init__(self, engine: _Engine) -> None:
+        self._engine, self._world = engine, engine.world
+        self._shapes: dict[str, tuple[int, ...]] = {}
+        self._addresses: dict[str, int] = {}
+        self._scratch: tuple[int, int] | None = None
+        self._profile: int | None = None
+        self._warm = False
+        self._version = 0
+
+    def set_device_memory(self, memory: int, size: int) -> None:
+        self._scratch = (memory, size)
+
+    def set_optimization_profile_async(self, profile_index: int, stream_handle: int) -> bool:
+        self._profile = profile_index
+        return profile_index == 0
+
+    def set_input_shape(self, name: str, shape: tuple[int, ...]) -> bool:
+        low, _, high = self._engine.profile[name]
+        if len(shape) != len(low) or not all(a <= b <= c for a, b, c in zip(low, shape, high, strict=True)):
+            return self._refuse(f"{name} {shape} is outside of the profile {low} to {high}")
+        self._shapes[name], self._warm = tuple(shape), False
+        self._version += 1
+        return True
+
+    def set_tensor_address(self, name: str, memory: int) -> bool:
+        if memory == 0 or memory % ALIGNMENT:
+            return self._refuse(f"{name}: address {memory:#x} is not aligned to {ALIGNMENT}")
+        self._addresses[name] = memory
+        self._version += 1
+        return True
+
+    def get_tensor_shape(self, name: str) -> tuple[int, ...]:
+        return self._shapes[name] if name in self._engine.inputs else self._engine.output_shapes(self._shapes)[name]
+
+    def execute_async_v3(self, stream_handle: int) -> bool:
+        device = self._world.device
+        assert device is not None
+        recording = device.stream(stream_handle).recording is not None
+        if recording and (self._world.faults.refuse_capture or not self._warm):
+            device.stream(stream_handle).broken_capture = True
+            return self._refuse("this cannot be captured")
+        missing = [name for name in self._engine.names if name not in self._addresses]
+        missing += [name for name in self._engine.inputs if name not in self._shapes]
+        if missing or self._scratch is None or self._profile is None or self._world.faults.fail_to_run:
+            return self._refuse(f"not ready: {missing}, scratch {self._scratch}, profile {self._profile}")
+        self._warm = True
+        device.enqueue(stream_handle, Operation("execute", self._work(recording)))
+        return True
+
+    def _work(self, recording: bool) -> Callable[[], None]:
+        shapes, addresses, version = dict(self._shapes), dict(self._addresses), self._version
+        scratch, device, engine = self._scratch, self._world.device, self._engine
+
+        def work() -> None:
+            if recording and version != self._version:
+                raise Misuse("a graph was launched after its context had been changed")
+            assert device is not None
+            assert scratch is not None
+            device.bytes_at(scratch[0], engine.device_memory_size_v2)
+            feeds = {name: self._view(name, shapes[name], addresses[name]).copy() for name in engine.inputs}
+            for name, array in zip(engine.outputs, engine.session.run(list(engine.outputs), feeds), strict=True):
+                if array.dtype.kind == "f":
+                    array = array + array.dtype.type(self._world.faults.wrong_by)
+                    array.flat[:1] = np.nan if self._world.faults.not_finite else array.flat[:1]
+                self._view(name, array.shape, addresses[name])[...] = array
+
+        return work
+
+    def _view(self, name: str, shape: tuple[int, ...], address: int) -> Any:
+        dtype = np.dtype(_NUMPY[self._engine.dtype(name)])
+        size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+        device = self._world.device
+        if device is None:
+            raise IllegalAddress(name)
+        return device.bytes_at(address, size).view(dtype).reshape(shape)
+
+    def _refuse(self, message: str) -> bool:
+        self._engine.logger.log(self._world.module.ILogger.Severity.ERROR, f"fake: {message}")
+        return False

@@ -1,0 +1,119 @@
+"""A model set with seeded random weights, small enough to run in milliseconds, written by our own converter."""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_tts.convert.builder import Graph
+from edge_tts.convert.sovits import SovitsSizes
+from edge_tts.convert.sovits_encoder import write_encoder
+from edge_tts.convert.sovits_wave import write_flow, write_wave
+from edge_tts.convert.t2s import T2SSizes, write_prefill, write_step
+from edge_tts.values import FloatArray, ModelSet, ModelSizes, Voice
+
+GPT = T2SSizes(layers=2, width=32, heads=2, feed_forward=64, tokens=1025, phonemes=732, bert_width=1024)
+SOVITS = SovitsSizes(
+    family="v2",
+    conditioning=512,
+    hidden=16,
+    latent=8,
+    codes=1024,
+    ssl=8,
+    heads=2,
+    upsample_rates=(10, 8, 8),
+    block_dilations=((1, 3),),
+)
+SIZES = ModelSizes(
+    tokens=1025,
+    bert_width=1024,
+    conditioning_width=512,
+    latent_width=8,
+    samples_per_frame=640,
+    frames_per_token=2,
+    wave_halo_frames=8,
+    flow_halo_frames=16,
+)
+_SHAPES = {
+    "enc_p.text_embedding.weight": (732, 16),
+    "conv_1.weight": (32, 16, 3),
+    "emb_rel_k": (1, 9, 8),
+    "dec.conv_pre.weight": (16, 8, 7),
+    "dec.ups.0.weight_v": (16, 8, 16),
+    "dec.ups.1.weight_v": (8, 4, 16),
+    "dec.ups.2.weight_v": (4, 2, 16),
+    "in_layers.0.weight_v": (32, 16, 5),
+    "in_layers.1.weight_v": (32, 16, 5),
+    "convs1.0.weight_v": (2, 2, 3),
+}
+
+
+class RandomWeights:
+    """In place of a checkpoint: whatever array is asked for exists and is drawn from its name."""
+
+    label = "random"
+
+    def shape(self, name: str, rank: int) -> tuple[int, ...]:
+        (found,) = [shape for suffix, shape in _SHAPES.items() if name.endswith(suffix)]
+        assert len(found) == rank
+        return found
+
+    def take(self, name: str, *shape: int) -> FloatArray:
+        random = np.random.default_rng(zlib.crc32(name.encode()))
+        scale = 1.0 / max(float(np.prod(shape[1:])) ** 0.5, 1.0)
+        array: FloatArray = (random.standard_normal(shape) * scale).astype(np.float32)
+        return array
+
+    def count(self, pattern: str) -> int:
+        return 2
+
+
+def write_graphs(folder: Path, *, half: bool = False) -> Path:
+    """The five graphs that speak, into `folder`."""
+    weights: Any = RandomWeights()
+    for name, writer, sizes in (
+        ("t2s_prefill", write_prefill, GPT),
+        ("t2s_step", write_step, GPT),
+        ("encoder", write_encoder, SOVITS),
+        ("flow", write_flow, SOVITS),
+        ("wave", write_wave, SOVITS),
+    ):
+        graph = Graph(name, half=half)
+        writer(graph, weights, sizes)  # type: ignore[operator]
+        graph.save(folder / f"{name}.onnx")
+    return folder
+
+
+def model_set(folder: Path) -> ModelSet:
+    """The set as the store would read it."""
+    return ModelSet(
+        name="small",
+        version="1",
+        family="v2",
+        precision="fp32",
+        directory=folder,
+        sample_rate=32000,
+        languages=("en", "zh"),
+        licence="MIT",
+        sizes=SIZES,
+        default_voice=None,
+        voices=(),
+        files={},
+    )
+
+
+def voice() -> Voice:
+    """A voice with a short prompt."""
+    random = np.random.default_rng(5)
+    return Voice(
+        id="v",
+        name="V",
+        language="en",
+        prompt_tokens=random.integers(0, 1024, 20),
+        prompt_phoneme_ids=random.integers(1, 700, 12),
+        prompt_bert=np.zeros((12, 1024), np.float32),
+        conditioning=random.standard_normal((1, 512, 1)).astype(np.float32),
+    )
