@@ -186,7 +186,7 @@ def _add_say(commands: _Commands[argparse.ArgumentParser]) -> None:
         more="Example: edge-ttsd say 'The kettle has boiled.' --out kettle.wav",
     )
     parser.add_argument("text", help="what to say")
-    parser.add_argument("--voice", metavar="V", help="voice id as `edge-ttsd voices list` prints it (default: the default voice)")
+    parser.add_argument("--voice", metavar="V", help="voice id, see `edge-ttsd voices list` (default: the default voice)")
     parser.add_argument("--language", default="auto", help="language option of the text (default: auto)")
     parser.add_argument("--speed", type=float, default=1.0, help="1.3 is faster (default: 1.0)")
     parser.add_argument("--seed", type=int, help="same seed, same speech (default: a fresh one)")

@@ -79,6 +79,7 @@ class Config(Record):
 
     device: Name = "home"
     voice: str | None = None
+    state_dir: str = ".state"
     mqtt: MqttConfig = MqttConfig()
     models: ModelsConfig = ModelsConfig()
     audio: AudioConfig = AudioConfig()
@@ -109,4 +110,5 @@ def resolve(config: Config, folder: Path) -> Config:
     mqtt = config.mqtt.model_copy(update={key: absolute(getattr(config.mqtt, key)) for key in secrets})
     models = config.models.model_copy(update={"dir": absolute(config.models.dir)})
     audio = config.audio.model_copy(update={"file": absolute(config.audio.file)})
-    return config.model_copy(update={"mqtt": mqtt, "models": models, "audio": audio})
+    changes = {"state_dir": absolute(config.state_dir), "mqtt": mqtt, "models": models, "audio": audio}
+    return config.model_copy(update=changes)

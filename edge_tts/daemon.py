@@ -27,6 +27,7 @@ from edge_tts.service.mqtt import MqttLink
 from edge_tts.service.part import Fatal
 from edge_tts.service.payloads import SayPayload
 from edge_tts.service.player import Player
+from edge_tts.service.settings import SettingsFile
 from edge_tts.service.worker import Speaker, Worker
 from edge_tts.speech import Synthesizer, load_synthesizer
 from edge_tts.store.models import find_model_set, verify_model_set
@@ -101,11 +102,18 @@ def running(
     fatal: Fatal,
     clock: Callable[[], float] = time.monotonic,
     new_id: Callable[[], str] = lambda: uuid.uuid4().hex[:12],
-) -> Iterator[Health]:
-    """The appliance, up and serving, until the block ends. What cannot start raises its named error here."""
-    voices, voice = BuiltinVoices(model), default_voice(config, model)
+) -> Iterator[Callable[[], list[str]]]:
+    """The appliance, up and serving, until the block ends. What cannot start raises its named error here.
+
+    Yields a function for the main thread to call every few seconds: it does the housekeeping and names stuck parts.
+    """
+    voices = BuiltinVoices(model)
+    kept = SettingsFile(Path(config.state_dir) / "settings.json")
+    voice = kept.settings.voice if kept.settings.voice in voices.ids() else default_voice(config, model)
+    volume = config.audio.volume if kept.settings.volume is None else kept.settings.volume
     health = Health(stall_s=config.health.stall_s, clock=clock)
-    board = Board(state=State(voice=voice, volume=config.audio.volume))
+    board = Board(state=State(voice=voice, volume=volume))
+    board.listen(kept)
     jobs = JobQueue(
         capacity=config.limits.queue,
         report=board.report,
@@ -120,7 +128,7 @@ def running(
         fatal=fatal,
         buffer_s=config.audio.buffer_s,
         fade_s=config.audio.fade_ms / 1000,
-        volume=config.audio.volume / 100,
+        volume=volume / 100,
         keep_open=config.audio.keep_open or config.audio.output == "file",
     )
     worker = Worker(
@@ -139,11 +147,17 @@ def running(
     board.put("voices", {"default": voice, "voices": [asdict(card) for card in voices.cards()]})
     board.put("capabilities", capabilities(config, model, desk.commands))
     with ExitStack() as parts:
+        parts.callback(kept.save)
         parts.enter_context(player)
         parts.enter_context(worker)
         parts.enter_context(link)
         parts.callback(jobs.close, CLOSING_S)
-        yield health
+
+        def look() -> list[str]:
+            kept.save()
+            return health.stuck()
+
+        yield look
 
 
 def capabilities(config: Config, model: ModelSet, commands: tuple[str, ...]) -> dict[str, Any]:
@@ -174,21 +188,21 @@ def run(config: Config) -> int:
         load=lambda: open_synthesizer(model),
         open_loudspeaker=loudspeaker_for(config.audio),
         fatal=stop.fatal,
-    ) as health:
+    ) as look:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.event.set())
         sd_notify(f"READY=1\nMAINPID={os.getpid()}\nSTATUS=Listening as {config.mqtt.base_topic}/{config.device}")
         log.info("ready: listening as %s/%s", config.mqtt.base_topic, config.device)
-        watch(stop.event, health)
+        watch(stop.event, look)
         sd_notify("STOPPING=1")
     return 1 if stop.failed else 0
 
 
-def watch(stop: threading.Event, health: Health) -> None:
+def watch(stop: threading.Event, look: Callable[[], list[str]]) -> None:
     """Feed systemd's watchdog while every part shows progress. A stuck part starves it, and systemd restarts us."""
     interval_s = watchdog_interval_s() or LOOK_S
     while not stop.wait(interval_s):
-        stuck = health.stuck()
+        stuck = look()
         if stuck:
             log.critical("no progress from %s", ", ".join(stuck))
         else:

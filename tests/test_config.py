@@ -1,0 +1,120 @@
+"""config.yaml: every key, its default, and errors that name the key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from edge_tts.config import Config, load_config
+from edge_tts.errors import ConfigError
+from edge_tts.schema import check
+
+SHIPPED = Path(__file__).resolve().parent.parent / "config.yaml"
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "config.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def keys(model: type[BaseModel], prefix: str = "") -> set[str]:
+    """Every key that a configuration may have, with dots."""
+    found = set()
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        inner = isinstance(kind, type) and issubclass(kind, BaseModel)
+        found |= keys(kind, f"{prefix}{name}.") if inner else {prefix + name}  # type: ignore[arg-type]  # checked: inner
+    return found
+
+
+def flat(tree: dict[str, Any], prefix: str = "") -> set[str]:
+    found = set()
+    for name, value in tree.items():
+        found |= flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name}
+    return found
+
+
+def test_the_shipped_file_lists_every_key_with_its_default() -> None:
+    """config.yaml is complete, and using it as it is changes nothing."""
+    raw = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))
+    assert flat(raw) == keys(Config)
+    assert Config.model_validate(raw) == Config()
+
+
+def test_every_shipped_key_is_commented() -> None:
+    """Above each key of config.yaml, or above the group of keys it stands in, there is a comment."""
+    lines = SHIPPED.read_text(encoding="utf-8").splitlines()
+    for above, line in zip(lines, lines[1:], strict=False):
+        if line.strip() and not line.lstrip().startswith("#") and not line.endswith(":"):
+            assert above.strip(), f"no comment above: {line}"
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("devise: x", "unknown key 'devise', did you mean 'device'?"),
+        ("mqtt: {prot: 1}", "unknown key 'mqtt.prot', did you mean 'p"),
+        ("mqtt: {port: 0}", "key 'mqtt.port'"),
+        ("mqtt: {port: '1883'}", "key 'mqtt.port'"),
+        ("mqtt: {protocol: 5}", "key 'mqtt.protocol'"),
+        ("mqtt: {base_topic: 'a/#'}", "key 'mqtt.base_topic'"),
+        ("device: 'living room'", "key 'device'"),
+        ("audio: {volume: .nan}", "key 'audio.volume'"),
+        ("audio: 5", "key 'audio'"),
+        ("- a list", "valid dictionary"),
+        ("a: b: c", "is not YAML"),
+    ],
+)
+def test_a_wrong_file_is_refused_by_name(tmp_path: Path, text: str, named: str) -> None:
+    """The message names the file and the key, and for a mistyped key the one that was probably meant."""
+    path = write(tmp_path, text)
+    with pytest.raises(ConfigError) as refused:
+        load_config(path)
+    assert str(path) in str(refused.value)
+    assert named in str(refused.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    """A path that does not exist is a ConfigError, not a traceback."""
+    with pytest.raises(ConfigError, match=r"nowhere.yaml: cannot be read \(No such file"):
+        load_config(tmp_path / "nowhere.yaml")
+
+
+def test_an_empty_file_means_the_defaults_and_paths_start_at_the_file(tmp_path: Path) -> None:
+    """Relative paths are taken from the folder of the configuration, absolute ones stay."""
+    path = write(tmp_path, "mqtt: {password_file: secret}\naudio: {file: /var/out.wav}")
+    config = load_config(path)
+    assert config.models.dir == str(tmp_path / "models")
+    assert config.mqtt.password_file == str(tmp_path / "secret")
+    assert config.mqtt.ca_file is None
+    assert config.audio.file == "/var/out.wav"
+    assert load_config(write(tmp_path, "")).device == "home"
+
+
+def test_a_configuration_cannot_be_changed() -> None:
+    """What was checked stays as it was checked."""
+    with pytest.raises(ValueError, match="frozen"):
+        Config().device = "other"  # type: ignore[misc]  # the point of the test
+
+
+TREES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10),
+    lambda inner: st.dictionaries(st.sampled_from([*Config.model_fields, "port", "x"]), inner, max_size=4),
+    max_leaves=10,
+)
+
+
+@given(TREES)
+def test_no_tree_causes_a_surprise(tree: object) -> None:
+    """Whatever YAML yields is either a configuration or a ConfigError."""
+    try:
+        check(Config, tree, error=ConfigError, what="config.yaml")
+    except ConfigError:
+        pass
