@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import cache, cached_property
 
 from edge_tts.text.chinese_neutral import NeutralTones
+from edge_tts.text.chinese_normalize import ChineseNormalizer
 from edge_tts.text.chinese_readings import ChineseReadings
 from edge_tts.text.chinese_sandhi import ChineseSandhi
 from edge_tts.text.chinese_tables import ChineseTables
@@ -31,6 +32,10 @@ class Chinese:
         return ChineseTables()
 
     @cached_property
+    def _normalizer(self) -> ChineseNormalizer:
+        return ChineseNormalizer(simplified=self._tables.simplified)
+
+    @cached_property
     def _words(self) -> ChineseWords:
         return ChineseWords(self._tables)
 
@@ -44,7 +49,7 @@ class Chinese:
 
     def normalize(self, text: str) -> str:
         """The spoken form of `text`; never raises."""
-        return text
+        return self._normalizer.normalize(text)
 
     def phonemize(self, normalized: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
         """v2 symbols of `normalized`, and their number per character."""

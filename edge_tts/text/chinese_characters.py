@@ -1,0 +1,90 @@
+"""Single characters of written Mandarin to what is spoken for them. Knows characters, not what stands around them."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+
+from edge_tts.text.chinese_numbers import cardinal
+
+_COMPATIBLE = re.compile(
+    "[\uff10-\uff19\uff21-\uff3a\uff41-\uff5a％＋＝＄￡￥＃＆＠／＜＞\u2103\u2109\u2116\u2126\u212a\u212b\u3371-\u33df"
+    "\u2f00-\u2fdf\uf900-\ufaff\U0001d400-\U0001d7ff]"
+)
+"""Forms that stand for plain characters: full-width, letter-like, squared units, fractions, radicals, mathematical."""
+
+_LETTERS = dict(
+    zip(
+        "abcdefghijklmnopqrstuvwxyz",
+        "诶 必 西 弟 衣 艾弗 基 艾尺 艾 杰 开 艾勒 艾姆 恩 欧 批 丘 阿尔 艾丝 提 优 维 达不溜 艾克斯 歪 贼".split(),
+        strict=True,
+    )
+)
+_GREEK = dict(
+    zip(
+        "αβγδεζηθικλμνξοπρστυφχψω",
+        (
+            "阿尔法 贝塔 伽马 德尔塔 艾普西龙 泽塔 伊塔 西塔 约塔 卡帕 拉姆达 缪 纽 克西 欧米克戎 派 柔 西格玛 陶 宇普西龙 "
+            "斐 希 普赛 欧米伽"
+        ).split(),
+        strict=True,
+    )
+)
+_SYMBOLS = {
+    "+": "加", "×": "乘", "÷": "除以", "=": "等于", "±": "正负", "≈": "约等于", "≠": "不等于", "≥": "大于等于", "≤": "小于等于",
+    "%": "百分号", "‰": "千分号", "°": "度", "℃": "度", "&": "和", "∞": "无穷大", "√": "根号", "∶": "比",
+    "²": "的二次方", "³": "的三次方", "¹": "的一次方", "€": "欧元", "£": "英镑", "¥": "元", "〇": "零", "の": "的",
+}  # fmt: skip
+_NAMES = _SYMBOLS | _GREEK | {"嗯": "恩", "呣": "母"}
+_NAMED = re.compile("|".join(map(re.escape, _NAMES)))
+_MARK_TABLE = str.maketrans(
+    {
+        **dict.fromkeys("：；，、·/:;・‧-–", ","),
+        **dict.fromkeys("。\n｡", "."),
+        **dict.fromkeys("！", "!"),
+        **dict.fromkeys("？", "?"),
+        **dict.fromkeys("⋯~～〜", "…"),
+    }
+)
+_LETTER = re.compile(r"[^\W\d_\u3040-\ud7ff\U00020000-\U000323af]")
+_DROPPED = re.compile("[^\u3400-\u9fff\U00020000-\U000323af!?…,.]")
+_RUN = re.compile(r"([!?…,.])[!?…,.]+")
+_DIGIT = re.compile(r"[^\D0-9]")
+_FRACTION = re.compile(r"([0-9]{0,15}) ?([\u00bc-\u00be\u2150-\u215f\u2189])")
+_NUMERAL = re.compile(r"[\u2460-\u2473\u2474-\u2487\u2488-\u249b\u2160-\u216b\u2170-\u217b\u3220-\u3229\u3280-\u3289\u24ea\u2776-\u277f]")
+_REPEATED = re.compile("(.)々")
+
+
+def simplify(text: str, simplified: Mapping[int, str]) -> str:
+    """Compatibility forms to plain ones, decimal digits of any script to ASCII, traditional characters to simplified."""
+    text = _FRACTION.sub(_fraction, text)
+    text = _COMPATIBLE.sub(lambda m: unicodedata.normalize("NFKC", m[0]), text)
+    text = _DIGIT.sub(lambda m: str(unicodedata.decimal(m[0])), text)
+    text = _NUMERAL.sub(_numeral, text)
+    return _REPEATED.sub(r"\1\1", text).translate(simplified)
+
+
+def speak_symbols(text: str) -> str:
+    """Symbols, Greek and Latin letters by their names, marks to the marks of the models; all else is dropped."""
+    text = _NAMED.sub(lambda m: _NAMES[m[0]], text)
+    text = _LETTER.sub(_letter, text)
+    text = _DROPPED.sub("", text.replace("...", "…").translate(_MARK_TABLE))
+    return _RUN.sub(r"\1", text)
+
+
+def _fraction(found: re.Match[str]) -> str:
+    above, _, below = unicodedata.normalize("NFKC", found[2]).partition("\u2044")
+    whole = f"{cardinal(found[1])}又" if found[1] else ""
+    return f"{whole}{cardinal(below)}分之{cardinal(above)}" if below else found[0]
+
+
+def _numeral(found: re.Match[str]) -> str:
+    """Circled and Roman numerals; the number is the character's own value."""
+    return cardinal(str(int(unicodedata.numeric(found[0]))))
+
+
+def _letter(found: re.Match[str]) -> str:
+    """A Latin letter by its name, with or without accents; other alphabets have no reading here."""
+    plain = unicodedata.normalize("NFKD", found[0])[0].lower()
+    return _LETTERS.get(plain, "")

@@ -1,0 +1,53 @@
+"""Numbers that name (telephones, versions, rooms) and whatever digits are left. Knows nothing of what they measure."""
+
+from __future__ import annotations
+
+from edge_tts.text.chinese_dates import TO
+from edge_tts.text.chinese_numbers import Match, Step, cardinal, code, counted, number, spell, step
+from edge_tts.text.chinese_quantities import START, N
+
+_PAUSE = ","
+
+
+def _telephone(found: Match) -> str:
+    """Groups digit by digit with a pause between; the country code is said as a plus."""
+    plus = "加" if found[0].startswith("+") else ""
+    return plus + _PAUSE.join(spell(group, one="幺") for group in found[0].lstrip("+").split("-"))
+
+
+def _mobile(found: Match) -> str:
+    country = f"加八六{_PAUSE}" if found[1] else ""
+    return country + spell(found[2], one="幺")
+
+
+def _groups(found: Match) -> str:
+    """Two short groups of which the second is larger are a range, other groups a code with pauses."""
+    groups = found[0].split("-")
+    if len(groups) == 2 and max(map(len, groups)) <= 3 and groups[0][0] != "0" and int(groups[0]) < int(groups[1]):
+        return cardinal(groups[0]) + "到" + cardinal(groups[1])
+    return _PAUSE.join(map(code, groups))
+
+
+CODES: tuple[Step, ...] = (
+    step(r"(?<![0-9])(\+?86-?)?(1[3-9][0-9]{9})(?![0-9])", _mobile),
+    step(r"(?<![0-9])(?:\+[0-9]{1,3}-)?(?:0[0-9]{2,3}|[48]00)(?:-[0-9]{3,8}){1,3}(?![0-9])", _telephone),
+    step(rf"第({N}){TO}第?({N})", lambda m: f"第{number(m[1])}到{'第' if '第' in m[0][1:] else ''}{number(m[2])}"),
+    step(rf"第({N})", lambda m: "第" + number(m[1])),
+    step(rf"{START}[0-9]{{1,24}}(?:-[0-9]{{1,24}})+", _groups),
+    step(rf"{START}({N})[~～–—]({N})(?![0-9])", lambda m: number(m[1]) + "到" + number(m[2])),
+    step(r"(?<![0-9])[0-9]{1,24}(?:\.[0-9]{1,24}){2,}", lambda m: "点".join(map(spell, m[0].split(".")))),
+    step(r"(?<![0-9])[0-9]{1,24}\.[0-9]{1,24}", lambda m: number(m[0])),
+)
+
+
+def counts(measure: str) -> tuple[Step, ...]:
+    """The last steps; `measure` is the alternation of all measure words."""
+    return (
+        step(rf"([0-9]{{1,24}})([多余几来]?|\+)(?={measure})", lambda m: counted(m[1]) + m[2].replace("+", "多")),
+        step("([0-9]+)#", lambda m: code(m[1]) + "号"),
+        step("[0-9]+", lambda m: code(m[0])),
+    )
+
+
+NEGATIVE = step(rf"(?<![0-9A-Za-z])-(?={N})", lambda m: "负")
+"""A hyphen that nothing has explained, before a number and after no other."""
