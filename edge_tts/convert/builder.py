@@ -33,6 +33,8 @@ _ELEMENT: dict[str, int] = {
 # These move values and never compute with them, so they keep the type they are given.
 _MOVES = frozenset({"Reshape", "Transpose", "Slice", "Gather", "Concat", "Unsqueeze", "Expand", "Pad", "Identity"})
 _ALIGNMENT = 4096
+_SMALL = 64
+"""Elements up to which equal constants are written once, and stay in the graph file."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,7 +99,7 @@ class Graph:
         """A weight or another fixed tensor. Floats take the type of the node that uses them; integers are int64."""
         array = np.asarray(array)
         dtype: DType = "float32" if array.dtype.kind == "f" else "bool" if array.dtype.kind == "b" else "int64"
-        if array.size > 64:
+        if array.size > _SMALL:
             return Value(self._unique(label), dtype, array)
         key = (dtype, array.shape, array.tobytes())
         if key not in self._small:
@@ -122,9 +124,9 @@ class Graph:
         total = sum(array.nbytes for array in self._initializers.values())
         if total > EXTERNAL_ABOVE_BYTES:
             with path.with_name(path.name + ".data").open("wb") as sink:
-                tensors = [_external(name, array, sink) for name, array in self._initializers.items()]
+                tensors = [_tensor(name, array, sink) for name, array in self._initializers.items()]
         else:
-            tensors = [numpy_helper.from_array(array, name) for name, array in self._initializers.items()]
+            tensors = [_tensor(name, array, None) for name, array in self._initializers.items()]
         graph = helper.make_graph(self._nodes, self.name, self._inputs, self._outputs, tensors)
         opset = helper.make_opsetid("", OPSET)
         model = helper.make_model(graph, opset_imports=[opset], ir_version=IR_VERSION, producer_name="edge-ttsd")
@@ -173,8 +175,13 @@ class Graph:
         return full
 
 
-def _external(name: str, array: Array, sink: Any) -> onnx.TensorProto:
-    """Append `array` to the data file and return the tensor that points there."""
+def _tensor(name: str, array: Array, sink: Any) -> onnx.TensorProto:
+    """The tensor of an initializer; with a data file a weight goes there and the tensor points to it.
+
+    Shapes and bounds stay in the graph: whoever infers shapes reads them before any data file.
+    """
+    if sink is None or array.size <= _SMALL:
+        return numpy_helper.from_array(array, name)
     sink.seek(-sink.tell() % _ALIGNMENT, 1)
     offset = sink.tell()
     array.tofile(sink)
