@@ -71,7 +71,7 @@ def _fold(c: str) -> str:
     plain = "".join(d for d in unicodedata.normalize("NFKD", c) if not unicodedata.combining(d))
     if plain.isascii() or not plain[:1].isalpha():
         return plain.replace("\u2044", "/")
-    return _letter_name(plain)
+    return _letter_name(unicodedata.normalize("NFKC", c))
 
 
 def _letter_name(letters: str) -> str:
@@ -84,7 +84,7 @@ def _letter_name(letters: str) -> str:
         if word in name:
             said = name.split(word, 1)[1].lower()
             return said if name.startswith(("HANGUL", "HIRAGANA", "KATAKANA")) else f" {said} "
-    return " "
+    return "" if "SOUND MARK" in name else " "
 
 
 def _address(m: re.Match[str]) -> str:

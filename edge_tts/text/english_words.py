@@ -49,7 +49,7 @@ def _word(word: str) -> tuple[str, ...]:
     if len(parts) > 1 or parts != [word]:
         return tuple(p for part in parts for p in _word(part))
     pieces = split_compound(word)
-    if len(pieces) == 1:
+    if min(map(len, pieces)) == 1 or len(pieces) == 1:  # a compound has no single letters in it
         return tuple(
             p for i in range(0, len(word), _LONGEST_PREDICTED) for p in predict(word[i : i + _LONGEST_PREDICTED])
         )

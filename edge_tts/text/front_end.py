@@ -2,30 +2,107 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from dataclasses import replace
 
-from edge_tts.text.languages import load_language
-from edge_tts.text.symbols import to_ids
+from edge_tts.errors import TextError
+from edge_tts.text.breathing import breaths
+from edge_tts.text.cutting import CUTS, collapse_marks, cut, guard_first_clause, pieces_of
+from edge_tts.text.languages import Language, load_language
+from edge_tts.text.lexicon import Lexicon
+from edge_tts.text.runs import check_option, language_runs, speakable_runs
+from edge_tts.text.ssml import parse_ssml
+from edge_tts.text.symbols import PUNCTUATION, to_ids
 from edge_tts.values import Run, Segment
+
+_FEWEST_PHONEMES = 6
+"""Below this a full stop is put in front and the piece is spoken again: models do badly on less."""
 
 
 class TextFrontEnd:
     """Turns text into `Segment` values."""
 
-    def __init__(self, *, lexicon: Mapping[str, Mapping[str, str]] | None = None) -> None:
-        """`lexicon`: language -> word -> phonemes or respelling; overrides everything."""
-        self._lexicon = lexicon or {}
+    def __init__(
+        self,
+        *,
+        lexicon: Mapping[str, Mapping[str, str]] | None = None,
+        languages: Mapping[str, Language] | None = None,
+    ) -> None:
+        """`lexicon`: language -> word -> phonemes or respelling; it overrides everything (see `lexicon`).
+
+        `languages`: language -> object with `normalize` and `phonemize`, in place of the built-in one (Mandarin with a
+        polyphone model, say). Raises TextError for a lexicon that names unknown phonemes.
+        """
+        self._languages = dict(languages or {})
+        self._lexicon = Lexicon(lexicon or {})
 
     def segments(self, text: str, language: str = "auto", *, split: str = "auto", ssml: bool = False) -> list[Segment]:
-        """The segments of `text` in order; empty when nothing in it can be spoken. Raises TextError."""
-        text = text.strip()
-        if text and text[-1] not in ".!?":
-            text += "."
-        module = load_language("en" if language == "auto" else language)
-        normalized = module.normalize(text)
-        phonemes, word2ph = module.phonemize(normalized)
-        if not phonemes:
-            return []
-        aligned = None if word2ph is None else tuple(word2ph)
-        run = Run(language, text, normalized, tuple(phonemes), aligned)
-        return [Segment(text, (run,), to_ids(phonemes))]
+        """The segments of `text` in order; empty when nothing in it can be spoken.
+
+        `language`: one of `runs.OPTIONS`; `split`: `auto` or cut0 to cut5. Raises TextError for an unknown option, a language
+        that is not supported, and malformed SSML (with line and column).
+        """
+        check_option(language)
+        if split != "auto" and split not in CUTS:
+            raise TextError(f"no way to split called {split!r}; one of auto, {', '.join(CUTS)}")
+        if not ssml:
+            return self._plain(text, language, split)
+        segments: list[Segment] = []
+        for part in parse_ssml(text, language):
+            spoken = [replace(s, rate=part.rate) for s in self._plain(part.text, part.language, split)]
+            segments += spoken
+            if segments and part.pause_s is not None:
+                segments[-1] = replace(segments[-1], pause_s=(segments[-1].pause_s or 0.0) * (not spoken) + part.pause_s)
+        return segments
+
+    def explain_empty(self, text: str) -> str:
+        """Why `segments` found nothing to say in `text`."""
+        if not text.strip():
+            return "the text is empty"
+        if not re.search(r"[^\W_]", text):
+            return "the text has no letter or digit, only marks, symbols or emoji"
+        return "the text has no character that a supported language can read"
+
+    def _plain(self, text: str, language: str, split: str) -> list[Segment]:
+        mark = "." if language == "en" else "。"
+        text = guard_first_clause(collapse_marks(text), mark)
+        lines = "\n".join(breaths(text)) if split == "auto" else cut(text, split)
+        segments = []
+        for piece in pieces_of(lines, mark):
+            runs = self.runs(piece, language)
+            phonemes = [p for run in runs for p in run.phonemes]
+            if not PUNCTUATION.issuperset(phonemes):
+                segments.append(Segment(piece, runs, to_ids(phonemes)))
+        return segments
+
+    def runs(self, text: str, language: str) -> tuple[Run, ...]:
+        """The runs of one piece of text, which is neither cut nor completed. Raises TextError as `segments` does."""
+        check_option(language)
+        runs = self._speak(text, language)
+        if sum(len(run.phonemes) for run in runs) < _FEWEST_PHONEMES:
+            runs = self._speak(f".{text}", language)
+        return runs
+
+    def _speak(self, text: str, language: str) -> tuple[Run, ...]:
+        text = re.sub(" {2,}", " ", text)
+        runs = (self._run(*run) for run in speakable_runs(language_runs(text, language)))
+        return tuple(run for run in runs if run.phonemes)
+
+    def _run(self, language: str, text: str) -> Run:
+        module = self._languages.get(language) or load_language(language)
+        normalized = module.normalize(self._lexicon.respell(language, text))
+        if not normalized.strip():
+            return Run(language, text, "", (), None)
+        phonemes, word2ph = self._lexicon.phonemize(language, normalized, module)
+        return Run(language, text, normalized, tuple(phonemes), None if word2ph is None else tuple(word2ph))
+
+    def direct_run(self, language: str, text: str) -> Run:
+        """The run of text that is all of one language, not split any further."""
+        return self._run(language, text)
+
+    def normalized_run(self, language: str, normalized: str) -> Run:
+        """The run of text that is already in its spoken form."""
+        module = self._languages.get(language) or load_language(language)
+        phonemes, word2ph = self._lexicon.phonemize(language, normalized, module)
+        return Run(language, normalized, normalized, tuple(phonemes), None if word2ph is None else tuple(word2ph))

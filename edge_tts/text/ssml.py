@@ -1,0 +1,178 @@
+"""The part of SSML that the appliance understands: speak, p, s, break, sub, say-as, prosody rate, lang. Knows no phonemes.
+
+The parser is expat with everything that could expand or fetch refused: a document type or an entity declaration is an error.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from xml.parsers import expat
+
+from edge_tts.errors import TextError
+from edge_tts.text.english_numbers import digits as english_digits
+from edge_tts.text.english_numbers import ordinal as english_ordinal
+from edge_tts.text.scripts import HAN
+
+LONGEST_PAUSE_S = 10.0
+SLOWEST, FASTEST = 0.25, 4.0
+_STRENGTHS = {"none": 0.0, "x-weak": 0.1, "weak": 0.2, "medium": 0.4, "strong": 0.7, "x-strong": 1.2}
+_RATES = {"x-slow": 0.5, "slow": 0.75, "medium": 1.0, "default": 1.0, "fast": 1.25, "x-fast": 1.6}
+_PASSED = frozenset({"speak", "p", "s", "emphasis", "voice", "mark", "desc", "audio", "phoneme", "w", "token", "metadata", "meta"})
+_UNKNOWN_OK = "break, sub, say-as, prosody, lang, p, s, emphasis"
+_SPELLED = frozenset({"characters", "spell-out", "verbatim", "letters"})
+_DIGITS = frozenset({"digits", "telephone", "number:digits"})
+_HAN_DIGITS = str.maketrans("0123456789", "零一二三四五六七八九")
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenPart:
+    """A stretch of an SSML document that is spoken in one manner."""
+
+    text: str
+    language: str
+    rate: float = 1.0
+    pause_s: float | None = None
+    """Silence after it, seconds; None when the document does not say."""
+
+
+@dataclass(slots=True)
+class _Open:
+    """An element that has begun."""
+
+    name: str
+    rate: float
+    language: str
+    alias: str | None = None
+    say_as: str | None = None
+
+
+def parse_ssml(document: str, language: str) -> list[SpokenPart]:
+    """The parts of `document` in order. Raises TextError with line and column for what is malformed or not understood."""
+    reader = _Reader(language)
+    parser = expat.ParserCreate()
+    parser.buffer_text = True
+    parser.StartElementHandler = reader.begin
+    parser.EndElementHandler = reader.end
+    parser.CharacterDataHandler = reader.characters
+    parser.StartDoctypeDeclHandler = reader.refuse_doctype
+    reader.place = lambda: f"line {parser.CurrentLineNumber}, column {parser.CurrentColumnNumber + 1}"
+    try:
+        parser.Parse(document.encode("utf-8", "replace"), True)
+    except expat.ExpatError as e:
+        raise TextError(f"SSML: {expat.ErrorString(e.code)} at line {e.lineno}, column {e.offset + 1}") from e
+    return reader.finish()
+
+
+class _Reader:
+    """Collects parts while the parser walks through the document."""
+
+    def __init__(self, language: str) -> None:
+        self.place: Callable[[], str] = str
+        self._open = [_Open("", 1.0, language)]
+        self._parts: list[SpokenPart] = []
+        self._text = ""
+
+    def refuse_doctype(self, *_: object) -> None:
+        raise TextError(f"SSML: a document type is not allowed, at {self.place()}")
+
+    def begin(self, name: str, attributes: dict[str, str]) -> None:
+        name, around = name.rpartition(":")[2], self._open[-1]
+        if len(self._open) == 1 and name != "speak":
+            raise TextError(f"SSML: the document must be one <speak> element, not <{name}>, at {self.place()}")
+        inside = replace(around, name=name)
+        if name == "break":
+            self._flush(_pause(attributes, self.place))
+        elif name == "prosody":
+            self._flush(None)
+            inside.rate = min(max(around.rate * _rate(attributes, self.place), SLOWEST), FASTEST)
+        elif name == "sub":
+            inside.alias = self._need(attributes, "alias", name)
+            self._text += inside.alias
+        elif name == "say-as":
+            inside.say_as = self._need(attributes, "interpret-as", name)
+        elif name == "lang":
+            self._flush(None)
+            inside.language = _language(attributes, self.place)
+        elif name not in _PASSED:
+            raise TextError(f"SSML: <{name}> is not understood (known: {_UNKNOWN_OK}), at {self.place()}")
+        elif name in ("p", "s"):
+            self._flush(None)
+        self._open.append(inside)
+
+    def end(self, name: str) -> None:
+        if name.rpartition(":")[2] in ("prosody", "lang", "p", "s"):
+            self._flush(None)
+        self._open.pop()
+
+    def characters(self, text: str) -> None:
+        here = self._open[-1]
+        if here.alias is None and here.name not in ("desc", "metadata"):
+            self._text += _said_as(text, here) if here.say_as else text
+
+    def finish(self) -> list[SpokenPart]:
+        self._flush(None)
+        return self._parts
+
+    def _need(self, attributes: dict[str, str], wanted: str, name: str) -> str:
+        if wanted not in attributes:
+            raise TextError(f"SSML: <{name}> needs the attribute {wanted}, at {self.place()}")
+        return attributes[wanted]
+
+    def _flush(self, pause_s: float | None) -> None:
+        here = self._open[-1]
+        text = re.sub(r"\s+", " ", self._text).strip()
+        self._text = ""
+        if text or pause_s is not None:
+            self._parts.append(SpokenPart(text, here.language, here.rate, pause_s))
+
+
+def _pause(attributes: dict[str, str], place: Callable[[], str]) -> float:
+    time = attributes.get("time")
+    if time is None:
+        strength = attributes.get("strength", "medium")
+        if strength not in _STRENGTHS:
+            raise TextError(f"SSML: break strength {strength!r} is none of {', '.join(_STRENGTHS)}, at {place()}")
+        return _STRENGTHS[strength]
+    found = re.fullmatch(r"\s*\+?(\d{1,9}(?:\.\d{1,9})?|\.\d{1,9})\s*(ms|s)\s*", time)
+    if found is None:
+        raise TextError(f"SSML: break time {time!r} should be like 500ms or 1.5s, at {place()}")
+    return min(float(found[1]) * (0.001 if found[2] == "ms" else 1.0), LONGEST_PAUSE_S)
+
+
+def _rate(attributes: dict[str, str], place: Callable[[], str]) -> float:
+    rate = attributes.get("rate", "medium").strip()
+    if rate in _RATES:
+        return _RATES[rate]
+    found = re.fullmatch(r"([+-]?)(\d{1,4}(?:\.\d{1,4})?)(%?)", rate)
+    if found is None:
+        raise TextError(f"SSML: prosody rate {rate!r} should be like 80%, +10%, 1.2 or slow, at {place()}")
+    sign, value = found[1], float(found[2]) * (0.01 if found[3] else 1.0)
+    value = 1.0 + value if sign == "+" else 1.0 - value if sign == "-" else value
+    return min(max(value, SLOWEST), FASTEST)
+
+
+def _language(attributes: dict[str, str], place: Callable[[], str]) -> str:
+    tag = next((value for key, value in attributes.items() if key.rpartition(":")[2] == "lang"), "")
+    language = tag.lower().split("-")[0]
+    if language not in ("zh", "en", "cmn"):
+        raise TextError(f"SSML: language {tag!r} is not supported (zh, en), at {place()}")
+    return "zh" if language == "cmn" else language
+
+
+def _said_as(text: str, here: _Open) -> str:
+    """The text of a say-as element, written so that the normalizer says it as wanted."""
+    chinese = here.language in ("zh", "all_zh") or re.search(f"[{HAN}]", text) is not None
+    kind = (here.say_as or "").lower()
+    if kind in _SPELLED:
+        return ", ".join(_digit(c, chinese) if c.isdigit() else c.upper() for c in text if not c.isspace())
+    if kind in _DIGITS:
+        return re.sub(r"\d", lambda m: _digit(m[0], chinese) + ("" if chinese else " "), text)
+    if kind == "ordinal" and text.strip().isascii() and text.strip().isdigit():
+        return f"第{text.strip()}" if chinese else english_ordinal(text.strip())
+    return text
+
+
+def _digit(c: str, chinese: bool) -> str:
+    return c.translate(_HAN_DIGITS) if chinese else english_digits(c)
