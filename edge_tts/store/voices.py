@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from edge_tts.errors import UnknownVoiceError, VoiceError
 from edge_tts.schema import Record, check_json, nearest
-from edge_tts.values import ModelSet, Voice
+from edge_tts.values import ModelSet, ModelSizes, Voice
 
 
 class _Card(Record):
@@ -56,7 +56,7 @@ class BuiltinVoices:
             raise UnknownVoiceError(f"there is no voice '{voice}'{nearest(voice, list(self.ids()))}")
         folder = self._folder(voice)
         card = self._card(folder)
-        features = self._features(folder / "features.npz")
+        features = read_features(folder / "features.npz", self._model.sizes)
         return Voice(id=card.id, name=card.name, language=card.language, builtin=True, **features)
 
     def _folder(self, voice: str) -> Path:
@@ -72,28 +72,31 @@ class BuiltinVoices:
             raise VoiceError(f"{path}: the id is '{card.id}' but the folder is called '{folder.name}'")
         return card
 
-    def _features(self, path: Path) -> dict[str, Any]:
-        """The arrays of `Voice`, with their shapes checked against the model set. No pickle is ever read."""
-        try:
-            with np.load(path, allow_pickle=False) as stored:
-                arrays = {name: stored[name] for name in stored.files}
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as broken:
-            raise VoiceError(f"{path}: is not a readable feature file: {broken}") from broken
-        sizes = self._model.sizes
-        tokens = _array(path, arrays, "prompt_tokens", np.int64, (None,))
-        phonemes = _array(path, arrays, "prompt_phoneme_ids", np.int64, (None,))
-        if "prompt_bert" not in arrays:
-            arrays["prompt_bert"] = np.zeros((len(phonemes), sizes.bert_width), np.float16)
-        bert = _array(path, arrays, "prompt_bert", np.float32, (len(phonemes), sizes.bert_width))
-        conditioning = _array(path, arrays, "conditioning", np.float32, (1, sizes.conditioning_width, 1))
-        if len(tokens) and (tokens.min() < 0 or tokens.max() >= sizes.tokens - 1):
-            raise VoiceError(f"{path}: prompt_tokens has ids outside 0 to {sizes.tokens - 2}")
-        return {
-            "prompt_tokens": tokens,
-            "prompt_phoneme_ids": phonemes,
-            "prompt_bert": bert,
-            "conditioning": conditioning,
-        }
+
+def read_features(path: Path, sizes: ModelSizes) -> dict[str, Any]:
+    """The arrays of `Voice` in an .npz file, their shapes checked against the model set. No pickle is ever read.
+
+    Raises VoiceError.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as broken:
+        raise VoiceError(f"{path}: is not a readable feature file: {broken}") from broken
+    tokens = _array(path, arrays, "prompt_tokens", np.int64, (None,))
+    phonemes = _array(path, arrays, "prompt_phoneme_ids", np.int64, (None,))
+    if "prompt_bert" not in arrays:
+        arrays["prompt_bert"] = np.zeros((len(phonemes), sizes.bert_width), np.float16)
+    bert = _array(path, arrays, "prompt_bert", np.float32, (len(phonemes), sizes.bert_width))
+    conditioning = _array(path, arrays, "conditioning", np.float32, (1, sizes.conditioning_width, 1))
+    if len(tokens) and (tokens.min() < 0 or tokens.max() >= sizes.tokens - 1):
+        raise VoiceError(f"{path}: prompt_tokens has ids outside 0 to {sizes.tokens - 2}")
+    return {
+        "prompt_tokens": tokens,
+        "prompt_phoneme_ids": phonemes,
+        "prompt_bert": bert,
+        "conditioning": conditioning,
+    }
 
 
 def _array(

@@ -1,0 +1,203 @@
+"""Objects in a bucket (S3, GCS, Azure, a local folder): obstore's one home. Knows no voices; tells no secrets."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, BaseError, NotSupportedError, PreconditionError
+from obstore.store import LocalStore, from_url
+
+from edge_tts.errors import TransportError
+from edge_tts.store.credentials import Secrets
+
+T = TypeVar("T")
+
+_TICK_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which bucket, as the configuration says."""
+
+    url: str
+    """s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://ACCOUNT/CONTAINER/PREFIX, or the path of a folder."""
+    region: str | None = None
+    endpoint: str | None = None
+    """Of an S3 or Azure service that is not the original (MinIO, Garage, R2, ...)."""
+    timeout_s: float = 60.0
+    """For one request from its beginning to its end."""
+    retry_s: float = 10.0
+    """How long a failed request is tried again."""
+
+    @property
+    def kind(self) -> str:
+        """s3, gs, az, or file."""
+        scheme = urlsplit(self.url).scheme if "://" in self.url else "file"
+        if scheme not in ("s3", "gs", "az", "file"):
+            raise TransportError(f"bucket.url: '{scheme}://' is not supported; use s3://, gs://, az:// or a folder")
+        if scheme != "file" and any(mark in self.url for mark in "@?#"):
+            raise TransportError("bucket.url: holds more than a bucket and a prefix; credentials never belong there")
+        return scheme
+
+    @property
+    def folder(self) -> Path:
+        """The folder that serves as a bucket."""
+        return Path(self.url.removeprefix("file://"))
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An object as the listing shows it."""
+
+    mark: str
+    """Changes whenever the bytes may have: the ETag, or what comes nearest."""
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """An object's bytes, not yet checked."""
+
+    data: bytes
+    mark: str
+
+
+class Bucket:
+    """One bucket, used by one thread at a time. Every failure is a TransportError whose text holds no secret.
+
+    `abandon` is asked twice a second while a request is under way; True gives the request up. `used_before` tells a
+    local folder that has vanished (a stick that was pulled out) from one that is yet to be made.
+    """
+
+    def __init__(
+        self,
+        *,
+        place: Place,
+        secrets: Secrets,
+        abandon: Callable[[], bool] = lambda: False,
+        used_before: bool = False,
+    ) -> None:
+        self._place = place
+        self._secrets = secrets
+        self._abandon = abandon
+        self._used_before = used_before
+        self._loop = asyncio.new_event_loop()
+        self._store = self._open()
+
+    def list(self, prefix: str) -> dict[str, Found]:
+        """Every object below `prefix`, path -> what it looks like."""
+        self._require_folder()
+        metas = self._do(lambda: obstore.list(self._store, prefix, chunk_size=1000).collect_async())
+        return {meta["path"]: Found(_mark(meta), meta["size"]) for meta in metas}
+
+    def get(self, path: str, *, most: int) -> Blob | None:
+        """The object, None if there is none. One of more than `most` bytes is not read and comes empty."""
+
+        async def fetch() -> Blob:
+            result = await obstore.get_async(self._store, path)
+            if result.meta["size"] > most:
+                return Blob(b"", _mark(result.meta))
+            return Blob(bytes(await result.bytes_async()), _mark(result.meta))
+
+        try:
+            return self._do(fetch)
+        except FileNotFoundError:
+            return None
+
+    def create(self, path: str, data: bytes) -> str | None:
+        """Put a new object; its mark, or None if another was there before (a conditional put: it stays as it is)."""
+        try:
+            return self._put(path, data, "create")
+        except (AlreadyExistsError, PreconditionError):
+            return None
+        except (NotSupportedError, NotImplementedError):  # an old S3 server; objects of one name have the same bytes
+            return self.replace(path, data)
+
+    def replace(self, path: str, data: bytes) -> str | None:
+        """Put an object, whatever is there; its mark."""
+        return self._put(path, data, "overwrite")
+
+    def delete(self, path: str) -> None:
+        """Remove an object; fine if there is none."""
+        try:
+            self._do(lambda: obstore.delete_async(self._store, path))
+        except FileNotFoundError:
+            return
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._loop.close()
+
+    def __enter__(self) -> Bucket:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _put(self, path: str, data: bytes, mode: Any) -> str | None:
+        self._require_folder()
+        try:
+            result = self._do(lambda: obstore.put_async(self._store, path, data, mode=mode, use_multipart=False))
+        except FileNotFoundError:
+            raise TransportError(f"{self._place.url}: there is no such bucket") from None
+        return result["e_tag"]
+
+    def _open(self) -> Any:
+        if self._place.kind == "file":
+            self._require_folder()
+            return self._translated(lambda: LocalStore(self._place.folder, mkdir=True, automatic_cleanup=True))
+        config: Any = dict(self._secrets.values)
+        if self._place.kind == "s3":
+            config["region"] = self._place.region or "us-east-1"
+        if self._place.endpoint:
+            config["endpoint"] = self._place.endpoint
+        plain = (self._place.endpoint or "").startswith("http://")
+        limit = timedelta(seconds=self._place.timeout_s)
+        retry: Any = {"max_retries": 3, "retry_timeout": timedelta(seconds=self._place.retry_s)}
+        client: Any = {"timeout": limit, "connect_timeout": min(limit, timedelta(seconds=10)), "allow_http": plain}
+        return self._translated(
+            lambda: from_url(self._place.url, config=config, client_options=client, retry_config=retry)
+        )
+
+    def _require_folder(self) -> None:
+        """A folder that has been used and is gone is out of reach: never start another in its place."""
+        if self._place.kind == "file" and self._used_before and not self._place.folder.is_dir():
+            raise TransportError(f"{self._place.folder}: the bucket's folder has vanished; is its disk connected?")
+        self._used_before = True
+
+    def _do(self, start: Callable[[], Awaitable[T]]) -> T:
+        """Wait for one request."""
+        return self._translated(lambda: self._loop.run_until_complete(self._patiently(start)))
+
+    async def _patiently(self, start: Callable[[], Awaitable[T]]) -> T:
+        task = asyncio.ensure_future(start())
+        while not task.done():
+            await asyncio.wait({task}, timeout=_TICK_S)
+            if self._abandon() and not task.done():
+                task.cancel()
+                await asyncio.wait({task})
+                raise TransportError(f"{self._place.url}: given up, because the daemon stops")
+        return task.result()
+
+    def _translated(self, work: Callable[[], T]) -> T:
+        """The result of `work`; obstore's errors without secrets: `from None`, as the originals quote requests."""
+        try:
+            return work()
+        except (AlreadyExistsError, PreconditionError, NotSupportedError, FileNotFoundError, NotImplementedError):
+            raise
+        except (BaseError, OSError, ValueError) as trouble:
+            raise TransportError(f"{self._place.url}: {self._secrets.explain(str(trouble))}") from None
+
+
+def _mark(meta: Any) -> str:
+    return str(meta["e_tag"] or f"{meta['size']} {meta['last_modified'].isoformat()}")

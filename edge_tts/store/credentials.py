@@ -1,0 +1,79 @@
+"""The bucket's credentials: where they come from, and how they are kept out of every message. Knows no bucket."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edge_tts.errors import TransportError
+
+_NAMES: Mapping[str, Mapping[str, str]] = {
+    "s3": {
+        "AWS_ACCESS_KEY_ID": "access_key_id",
+        "AWS_SECRET_ACCESS_KEY": "secret_access_key",
+        "AWS_SESSION_TOKEN": "session_token",
+    },
+    "gs": {
+        "GOOGLE_SERVICE_ACCOUNT_KEY": "service_account_key",
+        "GOOGLE_APPLICATION_CREDENTIALS": "application_credentials",
+    },
+    "az": {
+        "AZURE_STORAGE_ACCOUNT_KEY": "account_key",
+        "AZURE_STORAGE_SAS_TOKEN": "sas_key",
+    },
+    "file": {},
+}
+"""Kind of bucket -> environment variable (in lower case: systemd credential) -> what obstore calls it."""
+
+_REQUIRED = {"s3": ("access_key_id", "secret_access_key")}
+
+_ADVICE = {
+    "RequestTimeTooSkewed": "the clock of this device is wrong; set it (timedatectl set-ntp true). ",
+    "InvalidAccessKeyId": "the bucket does not know these credentials. ",
+    "SignatureDoesNotMatch": "the bucket does not accept these credentials. ",
+    "AccessDenied": "these credentials may not use the bucket. ",
+    "NoSuchBucket": "there is no such bucket. ",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """What opens the bucket; it never shows in a repr or a message."""
+
+    values: Mapping[str, str] = field(repr=False)
+
+    def explain(self, text: str) -> str:
+        """An error message of the bucket's library in one line: the service's own words, and no secret among them."""
+        text = text.split("\n\nDebug source", 1)[0]
+        code, message = (re.search(f"<{tag}>(.*?)</{tag}>", text, re.DOTALL) for tag in ("Code", "Message"))
+        if code is not None:
+            text = f"{code[1]}: {message[1] if message else ''}"
+        for secret in sorted(filter(None, self.values.values()), key=len, reverse=True):
+            text = text.replace(secret, "***")
+        text = re.sub(r"(?i)\b(sig|signature|token|credential)=[^&\s]+", r"\1=***", text)
+        return _ADVICE.get(code[1] if code else "", "") + " ".join(text.split())[:500]
+
+
+def read_secrets(kind: str, environ: Mapping[str, str]) -> Secrets:
+    """The secrets for a bucket of that kind (s3, gs, az, file): systemd's credentials first, then the environment.
+
+    systemd hands credentials over as files in $CREDENTIALS_DIRECTORY (systemd.exec(5)). Raises TransportError.
+    """
+    folder = environ.get("CREDENTIALS_DIRECTORY")
+    found: dict[str, str] = {}
+    for variable, name in _NAMES[kind].items():
+        path = Path(folder) / variable.lower() if folder else None
+        try:
+            if path is not None and path.is_file():
+                found[name] = path.read_text(encoding="utf-8").strip()
+            elif environ.get(variable):
+                found[name] = environ[variable]
+        except (OSError, UnicodeDecodeError) as unreadable:
+            raise TransportError(f"the credential {variable.lower()} cannot be read") from unreadable
+    missing = not found or any(name not in found for name in _REQUIRED.get(kind, ()))
+    if missing and _NAMES[kind]:
+        names = ", ".join(_NAMES[kind])
+        raise TransportError(f"no credentials for the {kind}:// bucket: set {names}, or systemd credentials so called")
+    return Secrets(found)

@@ -1,0 +1,78 @@
+"""How sync stands: the report that everybody may see, and the notes kept between two runs. Knows no bucket."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from edge_tts.errors import VoiceError
+from edge_tts.schema import Record, check_json
+from edge_tts.store.files import write_atomic
+from edge_tts.store.sync import Key, parse_key
+from edge_tts.store.voice_format import to_bytes
+
+SyncStatus = Literal["never", "running", "done", "incomplete", "failed"]
+"""incomplete: some voice could not be used, see `problems`. failed: the bucket is out of reach, see `error`."""
+
+
+class SyncReport(Record):
+    """How far the sync with the bucket is, or how the last one ended. Times are seconds since 1970, by our clock."""
+
+    bucket: str = ""
+    """Where to; never with credentials."""
+    status: SyncStatus = "never"
+    started: float | None = None
+    finished: float | None = None
+    last_success: float | None = None
+    """When everything was last known to be the same here and there."""
+    done: int = 0
+    """Steps taken so far, of `planned`."""
+    planned: int = 0
+    sent: int = 0
+    """Objects put into the bucket, mended ones included."""
+    fetched: int = 0
+    """Voices taken from the bucket."""
+    deleted: int = 0
+    """Voices deleted here because another device did."""
+    renamed: int = 0
+    problems: tuple[str, ...] = ()
+    error: str = ""
+
+
+class _Notes(Record):
+    format: Literal[1] = 1
+    checked: dict[str, str]
+    report: SyncReport
+
+
+@dataclass(slots=True)
+class SyncNotes:
+    """What a sync remembers for the next one. Losing it costs time, nothing else."""
+
+    report: SyncReport
+    checked: dict[Key, str] = field(default_factory=dict)
+    """Objects whose bytes were right when they had this mark."""
+
+
+def read_notes(path: Path, *, bucket: str) -> SyncNotes:
+    """The notes in `path` about that bucket; fresh ones if there are none, or they are damaged or about another."""
+    try:
+        notes = check_json(_Notes, path.read_bytes(), error=VoiceError, what=str(path))
+    except (OSError, VoiceError):
+        return SyncNotes(SyncReport(bucket=bucket))
+    if notes.report.bucket != bucket:
+        return SyncNotes(SyncReport(bucket=bucket))
+    keys = ((parse_key(text), mark) for text, mark in notes.checked.items())
+    return SyncNotes(notes.report, {key: mark for key, mark in keys if key is not None})
+
+
+def write_notes(path: Path, notes: SyncNotes) -> None:
+    """Keep `notes`. Raises OSError."""
+    record = _Notes(checked={key.path: mark for key, mark in notes.checked.items()}, report=notes.report)
+    write_atomic(path, to_bytes(record))
+
+
+Publish = Callable[[SyncReport], None]
+"""Shows a report to whoever is interested; must return at once."""

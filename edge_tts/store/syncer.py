@@ -1,0 +1,288 @@
+"""Carries out what `sync` plans, between the voices on disk and a bucket. Trusts no byte that it has not hashed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from edge_tts.errors import TransportError, UnknownVoiceError, VoiceError
+from edge_tts.store.bucket import Blob, Found
+from edge_tts.store.files import write_atomic
+from edge_tts.store.folders import discard, make_folder
+from edge_tts.store.sync import ROOT, Key, Local, LocalVoice, Step, parse_key, plan_names, plan_tombstones, plan_voices
+from edge_tts.store.sync_state import Publish, SyncNotes, SyncReport, read_notes, write_notes
+from edge_tts.store.voice_format import (
+    CONSENT,
+    MOST_JSON_BYTES,
+    Card,
+    VoiceRef,
+    read_card,
+    read_name,
+    read_tombstone,
+    sha256,
+    to_bytes,
+    voice_id,
+)
+from edge_tts.store.voice_store import EnrolledVoice, VoiceStore
+
+NOTES = ".sync.json"
+
+
+class Objects(Protocol):
+    """What the syncer asks of a bucket; `edge_tts.store.bucket.Bucket` in earnest. Failures are TransportErrors."""
+
+    def list(self, prefix: str) -> dict[str, Found]:
+        """Every object below `prefix`."""
+
+    def get(self, path: str, *, most: int) -> Blob | None:
+        """An object's bytes."""
+
+    def create(self, path: str, data: bytes) -> str | None:
+        """Put a new object; None if there was one."""
+
+    def replace(self, path: str, data: bytes) -> str | None:
+        """Put an object, whatever is there."""
+
+    def delete(self, path: str) -> None:
+        """Remove an object, if it is there."""
+
+
+class _OvertakenError(Exception):
+    """What was planned no longer makes sense: somebody changed it here or there since."""
+
+
+class Syncer:
+    """Brings one store and one bucket together. `owners` limits it to the voices of those; None means all."""
+
+    def __init__(
+        self,
+        *,
+        store: VoiceStore,
+        bucket: Objects,
+        name: str,
+        clock: Callable[[], float],
+        publish: Publish = lambda report: None,
+        owners: Sequence[str] | None = None,
+    ) -> None:
+        self._store = store
+        self._bucket = bucket
+        self._name = name
+        self._clock = clock
+        self._publish = publish
+        self._owners = owners
+        self._path = store.directory / NOTES
+        self._notes = SyncNotes(SyncReport(bucket=name))
+        self._remote: dict[Key, str] = {}
+        self._failed: set[VoiceRef] = set()
+        self._damaged: tuple[tuple[VoiceRef, str], ...] = ()
+        self._acts = {
+            "send": self._send,
+            "check": self._check,
+            "fetch": self._fetch,
+            "obey": self._obey,
+            "compare": self._compare,
+            "erase": self._erase,
+        }
+
+    def run(self, *, thorough: bool = False) -> SyncReport:
+        """One sync from beginning to end, or as far as it goes; the next one takes up from there.
+
+        `thorough` trusts no earlier check: every object in the bucket and every file here is read and hashed again.
+        """
+        self._notes = read_notes(self._path, bucket=self._name)
+        last = self._notes.report.last_success
+        self._tell(SyncReport(bucket=self._name, status="running", started=self._clock(), last_success=last))
+        if thorough:
+            self._notes.checked.clear()
+        try:
+            self._list()
+            for plan in (plan_tombstones, plan_voices, plan_names):
+                self._carry_out(plan(self._local(thorough), self._remote, self._notes.checked))
+            self._sweep()
+            rotten = tuple(problem for ref, problem in self._damaged if self._is_ours(ref))
+            self._change(problems=self._notes.report.problems + rotten)
+            status = "incomplete" if self._notes.report.problems else "done"
+            self._change(status=status)
+        except (TransportError, VoiceError) as error:  # a VoiceError that belongs to no voice is the disk's
+            self._change(status="failed", error=str(error))
+        return self._finish()
+
+    def _list(self) -> None:
+        """What is there; a mark that has been checked stays checked only as long as its object is there."""
+        self._failed.clear()
+        self._remote = {}
+        for prefix in [ROOT] if self._owners is None else [f"{ROOT}/{owner}" for owner in self._owners]:
+            for path, found in self._bucket.list(prefix).items():
+                key = parse_key(path)
+                if key is not None:
+                    self._remote[key] = found.mark
+        self._notes.checked = {key: mark for key, mark in self._notes.checked.items() if key in self._remote}
+
+    def _local(self, thorough: bool) -> Local:
+        """What is here, as of now."""
+        voices = {}
+        shelf = self._store.shelf(thorough=thorough)
+        self._damaged = shelf.damaged
+        for voice in shelf.voices:
+            if self._is_ours(voice.ref):
+                files = frozenset(entry.sha256 for entry in voice.card.files.values())
+                voices[voice.ref] = LocalVoice(files, voice.title, sha256(to_bytes(voice.title)))
+        stones = {ref: sha256(data) for ref, data in self._store.tombstones().items() if self._is_ours(ref)}
+        return Local(voices, stones)
+
+    def _is_ours(self, ref: VoiceRef) -> bool:
+        return self._owners is None or ref.owner in self._owners
+
+    def _carry_out(self, steps: Sequence[Step]) -> None:
+        """Take the steps; one that fails for a reason of its own costs only its voice the rest."""
+        report = self._notes.report
+        self._change(planned=report.planned + len(steps))
+        for step in steps:
+            try:
+                if step.ref not in self._failed:
+                    self._acts[step.act](step.key)
+            except (_OvertakenError, UnknownVoiceError):
+                self._failed.add(step.ref)  # changed or deleted meanwhile, here or there: the next sync sees it
+            except VoiceError as wrong:
+                self._failed.add(step.ref)
+                self._change(problems=(*self._notes.report.problems, str(wrong)))
+            self._change(done=self._notes.report.done + 1)
+
+    def _send(self, key: Key) -> None:
+        mark = self._bucket.create(key.path, self._mine(key))
+        if mark is not None:  # None: somebody was faster; the next sync looks at what they put there
+            self._remember(key, mark)
+            self._change(sent=self._notes.report.sent + 1)
+
+    def _check(self, key: Key) -> None:
+        """Read an object that has changed since we last saw it right, and mend it from ours if it is wrong."""
+        data = self._mine(key)
+        blob = self._bucket.get(key.path, most=len(data))
+        if blob is not None and blob.data == data:
+            self._remember(key, blob.mark)
+        elif blob is not None:
+            mark = self._bucket.replace(key.path, data)
+            self._remember(key, mark or "")
+            self._change(sent=self._notes.report.sent + 1)
+
+    def _fetch(self, key: Key) -> None:
+        """Collect a voice file by file; what an earlier attempt has brought is not asked for again."""
+        blob = self._bucket.get(key.path, most=MOST_JSON_BYTES)
+        if blob is None:
+            return  # deleted this very moment
+        if voice_id(blob.data) != key.ref.id:
+            raise VoiceError(f"{key.path}: wrong bytes in the bucket")
+        card = read_card(blob.data, ref=key.ref, what=key.path)
+        if self._store.require_consent and CONSENT not in card.files:
+            raise VoiceError(f"{key.path}: a voice without a consent record is not taken (voices.require_consent)")
+        folder = self._store.incoming(key.ref)
+        files = self._collect(key.ref, card, folder)
+        self._store.accept(key.ref, blob.data, files, event="fetched")
+        self._remember(key, blob.mark)
+        self._change(fetched=self._notes.report.fetched + 1)
+
+    def _collect(self, ref: VoiceRef, card: Card, folder: Path) -> dict[str, bytes]:
+        files = {}
+        for name, entry in card.files.items():
+            path = folder / entry.sha256
+            data = _read(path)
+            if data is None or sha256(data) != entry.sha256:
+                data = self._good(Key(ref, "files", entry.sha256), most=entry.bytes)
+                with self._store.changing():
+                    make_folder(folder)
+                    write_atomic(path, data)
+            files[name] = data
+        return files
+
+    def _obey(self, key: Key) -> None:
+        stone = self._good(key, most=MOST_JSON_BYTES)
+        read_tombstone(stone, ref=key.ref, what=key.path)
+        had = self._store.folder(key.ref).exists()
+        self._store.bury(key.ref, stone)
+        self._change(deleted=self._notes.report.deleted + had)
+
+    def _compare(self, key: Key) -> None:
+        """Take over a name that outranks ours; one that does not has had its day."""
+        entry = read_name(self._good(key, most=MOST_JSON_BYTES), ref=key.ref, what=key.path)
+        if self._store.merge_name(key.ref, entry):
+            self._change(renamed=self._notes.report.renamed + 1)
+            return
+        title = self._store.get(key.ref).title
+        if title.counter == 0 or Key(key.ref, "names", sha256(to_bytes(title))) in self._remote:
+            self._erase(key)
+
+    def _erase(self, key: Key) -> None:
+        self._bucket.delete(key.path)
+        self._remote.pop(key, None)
+        self._notes.checked.pop(key, None)
+
+    def _mine(self, key: Key) -> bytes:
+        """Our bytes of an object."""
+        if key.kind == "tombstones":
+            return self._store.tombstones()[key.ref]
+        voice = self._store.get(key.ref)
+        if key.kind == "card":
+            return self._store.card_bytes(voice)
+        if key.kind == "names":
+            title = to_bytes(voice.title)
+            if sha256(title) != key.sha256:
+                raise _OvertakenError
+            return title
+        return self._store.read(voice, _file_of(voice, key.sha256))
+
+    def _good(self, key: Key, *, most: int) -> bytes:
+        """The bucket's bytes of an object, if they are what its name says. Raises VoiceError."""
+        blob = self._bucket.get(key.path, most=most)
+        if blob is None:
+            if key in self._remote:
+                raise _OvertakenError
+            raise VoiceError(f"{key.path}: is missing in the bucket")
+        if sha256(blob.data) != key.sha256:
+            raise VoiceError(f"{key.path}: wrong bytes in the bucket")
+        self._remember(key, blob.mark)
+        return blob.data
+
+    def _remember(self, key: Key, mark: str) -> None:
+        self._remote[key] = self._notes.checked[key] = mark
+
+    def _sweep(self) -> None:
+        """Drop what was collected of voices that are whole here now, deleted, or gone from the bucket."""
+        wanted = {key.ref for key in self._remote if key.kind == "card" and key.ref in self._failed}
+        for folder in self._store.directory.glob(".incoming/*/*"):
+            if VoiceRef(folder.parent.name, folder.name) not in wanted:
+                with self._store.changing():
+                    discard(folder, trash=self._store.directory / ".trash")
+
+    def _finish(self) -> SyncReport:
+        now, report = self._clock(), self._notes.report
+        last = now if report.status == "done" else report.last_success
+        self._notes.report = report.model_copy(update={"finished": now, "last_success": last})
+        try:
+            with self._store.changing():
+                write_notes(self._path, self._notes)
+        except VoiceError as full:  # notes only save time
+            self._notes.report = report.model_copy(update={"finished": now, "status": "failed", "error": str(full)})
+        self._publish(self._notes.report)
+        return self._notes.report
+
+    def _change(self, **fields: object) -> None:
+        self._tell(self._notes.report.model_copy(update=fields))
+
+    def _tell(self, report: SyncReport) -> None:
+        self._notes.report = report
+        self._publish(report)
+
+
+def _file_of(voice: EnrolledVoice, sha256: str) -> str:
+    for name, entry in voice.card.files.items():
+        if entry.sha256 == sha256:
+            return name
+    raise VoiceError(f"{voice.folder}: has no file of that hash")
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None

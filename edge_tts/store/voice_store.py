@@ -1,0 +1,328 @@
+"""Enrolled voices on disk: each an immutable folder that appears and goes by one rename. Knows no network and no sound.
+
+    OWNER/ID/voice.json, reference.flac, consent.json, quality.json    never change; ID is the hash of voice.json
+    OWNER/ID/name.json                                                 what the voice is called now
+    OWNER/ID/features/FINGERPRINT.npz                                  what a model set derived; made anew when lost
+    .deleted/OWNER/ID.json                                             tombstones, kept for good
+    .staging/ .trash/ .incoming/                                       half-done work; swept at start
+    audit.log                                                          one JSON line per change
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_tts.errors import UnknownVoiceError, VoiceError
+from edge_tts.schema import check, nearest
+from edge_tts.store.audit import AuditLog
+from edge_tts.store.files import write_atomic
+from edge_tts.store.folders import discard, empty, locked, make_folder, publish
+from edge_tts.store.voice_format import (
+    CARD,
+    CONSENT,
+    NAME,
+    QUALITY,
+    Card,
+    Consent,
+    Entry,
+    NameEntry,
+    Quality,
+    Tombstone,
+    VoiceRef,
+    check_display_name,
+    check_entry,
+    check_files,
+    read_card,
+    read_name,
+    read_tombstone,
+    sha256,
+    to_bytes,
+    voice_id,
+)
+
+FEATURES = "features"
+
+
+@dataclass(frozen=True, slots=True)
+class NewVoice:
+    """A voice about to be stored."""
+
+    owner: str
+    name: str
+    language: str
+    transcript: str
+    """What is said in the first recording."""
+    recordings: Sequence[bytes]
+    """FLAC files; the first one is the prompt of the GPT."""
+    consent: Consent | None
+    quality: Quality | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolledVoice:
+    """A voice as it lies on the disk."""
+
+    ref: VoiceRef
+    card: Card
+    title: NameEntry
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """What the voice is called now."""
+        return self.title.name
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """All that is stored: the voices that can be used, and what is wrong with the others."""
+
+    voices: tuple[EnrolledVoice, ...]
+    damaged: tuple[tuple[VoiceRef, str], ...] = ()
+
+
+class VoiceStore:
+    """The only one who changes the voices' folder; safe from any thread and process. Errors are VoiceErrors.
+
+    `device` names this box in records and in the log; `clock` gives seconds since 1970 and decides nothing.
+    """
+
+    def __init__(
+        self, *, directory: Path, device: str, clock: Callable[[], float], require_consent: bool = True
+    ) -> None:
+        self.directory = directory
+        self.require_consent = require_consent
+        self._device = device
+        self._clock = clock
+        self._audit = AuditLog(path=directory / "audit.log", clock=clock)
+
+    def recover(self) -> None:
+        """Make the folder if need be, sweep up after a crash and finish deletions that it interrupted."""
+        with self.changing():
+            empty(self.directory / ".staging")
+            empty(self.directory / ".trash")
+            for leftover in self.directory.rglob(".*.*.*"):  # what `write_atomic` had not renamed yet
+                if leftover.is_file():
+                    leftover.unlink()
+            for ref, stone in self.tombstones().items():
+                self._remove(ref, by=self._readable_stone(ref, stone).device)
+
+    def shelf(self, *, thorough: bool = False) -> Shelf:
+        """Every voice, by owner and id. `thorough` reads the recordings too and finds the ones that have rotted."""
+        voices, damaged = [], []
+        for ref in self._refs():
+            try:
+                voice = self.get(ref)
+                if thorough:
+                    self.files(voice)
+                voices.append(voice)
+            except UnknownVoiceError:
+                continue  # deleted while we looked
+            except VoiceError as wrong:
+                damaged.append((ref, str(wrong)))
+        return Shelf(tuple(voices), tuple(damaged))
+
+    def get(self, ref: VoiceRef) -> EnrolledVoice:
+        """That voice. Raises UnknownVoiceError, or VoiceError when its card is damaged."""
+        folder = self.folder(ref)
+        if not folder.is_dir() or self._stone(ref).exists():
+            raise UnknownVoiceError(f"there is no voice {ref.id} of {ref.owner}")
+        with _disk(folder):
+            card = read_card((folder / CARD).read_bytes(), ref=ref, what=str(folder / CARD))
+        return EnrolledVoice(ref, card, self._title(ref, card), folder)
+
+    def find(self, wanted: str, *, owner: str | None = None) -> EnrolledVoice:
+        """The one voice of that id (6 digits of it will do) or that name. Raises UnknownVoiceError."""
+        voices = [voice for voice in self.shelf().voices if owner in (None, voice.ref.owner)]
+        found = [voice for voice in voices if _is_meant(voice, wanted)]
+        if len(found) > 1:
+            ids = ", ".join(f"{voice.ref.owner}/{voice.ref.id}" for voice in found)
+            raise UnknownVoiceError(f"'{wanted}' may mean {len(found)} voices; give the id: {ids}")
+        if not found:
+            raise UnknownVoiceError(f"there is no voice '{wanted}'{nearest(wanted, [voice.name for voice in voices])}")
+        return found[0]
+
+    def card_bytes(self, voice: EnrolledVoice) -> bytes:
+        """The card as it was hashed into the id."""
+        with _disk(voice.folder):
+            data = (voice.folder / CARD).read_bytes()
+        read_card(data, ref=voice.ref)
+        return data
+
+    def files(self, voice: EnrolledVoice) -> dict[str, bytes]:
+        """The immutable files of a voice except its card, each checked by its hash."""
+        return {name: self.read(voice, name) for name in voice.card.files}
+
+    def read(self, voice: EnrolledVoice, name: str) -> bytes:
+        """One immutable file of a voice, checked by its hash."""
+        with _disk(voice.folder):
+            data = (voice.folder / name).read_bytes()
+        check_entry(str(voice.folder / name), data, voice.card.files[name])
+        return data
+
+    def add(self, new: NewVoice) -> EnrolledVoice:
+        """Store a voice that was enrolled here."""
+        files = {("reference.flac" if n == 0 else f"take-{n + 1}.flac"): data for n, data in enumerate(new.recordings)}
+        recordings = tuple(files)
+        if new.consent is not None:
+            files[CONSENT] = to_bytes(new.consent)
+        if new.quality is not None:
+            files[QUALITY] = to_bytes(new.quality)
+        fields = {
+            "owner": new.owner,
+            "name": new.name,
+            "language": new.language,
+            "transcript": new.transcript,
+            "created": int(self._clock()),
+            "device": self._device,
+            "recordings": recordings,
+            "files": {name: Entry(sha256=sha256(data), bytes=len(data)) for name, data in files.items()},
+        }
+        card = to_bytes(check(Card, fields, error=VoiceError, what="the new voice"))
+        return self.accept(VoiceRef(new.owner, voice_id(card)), card, files, event="enrolled")
+
+    def accept(self, ref: VoiceRef, card: bytes, files: dict[str, bytes], *, event: str) -> EnrolledVoice:
+        """Store a voice that was made elsewhere (archive, bucket): checked in full, refused if it was deleted."""
+        check_files(read_card(card, ref=ref), files, require_consent=self.require_consent)
+        with self.changing():
+            self._refuse_deleted(ref)
+            if self._is_whole(ref):
+                return self.get(ref)
+            title = self._title(ref, read_card(card))
+            discard(self.folder(ref), trash=self.directory / ".trash")  # a damaged copy
+            target = make_folder(self.directory / ref.owner) / ref.id
+            renamed = {NAME: to_bytes(title)} if title.counter else {}
+            publish({CARD: card, **files, **renamed}, target, staging=self.directory / ".staging")
+            self._audit.append(event, ref, by=self._device)
+        return self.get(ref)
+
+    def rename(self, ref: VoiceRef, name: str) -> EnrolledVoice:
+        """Call a voice something else, here and, in time, on every device."""
+        check_display_name(name)
+        with self.changing():
+            counter = self.get(ref).title.counter + 1
+            fields = {"owner": ref.owner, "voice": ref.id, "name": name, "counter": counter, "device": self._device}
+            self._write_title(ref, check(NameEntry, fields, error=VoiceError, what="the new name"))
+        return self.get(ref)
+
+    def merge_name(self, ref: VoiceRef, entry: NameEntry) -> bool:
+        """Take over a name given elsewhere if it outranks ours; True if it did."""
+        with self.changing():
+            if entry.rank() <= self.get(ref).title.rank():
+                return False
+            self._write_title(ref, entry)
+        return True
+
+    def delete(self, ref: VoiceRef) -> None:
+        """Delete a voice for good: audio, records and features here now, the bucket's copy at the next sync."""
+        if not self.folder(ref).exists():
+            raise UnknownVoiceError(f"there is no voice {ref.id} of {ref.owner}")
+        self.bury(ref, to_bytes(self._new_stone(ref)))
+
+    def bury(self, ref: VoiceRef, stone: bytes) -> bool:
+        """Obey a tombstone, ours or another device's; False if it was known. Once it is on disk there is no return."""
+        record = read_tombstone(stone, ref=ref)
+        with self.changing():
+            path = self._stone(ref)
+            if path.exists():
+                return False
+            make_folder(path.parent)
+            write_atomic(path, stone)
+            self._remove(ref, by=record.device)
+        return True
+
+    def tombstones(self) -> dict[VoiceRef, bytes]:
+        """Every deleted voice and its tombstone."""
+        with _disk(self.directory):
+            paths = sorted((self.directory / ".deleted").glob("*/[0-9a-f]*.json"))
+            return {VoiceRef(path.parent.name, path.stem): path.read_bytes() for path in paths}
+
+    def folder(self, ref: VoiceRef) -> Path:
+        """Where that voice lies, or would."""
+        return self.directory / ref.owner / ref.id
+
+    def incoming(self, ref: VoiceRef) -> Path:
+        """Where the files of a voice are collected that is being fetched from elsewhere."""
+        return self.directory / ".incoming" / ref.owner / ref.id
+
+    def note(self, event: str, ref: VoiceRef) -> None:
+        """Put a line into the audit log."""
+        with self.changing():
+            self._audit.append(event, ref, by=self._device)
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Hold the folder while it is changed: one change at a time, whoever makes it. Raises VoiceError."""
+        with _disk(self.directory):
+            make_folder(self.directory)
+            with locked(self.directory / ".lock"):
+                yield
+
+    def _refs(self) -> list[VoiceRef]:
+        with _disk(self.directory):
+            folders = sorted(path for path in self.directory.glob("[a-z0-9]*/[0-9a-f]*") if path.is_dir())
+        return [VoiceRef(path.parent.name, path.name) for path in folders]
+
+    def _stone(self, ref: VoiceRef) -> Path:
+        return self.directory / ".deleted" / ref.owner / f"{ref.id}.json"
+
+    def _title(self, ref: VoiceRef, card: Card) -> NameEntry:
+        """The name register; a voice that was never renamed, or whose register is damaged, has its first name."""
+        path = self.folder(ref) / NAME
+        try:
+            return read_name(path.read_bytes(), ref=ref, what=str(path))
+        except (FileNotFoundError, VoiceError):
+            return NameEntry(owner=ref.owner, voice=ref.id, name=card.name, counter=0, device=card.device)
+
+    def _write_title(self, ref: VoiceRef, entry: NameEntry) -> None:
+        write_atomic(self.folder(ref) / NAME, to_bytes(entry))
+        self._audit.append("renamed", ref, by=entry.device)
+
+    def _is_whole(self, ref: VoiceRef) -> bool:
+        try:
+            self.files(self.get(ref))
+        except (UnknownVoiceError, VoiceError):
+            return False
+        return True
+
+    def _refuse_deleted(self, ref: VoiceRef) -> None:
+        if self._stone(ref).exists():
+            raise VoiceError(f"voice {ref.id} of {ref.owner} was deleted and stays deleted; record the person anew")
+
+    def _remove(self, ref: VoiceRef, *, by: str) -> None:
+        """The second half of a deletion; may be run again after a crash."""
+        if self.folder(ref).exists():
+            if not self._audit.has("deleted", ref):
+                self._audit.append("deleted", ref, by=by)
+            discard(self.folder(ref), trash=self.directory / ".trash")
+            with suppress(OSError):  # the owner has other voices
+                self.folder(ref).parent.rmdir()
+        discard(self.incoming(ref), trash=self.directory / ".trash")
+
+    def _readable_stone(self, ref: VoiceRef, stone: bytes) -> Tombstone:
+        """The tombstone, written anew if it has rotted: the deletion holds, and other devices must read of it."""
+        try:
+            return read_tombstone(stone, ref=ref)
+        except VoiceError:
+            fresh = self._new_stone(ref)
+            write_atomic(self._stone(ref), to_bytes(fresh))
+            return fresh
+
+    def _new_stone(self, ref: VoiceRef) -> Tombstone:
+        return Tombstone(owner=ref.owner, voice=ref.id, time=int(self._clock()), device=self._device)
+
+
+@contextmanager
+def _disk(where: Path) -> Iterator[None]:
+    """Troubles of the disk as VoiceError."""
+    try:
+        yield
+    except OSError as trouble:
+        raise VoiceError(f"{trouble.filename or where}: {trouble.strerror or trouble}") from trouble
+
+
+def _is_meant(voice: EnrolledVoice, wanted: str) -> bool:
+    return wanted == voice.name or (len(wanted) >= 6 and voice.ref.id.startswith(wanted))
