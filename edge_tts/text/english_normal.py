@@ -14,13 +14,13 @@ from edge_tts.text.english_units import ABBREVIATIONS, SYMBOLS
 from edge_tts.text.english_words import known
 
 _MARKS = str.maketrans(
-    {"，": ",", "、": ",", "；": ";", "：": ":", "。": ".", "！": "!", "？": "?", "…": ".", "‘": "'", "’": "'", "ʼ": "'", "＇": "'",
+    {"，": ",", "、": ",", "；": ";", "：": ":", "。": ".", "！": "!", "？": "?", "…": "…", "‘": "'", "’": "'", "ʼ": "'", "＇": "'",
      "`": "'", "´": "'", "′": "'", "“": '"', "”": '"', "″": '"', "–": "–", "—": "—", "―": "—", "−": "-", "‐": "-", "‑": "-",
      "～": "~", "〜": "~", "\u00a0": " ", "\u3000": " ", "\t": " ", "\n": " ", "\r": " "}
 )  # fmt: skip
 _FOREIGN = {"ß": "ss", "æ": "ae", "Æ": "Ae", "ø": "o", "Ø": "O", "đ": "d", "Đ": "D", "ł": "l", "Ł": "L", "œ": "oe", "Œ": "Oe", "ı": "i",
             "þ": "th", "Þ": "Th", "ð": "th", "Ð": "Th"}  # fmt: skip
-_KEPT = frozenset("²³°™½¼¾⅓⅔")
+_KEPT = frozenset("²³°™½¼¾⅓⅔…")
 """Characters that have a rule of their own and must not be folded to what they are made of."""
 
 _ADDRESS = re.compile(
@@ -53,7 +53,7 @@ _OPERATORS = (
 _SYMBOL = re.compile("[" + re.escape("".join(SYMBOLS)) + "]")
 _CAPITALS = re.compile(r"[A-Za-z']+")
 _LETTERED = re.compile(r"(?<=[A-Za-z'])(?=[A-Z])")
-_INSIDE_NAME = re.compile(r"[A-Z][a-z]+[A-Z][a-z]+")
+_INSIDE_NAME = re.compile(r"([A-Z][a-z]+)([A-Z][a-z]+)")
 _SHOUTED = re.compile(r"(?<![\w'])[A-Z][A-Z']*(?:[ ,]+[A-Z][A-Z']*)*(?![\w'])")
 _ACRONYM_PLURAL = re.compile(r"[A-Z]{2,5}s")
 _LEAST_SHOUTED = 4
@@ -61,7 +61,7 @@ _LEAST_SHOUTED = 4
 
 @lru_cache(maxsize=4096)
 def _fold(c: str) -> str:
-    """One character in ASCII letters where it is a letter or digit of any script; the name of a letter that has no other form."""
+    """One character in ASCII where it is a letter or digit of any script; the name of a letter that has no other form."""
     if c.isascii() or c in _KEPT:
         return c
     if c in _FOREIGN:
@@ -109,7 +109,7 @@ def _shouted(m: re.Match[str]) -> str:
 def _capitals(m: re.Match[str]) -> str:
     """A blank before every capital inside a word, so that it is spelled; names such as McDonald stay whole."""
     word = m[0]
-    if _INSIDE_NAME.fullmatch(word) and known(word.lower()):
+    if (name := _INSIDE_NAME.fullmatch(word)) and known(word.lower()) and not all(known(n.lower()) for n in name.groups()):
         return word.capitalize()
     if _ACRONYM_PLURAL.fullmatch(word):
         return " ".join(word[:-1]) + "'s"
@@ -119,6 +119,7 @@ def _capitals(m: re.Match[str]) -> str:
 def normalize(text: str) -> str:
     """The spoken form of `text`: letters, blanks and the marks `' . , ? ! -`. Never raises."""
     text = "".join(_fold(c) for c in text.translate(_MARKS))
+    text = re.sub(r"…+(?=\s*\w)", ". ", text)
     text = _ADDRESS.sub(_address, text)
     text = _ABBREVIATION.sub(_abbreviation, text)
     for pattern, said in _OPERATORS:

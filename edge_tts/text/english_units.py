@@ -164,7 +164,6 @@ ABBREVIATIONS: dict[str, str] = {
     "Jr.": "Junior",
     "Sr.": "Senior",
     "vs.": "versus",
-    "etc.": "etcetera.",
     "approx.": "approximately",
     "dept.": "department",
     "i.e.": "that is",
@@ -173,6 +172,6 @@ ABBREVIATIONS: dict[str, str] = {
     "w/o": "without",
     "w/": "with",
 }
-"""Written forms to spoken ones; `etc.` often ends a sentence and keeps its mark."""
+"""Written forms to spoken ones."""
 
 MONTHS = "January February March April May June July August September October November December".split()

@@ -48,6 +48,8 @@ def _word(word: str) -> tuple[str, ...]:
     parts = [part for part in re.split("[-']+", word) if part]
     if len(parts) > 1 or parts != [word]:
         return tuple(p for part in parts for p in _word(part))
+    if word.endswith("s") and known(word[:-1]):
+        return _possessive(_word(word[:-1]))
     pieces = split_compound(word)
     if min(map(len, pieces)) == 1 or len(pieces) == 1:  # a compound has no single letters in it
         return tuple(

@@ -12,7 +12,7 @@ from itertools import groupby
 
 from edge_tts.errors import TextError
 from edge_tts.text.languages import MODULES, PLANNED
-from edge_tts.text.scripts import DIGIT, HAN, HANGUL, KANA, LATIN
+from edge_tts.text.scripts import DIGIT, HAN, HANGUL, KANA, LATIN, NUMERAL_SIGN
 
 OPTIONS = ("auto", "auto_yue", *(f"{a}{b}" for b in ("en", "ja", "ko", "yue", "zh") for a in ("", "all_") if a + b != "all_en"))
 """What a request may ask for: `auto` finds the language of each run; `zh` (and so on) says what everything that is not English is;
@@ -23,7 +23,7 @@ _MEASURES = r"°[CF]?|[℃℉%‰％]|(?:k?m/h|m/s|k[gm]|[cmkdn]m[²³]?|m[²³]
 _NUMBER = rf"[-−－+$￥¥£€]?[{DIGIT}](?:[{DIGIT}.,:/~～×÷*^+=－-]*[{DIGIT}])*(?:{_MEASURES})?"
 _WORD = re.compile(
     rf"(?P<number>{_NUMBER})|(?P<en>[{LATIN}]+(?:['’][{LATIN}]+)*)|(?P<zh>[{HAN}]+)|(?P<ja>[{KANA}]+)|(?P<ko>[{HANGUL}]+)"
-    r"|(?P<greek>[\u0370-\u03ff]+)|(?P<other>[^\W\d_]+)|(?P<mark>\s+|.)",
+    rf"|(?P<greek>[\u0370-\u03ff]+)|(?P<power>[²³¹⁰⁴-⁹]+)|(?P<sign>[{NUMERAL_SIGN}]+)|(?P<other>[^\W\d_]+)|(?P<mark>\s+|.)",
     re.DOTALL,
 )
 _ADDRESS = re.compile(r"(?:https?://|www\.)[!-~]+|[\w.+-]{1,64}@[A-Za-z0-9.-]+[A-Za-z0-9]|(?:[A-Za-z0-9-]+\.)+(?:com|org|net|cn|io)\b")
@@ -92,6 +92,10 @@ def _label(pieces: list[_Piece], fixed: str | None, *, japanese: bool = True) ->
     for piece in pieces:
         if piece.language in ("zh", "greek") or (fixed and piece.language in ("ja", "ko")):
             piece.language = fixed or "zh"
+        elif piece.language == "power":
+            piece.language = fixed or "mark"
+        elif piece.language == "sign":
+            piece.language = "number"
         elif piece.language == "other" or (not japanese and piece.language in ("ja", "ko")):
             piece.language = "en"
     first = next((p.language for p in pieces if p.language != "mark"), fixed or "zh")
