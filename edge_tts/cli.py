@@ -21,7 +21,10 @@ from edge_tts.daemon import default_voice, open_model, open_synthesizer, run
 from edge_tts.errors import ConfigError, EdgeTTSError
 from edge_tts.store.models import find_model_set, installed_model_sets, verify_model_set
 from edge_tts.store.voices import BuiltinVoices
-from edge_tts.values import SpeakRequest
+from edge_tts.text import TextFrontEnd
+from edge_tts.text.show import show_json, show_stream, show_table
+from edge_tts.text.symbols import to_ids
+from edge_tts.values import Segment, SpeakRequest
 
 CONFIG_PLACES = (Path("config.yaml"), Path("/etc/edge-tts/config.yaml"))
 """Where the configuration is looked for when -c is not given; without any, every key has its default."""
@@ -75,7 +78,7 @@ def command_say(arguments: argparse.Namespace, config: Config) -> int:
     )
     voice = BuiltinVoices(model).load(request.voice)
     began, samples, first_s = time.monotonic(), 0, None
-    with open_synthesizer(model) as synthesizer:
+    with open_synthesizer(model, config.text) as synthesizer:
         loaded = time.monotonic()
         if arguments.out:
             sink: WavFile | PortAudioLoudspeaker = WavFile(path=Path(arguments.out), sample_rate=model.sample_rate)
@@ -91,6 +94,25 @@ def command_say(arguments: argparse.Namespace, config: Config) -> int:
     print(f"{spoken_s:.2f} s of speech; loaded in {loaded - began:.2f} s, first sound after {first_s or 0:.2f} s")
     if arguments.out:
         print(arguments.out)
+    return 0
+
+
+def command_phonemes(arguments: argparse.Namespace, config: Config) -> int:
+    """Print what would be said: the normalized text, its phonemes and their ids."""
+    front_end = TextFrontEnd(lexicon=config.text.lexicon)
+    if arguments.jsonl:
+        for line in show_stream(front_end, sys.stdin, normalized=arguments.normalized):
+            print(line, flush=True)
+        return 0
+    if arguments.normalized:
+        runs = front_end.runs(arguments.text, arguments.language, normalized=True)
+        segments = [Segment(arguments.text, runs, to_ids(p for run in runs for p in run.phonemes))]
+    else:
+        segments = front_end.segments(arguments.text, arguments.language, split=arguments.split, ssml=arguments.ssml)
+    if not segments and not arguments.json:
+        print(f"nothing to say: {front_end.explain_empty(arguments.text)}")
+        return 0
+    print(show_json(segments) if arguments.json else show_table(segments))
     return 0
 
 
@@ -144,6 +166,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_run(commands)
     _add_say(commands)
+    _add_phonemes(commands)
     _add_voices(commands)
     _add_models(commands)
     return parser
@@ -186,7 +209,7 @@ def _add_say(commands: _Commands[argparse.ArgumentParser]) -> None:
         more="Example: edge-ttsd say 'The kettle has boiled.' --out kettle.wav",
     )
     parser.add_argument("text", help="what to say")
-    parser.add_argument("--voice", metavar="V", help="voice id, see `edge-ttsd voices list` (default: the default voice)")
+    parser.add_argument("--voice", metavar="V", help="one of `edge-ttsd voices list` (default: the marked one)")
     parser.add_argument("--language", default="auto", help="language option of the text (default: auto)")
     parser.add_argument("--speed", type=float, default=1.0, help="1.3 is faster (default: 1.0)")
     parser.add_argument("--seed", type=int, help="same seed, same speech (default: a fresh one)")
@@ -196,6 +219,23 @@ def _add_say(commands: _Commands[argparse.ArgumentParser]) -> None:
     where.add_argument("--out", metavar="FILE.wav", help="write a WAV file instead of playing")
     where.add_argument("--play", action="store_true", help="play on the loudspeaker (what happens without --out)")
     parser.set_defaults(command=command_say)
+
+
+def _add_phonemes(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = _add(
+        commands,
+        "phonemes",
+        says="show how a text would be said, to mend a name",
+        more="Example: edge-ttsd phonemes 'Dinner with Aoife' --language en. Mend a wrong word under text.lexicon.",
+    )
+    parser.add_argument("text", nargs="?", default="", help="what would be said")
+    parser.add_argument("--language", default="auto", help="language option of the text (default: auto)")
+    parser.add_argument("--split", default="auto", help="how the text is cut: auto, cut0 ... cut5 (default: auto)")
+    parser.add_argument("--ssml", action="store_true", help="the text is SSML")
+    parser.add_argument("--normalized", action="store_true", help="the text is in its spoken form already")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument("--jsonl", action="store_true", help="read lines {id, text, lang} from stdin, answer each in JSON")
+    parser.set_defaults(command=command_phonemes)
 
 
 def _add_voices(commands: _Commands[argparse.ArgumentParser]) -> None:

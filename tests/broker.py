@@ -30,7 +30,7 @@ class Broker:
     """mosquitto on a free loopback port; `stop` and `start` keep the sessions, as a restart on a real machine does."""
 
     def __init__(self, folder: Path) -> None:
-        found = shutil.which("mosquitto", path="/usr/local/sbin:/usr/sbin:/sbin:/opt/homebrew/sbin") or shutil.which("mosquitto")
+        found = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/local/sbin:/usr/sbin:/sbin")
         if found is None:
             pytest.skip("MOSQUITTO IS NOT INSTALLED: nothing that needs a broker was tested (apt install mosquitto)")
         self.port = free_port()
@@ -110,7 +110,8 @@ class Ear:
             wire = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho leaves it untyped
             for name, value in properties.items():
                 setattr(wire, name, value)
-        self.client.publish(f"{self.base}/{command}", payload, qos=1, retain=retain, properties=wire).wait_for_publish(WAIT_S)
+        sent = self.client.publish(f"{self.base}/{command}", payload, qos=1, retain=retain, properties=wire)
+        sent.wait_for_publish(WAIT_S)
 
     def events(self) -> list[dict[str, Any]]:
         """Every report heard so far."""

@@ -1,4 +1,4 @@
-"""Stand-ins with the same face as the real parts: a synthesizer that hums, a loudspeaker that listens, a clock that waits."""
+"""Stand-ins with the face of the real parts: a synthesizer that hums, a loudspeaker that listens, a still clock."""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +53,7 @@ def test_the_shipped_file_lists_every_key_with_its_default() -> None:
 def test_every_shipped_key_is_commented() -> None:
     """Above each key of config.yaml, or above the group of keys it stands in, there is a comment."""
     lines = SHIPPED.read_text(encoding="utf-8").splitlines()
-    for above, line in zip(lines, lines[1:], strict=False):
+    for above, line in pairwise(lines):
         if line.strip() and not line.lstrip().startswith("#") and not line.endswith(":"):
             assert above.strip(), f"no comment above: {line}"
 
@@ -114,7 +116,5 @@ TREES = st.recursive(
 @given(TREES)
 def test_no_tree_causes_a_surprise(tree: object) -> None:
     """Whatever YAML yields is either a configuration or a ConfigError."""
-    try:
+    with suppress(ConfigError):
         check(Config, tree, error=ConfigError, what="config.yaml")
-    except ConfigError:
-        pass

@@ -83,7 +83,8 @@ def model_set() -> tuple[Path, str]:
     models = STATE / "models"
     if not (models / "untrained" / "manifest.json").exists():
         say("models/starter is not there: converting a small checkpoint with made-up weights")
-        made = subprocess.run([sys.executable, str(ROOT / "tools" / "demo_model"), str(models / "untrained")], check=False)
+        command = [sys.executable, "-m", "tools.demo_model", str(models / "untrained")]
+        made = subprocess.run(command, cwd=ROOT, check=False)
         if made.returncode:
             raise DemoError("the model set could not be made")
     say("NOTE: these weights are random, not trained: what you will hear is noise, not speech")
@@ -129,8 +130,9 @@ def speaking_daemon(port: int, models: Path, name: str, wav: Path | None) -> Ite
             }
         )
     )
+    command = [sys.executable, "-m", "edge_tts", "run", "-c", str(settings)]
     with (STATE / "demo.log").open("w") as log:
-        process = subprocess.Popen([sys.executable, "-m", "edge_tts", "run", "-c", str(settings)], stdout=log, stderr=log)
+        process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
         yield process
     finally:

@@ -1,4 +1,4 @@
-"""Make a checkout runnable: system packages, a virtual environment, the package in it. Standard library only; Python 3.10+.
+"""Make a checkout runnable: system packages, a virtual environment, the package in it. Standard library only.
 
 What is there already is left alone, so a second run needs neither the network nor root.
 """
@@ -53,24 +53,25 @@ def ensure_system_packages(*, clients: bool = False) -> None:
 def ensure_package(*, extras: Sequence[str] = ()) -> None:
     """Make .venv and install this checkout into it, editable, with `extras`; skipped while setup.py is the one that was
     installed last time. Raises SetupError."""
-    if sys.version_info < (3, 10):
+    if sys.version_info < (3, 10):  # noqa: UP036 - this file runs before any packaging rule is checked
         raise SetupError(f"Python 3.10 or newer is needed; this is {sys.version.split()[0]}")
     if not PYTHON.exists():
         say("making .venv")
         # TensorRT's Python module comes with JetPack, not from PyPI: then the system's packages must be visible.
         system = ["--system-site-packages"] if importlib.util.find_spec("tensorrt") else []
         _run([sys.executable, "-m", "venv", *system, str(VENV)], "the virtual environment could not be made")
-    stamp = VENV / f".installed-{'-'.join(sorted(extras)) or 'plain'}"
-    wanted = _fingerprint()
-    if stamp.exists() and stamp.read_text() == wanted:
+    stamp, fingerprint = VENV / ".installed", _fingerprint()
+    noted, *have = stamp.read_text().split() if stamp.exists() else [""]
+    if noted == fingerprint and set(extras) <= set(have):
         return
-    target = f"{ROOT}[{','.join(extras)}]" if extras else str(ROOT)
+    wanted = sorted({*extras, *have})
+    target = f"{ROOT}[{','.join(wanted)}]" if wanted else str(ROOT)
     say("installing the package and what it needs (once; some minutes on a slow line)")
     _run_with_progress(
         [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", "--editable", target],
         "pip could not install the package: is PyPI reachable?",
     )
-    stamp.write_text(wanted)
+    stamp.write_text(" ".join([fingerprint, *wanted]))
 
 
 def say(text: str) -> None:
@@ -79,11 +80,8 @@ def say(text: str) -> None:
 
 
 def _fingerprint() -> str:
-    digest = hashlib.sha256()
-    for name in ("setup.py", "pyproject.toml"):
-        digest.update((ROOT / name).read_bytes())
-    digest.update(f"{ROOT} {os.path.realpath(PYTHON)}".encode())
-    return digest.hexdigest()
+    facts = f"{ROOT} {PYTHON.resolve()} ".encode() + (ROOT / "setup.py").read_bytes()
+    return hashlib.sha256(facts).hexdigest()
 
 
 def _apt_install(packages: Sequence[str]) -> None:

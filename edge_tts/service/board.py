@@ -60,9 +60,11 @@ class Board:
         return self._state
 
     def listen(self, listener: Listener) -> None:
-        """Tell `listener` from now on; it asks for the standing facts with `facts`."""
+        """Tell `listener` the standing facts, and everything from now on."""
         with self._lock:
             self._listeners.append(listener)
+            for topic, value in self._facts.items():
+                listener.on_fact(topic, value)
 
     def facts(self) -> dict[str, Mapping[str, Any]]:
         """Every standing fact by topic."""

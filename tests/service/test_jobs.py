@@ -148,7 +148,7 @@ STEPS = st.lists(st.one_of(PRIORITIES, st.sampled_from(["serve", "stop", "skip",
 
 @given(steps=STEPS)
 def test_every_accepted_request_gets_exactly_one_closing_report(steps: list[str]) -> None:
-    """Whatever happens in whatever order, no accepted request is forgotten or closed twice, and the line stays bounded."""
+    """Whatever happens, no accepted request is forgotten or closed twice, and the line stays bounded."""
     line = Line(capacity=3)
     accepted, current = [], None
     for number, step in enumerate(steps):

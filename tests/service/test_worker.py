@@ -1,0 +1,136 @@
+"""The worker: how a job ends, whose fault it was, and what a defect does."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from fakes import RATE, WAIT_S, FakeClock, FakeLoudspeaker, FakeSynthesizer, Notes, silent_voice
+
+from edge_tts.errors import ModelError, UnknownVoiceError, VoiceError
+from edge_tts.service.board import Board, State
+from edge_tts.service.jobs import JobQueue
+from edge_tts.service.player import Player
+from edge_tts.service.worker import Worker
+from edge_tts.values import SpeakRequest, Voice
+
+
+class Bench:
+    """A worker with everything around it, and notes of what it reported."""
+
+    def __init__(self, synthesizer: FakeSynthesizer) -> None:
+        self.notes, self.speaker, self.clock = Notes(), FakeLoudspeaker(), FakeClock()
+        self.fatal = threading.Event()
+        self.pulses = 0
+        board = Board(state=State())
+        board.listen(self.notes)
+        self.jobs = JobQueue(capacity=8, report=board.report, changed=lambda *_: None, clock=self.clock)
+        self.player = Player(
+            open_loudspeaker=lambda rate: self.speaker,
+            first_audio=lambda job: self.jobs.report(job, "first_audio"),
+            clock=self.clock,
+            pulse=lambda: None,
+            fatal=lambda *_: self.fatal.set(),
+        )
+        self.worker = Worker(
+            load=synthesizer.loaded,
+            voice=self._voice,
+            jobs=self.jobs,
+            player=self.player,
+            pulse=self._pulse,
+            fatal=lambda *_: self.fatal.set(),
+            clock=self.clock,
+        )
+
+    def _voice(self, voice: str) -> Voice:
+        if voice == "gone":
+            raise UnknownVoiceError("there is no voice 'gone'")
+        if voice == "broken":
+            raise VoiceError("features.npz is damaged")
+        return silent_voice(voice)
+
+    def _pulse(self) -> None:
+        self.pulses += 1
+
+    def say(self, name: str, text: str = "text", voice: str = "hum") -> None:
+        self.jobs.submit(SpeakRequest(text, name, voice))
+
+
+@contextmanager
+def bench(synthesizer: FakeSynthesizer | None = None) -> Iterator[Bench]:
+    """A running bench."""
+    made = Bench(synthesizer or FakeSynthesizer())
+    with made.player, made.worker:
+        yield made
+        made.jobs.close(timeout_s=WAIT_S)
+
+
+def test_done_carries_the_numbers() -> None:
+    """The closing report of a spoken request tells its length in seconds and the real-time factor."""
+    with bench() as it:
+        it.say("a")
+        done = it.notes.wait("a", "done")
+    assert done.details["audio_s"] == pytest.approx(0.3)
+    assert done.details["rtf"] == 0.0  # the clock stood still
+    assert len(it.speaker.heard) == int(0.3 * RATE)
+
+
+@pytest.mark.parametrize(
+    ("text", "voice", "error"),
+    [("!", "hum", "TextError"), ("a", "gone", "UnknownVoiceError"), ("a", "broken", "VoiceError")],
+)
+def test_a_named_error_ends_one_job(text: str, voice: str, error: str) -> None:
+    """The request fails with the error's name, exactly once, and the next one is spoken."""
+    with bench() as it:
+        it.say("bad", text=text, voice=voice)
+        it.say("good")
+        it.notes.wait("good", "done")
+        assert it.notes.stages("bad") == ["accepted", "started", "failed"]
+        assert it.notes.wait("bad", "failed").details["error"] == error
+        assert not it.fatal.is_set()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_defect_is_fatal() -> None:
+    """An error that nobody named ends the worker and calls `fatal`."""
+    it = Bench(FakeSynthesizer())
+    with it.player, it.worker:
+        it.say("bug", text="bug")
+        assert it.fatal.wait(WAIT_S)
+
+
+def test_a_model_that_cannot_be_loaded_stops_the_start() -> None:
+    """The named error comes out where the worker is started."""
+
+    class Unloadable(FakeSynthesizer):
+        @contextmanager
+        def loaded(self) -> Iterator[FakeSynthesizer]:
+            raise ModelError("wave.onnx is damaged")
+            yield self
+
+    it = Bench(Unloadable())
+    with pytest.raises(ModelError, match="damaged"), it.player, it.worker:
+        raise AssertionError("it must not start")
+
+
+def test_each_step_of_the_synthesizer_is_a_pulse() -> None:
+    """The watchdog is fed by progress: every time the synthesizer asks whether to stop."""
+    with bench(FakeSynthesizer(chunks=30)) as it:
+        before = it.pulses
+        it.say("a")
+        it.notes.wait("a", "done")
+        assert it.pulses - before >= 30
+
+
+def test_a_stop_reaches_a_synthesizer_in_the_middle_of_a_sentence() -> None:
+    """A stop is noticed between two chunks; the request ends as interrupted with what was played."""
+    synthesizer = FakeSynthesizer(chunks=100)
+    synthesizer.gate.clear()
+    with bench(synthesizer) as it:
+        it.say("a")
+        it.notes.wait("a", "first_audio")
+        it.jobs.stop("a")
+        assert it.notes.wait("a", "interrupted").details == {"reason": "stopped"}
+        assert len(it.speaker.heard) <= int(0.1 * RATE)

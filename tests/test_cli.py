@@ -1,0 +1,69 @@
+"""The commands that need no broker and no networks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from model_sets import write_model_set
+
+from edge_tts.cli import main
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> str:
+    """A configuration with the model sets `toy` (configured) and `other`."""
+    write_model_set(tmp_path / "models" / "toy", voices=("hum", "buzz"))
+    write_model_set(tmp_path / "models" / "other")
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump({"models": {"name": "toy"}, "voice": "buzz"}))
+    return str(path)
+
+
+def test_voices_list_marks_the_default(config: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every voice of the configured set is listed; a star stands before the one that speaks by default."""
+    assert main(["voices", "list", "-c", config]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines == [["hum", "en", "Hum"], ["*", "buzz", "en", "Buzz"]]
+
+
+def test_models_list_show_and_verify(config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Sets are listed, their manifests shown, and a changed file is found."""
+    assert main(["models", "list", "-c", config]) == 0
+    assert capsys.readouterr().out.splitlines() == ["  other", "* toy"]
+    assert main(["models", "show", "-c", config, "other"]) == 0
+    assert json.loads(capsys.readouterr().out)["name"] == "other"
+    assert main(["models", "verify", "-c", config]) == 0
+    assert "5 files are as the manifest says" in capsys.readouterr().out
+    (tmp_path / "models" / "toy" / "wave.onnx").write_bytes(b"NOT a graph")
+    assert main(["models", "verify", "-c", config]) == 1
+    assert "wave.onnx: is damaged" in capsys.readouterr().err
+
+
+def test_a_wrong_name_gets_one_line(config: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """An expected error is one line on stderr that suggests the nearest name."""
+    assert main(["models", "show", "-c", config, "toi"]) == 1
+    assert capsys.readouterr().err.startswith("edge-ttsd: there is no model set 'toi'")
+
+
+def test_the_namesake_on_pypi_is_noticed(
+    config: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where the distribution edge-tts is installed too, every command says so instead of failing oddly later."""
+    info = tmp_path / "site" / "edge_tts-7.2.3.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: edge-tts\nVersion: 7.2.3\n")
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    assert main(["voices", "list", "-c", config]) == 1
+    assert "PyPI's edge-tts 7.2.3 is installed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [[], ["run"], ["say"], ["voices", "list"], ["models", "verify"]])
+def test_help_explains(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Each command has help that says what it does."""
+    with pytest.raises(SystemExit) as ended:
+        main([*command, "--help"])
+    assert ended.value.code == 0
+    assert len(capsys.readouterr().out) > 200

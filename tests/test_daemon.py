@@ -1,0 +1,162 @@
+"""The appliance as it is shipped: the real process, the real networks, a real broker. A message in, samples out."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import yaml
+from broker import Broker, Ear, free_port
+from fakes import WAIT_S
+
+from tools.demo_model import write_untrained_set
+
+
+@pytest.fixture(scope="session")
+def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of model sets with one small set, `untrained`, that the converter made from seeded weights."""
+    models = tmp_path_factory.mktemp("models")
+    write_untrained_set(models / "untrained")
+    return models
+
+
+def write_config(
+    folder: Path, sets: Path, port: int, device: str, protocol: str = "5", **keys: object
+) -> Path:
+    """A configuration whose loudspeaker is a WAV file in `folder`."""
+    path = folder / "config.yaml"
+    settings = {
+        "device": device,
+        "mqtt": {"host": "127.0.0.1", "port": port, "protocol": protocol},
+        "models": {"dir": str(sets), "name": "untrained"},
+        "audio": {"output": "file", "file": "out.wav"},
+        **keys,
+    }
+    path.write_text(yaml.safe_dump(settings))
+    return path
+
+
+@contextmanager
+def daemon(config: Path, **environment: str) -> Iterator[subprocess.Popen[str]]:
+    """`python -m edge_tts run`, killed at the end if it still runs."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "edge_tts", "run", "-c", str(config)],
+        env={**os.environ, **environment},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        _, log = process.communicate()
+        print(log)  # pytest shows it beside a failure
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+def test_a_message_in_samples_out(tmp_path: Path, broker: Broker, untrained: Path, protocol: str) -> None:
+    """The shipped command speaks a published sentence through the real networks into the WAV file; the receipts come in
+    order; systemd hears when it is ready and that it lives; SIGTERM ends it cleanly with status 0."""
+    device = f"real{protocol[0]}"
+    config = write_config(tmp_path, untrained, broker.port, device, protocol)
+    notify = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd, Ear(broker, f"edge-tts/{device}") as ear:
+        systemd.bind(notify)
+        systemd.settimeout(WAIT_S * 3)
+        with daemon(config, NOTIFY_SOCKET=notify, WATCHDOG_USEC="200000") as process:
+            assert systemd.recv(500).startswith(b"READY=1")
+            assert systemd.recv(500) == b"WATCHDOG=1"
+            ear.publish("say", {"id": "a", "text": "Hello there. It is seven.", "seed": 3, "fragment_interval": 0.1})
+            done = ear.wait_event(id="a", stage="done")
+            stages = [event["stage"] for event in ear.events()]
+            assert stages == ["accepted", "started", "first_audio", "done"]
+            ear.publish("say", {"id": "b", "text": "!!!"})
+            assert ear.wait_event(id="b", stage="failed")["details"]["error"] == "TextError"
+            process.send_signal(signal.SIGTERM)
+            _, log = process.communicate(timeout=WAIT_S)
+            assert process.returncode == 0, log
+        ear.wait_topic("status", "offline")
+    sound, rate = soundfile.read(tmp_path / "out.wav", dtype="float32")
+    assert rate == 32000
+    assert len(sound) / rate == pytest.approx(done["details"]["audio_s"], abs=0.01)
+    assert np.isfinite(sound).all()
+    assert np.abs(sound).max() > 0.01
+
+
+def test_the_daemon_and_say_sound_the_same(tmp_path: Path, broker: Broker, untrained: Path) -> None:
+    """The same text, voice and seed give the same samples over MQTT and on the command line: there is one path."""
+    config = write_config(tmp_path, untrained, broker.port, "same")
+    text, seed = "Good evening.", 11
+    with Ear(broker, "edge-tts/same") as ear, daemon(config):
+        ear.wait_topic("status", "online")
+        ear.publish("say", {"id": "a", "text": text, "seed": seed})
+        ear.wait_event(id="a", stage="done")
+    said = tmp_path / "said.wav"
+    command = [sys.executable, "-m", "edge_tts", "say", "-c", str(config), "--seed", str(seed), "--out", str(said)]
+    subprocess.run([*command, text], check=True, timeout=120, stdout=subprocess.DEVNULL)
+    np.testing.assert_array_equal(soundfile.read(said)[0], soundfile.read(tmp_path / "out.wav")[0])
+
+
+def test_a_killed_daemon_is_missed_and_misses_nothing(tmp_path: Path, broker: Broker, untrained: Path) -> None:
+    """After a kill the broker publishes the last will; what is said meanwhile is spoken by the next start. The volume
+    that was set is still set after a restart."""
+    config = write_config(tmp_path, untrained, broker.port, "killed")
+    with Ear(broker, "edge-tts/killed") as ear:
+        with daemon(config) as process:
+            ear.wait_topic("status", "online")
+            ear.publish("volume/set", "30")
+            ear.wait_state(volume=30.0)
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=WAIT_S)
+        ear.messages.clear()
+        with daemon(config):
+            ear.wait_topic("status", "online")
+            assert ear.wait_state(volume=30.0)
+        ear.wait_topic("status", "offline")
+        ear.publish("say", {"id": "missed", "text": "Still here."})
+        with daemon(config):
+            ear.wait_event(id="missed", stage="done")
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"models": {"dir": "elsewhere"}}, "no model set 'starter' in "),
+        ({"voice": "nobody"}, "no voice 'nobody'; it has: default"),
+        ({"colour": "red"}, "unknown key 'colour'"),
+    ],
+)
+def test_what_cannot_start_says_why_in_one_line(
+    tmp_path: Path, untrained: Path, change: dict[str, object], named: str
+) -> None:
+    """A wrong configuration ends with status 1 and one line that names the problem, not with a traceback."""
+    config = write_config(tmp_path, untrained, free_port(), "wrong", **change)
+    with daemon(config) as process:
+        _, log = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert named in log
+    assert "Traceback" not in log
+
+
+def test_a_damaged_graph_stops_the_start(tmp_path: Path, untrained: Path) -> None:
+    """A file that differs from the manifest is found before anything is loaded."""
+    models = tmp_path / "models"
+    shutil.copytree(untrained, models)
+    graph = models / "untrained" / "wave.onnx"
+    data = bytearray(graph.read_bytes())
+    data[1000] ^= 1
+    graph.write_bytes(data)
+    with daemon(write_config(tmp_path, models, free_port(), "damaged")) as process:
+        _, log = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "wave.onnx: is damaged" in log
