@@ -234,7 +234,7 @@ def _add_phonemes(commands: _Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument("--ssml", action="store_true", help="the text is SSML")
     parser.add_argument("--normalized", action="store_true", help="the text is in its spoken form already")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    parser.add_argument("--jsonl", action="store_true", help="read lines {id, text, lang} from stdin, answer each in JSON")
+    parser.add_argument("--jsonl", action="store_true", help="answer lines {id, text, lang} from stdin in JSON")
     parser.set_defaults(command=command_phonemes)
 
 

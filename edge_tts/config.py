@@ -54,6 +54,12 @@ class AudioConfig(Record):
     keep_open: bool = True
 
 
+class TextConfig(Record):
+    """How words are said that the dictionaries get wrong."""
+
+    lexicon: dict[str, dict[str, str]] = Field(default={})
+
+
 class LimitsConfig(Record):
     """What one message and the waiting line may ask of the machine."""
 
@@ -83,6 +89,7 @@ class Config(Record):
     mqtt: MqttConfig = MqttConfig()
     models: ModelsConfig = ModelsConfig()
     audio: AudioConfig = AudioConfig()
+    text: TextConfig = TextConfig()
     limits: LimitsConfig = LimitsConfig()
     health: HealthConfig = HealthConfig()
     log: LogConfig = LogConfig()

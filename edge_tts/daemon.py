@@ -17,7 +17,7 @@ from typing import Any
 import edge_tts
 from edge_tts.audio.devices import Loudspeaker, OpenLoudspeaker, PortAudioLoudspeaker
 from edge_tts.audio.wave import WavFile
-from edge_tts.config import AudioConfig, Config
+from edge_tts.config import AudioConfig, Config, TextConfig
 from edge_tts.errors import ConfigError
 from edge_tts.service.board import Board, State
 from edge_tts.service.desk import Desk, Rules
@@ -66,10 +66,10 @@ def open_model(config: Config) -> ModelSet:
 
 
 @contextmanager
-def open_synthesizer(model: ModelSet, *, threads: int = 0) -> Iterator[Synthesizer]:
-    """The networks of a model set, loaded; they are given back at the end. Raises ModelError."""
+def open_synthesizer(model: ModelSet, text: TextConfig, *, threads: int = 0) -> Iterator[Synthesizer]:
+    """The networks of a model set, loaded; they are given back at the end. Raises ModelError or TextError (lexicon)."""
     with ExitStack() as stack:
-        yield load_synthesizer(model, TextFrontEnd(), stack, threads=threads)
+        yield load_synthesizer(model, TextFrontEnd(lexicon=text.lexicon), stack, threads=threads)
 
 
 def loudspeaker_for(audio: AudioConfig) -> OpenLoudspeaker:
@@ -185,7 +185,7 @@ def run(config: Config) -> int:
     with running(
         config,
         model=model,
-        load=lambda: open_synthesizer(model),
+        load=lambda: open_synthesizer(model, config.text),
         open_loudspeaker=loudspeaker_for(config.audio),
         fatal=stop.fatal,
     ) as look:

@@ -39,7 +39,7 @@ def keys(model: type[BaseModel], prefix: str = "") -> set[str]:
 def flat(tree: dict[str, Any], prefix: str = "") -> set[str]:
     found = set()
     for name, value in tree.items():
-        found |= flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name}
+        found |= flat(value, f"{prefix}{name}.") if isinstance(value, dict) and value else {prefix + name}
     return found
 
 

@@ -76,33 +76,27 @@ class TextFrontEnd:
                 segments.append(Segment(piece, runs, to_ids(phonemes)))
         return segments
 
-    def runs(self, text: str, language: str) -> tuple[Run, ...]:
-        """The runs of one piece of text, which is neither cut nor completed. Raises TextError as `segments` does."""
+    def runs(self, text: str, language: str, *, normalized: bool = False) -> tuple[Run, ...]:
+        """The runs of one piece of text, which is neither cut nor completed; raises TextError as `segments` does.
+
+        `normalized`: the text is in its spoken form already.
+        """
         check_option(language)
-        runs = self._speak(text, language)
-        if sum(len(run.phonemes) for run in runs) < _FEWEST_PHONEMES:
-            runs = self._speak(f".{text}", language)
+        runs = self._speak(text, language, normalized)
+        if sum(len(run.phonemes) for run in runs) < _FEWEST_PHONEMES and not normalized:
+            runs = self._speak(f".{text}", language, normalized)
         return runs
 
-    def _speak(self, text: str, language: str) -> tuple[Run, ...]:
+    def _speak(self, text: str, language: str, normalized: bool) -> tuple[Run, ...]:
         text = re.sub(" {2,}", " ", text)
-        runs = (self._run(*run) for run in speakable_runs(language_runs(text, language)))
+        found = speakable_runs(language_runs(text, language))
+        runs = (self._run(name, stretch, normalized) for name, stretch in found)
         return tuple(run for run in runs if run.phonemes)
 
-    def _run(self, language: str, text: str) -> Run:
+    def _run(self, language: str, text: str, normalized: bool) -> Run:
         module = self._languages.get(language) or load_language(language)
-        normalized = module.normalize(self._lexicon.respell(language, text))
-        if not normalized.strip():
+        spoken = text if normalized else module.normalize(self._lexicon.respell(language, text))
+        if not spoken.strip():
             return Run(language, text, "", (), None)
-        phonemes, word2ph = self._lexicon.phonemize(language, normalized, module)
-        return Run(language, text, normalized, tuple(phonemes), None if word2ph is None else tuple(word2ph))
-
-    def direct_run(self, language: str, text: str) -> Run:
-        """The run of text that is all of one language, not split any further."""
-        return self._run(language, text)
-
-    def normalized_run(self, language: str, normalized: str) -> Run:
-        """The run of text that is already in its spoken form."""
-        module = self._languages.get(language) or load_language(language)
-        phonemes, word2ph = self._lexicon.phonemize(language, normalized, module)
-        return Run(language, normalized, normalized, tuple(phonemes), None if word2ph is None else tuple(word2ph))
+        phonemes, word2ph = self._lexicon.phonemize(language, spoken, module)
+        return Run(language, text, spoken, tuple(phonemes), None if word2ph is None else tuple(word2ph))

@@ -1,0 +1,95 @@
+"""What the appliance will say, for people and programs: the `phonemes` command. Knows formats, not how text is spoken."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from edge_tts.errors import TextError
+from edge_tts.text.front_end import TextFrontEnd
+from edge_tts.text.symbols import to_ids
+from edge_tts.values import Run, Segment
+
+
+def show_table(segments: Sequence[Segment]) -> str:
+    """Segments for people: per run its language, the spoken text and the phonemes, by character where they are aligned."""
+    lines = []
+    for number, segment in enumerate(segments, 1):
+        pause = "" if segment.pause_s is None else f"  (pause {segment.pause_s:g} s)"
+        rate = "" if segment.rate == 1 else f"  (rate {segment.rate:g})"
+        lines.append(f"{number}. {segment.text.strip()}{pause}{rate}")
+        for run in segment.runs:
+            lines += [f"   {run.language}  {run.normalized}", f"       {_phonemes(run)}"]
+        lines.append(f"       ids {' '.join(map(str, segment.phoneme_ids.tolist()))}")
+    return "\n".join(lines)
+
+
+def _phonemes(run: Run) -> str:
+    if run.word2ph is None:
+        return " ".join(run.phonemes)
+    parts, at = [], 0
+    for character, count in zip(run.normalized, run.word2ph, strict=True):
+        own = " ".join(run.phonemes[at : at + count])
+        parts.append(f"{character}[{own}]" if count > 1 else own)
+        at += count
+    return " ".join(parts)
+
+
+def show_json(segments: Sequence[Segment]) -> str:
+    """Segments as one JSON array; every segment is a record as in `show_stream` with its pause and rate."""
+    found = [record(s.text, s.runs) | {"pause_s": s.pause_s, "rate": s.rate} for s in segments]
+    return json.dumps(found, ensure_ascii=False, indent=1)
+
+
+def record(text: str, runs: Sequence[Run]) -> dict[str, Any]:
+    """One piece of text as JSON values; word2ph is that of the whole piece only where it is one aligned run."""
+    phonemes = [p for run in runs for p in run.phonemes]
+    return {
+        "text": text,
+        "norm_text": "".join(run.normalized for run in runs),
+        "phones": phonemes,
+        "phone_ids": to_ids(phonemes).tolist(),
+        "word2ph": _list(runs[0].word2ph) if len(runs) == 1 else None,
+        "segments": [
+            {
+                "lang": run.language,
+                "text": run.text,
+                "norm_text": run.normalized,
+                "n_phones": len(run.phonemes),
+                "word2ph": _list(run.word2ph),
+            }
+            for run in runs
+        ],
+    }
+
+
+def _list(word2ph: tuple[int, ...] | None) -> list[int] | None:
+    return None if word2ph is None else list(word2ph)
+
+
+def show_stream(front_end: TextFrontEnd, lines: Iterable[str], *, normalized: bool) -> Iterator[str]:
+    """One JSON line per line of `{"id", "text", "lang", "norm_text"?}`: each text is one piece, not cut and not completed.
+
+    A text that cannot be spoken gives `{"id", "error"}`. Raises TextError for a line that is no such record.
+    """
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            asked = _asked(line, number, normalized)
+            try:
+                text = asked["norm_text"] if normalized else asked["text"]
+                answer = record(text, front_end.runs(text, asked.get("lang", "auto"), normalized=normalized))
+            except TextError as e:
+                answer = {"error": str(e)}
+            yield json.dumps({"id": asked.get("id", number)} | answer, ensure_ascii=False)
+
+
+def _asked(line: str, number: int, normalized: bool) -> dict[str, Any]:
+    wanted = "norm_text" if normalized else "text"
+    try:
+        asked = json.loads(line)
+    except json.JSONDecodeError as e:
+        raise TextError(f"line {number} is no JSON: {e}") from e
+    if not isinstance(asked, dict) or not isinstance(asked.get(wanted), str) or not isinstance(asked.get("lang", ""), str):
+        raise TextError(f'line {number} is no object with strings "{wanted}" and "lang"')
+    return asked
