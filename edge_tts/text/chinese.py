@@ -33,7 +33,10 @@ class Chinese:
 
     @cached_property
     def _normalizer(self) -> ChineseNormalizer:
-        return ChineseNormalizer(simplified=self._tables.simplified)
+        tables = self._tables
+        return ChineseNormalizer(
+            simplified=tables.simplified, has_reading=lambda character: bool(tables.character_reading(character))
+        )
 
     @cached_property
     def _words(self) -> ChineseWords:
@@ -64,6 +67,9 @@ class Chinese:
     def _speak(self, clause: str) -> list[tuple[str, ...]]:
         """The symbols of each character of a clause."""
         readings = self._readings.read(clause)
+        if self._polyphones is not None:
+            chosen = self._polyphones(clause)
+            readings = [c or r for c, r in zip(chosen, readings, strict=True)]
         spoken: list[tuple[str, ...]] = []
         for word in self._sandhi.join(self._words.cut(clause)):
             start = len(spoken)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from edge_tts.text.chinese_numbers import cardinal
 
@@ -25,18 +25,20 @@ _GREEK = dict(
     zip(
         "αβγδεζηθικλμνξοπρστυφχψω",
         (
-            "阿尔法 贝塔 伽马 德尔塔 艾普西龙 泽塔 伊塔 西塔 约塔 卡帕 拉姆达 缪 纽 克西 欧米克戎 派 柔 西格玛 陶 宇普西龙 "
-            "斐 希 普赛 欧米伽"
+            "阿尔法 贝塔 伽马 德尔塔 艾普西龙 泽塔 伊塔 西塔 约塔 卡帕 拉姆达 缪 纽 克西 欧米克戎 派 柔 西格玛 陶 "
+            "宇普西龙 斐 希 普赛 欧米伽"
         ).split(),
         strict=True,
     )
 )
 _SYMBOLS = {
-    "+": "加", "×": "乘", "÷": "除以", "=": "等于", "±": "正负", "≈": "约等于", "≠": "不等于", "≥": "大于等于", "≤": "小于等于",
+    "+": "加", "×": "乘", "µ": "μ", "÷": "除以", "=": "等于", "±": "正负",
+    "≈": "约等于", "≠": "不等于", "≥": "大于等于", "≤": "小于等于",
     "%": "百分号", "‰": "千分号", "°": "度", "℃": "度", "&": "和", "∞": "无穷大", "√": "根号", "∶": "比",
-    "²": "的二次方", "³": "的三次方", "¹": "的一次方", "€": "欧元", "£": "英镑", "¥": "元", "〇": "零", "の": "的",
+    "²": "的二次方", "³": "的三次方", "¹": "的一次方", "€": "欧元", "£": "英镑", "¥": "元",
+    "〇": "零", "の": "的", "𠮷": "吉",
 }  # fmt: skip
-_NAMES = _SYMBOLS | _GREEK | {"嗯": "恩", "呣": "母"}
+_NAMES = _SYMBOLS | _GREEK | {letter.upper(): name for letter, name in _GREEK.items()} | {"嗯": "恩", "呣": "母"}
 _NAMED = re.compile("|".join(map(re.escape, _NAMES)))
 _MARK_TABLE = str.maketrans(
     {
@@ -52,24 +54,36 @@ _DROPPED = re.compile("[^\u3400-\u9fff\U00020000-\U000323af!?…,.]")
 _RUN = re.compile(r"([!?…,.])[!?…,.]+")
 _DIGIT = re.compile(r"[^\D0-9]")
 _FRACTION = re.compile(r"([0-9]{0,15}) ?([\u00bc-\u00be\u2150-\u215f\u2189])")
-_NUMERAL = re.compile(r"[\u2460-\u2473\u2474-\u2487\u2488-\u249b\u2160-\u216b\u2170-\u217b\u3220-\u3229\u3280-\u3289\u24ea\u2776-\u277f]")
+_NUMERAL = re.compile(
+    r"[\u2460-\u2473\u2474-\u2487\u2488-\u249b\u2160-\u216b\u2170-\u217b\u3220-\u3229\u3280-\u3289\u24ea\u2776-\u277f]"
+)
+_RARE = re.compile("[\u3400-\u4dff\u9fa6-\u9fff\U00020000-\U000323af]")
+_AMBIGUOUS = re.compile("乾(?![隆坤])|瞭(?=解)|(?<=明)瞭|(?<![名专原巨论编卓昭土拙显合译])著(?![名作者书述称])")
+_BY_NEIGHBOUR = {"乾": "干", "瞭": "了", "著": "着"}
 _REPEATED = re.compile("(.)々")
 
 
 def simplify(text: str, simplified: Mapping[int, str]) -> str:
-    """Compatibility forms to plain ones, decimal digits of any script to ASCII, traditional characters to simplified."""
+    """Compatibility forms to plain ones, digits of any script to ASCII, traditional characters to simplified."""
     text = _FRACTION.sub(_fraction, text)
     text = _COMPATIBLE.sub(lambda m: unicodedata.normalize("NFKC", m[0]), text)
     text = _DIGIT.sub(lambda m: str(unicodedata.decimal(m[0])), text)
     text = _NUMERAL.sub(_numeral, text)
-    return _REPEATED.sub(r"\1\1", text).translate(simplified)
+    text = _REPEATED.sub(r"\1\1", text)
+    plain = text.translate(simplified)
+    # 著 is the particle 着 in traditional spelling, and itself in 著名 and its like.
+    return _AMBIGUOUS.sub(lambda m: _BY_NEIGHBOUR[m[0]] if m[0] != "著" or plain != text else "著", plain)
 
 
-def speak_symbols(text: str) -> str:
-    """Symbols, Greek and Latin letters by their names, marks to the marks of the models; all else is dropped."""
+def speak_symbols(text: str, has_reading: Callable[[str], bool]) -> str:
+    """Symbols, Greek and Latin letters by their names, marks to the marks of the models.
+
+    What is left without a reading (emoji, controls, other scripts, the rarest ideographs) is dropped.
+    """
     text = _NAMED.sub(lambda m: _NAMES[m[0]], text)
     text = _LETTER.sub(_letter, text)
     text = _DROPPED.sub("", text.replace("...", "…").translate(_MARK_TABLE))
+    text = _RARE.sub(lambda m: m[0] if has_reading(m[0]) else "", text)
     return _RUN.sub(r"\1", text)
 
 

@@ -29,11 +29,13 @@ def _groups(found: Match) -> str:
 
 
 CODES: tuple[Step, ...] = (
-    step(r"(?<![0-9])(\+?86-?)?(1[3-9][0-9]{9})(?![0-9])", _mobile),
+    step(r"(?<![0-9])(\+?86[-\x00]?)?(1[3-9][0-9]{9})(?![0-9])", _mobile),
     step(r"(?<![0-9])(?:\+[0-9]{1,3}-)?(?:0[0-9]{2,3}|[48]00)(?:-[0-9]{3,8}){1,3}(?![0-9])", _telephone),
     step(rf"第({N}){TO}第?({N})", lambda m: f"第{number(m[1])}到{'第' if '第' in m[0][1:] else ''}{number(m[2])}"),
     step(rf"第({N})", lambda m: "第" + number(m[1])),
     step(rf"{START}[0-9]{{1,24}}(?:-[0-9]{{1,24}})+", _groups),
+    step(rf"(?<![0-9A-Za-z])-(?={N})", lambda m: "负"),
+    step(r"(?<![0-9])([0-9]{1,4})·([0-9]{1,4})(?![0-9])", lambda m: spell(m[1] + m[2])),
     step(rf"{START}({N})[~～–—]({N})(?![0-9])", lambda m: number(m[1]) + "到" + number(m[2])),
     step(r"(?<![0-9])[0-9]{1,24}(?:\.[0-9]{1,24}){2,}", lambda m: "点".join(map(spell, m[0].split(".")))),
     step(r"(?<![0-9])[0-9]{1,24}\.[0-9]{1,24}", lambda m: number(m[0])),
@@ -47,7 +49,3 @@ def counts(measure: str) -> tuple[Step, ...]:
         step("([0-9]+)#", lambda m: code(m[1]) + "号"),
         step("[0-9]+", lambda m: code(m[0])),
     )
-
-
-NEGATIVE = step(rf"(?<![0-9A-Za-z])-(?={N})", lambda m: "负")
-"""A hyphen that nothing has explained, before a number and after no other."""

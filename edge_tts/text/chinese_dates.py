@@ -1,8 +1,6 @@
-"""Dates and times of day as Mandarin says them: years digit by digit, the rest as quantities. Knows no other numbers."""
+"""Dates and times of day as Mandarin says them: years digit by digit, the rest as quantities. No other numbers."""
 
 from __future__ import annotations
-
-import re
 
 from edge_tts.text.chinese_numbers import Match, Step, cardinal, spell, step
 

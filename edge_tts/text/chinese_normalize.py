@@ -7,13 +7,13 @@ rules. Runs of digits are cut to a bounded length first and every expression is 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from edge_tts.text.chinese_characters import simplify, speak_symbols
-from edge_tts.text.chinese_codes import CODES, NEGATIVE, counts
+from edge_tts.text.chinese_codes import CODES, counts
 from edge_tts.text.chinese_dates import DATES, TIMES
 from edge_tts.text.chinese_numbers import LONGEST, Step, spell, step
-from edge_tts.text.chinese_quantities import quantities
+from edge_tts.text.chinese_quantities import SCORES, quantities
 from edge_tts.text.chinese_units import measure_words
 
 _BLANK = r"[ \t\r\f\v\u00a0\u2000-\u200f\u3000\ufeff]+"
@@ -31,15 +31,16 @@ _BLANKS: tuple[Step, ...] = (
 class ChineseNormalizer:
     """The steps in their order."""
 
-    def __init__(self, *, simplified: Mapping[int, str]) -> None:
-        """`simplified`: traditional to simplified characters, as for str.translate."""
+    def __init__(self, *, simplified: Mapping[int, str], has_reading: Callable[[str], bool]) -> None:
+        """`simplified`: traditional to simplified characters, as for str.translate; `has_reading`: of an ideograph."""
         self._simplified = simplified
+        self._has_reading = has_reading
         measure = "|".join(map(re.escape, measure_words()))
-        self._steps = (*_BLANKS, *DATES, *TIMES, *quantities(measure), *CODES, NEGATIVE, *counts(measure))
+        self._steps = (*_BLANKS, *SCORES, *DATES, *TIMES, *quantities(measure), *CODES, *counts(measure))
 
     def normalize(self, text: str) -> str:
         """Spoken text of ideographs and the marks `! ? … , .`; empty when nothing can be spoken. Never raises."""
         text = simplify(text, self._simplified)
         for pattern, speak in self._steps:
             text = pattern.sub(speak, text)
-        return speak_symbols(text)
+        return speak_symbols(text, self._has_reading)

@@ -64,7 +64,7 @@ def number(text: str) -> str:
 
 
 def code(digits: str) -> str:
-    """A number that names: one or two digits as a quantity, more digit by digit with 幺; so also with a leading zero."""
+    """A number that names: one or two digits as a quantity; more, or a leading zero, digit by digit with 幺."""
     if len(digits) > 1 and digits[0] == "0":
         return spell(digits, one="幺" if len(digits) > 2 else "一")
     return cardinal(digits) if len(digits) < 3 else spell(digits, one="幺")

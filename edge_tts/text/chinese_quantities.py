@@ -6,6 +6,8 @@ spoken by the step of its own kind.
 
 from __future__ import annotations
 
+import re
+
 from edge_tts.text.chinese_dates import TO
 from edge_tts.text.chinese_numbers import Match, Step, cardinal, counted, number, step
 from edge_tts.text.chinese_units import UNIT, unit_name
@@ -22,7 +24,15 @@ _CURRENCY = r"HK\$|US\$|NT\$|[$¥￥€£]"
 _DEGREE = "℃|°[CF]|℉|摄氏度|华氏度|度|°"
 _NUMBERED = "[日号月章楼级班路期集题版档]|年级|世纪"
 """What a range may span besides measure words; 2 stays 二 before these."""
-_SCORE = "比分[^0-9!?。！？，,]{0,6}|[胜负平赢输以][^0-9!?。！？，,]{0,4}"
+_OPERATORS = {"+": "加", "-": "减", "×": "乘", "*": "乘", "÷": "除", "/": "除"}
+_VERSUS = "(?:比[分例率]|配比|赔率)[^0-9!?。！？，,]{0,6}|[胜负平赢输以][^0-9!?。！？，,]{0,4}"
+SCORES = (
+    step(
+        rf"({_VERSUS})(?<![0-9])([0-9]{{1,4}})[-:：]([0-9]{{1,4}})(?![0-9:：])",
+        lambda m: f"{m[1]}{cardinal(m[2])}比{cardinal(m[3])}",
+    ),
+)
+"""Before the times of day, which look the same."""
 
 
 def quantities(measure: str) -> tuple[Step, ...]:
@@ -30,7 +40,9 @@ def quantities(measure: str) -> tuple[Step, ...]:
     unit = f"(?:{_DEGREE}|[%‰]|{measure})"
     return (
         step(rf"{START}({N})({UNIT})", lambda m: m[1] + (unit_name(m[2]) or m[2])),
+        step(rf"(?<=每)({UNIT})|(?<=[\u4e00-\u9fa5])/({UNIT})", _per),
         *_sums(),
+        step(r"(?<=[年月日号])[-~～–—](?=[0-9零一二三四五六七八九十])", lambda m: "至"),
         step(rf"({START}{N}{unit}){TO}(?=-?{N}{unit})", lambda m: m[1] + "至"),
         step(rf"{START}({N})[-~～–—－]({N})(?=([%‰]))", lambda m: f"{m[1]}{m[3]}至{m[2]}"),
         step(rf"(-?){START}({N}){TO}(-?)({N})(?={_DEGREE})", _degrees),
@@ -38,7 +50,7 @@ def quantities(measure: str) -> tuple[Step, ...]:
         step(rf"{START}({N}){TO}(?={N}(?:{measure}))", lambda m: counted(m[1]) + "到"),
         step(rf"({_CURRENCY})({N})([万亿]?)元?", lambda m: number(m[2]) + m[3] + _CURRENCIES[m[1]]),
         step(rf"{START}({N})([万亿]?)([$€£])", lambda m: number(m[1]) + m[2] + _CURRENCIES[m[3]]),
-        step(rf"(-?){START}({N})({_DEGREE})", _temperature),
+        step(rf"(?:华氏)?(-?){START}({N})({_DEGREE})", _temperature),
         step(rf"((?<=[0-9])(?:{measure})|元|千克|公斤|公里)/(?=[\u4e00-\u9fa5])", lambda m: m[1] + "每"),
         step(r"(?<![0-9/])([0-9]{1,24})/([0-9]{1,24})(?![0-9/])", lambda m: f"{cardinal(m[2])}分之{cardinal(m[1])}"),
         step(rf"((?<![0-9A-Za-z])-)?{START}({N})([%‰])", _share),
@@ -46,15 +58,19 @@ def quantities(measure: str) -> tuple[Step, ...]:
 
 
 def _sums() -> tuple[Step, ...]:
-    """Scores, ratios and sums. A hyphen is a minus only where an equals sign follows."""
+    """Ratios and sums. A hyphen is a minus only where an equals sign follows."""
     return (
-        step(rf"({_SCORE})([0-9]{{1,3}})[-:：]([0-9]{{1,3}})(?![0-9])", lambda m: f"{m[1]}{cardinal(m[2])}比{cardinal(m[3])}"),
-        step(rf"{START}([0-9]{{1,6}})[:：∶]([0-9]{{1,6}})(?![0-9:：])", lambda m: f"{cardinal(m[1])}比{cardinal(m[2])}"),
-        step(rf"{START}({N})-(?={N}(?:=|等于))", lambda m: number(m[1]) + "减"),
-        step(rf"{START}({N})([+×÷*])(?={N})", lambda m: number(m[1]) + {"+": "加", "÷": "除"}.get(m[2], "乘")),
-        step(rf"(?<=[加减乘除])({N})(?=[-+×÷*=]|等于)", lambda m: number(m[1])),
+        step(
+            rf"{START}([0-9]{{1,6}})[:：∶]([0-9]{{1,6}})(?![0-9:：])", lambda m: f"{cardinal(m[1])}比{cardinal(m[2])}"
+        ),
+        step(rf"{START}{N}(?:[-+×÷*/]{N}){{1,20}}(?==|等于)|{START}{N}(?:[+×÷*]{N}){{1,20}}", _sum),
         step(rf"=(-?)({N})", lambda m: "等于" + ("负" if m[1] else "") + number(m[2])),
+        step(r"\^(-?)([0-9]{1,4})", lambda m: f"的{'负' if m[1] else ''}{cardinal(m[2])}次方"),
     )
+
+
+def _sum(found: Match) -> str:
+    return re.sub(rf"{N}|[-+×÷*/]", lambda m: _OPERATORS.get(m[0]) or number(m[0]), found[0])
 
 
 def _degrees(found: Match) -> str:
@@ -63,9 +79,18 @@ def _degrees(found: Match) -> str:
 
 
 def _temperature(found: Match) -> str:
+    """Degrees of heat, below zero with 零下, or of an angle."""
     below = "零下" if found[3] != "°" else "负"
     name = {"°F": "华氏度", "℉": "华氏度", "摄氏度": "摄氏度", "华氏度": "华氏度"}.get(found[3], "度")
+    name = "华氏度" if found[0].startswith("华氏") else name
     return (below if found[1] else "") + number(found[2]) + name
+
+
+def _per(found: Match) -> str:
+    """A unit symbol without a number: 每kg, 元/kg."""
+    if found[1]:
+        return unit_name(found[1]) or found[1]
+    return "每" + (unit_name(found[2]) or found[2])
 
 
 def _share(found: Match) -> str:

@@ -18,7 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 FIRST_HAN, LAST_HAN = 0x4E00, 0x9FA5
-"""The ideographs that v2 models speak."""
+"""The ideographs that words of the list are made of."""
+_BLOCKS = ((0x3400, 0x9FFF), (0x20000, 0x323AF))
+"""All ideographs with a place in the readings, one block after the other; names use rare ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,17 @@ class HiddenMarkov:
             state=data[f"{prefix}_state"],
             emit=data[f"{prefix}_emit"],
         )
+
+    def knows(self, ideograph: str) -> bool:
+        """Whether the model was ever given this ideograph."""
+        at = ord(ideograph) - FIRST_HAN
+        return bool(self.rows[at] < self.rows[at + 1])
+
+    def emissions(self, ideograph: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+        """The states that give a known ideograph, int64 [n], and how likely, float64 [n]."""
+        at = ord(ideograph) - FIRST_HAN
+        rows = slice(int(self.rows[at]), int(self.rows[at + 1]))
+        return self.state[rows].astype(np.int64), self.emit[rows].astype(np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +102,10 @@ class ChineseTables:
             pairs = zip(str(data["traditional"]), str(data["simplified"]), strict=True)
             self.simplified = {ord(t): s for t, s in pairs}
             """For str.translate: traditional to simplified."""
+            self.taiwanese = dict(zip(map(ord, str(data["plain"])), str(data["taiwanese"]), strict=True))
+            """For str.translate: simplified to Taiwanese."""
+            self.bopomofo = dict(zip(map(str, data["bopomofo"]), self._syllables, strict=True))
+            """Syllable without tone in bopomofo -> in pinyin."""
             self.tagged_model = HiddenMarkov.load(data, "tagged")
             """Parts of speech for stretches that the list does not know."""
             self.shape_model = HiddenMarkov.load(data, "shape")
@@ -118,10 +135,12 @@ class ChineseTables:
 
     def character_reading(self, character: str) -> str:
         """The commonest reading as syllable and tone digit (`hao3`); empty when the character has none."""
-        code = ord(character)
-        if not FIRST_HAN <= code <= LAST_HAN:
-            return ""
-        return self._spell(self._readings[code - FIRST_HAN])
+        code, offset = ord(character), 0
+        for first, last in _BLOCKS:
+            if first <= code <= last:
+                return self._spell(self._readings[offset + code - first])
+            offset += last + 1 - first
+        return ""
 
     def phrase_reading(self, phrase: int, length: int) -> list[str]:
         """The reading of a phrase of `length` characters, syllable and tone digit each; `phrase` is `Entry.phrase`."""
@@ -132,5 +151,5 @@ class ChineseTables:
 
 
 def is_han(character: str) -> bool:
-    """Whether `character` is an ideograph that v2 models speak."""
+    """Whether `character` is an ideograph that words of the list are made of."""
     return FIRST_HAN <= ord(character) <= LAST_HAN

@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import math
 import re
+from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from edge_tts.text.chinese_tables import FIRST_HAN, ChineseTables, HiddenMarkov, is_han
+from edge_tts.text.chinese_tables import ChineseTables, HiddenMarkov, is_han
 
 IntArray = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float64]
 
 _NEVER = -3.14e30
-_HAN_OR_NOT = re.compile(r"[\u4e00-\u9fa5]+|[^\u4e00-\u9fa5]")
 _BLOCK = re.compile(r"[\u4e00-\u9fa5.]+|[^\u4e00-\u9fa5.]")
 """A full stop stays with the ideographs before it, so that a lone character before it is judged by the Markov model."""
 
@@ -88,8 +87,9 @@ class ChineseWords:
         if len(singles) < 2 or self._is_word(singles):
             return [Word(c, self._tag(c)) for c in singles]
         words: list[Word] = []
-        for part in _HAN_OR_NOT.findall(singles):
-            words += _cut_by_model(part, model) if is_han(part[0]) else [Word(part, "m")]
+        for known, part in groupby(singles, key=lambda c: is_han(c) and model.knows(c)):
+            text = "".join(part)
+            words += _cut_by_model(text, model) if known else [Word(c, "m" if c == "." else "x") for c in text]
         return words
 
     def _best_path(self, text: str) -> list[tuple[int, int]]:
@@ -128,15 +128,17 @@ def _cut_by_model(text: str, model: HiddenMarkov) -> list[Word]:
 
 def _viterbi(text: str, model: HiddenMarkov) -> list[int]:
     """The most probable state of each character; only states that ever gave it are looked at."""
-    everything = np.arange(len(model.start))
-    states, emission = _emissions(text[0], model, everything)
+    states, emission = model.emissions(text[0])
     score = model.start[states] + emission
     back: list[tuple[IntArray, IntArray]] = []
     for character in text[1:]:
-        here, emission = _emissions(character, model, everything)
+        here, emission = model.emissions(character)
         moved = score[:, None] + model.trans[np.ix_(states, here)]
         if not np.isfinite(moved).any():
-            here, emission = everything, _fill(here, emission, len(everything))
+            # No known state may follow: any may, and those that never gave the character are next to impossible.
+            emission = np.full(len(model.start), _NEVER)
+            emission[here] = model.emissions(character)[1]
+            here = np.arange(len(model.start))
             moved = score[:, None] + model.trans[states]
         # Of equal scores the later state wins, as a comparison of (score, state) would have it.
         source = len(moved) - 1 - moved[::-1].argmax(axis=0)
@@ -150,18 +152,3 @@ def _viterbi(text: str, model: HiddenMarkov) -> list[int]:
         best = int(source[best])
         path.append(int(before[best]))
     return path[::-1]
-
-
-def _emissions(character: str, model: HiddenMarkov, everything: IntArray) -> tuple[IntArray, FloatArray]:
-    """The states that give `character` and how likely; for one that was never seen, all states, equally unlikely."""
-    code = ord(character) - FIRST_HAN
-    rows = slice(int(model.rows[code]), int(model.rows[code + 1]))
-    if rows.start == rows.stop:
-        return everything, np.full(len(everything), _NEVER)
-    return model.state[rows].astype(np.int64), model.emit[rows].astype(np.float64)
-
-
-def _fill(states: IntArray, emission: FloatArray, size: int) -> FloatArray:
-    filled = np.full(size, _NEVER)
-    filled[states] = emission
-    return filled
