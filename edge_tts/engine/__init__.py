@@ -1,7 +1,7 @@
 """Arrays in, arrays out: the contract of a loaded network. It knows nothing about speech.
 
-The suffix of a model file decides who runs it: `.onnx` goes to ONNX Runtime (`ort.py`). The part of the engine package
-that speaks to another runtime implements the same two protocols, and `load_engine` is the only place that chooses.
+The suffix of a model file decides who runs it: `.onnx` goes to ONNX Runtime (`ort.py`), `.plan` to TensorRT (`trt.py`);
+both implement the same two protocols. `loader.py` chooses for a whole model set and builds what is missing.
 """
 
 from __future__ import annotations
@@ -80,7 +80,8 @@ def load_engine(path: Path, *, threads: int = 0) -> Engine:
     """Load a network for this machine.
 
     `threads` bounds the cores one inference may use; 0 leaves it to the runtime.
-    Raises `ModelError` when the file is missing, damaged or of an unknown kind.
+    Raises `ModelError` when the file is missing, damaged or of an unknown kind, and for a `.plan` that this device has
+    not built and judged itself.
     """
     if not path.is_file():
         raise ModelError(f"{path}: no such model file")
@@ -88,4 +89,8 @@ def load_engine(path: Path, *, threads: int = 0) -> Engine:
         from .ort import OrtEngine  # a foreign library is loaded when it is used, not when the package is imported
 
         return OrtEngine(path, threads=threads)
-    raise ModelError(f"{path}: cannot tell what runs a '{path.suffix}' file; expected .onnx")
+    if path.suffix == ".plan":
+        from .loader import open_plan
+
+        return open_plan(path)
+    raise ModelError(f"{path}: cannot tell what runs a '{path.suffix}' file; expected .onnx or .plan")

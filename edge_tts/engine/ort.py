@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ _DTYPES = {
 }
 # onnxruntime raises these without a common base other than Exception.
 _RUNTIME_ERRORS = (
+    ort_errors.EPFail,
     ort_errors.Fail,
     ort_errors.InvalidArgument,
     ort_errors.InvalidGraph,
@@ -30,6 +33,37 @@ _RUNTIME_ERRORS = (
     ort_errors.NotImplemented,
     ort_errors.RuntimeException,
 )
+
+CPU, CUDA, TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"
+# y = relu(x w), x float32 [n, 4], w [4, 3] = 0/8 ... 11/8; 156 bytes of ONNX, opset 17.
+_PROBE = base64.b64decode(
+    "CAg6kQEKEQoBeAoBdxIBaCIGTWF0TXVsCgwKAWgSAXkiBFJlbHUSBXByb2JlKjsIBAgDEAFCAXdKMAAAAAAAAAA+AACAPgAAwD4AAAA/AAAg"
+    "PwAAQD8AAGA/AACAPwAAkD8AAKA/AACwP1oUCgF4Eg8KDQgBEgkKAxIBbgoCCARiFAoBeRIPCg0IARIJCgMSAW4KAggDQgQKABAR"
+)
+
+
+def probe(provider: str) -> str:
+    """Why an execution provider cannot be used here; empty when a tiny network really ran on it, with the right result.
+
+    The list of available providers proves nothing: a listed one may lack its libraries or its device, or leave all
+    nodes to the CPU, which ONNX Runtime does without an error.
+    """
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    if provider != CPU:
+        options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    rows = np.arange(-8, 8, dtype=np.float32).reshape(4, 4)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about a provider that is not there: it is what we ask
+            session = onnxruntime.InferenceSession(_PROBE, options, providers=_with_helpers(provider)[:1])
+        found = session.run(None, {"x": rows})[0]
+    except (*_RUNTIME_ERRORS, ValueError) as error:
+        return f"{provider} does not run here: {str(error).strip().splitlines()[-1][:200]}"
+    if session.get_providers()[0] != provider:
+        return f"{provider} is not there; ONNX Runtime took {session.get_providers()[0]} instead"
+    expected = np.maximum(rows @ (np.arange(12, dtype=np.float32).reshape(4, 3) / 8), 0)
+    return "" if np.allclose(found, expected, atol=0.02) else f"{provider} gives wrong results"
 
 
 class HostBuffer:
@@ -56,16 +90,17 @@ class HostBuffer:
 
 
 class OrtEngine:
-    """One ONNX graph in one CPU session."""
+    """One ONNX graph in one session. Feeds and results are host memory whichever provider computes."""
 
-    def __init__(self, path: Path, *, threads: int = 0) -> None:
+    def __init__(self, path: Path, *, threads: int = 0, provider: str = CPU) -> None:
+        """`provider` has passed `probe`; nodes that it does not know are left to the CPU."""
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
         # Shapes change from run to run; a memory plan per shape would be kept for ever.
         options.enable_mem_pattern = False
         try:
-            session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            session = onnxruntime.InferenceSession(str(path), options, providers=_with_helpers(provider))
         except _RUNTIME_ERRORS as error:
             raise ModelError(f"{path}: not a graph that ONNX Runtime can load: {error}") from error
         self._path = path
@@ -101,6 +136,12 @@ class OrtEngine:
 
     def close(self) -> None:
         self._session = None
+
+
+def _with_helpers(provider: str) -> list[str]:
+    """The provider and who takes the nodes that it leaves."""
+    helpers = {CPU: [CPU], TENSORRT: [TENSORRT, CUDA, CPU]}
+    return helpers.get(provider, [provider, CPU])
 
 
 def _array(value: Array | Buffer) -> Array:

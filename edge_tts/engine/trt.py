@@ -6,9 +6,8 @@ from the host go through page-locked memory; outputs live in memory of the engin
 
 from __future__ import annotations
 
-import importlib
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from math import prod
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,6 +23,7 @@ from .profiles import Shape, ShapeRange
 log = logging.getLogger(__name__)
 
 _DTYPES = {"FLOAT": np.float32, "HALF": np.float16, "INT64": np.int64, "INT32": np.int32, "BOOL": np.bool_}
+_SCRATCH = "scratch of all contexts"  # no name that a graph gives
 _MAX_GRAPHS = 64  # captured graphs kept per engine; the buckets of a batch size are half as many
 
 Key = tuple[Any, ...]
@@ -33,12 +33,13 @@ ModuleT = TypeVar("ModuleT")
 def load_tensorrt() -> Any:
     """The system's Python module. Raises `ModelError` when it is not installed."""
     try:
-        return importlib.import_module("tensorrt")
+        import tensorrt
     except ImportError as error:
         raise ModelError(
             f"TensorRT's Python module cannot be imported ({error}); on a Jetson install python3-libnvinfer and make "
             "the virtual environment with --system-site-packages"
         ) from error
+    return tensorrt
 
 
 def make_logger(trt: Any, label: str) -> Any:
@@ -68,12 +69,21 @@ def make_logger(trt: Any, label: str) -> Any:
 class TrtEngine:
     """One deserialized engine on the stream of a `Cuda`, which stays the caller's."""
 
-    def __init__(self, plan: bytes, *, trt: Any, cuda: Cuda, path: Path, graphs: bool = False) -> None:
+    def __init__(
+        self,
+        plan: bytes,
+        *,
+        trt: Any,
+        cuda: Cuda,
+        path: Path,
+        graphs: bool = False,
+        on_close: Callable[[], None] = lambda: None,
+    ) -> None:
         """`graphs` captures each combination of shapes and addresses once and replays it from then on.
 
         Raises `ModelError` when the plan was built by another version or for another device, or is damaged.
         """
-        self._path, self._trt, self._cuda = path, trt, cuda
+        self._path, self._trt, self._cuda, self._on_close = path, trt, cuda, on_close
         self._logger = make_logger(trt, path.name)
         runtime = trt.Runtime(self._logger)
         engine = runtime.deserialize_cuda_engine(plan)
@@ -83,17 +93,16 @@ class TrtEngine:
         self._inputs, self._outputs, self._ranges = _describe(trt, engine)
         self._areas: dict[str, HostArea] = {}
         self._memory: dict[str, int] = {}
-        self._closed = False
-        self._scratch_size = int(engine.device_memory_size_v2)
-        self._scratch = cuda.allocate(self._scratch_size)
-        self._single = self._context()
-        self._sizes = self._largest_outputs()
-        for name, size in self._sizes.items():
-            self._memory[name] = cuda.allocate(size)
-        self._single.place(self._memory, self._outputs)
         self._shapes: Mapping[str, Shape] = {}
         self._capturing = graphs
         self._replays: dict[Key, _Replay] = {}
+        self._single: Any = None
+        self._closed = False
+        try:
+            self._take_memory()
+        except ModelError:
+            self.close()
+            raise
 
     @property
     def inputs(self) -> Mapping[str, TensorSpec]:
@@ -138,11 +147,23 @@ class TrtEngine:
             if replay.graph is not None:
                 self._cuda.discard(replay.graph)
         self._replays.clear()
-        del self._single, self._engine, self._runtime  # contexts before the engine, the engine before its runtime
-        for address in (*self._memory.values(), self._scratch):
+        # Contexts before the engine, the engine before its runtime.
+        self._single = self._engine = self._runtime = None
+        for address in self._memory.values():
             self._cuda.free(address)
         for area in self._areas.values():
             self._cuda.free_host(area.address)
+        self._on_close()
+
+    def _take_memory(self) -> None:
+        """Scratch memory for all contexts, the context for plain runs, and the outputs at their largest."""
+        self._scratch_size = int(self._engine.device_memory_size_v2)
+        self._memory[_SCRATCH] = self._cuda.allocate(self._scratch_size)
+        self._single = self._context()
+        self._sizes = self._largest_outputs()
+        for name, size in self._sizes.items():
+            self._memory[name] = self._cuda.allocate(size)
+        self._single.place(self._memory, self._outputs)
 
     def _run(self, feeds: Mapping[str, Array | Buffer], *, keep: str | None) -> dict[str, Array]:
         """1 stage the feeds  2 queue or replay  3 wait  4 copy out of the page-locked memory."""
@@ -188,9 +209,10 @@ class TrtEngine:
         return binding
 
     def _plain(self, binding: dict[str, tuple[Shape, int]], uploads: list[str], downloads: list[str]) -> _Context:
-        self._single.bind(binding)
-        self._enqueue(self._single, binding, uploads, downloads)
-        return self._single
+        context: _Context = self._single
+        context.bind(binding)
+        self._enqueue(context, binding, uploads, downloads)
+        return context
 
     def _replayed(
         self, key: Key, binding: dict[str, tuple[Shape, int]], uploads: list[str], downloads: list[str]
@@ -237,7 +259,7 @@ class TrtEngine:
         native = self._engine.create_execution_context(self._trt.ExecutionContextAllocationStrategy.USER_MANAGED)
         if native is None:
             raise EngineError(f"{self._path}: no execution context: {self._reason()}")
-        native.set_device_memory(self._scratch, self._scratch_size)
+        native.set_device_memory(self._memory[_SCRATCH], self._scratch_size)
         if not native.set_optimization_profile_async(0, self._cuda.stream):
             raise EngineError(f"{self._path}: the optimisation profile cannot be set: {self._reason()}")
         context = _Context(native, tuple(self._outputs), self._path)

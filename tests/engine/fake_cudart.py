@@ -65,6 +65,7 @@ class FakeCudart:
     def __init__(self, *, memory: int = 1 << 30, devices: int = 1) -> None:
         self.total, self.used, self.devices = memory, 0, devices
         self.calls: list[str] = []
+        self.capability = (8, 7)
         self.refuse_graphs = False
         self.lost = False
         self._device: dict[int, np.ndarray[Any, Any]] = {}
@@ -118,7 +119,7 @@ class FakeCudart:
         return 0 if device < self.devices else 101
 
     def _cudaDeviceGetAttribute(self, out: Any, attribute: int, device: int) -> int:
-        out.value = {75: 8, 76: 7, 18: 1}[attribute]
+        out.value = {75: self.capability[0], 76: self.capability[1], 18: 1}[attribute]
         return 0
 
     def _cudaRuntimeGetVersion(self, out: Any) -> int:
