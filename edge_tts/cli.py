@@ -17,7 +17,7 @@ from edge_tts import __version__
 from edge_tts.audio.devices import PortAudioLoudspeaker
 from edge_tts.audio.wave import WavFile
 from edge_tts.config import Config, load_config, resolve
-from edge_tts.daemon import default_voice, open_model, open_synthesizer, run
+from edge_tts.daemon import default_voice, open_model, open_networks, run
 from edge_tts.errors import ConfigError, EdgeTTSError
 from edge_tts.store.models import find_model_set, installed_model_sets, verify_model_set
 from edge_tts.store.voices import BuiltinVoices
@@ -78,7 +78,7 @@ def command_say(arguments: argparse.Namespace, config: Config) -> int:
     )
     voice = BuiltinVoices(model).load(request.voice)
     began, samples, first_s = time.monotonic(), 0, None
-    with open_synthesizer(model, config.text) as synthesizer:
+    with open_networks(model, config.text) as synthesizer:
         loaded = time.monotonic()
         if arguments.out:
             sink: WavFile | PortAudioLoudspeaker = WavFile(path=Path(arguments.out), sample_rate=model.sample_rate)

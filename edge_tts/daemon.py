@@ -29,7 +29,7 @@ from edge_tts.service.payloads import SayPayload
 from edge_tts.service.player import Player
 from edge_tts.service.settings import SettingsFile
 from edge_tts.service.worker import Speaker, Worker
-from edge_tts.speech import Synthesizer, load_synthesizer
+from edge_tts.speech.networks import Networks, load_networks
 from edge_tts.store.models import find_model_set, verify_model_set
 from edge_tts.store.voices import BuiltinVoices
 from edge_tts.text import TextFrontEnd
@@ -66,10 +66,10 @@ def open_model(config: Config) -> ModelSet:
 
 
 @contextmanager
-def open_synthesizer(model: ModelSet, text: TextConfig, *, threads: int = 0) -> Iterator[Synthesizer]:
+def open_networks(model: ModelSet, text: TextConfig, *, threads: int = 0) -> Iterator[Networks]:
     """The networks of a model set, loaded; they are given back at the end. Raises ModelError or TextError (lexicon)."""
     with ExitStack() as stack:
-        yield load_synthesizer(model, TextFrontEnd(lexicon=text.lexicon), stack, threads=threads)
+        yield load_networks(model, TextFrontEnd(lexicon=text.lexicon), stack, threads=threads)
 
 
 def loudspeaker_for(audio: AudioConfig) -> OpenLoudspeaker:
@@ -185,7 +185,7 @@ def run(config: Config) -> int:
     with running(
         config,
         model=model,
-        load=lambda: open_synthesizer(model, config.text),
+        load=lambda: open_networks(model, config.text),
         open_loudspeaker=loudspeaker_for(config.audio),
         fatal=stop.fatal,
     ) as look:

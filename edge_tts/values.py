@@ -157,6 +157,16 @@ class Voice:
 
 
 @dataclass(frozen=True, slots=True)
+class Recording:
+    """Sound as it was recorded."""
+
+    samples: FloatArray
+    """float32 [samples] or [samples, channels]."""
+    sample_rate: int
+    """Hz."""
+
+
+@dataclass(frozen=True, slots=True)
 class AudioChunk:
     """A stretch of mono sound of one request."""
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from edge_tts.errors import AudioError, TextError
 from edge_tts.service.board import ReplyTo
-from edge_tts.values import AudioChunk, FloatArray, Report, SpeakRequest, Voice
+from edge_tts.values import AudioChunk, FloatArray, Recording, Report, SpeakRequest, Voice
 
 RATE = 8000
 """Hz; low, so that tests are quick."""
@@ -36,6 +37,7 @@ class FakeSynthesizer:
         self.gate = threading.Event()
         self.gate.set()
         self.spoken: list[str] = []
+        self.encoded: list[tuple[int, str, str]] = []
         self._chunks, self._samples = chunks, int(chunk_s * RATE)
 
     @contextmanager
@@ -58,6 +60,15 @@ class FakeSynthesizer:
             times = np.arange(index * self._samples, (index + 1) * self._samples) / RATE
             sine = (0.5 * np.sin(2 * np.pi * 200 * times)).astype(np.float32)
             yield AudioChunk(sine, RATE, request.id, last=index == self._chunks - 1)
+
+    def encode(
+        self, recordings: Sequence[Recording], transcript: str, language: str, *, voice_id: str, name: str
+    ) -> Voice:
+        """A voice that remembers how many samples it was made of."""
+        if transcript == "!":
+            raise TextError("the transcript has no words")
+        self.encoded.append((len(recordings[0].samples), transcript, language))
+        return replace(silent_voice(voice_id), name=name, language=language)
 
 
 class FakeLoudspeaker:

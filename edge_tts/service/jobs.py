@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from edge_tts.errors import QueueFullError
-from edge_tts.values import Priority, Report, SpeakRequest, Stage
+from edge_tts.values import Priority, Report, Stage
 
 _RANK: Mapping[Priority, int] = {"alert": 0, "normal": 1, "low": 2}
 
@@ -21,6 +21,26 @@ class Outcome:
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
+class Request(Protocol):
+    """What the line and the player must know of a request, whatever it asks for."""
+
+    @property
+    def id(self) -> str:
+        """Names it in every report."""
+
+    @property
+    def priority(self) -> Priority:
+        """Who goes first."""
+
+    @property
+    def expires_at(self) -> float | None:
+        """Deadline to begin, on the queue's clock, in seconds."""
+
+    @property
+    def volume(self) -> float:
+        """Linear gain of its sound, 0 to 1."""
+
+
 def failure(error: Exception) -> Outcome:
     """The outcome of a request that a named error ended."""
     return Outcome("failed", {"error": type(error).__name__, "message": str(error)})
@@ -29,7 +49,7 @@ def failure(error: Exception) -> Outcome:
 class Job:
     """A request on its way through the appliance, and whether it is still wanted."""
 
-    def __init__(self, *, request: SpeakRequest, accepted_at: float) -> None:
+    def __init__(self, *, request: Request, accepted_at: float) -> None:
         self.request = request
         self.accepted_at = accepted_at
         self._stop: Outcome | None = None
@@ -80,7 +100,7 @@ class JobQueue:
         self._closed = False
         self._condition = threading.Condition()
 
-    def submit(self, request: SpeakRequest) -> None:
+    def submit(self, request: Request) -> None:
         """Put a request in line and report it accepted; never waits. Raises QueueFullError.
 
         In a full line a request takes the place of the youngest of lower priority. An alert ends the job in service.
@@ -154,7 +174,7 @@ class JobQueue:
         ms = round(1000 * (self._clock() - job.accepted_at), 1)
         self._report(Report(id=job.request.id, stage=stage, ms=ms, details=details or {}))
 
-    def _make_room(self, request: SpeakRequest) -> Job | None:
+    def _make_room(self, request: Request) -> Job | None:
         """The job to push out of a full line for `request`, taken out of it; None when there is room."""
         if len(self._waiting) < self._capacity:
             return None

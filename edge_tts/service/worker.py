@@ -1,17 +1,18 @@
-"""The worker: owns the networks and speaks one job after another. Knows nothing of MQTT or of devices."""
+"""The worker: owns the networks and does one job after another. Knows nothing of MQTT or of devices."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Protocol
 
 from edge_tts.errors import EdgeTTSError
 from edge_tts.service.jobs import Job, JobQueue, Outcome, failure
 from edge_tts.service.part import Fatal, Part
 from edge_tts.service.player import Player
-from edge_tts.values import AudioChunk, SpeakRequest, Voice
+from edge_tts.values import AudioChunk, Priority, Recording, SpeakRequest, Voice
 
 
 class Speaker(Protocol):
@@ -19,6 +20,23 @@ class Speaker(Protocol):
 
     def stream(self, request: SpeakRequest, voice: Voice, should_stop: Callable[[], bool]) -> Iterator[AudioChunk]:
         """The request's sound, chunk by chunk, as soon as each is there."""
+
+    def encode(
+        self, recordings: Sequence[Recording], transcript: str, language: str, *, voice_id: str, name: str
+    ) -> Voice:
+        """The voice of whoever speaks in `recordings`; the transcript is that of the first one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Something else for the worker: whatever needs its networks, or its place in line, or to be heard as it is."""
+
+    id: str
+    work: Callable[[Speaker, Callable[[], bool]], Iterator[AudioChunk]]
+    """Called with the worker's networks and `should_stop`; the chunks it yields, if any, are played."""
+    priority: Priority = "normal"
+    expires_at: float | None = None
+    volume: float = 1.0
 
 
 class Worker(Part):
@@ -54,12 +72,12 @@ class Worker(Part):
                     self._jobs.finish(job, self._speak(speaker, job))
 
     def _speak(self, speaker: Speaker, job: Job) -> Outcome:
-        """Speak one job to its end and say how it ended. Only named errors are caught: anything else is a defect."""
-        self._jobs.report(job, "started", {"voice": job.request.voice})
+        """Do one job to its end and say how it ended. Only named errors are caught: anything else is a defect."""
+        request = job.request
+        self._jobs.report(job, "started", {"voice": request.voice} if isinstance(request, SpeakRequest) else {})
         synthesis_s = 0.0
         try:
-            voice = self._voice(job.request.voice)
-            chunks = speaker.stream(job.request, voice, self._should_stop(job))
+            chunks = self._begin(speaker, job)
             while True:
                 began = self._clock()
                 chunk = next(chunks, None)
@@ -73,6 +91,15 @@ class Worker(Part):
         rtf = round(synthesis_s / audio_s, 3) if audio_s else None
         numbers = {"audio_s": round(audio_s, 3), "synthesis_s": round(synthesis_s, 3), "rtf": rtf}
         return job.stop_reason() or Outcome("done", numbers)
+
+    def _begin(self, speaker: Speaker, job: Job) -> Iterator[AudioChunk]:
+        """The sound of a job; nothing is computed before the first chunk is asked for."""
+        request, should_stop = job.request, self._should_stop(job)
+        if isinstance(request, SpeakRequest):
+            return speaker.stream(request, self._voice(request.voice), should_stop)
+        if isinstance(request, Task):
+            return request.work(speaker, should_stop)
+        raise TypeError(f"the worker cannot do a {type(request).__name__}")
 
     def _should_stop(self, job: Job) -> Callable[[], bool]:
         """Asked by the synthesizer at every step, which makes it the worker's pulse too."""

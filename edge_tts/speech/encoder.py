@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
 
 import numpy as np
 
-from ..engine import Array, Buffer, Engine
+from ..engine import Array, Buffer, Engine, load_engine
 from ..errors import AudioError, ModelError, TextError
 from ..text import TextFrontEnd
-from ..values import FloatArray, IntArray, ModelSet, Segment, Voice
+from ..values import FloatArray, IntArray, ModelSet, Recording, Segment, Voice
+from .bert import BertFeatures, read_vocabulary
 from .features import SAMPLE_RATE, SSL_RATE, filterbank, limit_peak, resample, spectrogram, to_mono
 from .sovits import mean_conditioning
 
@@ -19,16 +20,6 @@ _APPENDED_SILENCE = 9600  # samples at 16 kHz: upstream takes 0.3 s at 32 kHz, w
 
 Resampler = Callable[[FloatArray, int, int], FloatArray]
 """(mono samples, source Hz, target Hz) -> samples."""
-
-
-@dataclass(frozen=True, slots=True)
-class Recording:
-    """Sound as it was recorded."""
-
-    samples: FloatArray
-    """float32 [samples] or [samples, channels]."""
-    sample_rate: int
-    """Hz."""
 
 
 class VoiceEncoder:
@@ -112,6 +103,32 @@ class VoiceEncoder:
         if self._bert is None:
             return ids, np.zeros((len(ids), self._model.sizes.bert_width), np.float32)
         return ids, np.concatenate([self._bert(segment) for segment in segments])
+
+
+def load_voice_encoder(model: ModelSet, front_end: TextFrontEnd, stack: ExitStack, *, threads: int = 0) -> VoiceEncoder:
+    """Load what a model set encodes voices with; `stack` closes it. Raises `ModelError` naming the graph that is wrong.
+
+    A set without `bert.onnx` gives zeros for BERT features, as it does when it speaks.
+    """
+
+    def load(name: str) -> Engine:
+        engine = load_engine(model.graph(name), threads=threads)
+        stack.callback(engine.close)
+        return engine
+
+    bert = None
+    if model.graph("bert").is_file():
+        vocabulary = read_vocabulary(model.directory / "vocab.txt")
+        bert = BertFeatures(engine=load("bert"), vocabulary=vocabulary, width=model.sizes.bert_width)
+    return VoiceEncoder(
+        model=model,
+        front_end=front_end,
+        ssl=load("ssl"),
+        quantizer=load("quantizer"),
+        conditioning=load("conditioning"),
+        speaker=load("speaker") if model.sizes.speaker_width else None,
+        bert=bert,
+    )
 
 
 def check_prompt_length(samples: int) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import numpy as np
 import pytest
 from fakes import RATE, WAIT_S, FakeClock, FakeLoudspeaker, FakeSynthesizer, Notes, silent_voice
 
@@ -13,8 +14,8 @@ from edge_tts.errors import ModelError, UnknownVoiceError, VoiceError
 from edge_tts.service.board import Board, State
 from edge_tts.service.jobs import JobQueue
 from edge_tts.service.player import Player
-from edge_tts.service.worker import Worker
-from edge_tts.values import SpeakRequest, Voice
+from edge_tts.service.worker import Speaker, Task, Worker
+from edge_tts.values import AudioChunk, Recording, SpeakRequest, Voice
 
 
 class Bench:
@@ -134,3 +135,33 @@ def test_a_stop_reaches_a_synthesizer_in_the_middle_of_a_sentence() -> None:
         it.jobs.stop("a")
         assert it.notes.wait("a", "interrupted").details == {"reason": "stopped"}
         assert len(it.speaker.heard) <= int(0.1 * RATE)
+
+
+def test_a_task_waits_in_line_and_uses_the_networks() -> None:
+    """Something other than speaking, such as encoding a voice, runs on the worker's thread between two requests."""
+    made: list[tuple[Voice, str]] = []
+
+    def encode(networks: Speaker, should_stop: Callable[[], bool]) -> Iterator[AudioChunk]:
+        recording = Recording(np.zeros(80, np.float32), RATE)
+        made.append((networks.encode([recording], "hm", "en", voice_id="v", name="V"), threading.current_thread().name))
+        yield from ()
+
+    with bench() as it:
+        it.say("before")
+        it.jobs.submit(Task("encode", encode))
+        it.say("after")
+        it.notes.wait("after", "done")
+        assert it.notes.stages("encode") == ["accepted", "started", "done"]
+    assert [(voice.id, thread) for voice, thread in made] == [("v", "worker")]
+
+
+def test_a_task_can_be_heard() -> None:
+    """What a task yields is played as it is: that is how a beep stays in its place between two sentences."""
+
+    def beep(networks: Speaker, should_stop: Callable[[], bool]) -> Iterator[AudioChunk]:
+        yield AudioChunk(np.full(100, 0.25, np.float32), RATE, "beep", last=True)
+
+    with bench() as it:
+        it.jobs.submit(Task("beep", beep))
+        it.notes.wait("beep", "done")
+    assert it.speaker.heard == pytest.approx(np.full(100, 0.25))

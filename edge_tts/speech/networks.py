@@ -1,0 +1,40 @@
+"""Everything a model set can do, in one owner's hands: speak, and encode a voice. It knows nothing of who asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+
+from ..text import TextFrontEnd
+from ..values import AudioChunk, ModelSet, Recording, SpeakRequest, Voice
+from .encoder import load_voice_encoder
+from .synthesizer import Synthesizer, load_synthesizer
+
+
+class Networks:
+    """The loaded networks of a model set. Those that encode are loaded for each voice anew: encoding is rare, and the
+    memory they take is the larger part of the set."""
+
+    def __init__(self, *, model: ModelSet, front_end: TextFrontEnd, synthesizer: Synthesizer, threads: int = 0) -> None:
+        self._model, self._front_end, self._threads = model, front_end, threads
+        self._synthesizer = synthesizer
+
+    def stream(
+        self, request: SpeakRequest, voice: Voice, should_stop: Callable[[], bool] = lambda: False
+    ) -> Iterator[AudioChunk]:
+        """See `Synthesizer.stream`."""
+        return self._synthesizer.stream(request, voice, should_stop)
+
+    def encode(
+        self, recordings: Sequence[Recording], transcript: str, language: str, *, voice_id: str, name: str
+    ) -> Voice:
+        """See `VoiceEncoder.encode`. Raises `ModelError` when the set has no networks that encode."""
+        with ExitStack() as stack:
+            encoder = load_voice_encoder(self._model, self._front_end, stack, threads=self._threads)
+            return encoder.encode(recordings, transcript, language, voice_id=voice_id, name=name)
+
+
+def load_networks(model: ModelSet, front_end: TextFrontEnd, stack: ExitStack, *, threads: int = 0) -> Networks:
+    """Load the networks that speak; `stack` closes them. Raises `ModelError` naming the graph that is wrong."""
+    synthesizer = load_synthesizer(model, front_end, stack, threads=threads)
+    return Networks(model=model, front_end=front_end, synthesizer=synthesizer, threads=threads)
