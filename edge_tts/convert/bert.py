@@ -102,7 +102,7 @@ def read_vocabulary(folder: Path, sizes: BertSizes) -> str | None:
             tokens = sorted(table, key=table.__getitem__)
         else:
             return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{folder}: the vocabulary cannot be read: {error!r}") from error
     if len(tokens) != sizes.vocabulary:
         raise CheckpointError(f"{folder}: {len(tokens)} tokens in the vocabulary, {sizes.vocabulary} in the network")

@@ -138,7 +138,7 @@ class GraphWriter:
 def _read_config(folder: Path) -> Mapping[str, Any]:
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{folder}: config.json cannot be read: {error}") from error
     if not isinstance(config, dict):
         raise CheckpointError(f"{folder}: config.json holds no mapping")

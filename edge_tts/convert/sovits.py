@@ -52,8 +52,10 @@ class SovitsSizes:
 
 
 def refuse_other_families(label: str, source: Source) -> None:
-    """Raise CheckpointError for v1, v3, v4 and LoRA files, told by their content."""
+    """Raise CheckpointError for v1, v3, v4, LoRA and altogether different files, told by their content."""
     names = source.shapes
+    if not any(name.startswith(("enc_p.", "dec.", "cfm.")) for name in names):
+        raise CheckpointError(f"{label}: not a SoVITS checkpoint (it has neither a text encoder nor a decoder)")
     if any("lora_" in name for name in names):
         raise CheckpointError(f"{label}: a LoRA file (v3 or v4); v2, v2Pro and v2ProPlus are supported")
     if any(name.startswith("cfm.") for name in names):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,12 @@ def manifest(model: str) -> dict[str, Any]:
 
 
 def tensors(model: str, seed: str = "edge-tts-golden-public-1") -> dict[str, Array]:
-    """All parameters of a golden model."""
+    """All parameters of a golden model; the mapping may be changed, the arrays may not."""
+    return dict(_tensors(model, seed))
+
+
+@lru_cache(maxsize=3)
+def _tensors(model: str, seed: str) -> dict[str, Array]:
     known = manifest(model)
     rules = known["rules"]
     return {

@@ -1,0 +1,98 @@
+"""Graphs keep their types, names and weights straight, in both precisions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from edge_tts.convert import builder
+from edge_tts.convert.builder import Graph
+from edge_tts.convert.layers import layer_norm, linear
+from edge_tts.engine import load_engine
+from edge_tts.errors import ModelError
+
+WEIGHT = np.random.default_rng(1).standard_normal((16, 8)).astype(np.float32)
+
+
+def two_layers(*, half: bool = False, islands: frozenset[str] = frozenset(), factor: float = 1.0) -> Graph:
+    """x [n, 8] -> y [n, 16]: a product with bias, then a norm."""
+    g = Graph("small", half=half, islands=islands)
+    x = g.input("x", ["n", 8])
+    with g.scope("first"):
+        x = linear(g, x, factor * WEIGHT, np.ones(16, np.float32))
+    x = layer_norm(g, x, np.ones(16, np.float32), np.zeros(16, np.float32))
+    g.output("y", x, ["n", 16])
+    return g
+
+
+def save(g: Graph, path: Path) -> onnx.ModelProto:
+    g.save(path)
+    onnx.checker.check_model(str(path), full_check=True)
+    return onnx.load(str(path))
+
+
+def run(path: Path, x: np.ndarray) -> np.ndarray:
+    engine = load_engine(path, threads=1)
+    try:
+        return engine.run({"x": x})["y"]
+    finally:
+        engine.close()
+
+
+def expected(x: np.ndarray) -> np.ndarray:
+    y = x @ WEIGHT.T + 1
+    return (y - y.mean(axis=1, keepdims=True)) / np.sqrt(y.var(axis=1, keepdims=True) + 1e-5)
+
+
+def test_a_graph_computes_what_was_written(tmp_path: Path) -> None:
+    """The written file, loaded by the product's engine, agrees with numpy."""
+    x = np.random.default_rng(2).standard_normal((3, 8)).astype(np.float32)
+    save(two_layers(), tmp_path / "g.onnx")
+    assert np.abs(run(tmp_path / "g.onnx", x) - expected(x)).max() < 1e-5
+
+
+def test_half_keeps_its_borders_and_names(tmp_path: Path) -> None:
+    """A float16 graph takes and gives float32, computes in float16, and its nodes are called as in float32."""
+    x = np.random.default_rng(2).standard_normal((3, 8)).astype(np.float32)
+    full = save(two_layers(), tmp_path / "full.onnx")
+    half = save(two_layers(half=True), tmp_path / "half.onnx")
+    assert {t.data_type for t in half.graph.initializer} == {onnx.TensorProto.FLOAT16}
+    names = {node.name for node in full.graph.node}
+    assert names - {"out/y"} <= {node.name for node in half.graph.node}
+    assert np.abs(run(tmp_path / "half.onnx", x) - expected(x)).max() < 2e-2
+
+
+def test_an_island_stays_float32_between_casts(tmp_path: Path) -> None:
+    """A node named as an island keeps float32 weights and values; its neighbours do not."""
+    model = save(two_layers(half=True, islands=frozenset({"first/MatMul"})), tmp_path / "g.onnx")
+    types = {tensor.name: tensor.data_type for tensor in model.graph.initializer}
+    product = next(node for node in model.graph.node if node.name == "first/MatMul")
+    assert types[product.input[1]] == onnx.TensorProto.FLOAT
+    assert types["first/bias"] == onnx.TensorProto.FLOAT16
+    casts = [node for node in model.graph.node if node.op_type == "Cast" and node.input[0] == product.output[0]]
+    assert len(casts) == 1
+
+
+def test_a_weight_beyond_float16_is_refused(tmp_path: Path) -> None:
+    """A weight that would become infinite is an error that names it, not a silent infinity."""
+    with pytest.raises(ModelError, match="first/weight"):
+        two_layers(half=True, factor=1e6)
+
+
+def test_large_weights_go_beside_the_graph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Above the limit the weights lie in a second file, and the graph still runs and is small."""
+    monkeypatch.setattr(builder, "EXTERNAL_ABOVE_BYTES", 100)
+    x = np.random.default_rng(2).standard_normal((3, 8)).astype(np.float32)
+    two_layers().save(tmp_path / "g.onnx")
+    assert (tmp_path / "g.onnx.data").stat().st_size >= WEIGHT.nbytes
+    assert np.abs(run(tmp_path / "g.onnx", x) - expected(x)).max() < 1e-5
+
+
+def test_equal_small_constants_are_written_once() -> None:
+    """The axes, bounds and scalars that layers share do not multiply."""
+    g = Graph("g")
+    assert g.constant(np.array([1, 2])) is g.constant(np.array([1, 2]))
+    assert g.constant(np.array([1, 2])) is not g.constant(np.array([1.0, 2.0]))

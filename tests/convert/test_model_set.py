@@ -1,0 +1,188 @@
+"""A conversion gives a whole model set or nothing at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edge_tts.convert.model_set import Options, Sources, convert
+from edge_tts.errors import CheckpointError, ModelError
+
+from .golden import manifest, tensors, write_checkpoint
+
+SPEAKING = {"t2s_prefill", "t2s_step", "quantizer", "conditioning", "encoder", "flow", "wave"}
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    return found
+
+
+def test_a_v2_set_is_complete_and_described(v2: Sources, tmp_path: Path) -> None:
+    """All graphs are there, and the manifest states family, sizes and the sha256 of every file."""
+    out = tmp_path / "sets" / "mine"
+    remarks = convert(v2, out, Options(name="mine", licence="CC0-1.0"))
+    facts = read_manifest(out)
+    assert {name.removesuffix(".onnx") for name in facts["files"]} == SPEAKING
+    assert (facts["name"], facts["family"], facts["precision"], facts["licence"]) == ("mine", "v2", "fp32", "CC0-1.0")
+    assert facts["sizes"]["t2s_layers"] == 3
+    assert facts["sizes"]["conditioning_width"] == 512
+    assert facts["sizes"]["speaker_width"] == 0
+    for name, told in facts["files"].items():
+        data = (out / name).read_bytes()
+        assert (len(data), hashlib.sha256(data).hexdigest()) == (told["bytes"], told["sha256"])
+    assert any("HuBERT" in remark for remark in remarks)
+    assert os.listdir(out.parent) == ["mine"]
+
+
+def test_a_full_set_has_every_network_and_its_vocabulary(whole_family: Sources, tmp_path: Path) -> None:
+    """With all checkpoints given the set can read recordings and Chinese, and the vocabulary travels in it."""
+    assert whole_family.bert is not None
+    vocabulary = [f"token{index}" for index in range(512)]
+    (whole_family.bert / "vocab.txt").write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
+    try:
+        convert(whole_family, tmp_path / "set", Options(name="set"))
+    finally:
+        (whole_family.bert / "vocab.txt").unlink()
+    facts = read_manifest(tmp_path / "set")
+    graphs = {f"{name}.onnx" for name in SPEAKING | {"ssl", "bert", "speaker"}}
+    assert set(facts["files"]) == graphs | {"vocab.txt"}
+    assert facts["family"] == "v2ProPlus"
+    assert facts["sizes"]["speaker_width"] == 20480
+    assert (tmp_path / "set" / "vocab.txt").read_text(encoding="utf-8").splitlines() == vocabulary
+
+
+def test_the_vocabulary_may_come_from_a_tokenizer_file(whole_family: Sources, tmp_path: Path) -> None:
+    """Newer transformers folders keep the vocabulary in tokenizer.json; one of the wrong length is refused."""
+    assert whole_family.bert is not None
+    tokenizer = whole_family.bert / "tokenizer.json"
+    try:
+        table = {f"token{index}": index for index in range(511)}
+        tokenizer.write_text(json.dumps({"model": {"vocab": table}}), encoding="utf-8")
+        with pytest.raises(CheckpointError, match="511 tokens in the vocabulary, 512 in the network"):
+            convert(whole_family, tmp_path / "set", Options(name="set"))
+        tokenizer.write_text(json.dumps({"model": {"vocab": {**table, "last": 511}}}), encoding="utf-8")
+        convert(whole_family, tmp_path / "set", Options(name="set"))
+    finally:
+        tokenizer.unlink()
+    assert (tmp_path / "set" / "vocab.txt").read_text(encoding="utf-8").splitlines()[-1] == "last"
+
+
+def test_an_existing_set_is_kept_unless_told_otherwise(v2: Sources, tmp_path: Path) -> None:
+    """A second conversion to the same place is refused, and with `replace` swaps the whole set."""
+    out = tmp_path / "set"
+    out.mkdir()
+    (out / "precious").write_text("kept")
+    with pytest.raises(ModelError, match="exists already"):
+        convert(v2, out, Options(name="set"))
+    assert (out / "precious").read_text() == "kept"
+    convert(v2, out, Options(name="set", replace=True))
+    assert not (out / "precious").exists()
+    assert os.listdir(tmp_path) == ["set"]
+
+
+def damaged(model: str, folder: Path, change: str) -> Path:
+    """A checkpoint of `model` with one parameter missing, extra, misshapen or not a number."""
+    arrays = tensors(model)
+    name = list(arrays)[len(arrays) // 4]
+    if change == "missing":
+        del arrays[name]
+    elif change == "extra":
+        arrays["model.surplus.weight"] = np.zeros(3, np.float16)
+    elif change == "misshapen":
+        arrays[name] = np.zeros((*arrays[name].shape[:-1], arrays[name].shape[-1] + 1), np.float16)
+    else:
+        arrays[name] = np.full_like(arrays[name], np.nan)
+    path = folder / f"{model}.{change}"
+    write_checkpoint(model, path, arrays)
+    return path
+
+
+@pytest.mark.parametrize("change", ["missing", "extra", "misshapen", "nan"])
+@pytest.mark.parametrize(
+    ("field", "model"),
+    [
+        ("gpt", "t2s_v2_small"),
+        ("sovits", "sovits_v2_small"),
+        ("hubert", "hubert_small"),
+        ("bert", "bert_small"),
+        ("eres2net", "eres2netv2_small"),
+    ],
+)
+def test_a_wrong_parameter_is_named_and_nothing_remains(
+    field: str, model: str, change: str, v2: Sources, tmp_path: Path
+) -> None:
+    """Whichever network a wrong parameter is in, the error names it and no part of a set is left behind."""
+    names = [row[0] for row in manifest(model)["tensors"]]
+    guilty = "model.surplus.weight" if change == "extra" else names[len(names) // 4]
+    sources = replace(v2, **{field: damaged(model, tmp_path, change)})
+    place = tmp_path / "models"
+    with pytest.raises(CheckpointError) as caught:
+        convert(sources, place / "set", Options(name="set"))
+    stem = guilty.rsplit(".", 2)[0]
+    assert guilty in str(caught.value) or stem in str(caught.value)
+    assert os.listdir(place) == []
+
+
+@pytest.mark.parametrize(
+    ("arrays", "complaint"),
+    [
+        ({"enc_p.text_embedding.weight": (322, 192)}, "v1"),
+        ({"cfm.estimator.weight": (2, 2)}, "v3 or v4"),
+        ({"cfm.estimator.lora_A.weight": (2, 2)}, "LoRA"),
+    ],
+)
+def test_other_families_are_refused_by_content(
+    arrays: dict[str, tuple[int, int]], complaint: str, v2: Sources, tmp_path: Path
+) -> None:
+    """v1, v3, v4 and LoRA files without a telling head are recognised by what they contain."""
+    path = tmp_path / "other.pth"
+    write_checkpoint("sovits_v2_small", path, {name: np.zeros(shape, np.float16) for name, shape in arrays.items()})
+    with pytest.raises(CheckpointError, match=complaint):
+        convert(replace(v2, sovits=path), tmp_path / "set", Options(name="set"))
+
+
+def test_a_v1_gpt_is_refused(v2: Sources, tmp_path: Path) -> None:
+    """A GPT with 512 phonemes is v1's."""
+    arrays = tensors("t2s_v2_small")
+    arrays["model.ar_text_embedding.word_embeddings.weight"] = np.zeros((512, 64), np.float16)
+    write_checkpoint("t2s_v2_small", tmp_path / "v1.ckpt", arrays)
+    with pytest.raises(CheckpointError, match="512 phonemes, so GPT-SoVITS v1"):
+        convert(replace(v2, gpt=tmp_path / "v1.ckpt"), tmp_path / "set", Options(name="set"))
+
+
+def test_swapped_files_are_refused(v2: Sources, tmp_path: Path) -> None:
+    """A SoVITS file given as the GPT, and the other way round, is told apart from a damaged one."""
+    with pytest.raises(CheckpointError, match="not a GPT checkpoint"):
+        convert(replace(v2, gpt=v2.sovits), tmp_path / "set", Options(name="set"))
+    with pytest.raises(CheckpointError, match="not a SoVITS checkpoint"):
+        convert(replace(v2, sovits=v2.gpt), tmp_path / "set", Options(name="set"))
+
+
+def test_a_posterior_encoder_is_skipped(v2: Sources, tmp_path: Path) -> None:
+    """Pretrained base files carry the training-only posterior encoder; it is ignored, not refused."""
+    arrays = tensors("sovits_v2_small") | {"enc_q.pre.weight": np.zeros((4, 4), np.float16)}
+    write_checkpoint("sovits_v2_small", tmp_path / "base.pth", arrays)
+    convert(replace(v2, sovits=tmp_path / "base.pth"), tmp_path / "set", Options(name="set"))
+
+
+def test_voices_are_part_of_the_set(v2: Sources, tmp_path: Path) -> None:
+    """What the voice writer writes is in the manifest, and its first voice is the default."""
+
+    def write(folder: Path) -> list[str]:
+        assert (folder / "conditioning.onnx").is_file()
+        (folder / "voices" / "anna").mkdir(parents=True)
+        (folder / "voices" / "anna" / "voice.json").write_text("{}")
+        return ["anna"]
+
+    convert(v2, tmp_path / "set", Options(name="set"), voices=write)
+    facts = read_manifest(tmp_path / "set")
+    assert (facts["default_voice"], facts["voices"]) == ("anna", ["anna"])
+    assert "voices/anna/voice.json" in facts["files"]
