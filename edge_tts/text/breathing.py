@@ -1,7 +1,7 @@
-"""Long text to pieces for speech: a short first piece so that sound starts early, longer ones after it. Knows no phonemes.
+"""Long text to pieces for speech: a short first one so that sound starts early, longer ones after it. Knows no sounds.
 
-Sentences are kept whole where they fit; a longer one is cut at clause marks, then at blanks, then anywhere. Sizes are counted in
-ideographs: a syllable each, and about a third of one per Latin letter.
+Sentences are kept whole where they fit; a longer one is cut at clause marks, then at blanks, then anywhere. Sizes are
+counted in ideographs: a syllable each, and about a third of one per Latin letter.
 """
 
 from __future__ import annotations

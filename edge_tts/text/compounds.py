@@ -1,8 +1,8 @@
 """Splits run-together English words by word frequencies. Knows no pronunciation.
 
-Peter Norvig's method (chapter 14 of "Beautiful Data"): the most probable sequence of words under a bigram model that falls back to
-single words, a word never seen costing a factor of ten per letter. Counts: the web corpus of 10^12 words as published with
-the wordsegment package.
+Peter Norvig's method (chapter 14 of "Beautiful Data"): the most probable sequence of words under a bigram model that
+falls back to single words, a word never seen costing a factor of ten per letter. Counts: the web corpus of 10^12
+words as published with the wordsegment package.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def split_compound(word: str) -> list[str]:
     """The most probable words that `word` (a to z) is made of; `[word]` when it is one."""
     if len(word) > LONGEST_INPUT:
         return split_compound(word[:LONGEST_INPUT]) + split_compound(word[LONGEST_INPUT:])
-    # best[end][start]: score and start of the word before, for the best reading of word[:end] whose last word starts at start
+    # best[end][start]: the best reading of word[:end] that ends in word[start:end]: (score, start of the word before)
     best: list[dict[int, tuple[float, int]]] = [{} for _ in range(len(word) + 1)]
     for end in range(1, len(word) + 1):
         for start in range(max(0, end - LONGEST_WORD), end):

@@ -1,7 +1,7 @@
 """Long text to pieces by the rules of GPT-SoVITS: cut0 to cut5 and what is done before and after. Knows no phonemes.
 
-These rules are facts about upstream (steps 1 to 5 of its front end); recordings of it are the tests' judge. The cut for speech, with
-a short first piece, is `breathing`.
+These rules are facts about upstream (steps 1 to 5 of its front end); recordings of it are the tests' judge. The cut
+for speech, with a short first piece, is `breathing`.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def cut(text: str, method: str) -> str:
 
 
 def pieces_of(text: str, final_mark: str) -> list[str]:
-    """Steps 4 and 5: the pieces of newline-separated `text`: no blank, no short and no endless one, each with a final mark."""
+    """Steps 4 and 5: the lines of `text` as pieces: no blank, no short and no endless one, each with a final mark."""
     pieces = []
     for piece in _merge_short([line for line in text.split("\n") if line.strip()]):
         if not re.search(r"[^\W_]", piece):
@@ -153,5 +153,4 @@ def _stretches(part: str) -> list[str]:
     """A part without marks that is too long by itself, cut at blanks or, without them, anywhere."""
     if len(part) <= MOST_CHARACTERS:
         return [part]
-    words = re.findall(rf"\S{{1,{MOST_CHARACTERS - 1}}}\s?|\s", part)
-    return words
+    return re.findall(rf"\S{{1,{MOST_CHARACTERS - 1}}}\s?|\s", part)

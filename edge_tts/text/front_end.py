@@ -40,8 +40,8 @@ class TextFrontEnd:
     def segments(self, text: str, language: str = "auto", *, split: str = "auto", ssml: bool = False) -> list[Segment]:
         """The segments of `text` in order; empty when nothing in it can be spoken.
 
-        `language`: one of `runs.OPTIONS`; `split`: `auto` or cut0 to cut5. Raises TextError for an unknown option, a language
-        that is not supported, and malformed SSML (with line and column).
+        `language`: one of `runs.OPTIONS`; `split`: `auto` or cut0 to cut5. Raises TextError for an unknown option, a
+        language that is not supported, and malformed SSML (with line and column).
         """
         check_option(language)
         if split != "auto" and split not in CUTS:
@@ -53,7 +53,9 @@ class TextFrontEnd:
             spoken = [replace(s, rate=part.rate) for s in self._plain(part.text, part.language, split)]
             segments += spoken
             if segments and part.pause_s is not None:
-                segments[-1] = replace(segments[-1], pause_s=(segments[-1].pause_s or 0.0) * (not spoken) + part.pause_s)
+                segments[-1] = replace(
+                    segments[-1], pause_s=(segments[-1].pause_s or 0.0) * (not spoken) + part.pause_s
+                )
         return segments
 
     def explain_empty(self, text: str) -> str:

@@ -1,8 +1,8 @@
-"""The owner's pronunciations: `word: phonemes` or `word: respelling` per language. Knows how to apply them, not how words are said.
+"""The owner's pronunciations: `word: phonemes` or `word: respelling` per language. Knows no language's own rules.
 
-A value is phonemes when it stands between slashes or when it is two or more v2 symbols (`K AA1 R IH0 N`, `zh ang1 l e4`); anything
-else is a respelling, which is read in place of the word. Words match whole and in any case in languages with blanks, and as they
-stand in the others.
+A value is phonemes when it stands between slashes or when it is two or more v2 symbols (`K AA1 R IH0 N`, `zh ang1 l
+e4`); anything else is a respelling, which is read in place of the word. Words match whole and in any case in
+languages with blanks, and as they stand in the others.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from edge_tts.errors import TextError
 from edge_tts.text.languages import Language
@@ -81,7 +82,9 @@ def _pattern(language: str, words: Mapping[str, object]) -> re.Pattern[str] | No
     return re.compile(any_of if language in _UNSPACED else rf"(?<![^\W_])(?:{any_of})(?![^\W_])", re.IGNORECASE)
 
 
-def _between(normalized: str, pattern: re.Pattern[str], spoken: Mapping[str, tuple[str, ...]], module: Language) -> list[str]:
+def _between(
+    normalized: str, pattern: re.Pattern[str], spoken: Mapping[str, tuple[str, ...]], module: Language
+) -> list[str]:
     """For languages without alignment: what stands between the owner's words is said on its own."""
     phonemes: list[str] = []
     at = 0
@@ -112,5 +115,5 @@ def _overlay(
     for m in pattern.finditer(normalized):
         own, length = spoken[m[0].lower()], m.end() - m.start()
         cuts = [round(i * len(own) / length) for i in range(length + 1)]
-        of_character[m.start() : m.end()] = [list(own[a:b]) for a, b in zip(cuts, cuts[1:], strict=False)]
+        of_character[m.start() : m.end()] = [list(own[a:b]) for a, b in pairwise(cuts)]
     return [p for chars in of_character for p in chars], [len(chars) for chars in of_character]

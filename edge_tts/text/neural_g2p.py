@@ -1,7 +1,7 @@
 """Letters to phonemes for English words that no dictionary has: the g2p_en network in numpy. Knows no sentences.
 
-The network (Kyubyong Park, https://github.com/Kyubyong/g2p, Apache-2.0) is a GRU encoder over letters and a greedy GRU decoder
-over phonemes, 128 units wide. Its weights ship as float16 beside this module.
+The network (Kyubyong Park, https://github.com/Kyubyong/g2p, Apache-2.0) is a GRU encoder over letters and a greedy
+GRU decoder over phonemes, 128 units wide. Its weights ship as float16 beside this module.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _FIRST_LETTER, _UNKNOWN_LETTER, _END_OF_WORD = 3, 1, 2
 _START, _STOP = 2, 3
 _PHONEMES = (
-    "AA0 AA1 AA2 AE0 AE1 AE2 AH0 AH1 AH2 AO0 AO1 AO2 AW0 AW1 AW2 AY0 AY1 AY2 B CH D DH EH0 EH1 EH2 ER0 ER1 ER2 EY0 EY1 EY2 "
-    "F G HH IH0 IH1 IH2 IY0 IY1 IY2 JH K L M N NG OW0 OW1 OW2 OY0 OY1 OY2 P R S SH T TH UH0 UH1 UH2 UW1 UW0 UW1 UW2 V W Y Z ZH"
+    "AA0 AA1 AA2 AE0 AE1 AE2 AH0 AH1 AH2 AO0 AO1 AO2 AW0 AW1 AW2 AY0 AY1 AY2 B CH D DH EH0 EH1 EH2 ER0 ER1 ER2 "
+    "EY0 EY1 EY2 F G HH IH0 IH1 IH2 IY0 IY1 IY2 JH K L M N NG OW0 OW1 OW2 OY0 OY1 OY2 P R S SH T TH "
+    "UH0 UH1 UH2 UW1 UW0 UW1 UW2 V W Y Z ZH"
 ).split()
 _FIRST_PHONEME = 4
 
@@ -37,7 +38,7 @@ def _weights() -> dict[str, _Array]:
 
 
 def _cell(side: str) -> Callable[[_Array, _Array], _Array]:
-    """One step of the GRU of `side` (enc or dec): (input [64], state [128]) -> state [128]; gates in the order r, z, n."""
+    """One step of the GRU of `side` (enc or dec): (input [64], state [128]) -> state [128]; gates are r, z, n."""
     w = _weights()
     w_ih, w_hh, b_ih, b_hh = (w[f"{side}_{name}"] for name in ("w_ih", "w_hh", "b_ih", "b_hh"))
     width = w_hh.shape[1]

@@ -1,6 +1,7 @@
 """Large read-only tables as one block of sorted lines, searched by bisection. Knows no language.
 
-A dictionary of 126 000 Python strings takes 30 MB and a second to build; the same lines in one `bytes` take 3 MB and 30 ms.
+A dictionary of 126 000 Python strings takes 30 MB and a second to build; the same lines in one `bytes` take 3 MB and
+30 ms.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from importlib.resources import files
 
 
 class PackedTable:
-    """`key TAB value` lines, sorted by the bytes of the whole line, with a newline before the first and after the last."""
+    """`key TAB value` lines, sorted by their bytes, with a newline before the first and after the last."""
 
     def __init__(self, block: bytes) -> None:
         self._block = block

@@ -1,7 +1,7 @@
 """Text to runs of one language, by script and context. Knows no pronunciation and needs no model.
 
-The text is cut into words (Latin, Han, kana, Hangul, other letters), numbers, and marks. A mark belongs to what stands before it.
-A number takes the language of its neighbours; with its unit, sign or date it stays in one piece.
+The text is cut into words (Latin, Han, kana, Hangul, other letters), numbers, and marks. A mark belongs to what
+stands before it. A number takes the language of its neighbours; with its unit, sign or date it stays in one piece.
 """
 
 from __future__ import annotations
@@ -14,19 +14,27 @@ from edge_tts.errors import TextError
 from edge_tts.text.languages import MODULES, PLANNED
 from edge_tts.text.scripts import DIGIT, HAN, HANGUL, KANA, LATIN, NUMERAL_SIGN
 
-OPTIONS = ("auto", "auto_yue", *(f"{a}{b}" for b in ("en", "ja", "ko", "yue", "zh") for a in ("", "all_") if a + b != "all_en"))
-"""What a request may ask for: `auto` finds the language of each run; `zh` (and so on) says what everything that is not English is;
-`all_zh` gives the numbers to it as well; `en` splits off nothing but ideographs."""
+OPTIONS = (
+    "auto",
+    "auto_yue",
+    *(f"{a}{b}" for b in ("en", "ja", "ko", "yue", "zh") for a in ("", "all_") if a + b != "all_en"),
+)
+"""What a request may ask for: `auto` finds the language of each run; `zh` (and so on) says what everything that is
+not English is; `all_zh` gives the numbers to it as well; `en` splits off nothing but ideographs."""
 
 _MARKS_THAT_END = frozenset(",.!?，。！？、；：;:")
-_MEASURES = r"°[CF]?|[℃℉%‰％]|(?:k?m/h|m/s|k[gm]|[cmkdn]m[²³]?|m[²³]|m[gl]|m[LA]|kWh?|[dD][bB]|[tgmLlhs])(?![A-Za-z0-9])"
+_MEASURES = (
+    r"°[CF]?|[℃℉%‰％]|(?:k?m/h|m/s|k[gm]|[cmkdn]m[²³]?|m[²³]|m[gl]|m[LA]|kWh?|[dD][bB]|[tgmLlhs])(?![A-Za-z0-9])"
+)
 _NUMBER = rf"[-−－+$￥¥£€]?[{DIGIT}](?:[{DIGIT}.,:/~～×÷*^+=－-]*[{DIGIT}])*(?:{_MEASURES})?"
 _WORD = re.compile(
     rf"(?P<number>{_NUMBER})|(?P<en>[{LATIN}]+(?:['’][{LATIN}]+)*)|(?P<zh>[{HAN}]+)|(?P<ja>[{KANA}]+)|(?P<ko>[{HANGUL}]+)"
     rf"|(?P<greek>[\u0370-\u03ff]+)|(?P<power>[²³¹⁰⁴-⁹]+)|(?P<sign>[{NUMERAL_SIGN}]+)|(?P<other>[^\W\d_]+)|(?P<mark>\s+|.)",
     re.DOTALL,
 )
-_ADDRESS = re.compile(r"(?:https?://|www\.)[!-~]+|[\w.+-]{1,64}@[A-Za-z0-9.-]+[A-Za-z0-9]|(?:[A-Za-z0-9-]+\.)+(?:com|org|net|cn|io)\b")
+_ADDRESS = re.compile(
+    r"(?:https?://|www\.)[!-~]+|[\w.+-]{1,64}@[A-Za-z0-9.-]+[A-Za-z0-9]|(?:[A-Za-z0-9-]+\.)+(?:com|org|net|cn|io)\b"
+)
 _FOREIGN_TO_HAN = re.compile(rf"[{KANA}{HANGUL}]")
 _IDEOGRAPHS = re.compile(rf"([{HAN}]+)")
 _SENTENCE_ENDS = frozenset("。！？!?\n")
@@ -63,14 +71,16 @@ def language_runs(text: str, language: str) -> list[tuple[str, str]]:
 def speakable_runs(runs: list[tuple[str, str]]) -> list[tuple[str, str]]:
     """`runs` with every stretch that the module of its language cannot read given to one that can.
 
-    Ideographs go to Mandarin; kana, Hangul and other letters to English, which says their names or romanizes them. Nothing is lost.
+    Ideographs go to Mandarin; kana, Hangul and other letters to English, which says their names or romanizes them.
+    Nothing is lost.
     """
     spoken: list[tuple[str, str]] = []
     for language, text in runs:
         if language not in PLANNED and not (language == "zh" and _FOREIGN_TO_HAN.search(text)):
             spoken.append((language, text))
             continue
-        pieces = _label(_words(text.replace("の", "的") if language == "zh" else text), None, japanese=False)
+        words = _words(text.replace("の", "的") if language == "zh" else text)
+        pieces = _join(_label(words, None, japanese=False))
         spoken += [(p.language, p.text) for p in _settle_numbers(pieces, None, None)]
     return spoken
 
@@ -122,7 +132,10 @@ def _decide_han(pieces: list[_Piece]) -> None:
 
 
 def _join(pieces: list[_Piece]) -> list[_Piece]:
-    return [_Piece(language, "".join(p.text for p in group)) for language, group in groupby(pieces, key=lambda p: p.language)]
+    return [
+        _Piece(language, "".join(p.text for p in group))
+        for language, group in groupby(pieces, key=lambda p: p.language)
+    ]
 
 
 def _settle_numbers(pieces: list[_Piece], numbers: str | None, fixed: str | None) -> list[_Piece]:

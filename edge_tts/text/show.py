@@ -1,4 +1,4 @@
-"""What the appliance will say, for people and programs: the `phonemes` command. Knows formats, not how text is spoken."""
+"""What the appliance will say, for people and programs: the `phonemes` command. Knows formats, not pronunciation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edge_tts.values import Run, Segment
 
 
 def show_table(segments: Sequence[Segment]) -> str:
-    """Segments for people: per run its language, the spoken text and the phonemes, by character where they are aligned."""
+    """Segments for people: per run its language, spoken text and phonemes, by character where they are aligned."""
     lines = []
     for number, segment in enumerate(segments, 1):
         pause = "" if segment.pause_s is None else f"  (pause {segment.pause_s:g} s)"
@@ -69,7 +69,8 @@ def _list(word2ph: tuple[int, ...] | None) -> list[int] | None:
 
 
 def show_stream(front_end: TextFrontEnd, lines: Iterable[str], *, normalized: bool) -> Iterator[str]:
-    """One JSON line per line of `{"id", "text", "lang", "norm_text"?}`: each text is one piece, not cut and not completed.
+    """One JSON line per line of `{"id", "text", "lang", "norm_text"?}`: each text is one piece, not cut and not
+    completed.
 
     A text that cannot be spoken gives `{"id", "error"}`. Raises TextError for a line that is no such record.
     """
@@ -90,6 +91,10 @@ def _asked(line: str, number: int, normalized: bool) -> dict[str, Any]:
         asked = json.loads(line)
     except json.JSONDecodeError as e:
         raise TextError(f"line {number} is no JSON: {e}") from e
-    if not isinstance(asked, dict) or not isinstance(asked.get(wanted), str) or not isinstance(asked.get("lang", ""), str):
+    if (
+        not isinstance(asked, dict)
+        or not isinstance(asked.get(wanted), str)
+        or not isinstance(asked.get("lang", ""), str)
+    ):
         raise TextError(f'line {number} is no object with strings "{wanted}" and "lang"')
     return asked

@@ -1,6 +1,7 @@
-"""The part of SSML that the appliance understands: speak, p, s, break, sub, say-as, prosody rate, lang. Knows no phonemes.
+"""The part of SSML that the appliance understands: speak, p, s, break, sub, say-as, prosody, lang. Knows no sounds.
 
-The parser is expat with everything that could expand or fetch refused: a document type or an entity declaration is an error.
+The parser is expat with everything that could expand or fetch refused: a document type or an entity declaration is an
+error.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ LONGEST_PAUSE_S = 10.0
 SLOWEST, FASTEST = 0.25, 4.0
 _STRENGTHS = {"none": 0.0, "x-weak": 0.1, "weak": 0.2, "medium": 0.4, "strong": 0.7, "x-strong": 1.2}
 _RATES = {"x-slow": 0.5, "slow": 0.75, "medium": 1.0, "default": 1.0, "fast": 1.25, "x-fast": 1.6}
-_PASSED = frozenset({"speak", "p", "s", "emphasis", "voice", "mark", "desc", "audio", "phoneme", "w", "token", "metadata", "meta"})
+_PASSED = frozenset(
+    {"speak", "p", "s", "emphasis", "voice", "mark", "desc", "audio", "phoneme", "w", "token", "metadata", "meta"}
+)
 _UNKNOWN_OK = "break, sub, say-as, prosody, lang, p, s, emphasis"
 _SPELLED = frozenset({"characters", "spell-out", "verbatim", "letters"})
 _DIGITS = frozenset({"digits", "telephone", "number:digits"})
@@ -49,7 +52,7 @@ class _Open:
 
 
 def parse_ssml(document: str, language: str) -> list[SpokenPart]:
-    """The parts of `document` in order. Raises TextError with line and column for what is malformed or not understood."""
+    """The parts of `document` in order. Raises TextError with line and column for what is malformed or unknown."""
     reader = _Reader(language)
     parser = expat.ParserCreate()
     parser.buffer_text = True
