@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
-from ..engine import load_engine
+from ..engine import Engine, load_engine
 from ..errors import TextError
 from ..text import TextFrontEnd
 from ..values import AudioChunk, FloatArray, IntArray, ModelSet, Sampling, Segment, SpeakRequest, Voice
@@ -119,11 +120,22 @@ class Synthesizer:
         )
 
 
-def load_synthesizer(model: ModelSet, front_end: TextFrontEnd, stack: ExitStack, *, threads: int = 0) -> Synthesizer:
-    """Load the networks of a model set; `stack` closes them. Raises `ModelError` naming the graph that is wrong."""
+def load_synthesizer(
+    model: ModelSet,
+    front_end: TextFrontEnd,
+    stack: ExitStack,
+    *,
+    threads: int = 0,
+    load: Callable[[Path], Engine] | None = None,
+) -> Synthesizer:
+    """Load the networks of a model set; `stack` closes them. `load` is who loads a graph, ONNX Runtime if absent.
+
+    Raises `ModelError` naming the graph that is wrong.
+    """
     engines = {}
     for name in ("t2s_prefill", "t2s_step", "encoder", "flow", "wave"):
-        engines[name] = load_engine(model.graph(name), threads=threads)
+        path = model.graph(name)
+        engines[name] = load(path) if load is not None else load_engine(path, threads=threads)
         stack.callback(engines[name].close)
     return Synthesizer(
         model=model,

@@ -1,0 +1,84 @@
+"""Engines before they speak: find or build them, run the golden phrases, write the verdicts. Knows no TensorRT."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from ..engine import Engine
+from ..engine.loader import EngineLoader
+from ..engine.plan_cache import Verdict
+from ..engine.profiles import BUILT
+from ..errors import ModelError
+from ..text import TextFrontEnd
+from ..values import ModelSet, Segment, Voice
+from .golden import GPT, Agreement, Golden
+
+PHRASES = {"en": "The kettle has boiled, and the tea is ready.", "zh": "水已经烧开了，请慢慢用茶。"}
+"""Language -> what is spoken."""
+
+
+def activate(model: ModelSet, voice: Voice, loader: EngineLoader, *, again: bool = False) -> list[Agreement]:
+    """Find or build the engines of a set and judge those that nobody judged yet, or all `again`.
+
+    Returns what was compared; empty when there was nothing to judge.
+    """
+    paths = {name: model.graph(name) for name in BUILT if model.graph(name).is_file()}
+    pending = {path.stem for path in loader.prepare(list(paths.values()))}
+    wanted = {name for name, path in paths.items() if loader.built(path) is not None and (again or name in pending)}
+    if wanted & set(GPT):
+        wanted |= {name for name in GPT if loader.built(paths[name]) is not None}
+    if not wanted:
+        return []
+    results = compare(model, voice, paths, loader, wanted)
+    for result in results:
+        if result.latency_ms[0] > 0:
+            loader.judge(paths[result.graph], Verdict(agrees=result.agrees, reason=result.summary))
+    return results
+
+
+def compare(
+    model: ModelSet, voice: Voice, paths: Mapping[str, Path], loader: EngineLoader, wanted: Iterable[str]
+) -> list[Agreement]:
+    """Golden phrases through ONNX Runtime and, for the `wanted` graphs, through their engines."""
+    reference: dict[str, Engine] = {}
+    candidate: dict[str, Engine] = {}
+    try:
+        for name, path in paths.items():
+            reference[name] = loader.reference(path)
+        for name in wanted:
+            try:
+                candidate[name] = loader.candidate(paths[name])
+            except ModelError as error:
+                loader.refuse(paths[name], f"cannot be loaded: {error}")
+        golden = Golden(model=model, voice=voice, reference=reference, candidate=candidate)
+        for segment in segments(model):
+            golden.speak(segment)
+        return golden.agreements()
+    finally:
+        for engine in (*candidate.values(), *reference.values()):
+            engine.close()
+
+
+def segments(model: ModelSet, front_end: TextFrontEnd | None = None) -> list[Segment]:
+    """The golden phrases of the languages that the set speaks."""
+    front_end = front_end or TextFrontEnd()
+    chosen = [(text, language) for language, text in PHRASES.items() if language in model.languages]
+    chosen = chosen or [(PHRASES["en"], "en")]
+    return [segment for text, language in chosen for segment in front_end.segments(text, language)]
+
+
+def neutral_voice(model: ModelSet) -> Voice:
+    """Nobody's voice, for a set that comes without one: numbers of the right shapes, fit to compare engines with."""
+    random = np.random.default_rng(7)
+    return Voice(
+        id="neutral",
+        name="neutral",
+        language="en",
+        prompt_tokens=random.integers(0, model.sizes.tokens - 1, 50),
+        prompt_phoneme_ids=random.integers(1, 300, 20),
+        prompt_bert=np.zeros((20, model.sizes.bert_width), np.float32),
+        conditioning=random.standard_normal((1, model.sizes.conditioning_width, 1)).astype(np.float32),
+    )
