@@ -22,18 +22,20 @@ sow|s ow1|s aw1|v
 """
 
 _BEFORE_VERB = frozenset(
-    "to please let's lets not never always often usually sometimes can could will would shall should may might must do does did "
-    "don't doesn't didn't can't couldn't won't wouldn't shouldn't mustn't i you we they he she it who i'll you'll we'll they'll "
-    "he'll she'll it'll i'd you'd we'd they'd he'd she'd cannot and then help also just people".split()
+    "to please let's lets not never always often usually sometimes can could will would shall should may might must do "
+    "does did don't doesn't didn't can't couldn't won't wouldn't shouldn't mustn't i you we they he she it who i'll "
+    "you'll we'll they'll he'll she'll it'll i'd you'd we'd they'd he'd she'd cannot and then help also just "
+    "people".split()
 )
 _BEFORE_NOUN = frozenset(
-    "the a an this that these those my your his her its our their whose some any no every each another of in on at by for with from "
-    "into about is are was were be been am very more most less so too as quite new old next last first second good bad big small "
-    "high low strong great own same other single whole full such what which per one two three four five six seven eight nine ten "
-    "i'm you're it's he's she's we're they're".split()
+    "the a an this that these those my your his her its our their whose some any no every each another of in on at by "
+    "for with from into about is are was were be been am very more most less so too as quite new old next last first "
+    "second good bad big small high low strong great own same other single whole full such what which per one two "
+    "three four five six seven eight nine ten i'm you're it's he's she's we're they're".split()
 )
 _OBJECT = frozenset(
-    "the a an this that these those my your his her its our their me you him us them it all every each some any both one two three four five six seven eight nine ten twenty".split()
+    "the a an this that these those my your his her its our their me you him us them it all every each some any both "
+    "one two three four five six seven eight nine ten twenty".split()
 )
 _HAVE = frozenset("have has had i've you've we've they've he's she's was were been be being is are having".split())
 _PAST = frozenset("yesterday ago last already once earlier".split())

@@ -13,13 +13,24 @@ from edge_tts.text.english_numbers_rules import say_numbers
 from edge_tts.text.english_units import ABBREVIATIONS, SYMBOLS
 from edge_tts.text.english_words import known
 
-_MARKS = str.maketrans(
-    {"，": ",", "、": ",", "；": ";", "：": ":", "。": ".", "！": "!", "？": "?", "…": "…", "‘": "'", "’": "'", "ʼ": "'", "＇": "'",
-     "`": "'", "´": "'", "′": "'", "“": '"', "”": '"', "″": '"', "–": "–", "—": "—", "―": "—", "−": "-", "‐": "-", "‑": "-",
-     "～": "~", "〜": "~", "\u00a0": " ", "\u3000": " ", "\t": " ", "\n": " ", "\r": " "}
-)  # fmt: skip
-_FOREIGN = {"ß": "ss", "æ": "ae", "Æ": "Ae", "ø": "o", "Ø": "O", "đ": "d", "Đ": "D", "ł": "l", "Ł": "L", "œ": "oe", "Œ": "Oe", "ı": "i",
-            "þ": "th", "Þ": "Th", "ð": "th", "Ð": "Th"}  # fmt: skip
+_SAME_MARKS = {
+    ",": "，、",
+    ";": "；",
+    ":": "：",
+    ".": "。",
+    "!": "！",
+    "?": "？",
+    "'": "‘’ʼ＇`´′",
+    '"': "“”″",
+    "-": "−‐‑",
+    "—": "―",
+    "~": "～〜",
+    " ": "\u00a0\u3000\t\n\r",
+}
+_MARKS = str.maketrans({written: mark for mark, same in _SAME_MARKS.items() for written in same})
+"""Full-width and typographic marks to the ones that the rules know."""
+_LETTERS = "ß:ss æ:ae Æ:Ae ø:o Ø:O đ:d Đ:D ł:l Ł:L œ:oe Œ:Oe ı:i þ:th Þ:Th ð:th Ð:Th"
+_FOREIGN = {pair[0]: pair[2:] for pair in _LETTERS.split()}
 _KEPT = frozenset("²³°™½¼¾⅓⅔…")
 """Characters that have a rule of their own and must not be folded to what they are made of."""
 
@@ -27,8 +38,8 @@ _ADDRESS = re.compile(
     r"(?:https?://|www\.)[^\s<>\"，。]+|[A-Za-z0-9][\w.+-]{0,63}@[A-Za-z0-9][A-Za-z0-9-]{0,62}(?:\.[A-Za-z0-9-]{1,63}){1,5}"
     r"|(?<![\w.])(?:[A-Za-z0-9-]{1,63}\.){1,5}(?:com|org|net|edu|gov|io|local|dev|app|info)\b(?:/[^\s<>\"，。]*)?"
 )
-_ADDRESS_SIGNS = {".": " dot ", "/": " slash ", "@": " at ", "-": " dash ", "_": " underscore ", ":": " colon ", "?": " question mark ",
-                  "=": " equals ", "&": " and ", "#": " hash ", "%": " percent ", "+": " plus ", "~": " tilde "}  # fmt: skip
+_SIGN_NAMES = ".:dot /:slash @:at -:dash _:underscore :colon ?:question~mark =:equals &:and #:hash %:percent +:plus"
+_ADDRESS_SIGNS = {pair[0]: f" {pair.lstrip(pair[0]).lstrip(':').replace('~', ' ')} " for pair in _SIGN_NAMES.split()}
 _ABBREVIATION = re.compile(
     r"(?<![\w.])(?:" + "|".join(map(re.escape, sorted(ABBREVIATIONS, key=len, reverse=True))) + r")(?![\w])",
     re.IGNORECASE,
@@ -36,7 +47,7 @@ _ABBREVIATION = re.compile(
 _SPOKEN = {key.lower(): value for key, value in ABBREVIATIONS.items()}
 _OPERAND = r"[\dA-Za-z)]"
 _OPERATORS = (
-    (re.compile(rf"(?<=\b[\dA-Za-z])\s+-\s+(?=[\dA-Za-z]\b)|(?<=\d)\s+-\s+(?=\d)"), " minus "),
+    (re.compile(r"(?<=\b[\dA-Za-z])\s+-\s+(?=[\dA-Za-z]\b)|(?<=\d)\s+-\s+(?=\d)"), " minus "),
     (re.compile(r"\s+[-–]+\s+"), ", "),
     (re.compile(r"(?<=[\w%])\s?[–~]\s?(?=[$£€¥]?-?\d)"), " to "),
     (re.compile(r"(?<![\w%])~\s?(?=[$£€¥]?\d)"), "about "),
@@ -61,7 +72,7 @@ _LEAST_SHOUTED = 4
 
 @lru_cache(maxsize=4096)
 def _fold(c: str) -> str:
-    """One character in ASCII where it is a letter or digit of any script; the name of a letter that has no other form."""
+    """A letter or digit of any script in ASCII; the name of a letter that has no such form."""
     if c.isascii() or c in _KEPT:
         return c
     if c in _FOREIGN:
@@ -109,7 +120,11 @@ def _shouted(m: re.Match[str]) -> str:
 def _capitals(m: re.Match[str]) -> str:
     """A blank before every capital inside a word, so that it is spelled; names such as McDonald stay whole."""
     word = m[0]
-    if (name := _INSIDE_NAME.fullmatch(word)) and known(word.lower()) and not all(known(n.lower()) for n in name.groups()):
+    if (
+        (name := _INSIDE_NAME.fullmatch(word))
+        and known(word.lower())
+        and not all(known(n.lower()) for n in name.groups())
+    ):
         return word.capitalize()
     if _ACRONYM_PLURAL.fullmatch(word):
         return " ".join(word[:-1]) + "'s"

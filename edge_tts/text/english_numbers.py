@@ -1,6 +1,7 @@
 """Numbers in English words. Knows no sentences: every function takes digits and returns words.
 
-Hyphens and commas are those of ordinary spelling ("twelve thousand, three hundred forty-five"); 1001 to 2999 are read in pairs.
+Hyphens and commas are those of ordinary spelling ("twelve thousand, three hundred forty-five"); 1001 to 2999 are read
+in pairs.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def cardinal(n: int) -> str:
 
 
 def in_pairs(n: int) -> str:
-    """A year-like number, 1001 to 2999: nineteen ninety-eight, nineteen oh five, twenty-five hundred, two thousand six."""
+    """A year-like number, 1001 to 2999: nineteen ninety-eight, nineteen oh five, twenty-five hundred."""
     century, rest = divmod(n, 100)
     if 2000 <= n < 2010:
         return cardinal(n)

@@ -1,7 +1,7 @@
 """The patterns that find numbers in English text and say them: dates, times, money, units, fractions. Knows no letters.
 
-Each rule is a pattern and a function of the match. They run in order over the whole text; what a rule has said holds no digits,
-so no later rule touches it.
+Each rule is a pattern and a function of the match. They run in order over the whole text; what a rule has said holds
+no digits, so no later rule touches it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What English units, currencies and symbols are called: data, with the patterns that find them. Knows no numbers' words."""
+"""What English units, currencies, symbols and abbreviations are called. Knows no numbers."""
 
 from __future__ import annotations
 

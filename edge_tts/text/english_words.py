@@ -1,4 +1,4 @@
-"""English words to phonemes: dictionary, letters, possessives, compounds, and a network for the rest. Knows no numbers."""
+"""English words to phonemes: dictionary, letters, possessives, compounds, network for the rest. Knows no sentences."""
 
 from __future__ import annotations
 
