@@ -182,7 +182,7 @@ def show_receipts(daemon: subprocess.Popen[bytes], heard: Heard) -> bool:
         if report["stage"] == "done":
             numbers = report["details"]
             print(
-                f"\nreal-time factor {numbers['rtf']:.2f}: "
+                f"\nreal-time factor {numbers['rtf'] or 0:.2f}: "
                 f"{numbers['audio_s']:.1f} s of sound took {numbers['synthesis_s']:.1f} s to make"
             )
         if report["stage"] in ("done", "failed", "interrupted", "expired"):

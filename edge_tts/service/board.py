@@ -76,8 +76,19 @@ class Board:
         with self._lock:
             self._replies[request_id] = reply_to
 
+    def forget(self, request_id: str) -> None:
+        """Undo `expect`, for a request that was not accepted after all."""
+        with self._lock:
+            self._replies.pop(request_id, None)
+
+    def refuse(self, report: Report, reply_to: ReplyTo | None) -> None:
+        """Pass a report on a message that never became a request, whatever id it claims."""
+        with self._lock:
+            for listener in self._listeners:
+                listener.on_report(report, reply_to)
+
     def report(self, report: Report) -> None:
-        """Pass a report on."""
+        """Pass a report on a request on."""
         with self._lock:
             reply_to = self._replies.get(report.id)
             if report.stage in _CLOSING:

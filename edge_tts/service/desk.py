@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from edge_tts.errors import PayloadError, RequestError, TextError, UnknownVoiceError
+from edge_tts.errors import PayloadError, QueueFullError, RequestError, TextError, UnknownVoiceError
 from edge_tts.schema import nearest
 from edge_tts.service.board import Board, ReplyTo
 from edge_tts.service.jobs import JobQueue, failure
@@ -87,24 +88,28 @@ class Desk:
     def handle(self, message: Message) -> None:
         """Carry a message out, or put up one `failed` report that names what is wrong with it."""
         try:
-            if message.retained:
-                raise PayloadError(f"{message.command}: a retained command is ignored; publish it without retain")
-            if len(message.payload) > self._rules.payload_bytes:
-                size, limit = len(message.payload), self._rules.payload_bytes
-                raise PayloadError(f"{message.command}: the payload has {size} bytes; limits.payload_bytes is {limit}")
+            self._check(message)
             self._commands[message.command](message)
         except RequestError as refused:
             request_id = id_in(message.payload[: self._rules.payload_bytes]) or self._new_id()
             log.warning("refused %s: %s", request_id, refused)
             outcome = failure(refused)
-            if message.reply_to:
-                self._board.expect(request_id, message.reply_to)
-            self._board.report(Report(request_id, outcome.stage, 0.0, outcome.details))
+            self._board.refuse(Report(request_id, outcome.stage, 0.0, outcome.details), message.reply_to)
+
+    def _check(self, message: Message) -> None:
+        """What every command must fulfil. Raises PayloadError."""
+        command, size, limit = message.command, len(message.payload), self._rules.payload_bytes
+        if command not in self._commands:  # the session may remember what another version subscribed to
+            raise PayloadError(f"there is no command '{command}'{nearest(command, list(self._commands))}")
+        if message.retained:
+            raise PayloadError(f"{command}: a retained command is ignored; publish it without retain")
+        if size > limit:
+            raise PayloadError(f"{command}: the payload has {size} bytes; limits.payload_bytes is {limit}")
 
     def _say(self, message: Message) -> None:
         arrived = self._clock()
         say = parse_say(message.payload)
-        key = say.id or (message.number, message.payload)
+        key = say.id or (message.number, hashlib.sha256(message.payload).digest())
         if self._is_duplicate(key, known_by_id=say.id is not None, redelivered=message.redelivered):
             log.info("dropped a second delivery of %s", say.id or "a message without id")
             return
@@ -123,10 +128,17 @@ class Desk:
             fragment_interval_s=say.fragment_interval,
             sampling=say.sampling(self._rules.sampling),
         )
-        if message.reply_to:
-            self._board.expect(request.id, message.reply_to)
-        self._jobs.submit(request)
+        self._submit(request, message.reply_to)
         self._remember(key)
+
+    def _submit(self, request: SpeakRequest, reply_to: ReplyTo | None) -> None:
+        if reply_to:
+            self._board.expect(request.id, reply_to)  # before: submitting reports already
+        try:
+            self._jobs.submit(request)
+        except QueueFullError:
+            self._board.forget(request.id)
+            raise
 
     def _stop(self, message: Message) -> None:
         self._jobs.stop(parse_which(message.payload))

@@ -122,9 +122,10 @@ class JobQueue:
             self._condition.notify_all()
 
     def take(self, timeout_s: float) -> Job | None:
-        """The next job, now in service, or None after `timeout_s` (at once when closed). Expired ones end here."""
+        """The next job, now in service, or None after `timeout_s` or a `wake`. Expired ones end here."""
         with self._condition:
-            self._condition.wait_for(lambda: self._waiting or self._closed, timeout_s)
+            if not self._waiting:
+                self._condition.wait(timeout_s)
             while self._waiting:
                 job = self._waiting.pop(0)
                 if job.expire(self._clock()):
@@ -164,10 +165,14 @@ class JobQueue:
         """Take nothing more, end everything, and wait until the job in service has been ended."""
         with self._condition:
             self._closed = True
-            self._condition.notify_all()
         self.stop(reason="shutdown")
         with self._condition:
             self._condition.wait_for(lambda: self._current is None, timeout_s)
+
+    def wake(self) -> None:
+        """Let whoever waits in `take` look up."""
+        with self._condition:
+            self._condition.notify_all()
 
     def report(self, job: Job, stage: Stage, details: Mapping[str, Any] | None = None) -> None:
         """Tell how far a job has come."""

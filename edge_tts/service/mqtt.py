@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as paho
+from paho.mqtt import MQTTException
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -117,8 +118,11 @@ class MqttLink(Part):
 
     def _run_loop(self) -> None:
         """Serve the connection until it breaks or is closed; ends at the first loop that reports either."""
-        while self._client.loop(timeout=1.0) == MQTTErrorCode.MQTT_ERR_SUCCESS:
-            pass
+        try:
+            while self._client.loop(timeout=1.0) == MQTTErrorCode.MQTT_ERR_SUCCESS:
+                pass
+        except MQTTException as garbage:
+            log.warning("what the broker sent is not MQTT %s: %s", self._config.protocol, garbage)
 
     def _next_delay_s(self) -> float:
         """Doubling from the configured minimum to the maximum, each drawn from its upper half so that a house full of
@@ -200,8 +204,11 @@ def _expiry(message: paho.MQTTMessage) -> float | None:
 
 
 def _reply_to(message: paho.MQTTMessage) -> ReplyTo | None:
-    topic = getattr(message.properties, "ResponseTopic", None)
-    return None if topic is None else ReplyTo(topic, getattr(message.properties, "CorrelationData", None))
+    """Where the sender wants its reports; None where it names no topic that can be published to."""
+    topic = getattr(message.properties, "ResponseTopic", "")
+    if not topic or "#" in topic or "+" in topic:
+        return None
+    return ReplyTo(topic, getattr(message.properties, "CorrelationData", None))
 
 
 def _password(config: MqttConfig) -> str | None:

@@ -61,6 +61,10 @@ class Worker(Part):
         self._pulse = pulse
         self._clock = clock
 
+    def wake(self) -> None:
+        """See `Part.wake`."""
+        self._jobs.wake()
+
     def work(self) -> None:
         """Load, then serve the line until asked to stop."""
         with self._load() as speaker:

@@ -43,7 +43,7 @@ def test_a_path_that_cannot_be_written_is_an_audio_error(tmp_path: Path) -> None
 
 def test_a_full_disk_is_an_audio_error() -> None:
     """A write that the disk refuses ends the job, not the process."""
-    with pytest.raises(AudioError, match="cannot be written"):
+    with pytest.raises(AudioError, match=r"/dev/full: cannot be written \(No space left"):
         WavFile(path=Path("/dev/full"), sample_rate=32000)
 
 

@@ -247,6 +247,14 @@ def test_reports_also_go_to_the_response_topic(furnish: Furnish) -> None:
         assert house.ear.wait_replies(5)[4][0]["stage"] == "failed"
 
 
+def test_a_response_topic_that_cannot_be_published_to_is_ignored(furnish: Furnish) -> None:
+    """A response topic with a wildcard, which paho refuses to publish to, costs the sender its replies and no more."""
+    with furnish() as house:
+        house.ear.publish("say", {"id": "a", "text": "hi"}, ResponseTopic="answers/#")
+        house.ear.publish("say", {"id": "b", "text": "hi"})
+        house.ear.wait_event(id="b", stage="done")
+
+
 def test_an_expired_request_is_reported_and_not_spoken(furnish: Furnish) -> None:
     """A request that waited beyond its ttl_s ends as expired."""
     with furnish() as house:

@@ -1,0 +1,129 @@
+"""The desk: what it hands on, what it refuses, and which second deliveries it recognises. No broker needed."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from fakes import FakeClock, FakeLoudspeaker, Notes
+
+from edge_tts.service.board import Board, ReplyTo, State
+from edge_tts.service.desk import Desk, Message, Rules
+from edge_tts.service.jobs import JobQueue
+from edge_tts.service.player import Player
+from edge_tts.values import Sampling, SpeakRequest
+
+
+class Counter:
+    """A desk whose line nobody serves."""
+
+    def __init__(self, capacity: int = 8) -> None:
+        self.clock, self.notes = FakeClock(), Notes()
+        self.board = Board(state=State())
+        self.board.listen(self.notes)
+        self.jobs = JobQueue(capacity=capacity, report=self.board.report, changed=lambda *_: None, clock=self.clock)
+        player = Player(
+            open_loudspeaker=FakeLoudspeaker,
+            first_audio=lambda job: None,
+            clock=self.clock,
+            pulse=lambda: None,
+            fatal=lambda *_: None,
+        )
+        numbers = itertools.count(1)
+        self.desk = Desk(
+            rules=Rules(voices=("hum", "buzz"), sampling=Sampling(top_k=7), text_chars=100, payload_bytes=1000),
+            voice="hum",
+            jobs=self.jobs,
+            player=player,
+            board=self.board,
+            clock=self.clock,
+            new_id=lambda: f"auto{next(numbers)}",
+        )
+
+    def handle(self, payload: bytes, **facts: object) -> None:
+        self.desk.handle(Message("say", payload, **facts))  # type: ignore[arg-type]  # fields of Message
+
+    def request(self) -> SpeakRequest:
+        job = self.jobs.take(0)
+        assert job is not None
+        assert isinstance(job.request, SpeakRequest)
+        return job.request
+
+    def failures(self) -> list[str]:
+        return [report.details["message"] for report, _ in self.notes.reports if report.stage == "failed"]
+
+
+def test_bare_text_takes_every_default() -> None:
+    """Voice, sampling and id come from the appliance when the message does not say."""
+    counter = Counter()
+    counter.handle(b"hello")
+    assert counter.request() == SpeakRequest("hello", "auto1", "hum", sampling=Sampling(top_k=7))
+
+
+def test_the_shorter_lifetime_counts() -> None:
+    """Of the message's ttl_s and MQTT's own expiry the shorter one sets the deadline."""
+    counter = Counter()
+    counter.handle(b'{"text": "a", "ttl_s": 5}', expires_in_s=3.0)
+    assert counter.request().expires_at == counter.clock.now + 3
+    counter.handle(b'{"text": "b", "ttl_s": 2}', expires_in_s=3.0)
+    job = counter.jobs.take(0)
+    assert job is not None
+    assert job.request.expires_at == counter.clock.now + 2
+
+
+def test_a_second_delivery_without_id_is_known_by_the_brokers_mark() -> None:
+    """The same text twice is spoken twice, unless the broker says that it sends the same message again."""
+    counter = Counter()
+    counter.handle(b"ding", number=1)
+    counter.handle(b"ding", number=2)
+    counter.handle(b"ding", number=2, redelivered=True)
+    counter.handle(b"ding", number=3, redelivered=True)  # the first we hear of it: the first delivery was lost
+    assert [report.id for report, _ in counter.notes.reports] == ["auto1", "auto2", "auto3"]
+
+
+def test_a_refused_id_may_be_tried_again() -> None:
+    """An id that did not get into the full line is not taken for a duplicate later."""
+    counter = Counter(capacity=1)
+    counter.handle(b'{"text": "a", "id": "a"}')
+    counter.handle(b'{"text": "b", "id": "b"}', reply_to=ReplyTo("there"))
+    assert counter.notes.stages("b") == ["failed"]
+    counter.jobs.stop("a")
+    counter.handle(b'{"text": "b", "id": "b"}')
+    assert counter.notes.stages("b") == ["failed", "accepted"]
+    assert [reply for report, reply in counter.notes.reports if report.id == "b"] == [ReplyTo("there"), None]
+
+
+def test_a_wrong_message_cannot_end_the_replies_of_another() -> None:
+    """A bad payload that claims the id of a request in line does not take its reply address away."""
+    counter = Counter()
+    counter.handle(b'{"text": "a", "id": "a"}', reply_to=ReplyTo("mine"))
+    counter.handle(b'{"txt": "a", "id": "a"}')
+    counter.jobs.stop("a")
+    assert [reply for _, reply in counter.notes.reports] == [ReplyTo("mine"), None, ReplyTo("mine")]
+
+
+@pytest.mark.parametrize("command", ["enrol", "say/it", ""])
+def test_a_command_that_does_not_exist_is_refused(command: str) -> None:
+    """A topic that another version subscribed to in the same session gets a report, not a crash."""
+    counter = Counter()
+    counter.desk.handle(Message(command, b""))
+    [message] = counter.failures()
+    assert f"no command '{command}'" in message
+
+
+def test_nothing_is_read_of_a_payload_that_is_too_long() -> None:
+    """Beyond the limit a payload is refused by its length alone."""
+    counter = Counter()
+    counter.handle(b'{"text": "' + b"x" * 2000 + b'"}')
+    assert counter.failures() == ["say: the payload has 2012 bytes; limits.payload_bytes is 1000"]
+
+
+def test_ids_are_forgotten_in_time() -> None:
+    """Only so many ids are remembered, so that the memory of them is bounded."""
+    counter = Counter(capacity=5000)
+    for number in range(1100):
+        counter.handle(b'{"text": "a", "id": "%d"}' % number)
+    counter.handle(b'{"text": "a", "id": "1099"}')
+    counter.handle(b'{"text": "a", "id": "0"}')
+    assert counter.notes.stages("1099") == ["accepted"]
+    assert counter.notes.stages("0") == ["accepted", "accepted"]
