@@ -1,0 +1,56 @@
+"""Enrolled voices for tests: real FLAC files, stores on disk, clocks that tell any time one likes."""
+
+from __future__ import annotations
+
+import functools
+import io
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from edge_tts.store.voice_format import Consent, Quality, sha256
+from edge_tts.store.voice_store import NewVoice, VoiceStore
+
+
+@functools.cache
+def flac(seed: int, seconds: float = 0.2) -> bytes:
+    """Noise as a FLAC file, another one for each seed."""
+    noise = np.random.default_rng(seed).uniform(-0.1, 0.1, int(seconds * 16000))
+    file = io.BytesIO()
+    soundfile.write(file, noise, 16000, format="FLAC", subtype="PCM_16")
+    return file.getvalue()
+
+
+def new_voice(
+    seed: int = 1, *, owner: str = "anna", name: str = "Anna", consent: bool = True, takes: int = 1
+) -> NewVoice:
+    """A voice about to be enrolled."""
+    recordings = [flac(seed + 1000 * take) for take in range(takes)]
+    statement = f"I agree that this device may speak with my voice. {name}"
+    agreed = Consent(
+        statement=statement, language="en", audio_sha256=sha256(recordings[0]), time=1_700_000_000, device="kitchen"
+    )
+    return NewVoice(
+        owner=owner,
+        name=name,
+        language="en",
+        transcript=statement,
+        recordings=recordings,
+        consent=agreed if consent else None,
+        quality=Quality(measures={"snr_db": 31.5, "clipped": False}),
+    )
+
+
+def open_store(
+    directory: Path, *, device: str = "kitchen", now: float = 1_700_000_000.0, consent: bool = True
+) -> VoiceStore:
+    """A store as the daemon opens it, its clock stopped at `now`."""
+    store = VoiceStore(directory=directory, device=device, clock=lambda: now, require_consent=consent)
+    store.recover()
+    return store
+
+
+def contents(store: VoiceStore) -> dict[tuple[str, str], str]:
+    """(owner, id) -> name of every voice that is there and whole."""
+    return {(voice.ref.owner, voice.ref.id): voice.name for voice in store.shelf(thorough=True).voices}

@@ -1,0 +1,321 @@
+"""Enrolled voices on disk: what is kept, what is refused, and what a power cut leaves."""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from enrolled import contents, flac, new_voice, open_store
+from model_sets import CONDITIONING, SIZES, write_model_set
+from power_cut import cut_everywhere
+
+from edge_tts.errors import UnknownVoiceError, VoiceError
+from edge_tts.store.audit import AuditLog
+from edge_tts.store.models import read_model_set
+from edge_tts.store.voice_features import FeatureShelf, fingerprint
+from edge_tts.store.voice_format import VoiceRef, flac_seconds, sha256, voice_id
+from edge_tts.store.voice_store import VoiceStore
+from edge_tts.values import ModelSet, Voice
+
+
+def audit(store: VoiceStore) -> list[str]:
+    """The events in the log."""
+    return [line["event"] for line in AuditLog(path=store.directory / "audit.log", clock=lambda: 0).lines()]
+
+
+def test_a_voice_comes_back_as_it_was_enrolled(tmp_path: Path) -> None:
+    """Audio, transcript, consent and quality are read back bit by bit after a restart, under the hash of the card."""
+    new = new_voice(takes=2)
+    stored = open_store(tmp_path).add(new)
+    again = open_store(tmp_path).get(stored.ref)
+    files = open_store(tmp_path).files(again)
+    assert [files[name] for name in again.card.recordings] == new.recordings
+    assert json.loads(files["consent.json"])["statement"] == new.transcript == again.card.transcript
+    assert voice_id((again.folder / "voice.json").read_bytes()) == again.ref.id == again.folder.name
+    assert again.name == "Anna"
+    assert again.folder.parent.name == "anna"
+
+
+def test_nobody_else_may_read_a_voice(tmp_path: Path) -> None:
+    """Folders are open to the owner of the process alone."""
+    voice = open_store(tmp_path / "voices").add(new_voice())
+    for path in (tmp_path / "voices", voice.folder.parent, voice.folder):
+        assert path.stat().st_mode & 0o077 == 0
+
+
+def test_owners_are_kept_apart(tmp_path: Path) -> None:
+    """The same name may be used by two owners; asked without an owner, it is ambiguous and both ids are told."""
+    store = open_store(tmp_path)
+    first, second = store.add(new_voice(1, owner="anna")), store.add(new_voice(2, owner="bert"))
+    assert store.find("Anna", owner="bert") == second
+    assert store.find(first.ref.id[:8]) == first
+    with pytest.raises(UnknownVoiceError, match=second.ref.id):
+        store.find("Anna")
+    with pytest.raises(UnknownVoiceError, match="did you mean 'Anna'"):
+        store.find("Ana")
+
+
+@pytest.mark.parametrize("owner", ["", "..", "a/b", "Anna", ".deleted", "a" * 65, "a\n"])
+def test_an_owner_that_is_no_folder_name_is_refused(tmp_path: Path, owner: str) -> None:
+    """Nothing is stored outside the owner's folder, whatever the owner is called."""
+    with pytest.raises(VoiceError, match="owner"):
+        open_store(tmp_path).add(new_voice(owner=owner))
+    assert not contents(open_store(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["", " Anna", "An\nna", "x" * 81, "\u202eannA"])
+def test_a_name_that_cannot_be_shown_is_refused(tmp_path: Path, name: str) -> None:
+    """Neither at enrolment nor at a rename."""
+    store = open_store(tmp_path)
+    voice = store.add(new_voice())
+    with pytest.raises(VoiceError, match="name"):
+        store.rename(voice.ref, name)
+    with pytest.raises(VoiceError, match="name"):
+        store.add(replace(new_voice(2), name=name))
+
+
+def test_a_voice_without_consent_is_refused(tmp_path: Path) -> None:
+    """Unless the configuration allows it; a consent about another recording is none."""
+    with pytest.raises(VoiceError, match="consent"):
+        open_store(tmp_path).add(new_voice(consent=False))
+    assert open_store(tmp_path, consent=False).add(new_voice(consent=False)).card.recordings
+    with pytest.raises(VoiceError, match="not part of the voice"):
+        open_store(tmp_path).add(replace(new_voice(1), consent=new_voice(2).consent))
+
+
+def test_what_is_not_flac_is_refused(tmp_path: Path) -> None:
+    """A recording is a FLAC file with a length; the length is read from its header."""
+    assert flac_seconds(flac(1, 0.5), what="x") == pytest.approx(0.5)
+    for data in (b"", b"RIFF" + bytes(100), flac(1)[:41], b"fLaC" + bytes(60)):
+        with pytest.raises(VoiceError, match="FLAC"):
+            flac_seconds(data, what="x")
+    odd = replace(new_voice(), recordings=[b"RIFF" + bytes(100)], consent=None)
+    with pytest.raises(VoiceError, match=r"reference\.flac: is not a FLAC file"):
+        open_store(tmp_path, consent=False).add(odd)
+
+
+def test_a_rename_lasts_and_changes_nothing_else(tmp_path: Path) -> None:
+    """The id and the immutable files stay; each rename counts one further."""
+    store = open_store(tmp_path)
+    voice = store.add(new_voice())
+    before = (voice.folder / "voice.json").read_bytes()
+    assert store.rename(voice.ref, "安娜").name == "安娜"
+    renamed = open_store(tmp_path).rename(voice.ref, "Mum")
+    assert (renamed.name, renamed.title.counter, renamed.ref) == ("Mum", 2, voice.ref)
+    assert (voice.folder / "voice.json").read_bytes() == before
+
+
+def test_a_damaged_file_is_never_used(tmp_path: Path) -> None:
+    """A flipped bit in the recording or the card is told, the other voices still serve."""
+    store = open_store(tmp_path)
+    bad_card, bad_audio, good = (store.add(new_voice(seed, name=f"V{seed}")) for seed in (1, 2, 3))
+    for path in (bad_card.folder / "voice.json", bad_audio.folder / "reference.flac"):
+        data = bytearray(path.read_bytes())
+        data[30] ^= 1
+        path.write_bytes(data)
+    shelf = store.shelf(thorough=True)
+    assert [voice.ref for voice in shelf.voices] == [good.ref]
+    assert {ref for ref, _ in shelf.damaged} == {bad_card.ref, bad_audio.ref}
+    with pytest.raises(VoiceError, match="damaged"):
+        store.read(bad_audio, "reference.flac")
+    store.delete(bad_card.ref)
+    assert not bad_card.folder.exists()
+
+
+def test_a_deleted_voice_is_gone_for_good(tmp_path: Path) -> None:
+    """Audio, features and the owner's empty folder go; a tombstone and one audit line without names stay."""
+    store = open_store(tmp_path)
+    voice = store.add(new_voice())
+    (voice.folder / "features").mkdir()
+    (voice.folder / "features" / "x.npz").write_bytes(b"derived")
+    kept = (voice.folder / "voice.json").read_bytes(), store.files(voice)
+    store.delete(voice.ref)
+    left = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert sorted(path.name for path in left) == [".lock", f"{voice.ref.id}.json", "audit.log"]
+    assert not (tmp_path / "anna").exists()
+    assert audit(store) == ["enrolled", "deleted"]
+    assert "Anna" not in (tmp_path / "audit.log").read_text()
+    with pytest.raises(UnknownVoiceError):
+        store.get(voice.ref)
+    with pytest.raises(UnknownVoiceError):
+        store.delete(voice.ref)
+    with pytest.raises(VoiceError, match="stays deleted"):
+        store.accept(voice.ref, *kept, event="imported")
+
+
+def test_a_rotten_tombstone_is_written_anew(tmp_path: Path) -> None:
+    """The deletion holds although its record has become unreadable, and other devices can read of it again."""
+    store = open_store(tmp_path)
+    voice = store.add(new_voice())
+    store.delete(voice.ref)
+    (tmp_path / ".deleted" / "anna" / f"{voice.ref.id}.json").write_bytes(b"\0\0")
+    stone = open_store(tmp_path).tombstones()[voice.ref]
+    assert json.loads(stone)["voice"] == voice.ref.id
+
+
+def test_two_threads_may_change_the_store(tmp_path: Path) -> None:
+    """Renames from two threads at once all count: none overwrites another unseen."""
+    stores = [open_store(tmp_path), open_store(tmp_path)]
+    voice = stores[0].add(new_voice())
+    threads = [
+        threading.Thread(target=lambda s=store: [s.rename(voice.ref, f"N{n}") for n in range(10)]) for store in stores
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert stores[0].get(voice.ref).title.counter == 20
+
+
+def test_the_disk_s_refusal_is_told_by_name(tmp_path: Path) -> None:
+    """A folder that cannot be made is a VoiceError that names it."""
+    (tmp_path / "voices").write_text("a file where the folder should be")
+    with pytest.raises(VoiceError, match="voices"):
+        open_store(tmp_path / "voices")
+
+
+def test_power_cut_while_enrolling(tmp_path: Path) -> None:
+    """Whenever the power goes, after a restart the voice is there whole or not at all, and no rubbish is left."""
+
+    def check(root: Path, done: bool) -> None:
+        store = open_store(root)
+        shelf = store.shelf(thorough=True)
+        assert not shelf.damaged
+        assert len(shelf.voices) in ((1,) if done else (0, 1))
+        assert not any((root / ".staging").glob("*"))
+        assert audit(store) == ["enrolled"] or not done
+        store.add(new_voice())
+        assert len(contents(store)) == 1
+
+    def work(root: Path) -> None:
+        open_store(root).add(new_voice())
+
+    assert cut_everywhere(tmp_path, start=lambda root: None, work=work, check=check) > 10
+
+
+def test_power_cut_while_renaming(tmp_path: Path) -> None:
+    """The old name or the new one, never none."""
+
+    def start(root: Path) -> None:
+        open_store(root).add(new_voice())
+
+    def work(root: Path) -> None:
+        store = open_store(root)
+        store.rename(store.find("Anna").ref, "Mum")
+
+    def check(root: Path, done: bool) -> None:
+        assert list(contents(open_store(root)).values()) in ([["Mum"]] if done else [["Anna"], ["Mum"]])
+        assert not list(root.rglob(".*.json.*"))
+
+    assert cut_everywhere(tmp_path, start=start, work=work, check=check) > 5
+
+
+def test_power_cut_while_deleting(tmp_path: Path) -> None:
+    """The voice is whole, or it is gone with all its files and exactly one audit line; never half, never back again."""
+
+    def start(root: Path) -> None:
+        store = open_store(root)
+        store.add(new_voice(1))
+        store.add(new_voice(2, name="Bert"))
+
+    def work(root: Path) -> None:
+        store = open_store(root)
+        store.delete(store.find("Anna").ref)
+
+    def check(root: Path, done: bool) -> None:
+        store = open_store(root)
+        names = sorted(contents(store).values())
+        assert names in ([["Bert"]] if done else [["Anna", "Bert"], ["Bert"]])
+        assert audit(store).count("deleted") == len(store.tombstones()) == 2 - len(names)
+        assert len(list(root.rglob("*.flac"))) == len(names)
+
+    assert cut_everywhere(tmp_path, start=start, work=work, check=check) > 8
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> ModelSet:
+    """A model set without networks."""
+    return read_model_set(write_model_set(tmp_path / "model"))
+
+
+def derived(voice_id: str) -> Voice:
+    """What an encoder might have made."""
+    return Voice(
+        id=voice_id,
+        name="Anna",
+        language="en",
+        prompt_tokens=np.array([5, 6, 7]),
+        prompt_phoneme_ids=np.array([1, 2]),
+        prompt_bert=np.full((2, SIZES["bert_width"]), 0.5, np.float32),
+        conditioning=np.ones((1, CONDITIONING, 1), np.float32),
+    )
+
+
+def test_features_are_kept_per_model_set(tmp_path: Path, model: ModelSet) -> None:
+    """After a change of the model set the voice is on the list of those to encode, and the old set still serves."""
+    store = open_store(tmp_path / "voices")
+    voice = store.add(new_voice())
+    old, new = FeatureShelf(store=store, model=model), FeatureShelf(store=store, model=replace(model, files={"a": "b"}))
+    assert [v.ref for v in old.missing()] == [voice.ref]
+    old.save(voice, derived(voice.ref.id))
+    assert old.missing() == []
+    assert [v.ref for v in new.missing()] == [voice.ref]
+    store.rename(voice.ref, "Mum")
+    loaded = old.load(store.get(voice.ref))
+    assert loaded is not None
+    assert loaded.name == "Mum"
+    np.testing.assert_array_equal(loaded.prompt_bert, derived("x").prompt_bert)
+    assert new.load(voice) is None
+    new.save(voice, derived(voice.ref.id))
+    new.drop_others()
+    assert old.load(voice) is None
+    assert new.load(voice) is not None
+
+
+def test_the_fingerprint_follows_the_networks_alone(model: ModelSet) -> None:
+    """Another built-in voice changes nothing; another network does."""
+    assert fingerprint(model) == fingerprint(replace(model, files={**model.files, "voices/x/voice.json": "0"}))
+    assert fingerprint(model) != fingerprint(replace(model, files={**model.files, "wave.onnx": "0"}))
+
+
+def test_features_with_a_pickle_are_refused_unread(tmp_path: Path, model: ModelSet) -> None:
+    """An array of objects in the feature file is not unpickled: the voice counts as one to encode again."""
+    store = open_store(tmp_path / "voices")
+    voice = store.add(new_voice())
+    shelf = FeatureShelf(store=store, model=model)
+    shelf.save(voice, derived(voice.ref.id))
+    path = next(voice.folder.glob("features/*.npz"))
+
+    class Bomb:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return Path.touch, (tmp_path / "executed",)  # type: ignore[return-value]
+
+    np.savez(path, prompt_tokens=np.array([Bomb()], dtype=object))
+    with pytest.raises(VoiceError, match="pickle"):
+        shelf.load(voice)
+    assert [v.ref for v in shelf.missing()] == [voice.ref]
+    assert not (tmp_path / "executed").exists()
+
+
+def test_features_of_a_voice_that_was_deleted_meanwhile_are_not_kept(tmp_path: Path, model: ModelSet) -> None:
+    """The encoder was still at work when the voice was deleted: nothing of it comes back."""
+    store = open_store(tmp_path / "voices")
+    voice = store.add(new_voice())
+    store.delete(voice.ref)
+    with pytest.raises(UnknownVoiceError):
+        FeatureShelf(store=store, model=model).save(voice, derived(voice.ref.id))
+    assert not voice.folder.exists()
+
+
+def test_a_card_is_only_its_own_voice_s(tmp_path: Path) -> None:
+    """A card under another id or owner is refused: the id is the hash, and the owner is in it."""
+    store = open_store(tmp_path)
+    voice = store.add(new_voice())
+    card, files = store.card_bytes(voice), store.files(voice)
+    for ref in (VoiceRef("anna", sha256(b"x")[:32]), VoiceRef("bert", voice.ref.id)):
+        with pytest.raises(VoiceError, match="not the card"):
+            store.accept(ref, card, files, event="imported")
