@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from edge_tts.text.chinese_numbers import cardinal
 
 _COMPATIBLE = re.compile(
-    "[\uff10-\uff19\uff21-\uff3a\uff41-\uff5a％＋＝＄￡￥＃＆＠／＜＞\u2103\u2109\u2116\u2126\u212a\u212b\u3371-\u33df"
+    "[\u00b5\uff10-\uff19\uff21-\uff3a\uff41-\uff5a％＋＝＄￡￥＃＆＠／＜＞\u2103\u2109\u2116\u2126\u212a\u212b\u2080-\u2089\u3371-\u33df"
     "\u2f00-\u2fdf\uf900-\ufaff\U0001d400-\U0001d7ff]"
 )
 """Forms that stand for plain characters: full-width, letter-like, squared units, fractions, radicals, mathematical."""
@@ -32,10 +32,10 @@ _GREEK = dict(
     )
 )
 _SYMBOLS = {
-    "+": "加", "×": "乘", "µ": "μ", "÷": "除以", "=": "等于", "±": "正负",
+    "+": "加", "×": "乘", "÷": "除以", "=": "等于", "±": "正负",
     "≈": "约等于", "≠": "不等于", "≥": "大于等于", "≤": "小于等于",
     "%": "百分号", "‰": "千分号", "°": "度", "℃": "度", "&": "和", "∞": "无穷大", "√": "根号", "∶": "比",
-    "²": "的二次方", "³": "的三次方", "¹": "的一次方", "€": "欧元", "£": "英镑", "¥": "元",
+    "€": "欧元", "£": "英镑", "¥": "元",
     "〇": "零", "の": "的", "𠮷": "吉",
 }  # fmt: skip
 _NAMES = _SYMBOLS | _GREEK | {letter.upper(): name for letter, name in _GREEK.items()} | {"嗯": "恩", "呣": "母"}
@@ -58,7 +58,7 @@ _NUMERAL = re.compile(
     r"[\u2460-\u2473\u2474-\u2487\u2488-\u249b\u2160-\u216b\u2170-\u217b\u3220-\u3229\u3280-\u3289\u24ea\u2776-\u277f]"
 )
 _RARE = re.compile("[\u3400-\u4dff\u9fa6-\u9fff\U00020000-\U000323af]")
-_AMBIGUOUS = re.compile("乾(?![隆坤])|瞭(?=解)|(?<=明)瞭|(?<![名专原巨论编卓昭土拙显合译])著(?![名作者书述称])")
+_AMBIGUOUS = re.compile("乾(?![隆坤])|瞭(?=解)|(?<=明)瞭|(?<![名专原巨论编卓昭土拙显合译])著(?![名作者述称]|书立)")
 _BY_NEIGHBOUR = {"乾": "干", "瞭": "了", "著": "着"}
 _REPEATED = re.compile("(.)々")
 

@@ -30,6 +30,8 @@ class NeutralTones:
     def apply(self, word: Word, parts: Sequence[str], readings: list[str]) -> None:
         """Sets tone 5 in `readings` (one per character of the word) where the syllable is light."""
         text, tag = word
+        if text[-1] == "子" and text in self._full:
+            readings[-1] = "zi3"
         for i in self._light_syllables(text, tag):
             _lighten(readings, i)
         end = 0

@@ -7,6 +7,7 @@ spoken by the step of its own kind.
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from edge_tts.text.chinese_dates import TO
 from edge_tts.text.chinese_numbers import Match, Step, cardinal, counted, number, step
@@ -52,7 +53,10 @@ def quantities(measure: str) -> tuple[Step, ...]:
         step(rf"{START}({N})([万亿]?)([$€£])", lambda m: number(m[1]) + m[2] + _CURRENCIES[m[3]]),
         step(rf"(?:华氏)?(-?){START}({N})({_DEGREE})", _temperature),
         step(rf"((?<=[0-9])(?:{measure})|元|千克|公斤|公里)/(?=[\u4e00-\u9fa5])", lambda m: m[1] + "每"),
-        step(r"(?<![0-9/])([0-9]{1,24})/([0-9]{1,24})(?![0-9/])", lambda m: f"{cardinal(m[2])}分之{cardinal(m[1])}"),
+        step(
+            rf"((?<![0-9A-Za-z])-)?(?:{START}([0-9]{{1,8}})\x00)?(?<![0-9/])([0-9]{{1,24}})/([0-9]{{1,24}})(?![0-9/])",
+            _fraction,
+        ),
         step(rf"((?<![0-9A-Za-z])-)?{START}({N})([%‰])", _share),
     )
 
@@ -65,8 +69,13 @@ def _sums() -> tuple[Step, ...]:
         ),
         step(rf"{START}{N}(?:[-+×÷*/]{N}){{1,20}}(?==|等于)|{START}{N}(?:[+×÷*]{N}){{1,20}}", _sum),
         step(rf"=(-?)({N})", lambda m: "等于" + ("负" if m[1] else "") + number(m[2])),
-        step(r"\^(-?)([0-9]{1,4})", lambda m: f"的{'负' if m[1] else ''}{cardinal(m[2])}次方"),
+        step(r"(?:\^(-)?|(?=[⁻⁰¹²³⁴-⁹])(⁻)?)([0-9⁰¹²³⁴-⁹]{1,4})", _power),
     )
+
+
+def _power(found: Match) -> str:
+    exponent = unicodedata.normalize("NFKC", found[3])
+    return f"的{'负' if found[1] or found[2] else ''}{cardinal(exponent)}次方"
 
 
 def _sum(found: Match) -> str:
@@ -91,6 +100,12 @@ def _per(found: Match) -> str:
     if found[1]:
         return unit_name(found[1]) or found[1]
     return "每" + (unit_name(found[2]) or found[2])
+
+
+def _fraction(found: Match) -> str:
+    """A fraction; a whole number before it, which a blank kept apart, is joined with 又."""
+    sign, whole = "负" if found[1] else "", f"{cardinal(found[2])}又" if found[2] else ""
+    return f"{sign}{whole}{cardinal(found[4])}分之{cardinal(found[3])}"
 
 
 def _share(found: Match) -> str:
