@@ -175,6 +175,34 @@ class Graph:
         return full
 
 
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node of a written graph."""
+
+    kind: str
+    inputs: tuple[str, ...]
+    """Names of values."""
+
+
+def expose(source: Path, out: Path) -> dict[str, Node]:
+    """Write the graph `source` again with every float value inside it as an output, to measure ranges with.
+
+    `out` lies in the same folder, so that external weights are found. Returns all nodes by the name of their value.
+    """
+    model = onnx.load(str(source), load_external_data=False)
+    inferred = onnx.shape_inference.infer_shapes(model)
+    for value in inferred.graph.value_info:
+        if value.type.tensor_type.elem_type in (TensorProto.FLOAT, TensorProto.FLOAT16):
+            model.graph.output.append(value)
+    out.write_bytes(model.SerializeToString())
+    return {node.output[0]: Node(node.op_type, tuple(node.input)) for node in model.graph.node}
+
+
+def node_of(value: str) -> str:
+    """The name of the node that gives a value of a written graph: what `Graph` takes as an island."""
+    return value.removesuffix(":0")
+
+
 def _tensor(name: str, array: Array, sink: Any) -> onnx.TensorProto:
     """The tensor of an initializer; with a data file a weight goes there and the tensor points to it.
 

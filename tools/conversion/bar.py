@@ -25,11 +25,11 @@ _WIDTH = 30
 class Bar:
     """One line on a terminal, redrawn; one line per graph elsewhere."""
 
-    def __init__(self, out: TextIO, sources: Sources) -> None:
+    def __init__(self, out: TextIO, sources: Sources, *, rounds: int = 1) -> None:
         self._out = out
         given = ((sources.hubert, _HUBERT), (sources.bert, _BERT), (sources.eres2net, _ERES2NET))
         self._shares = _ALWAYS | {graph: share for path, part in given if path for graph, share in part.items()}
-        self._total = sum(self._shares.values())
+        self._total = rounds * sum(self._shares.values())
         self._done = 0
         self._current = 0
 

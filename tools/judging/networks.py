@@ -10,15 +10,17 @@ from typing import Any
 from edge_tts.convert.networks import GraphWriter
 from edge_tts.engine import Engine, load_engine
 from edge_tts.values import ModelSizes
+from tools.conversion.ranges import islands_of, measure
 
 from .folder import GoldenFolder
+from .table import Precision
 
 
 class Networks:
     """Checkpoints, graphs and engines below `work`. What is there is used again. Closing frees the engines."""
 
-    def __init__(self, *, folder: GoldenFolder, work: Path, threads: int = 0) -> None:
-        self._folder, self._work, self._threads = folder, work, threads
+    def __init__(self, *, folder: GoldenFolder, work: Path, precision: Precision = "fp32", threads: int = 0) -> None:
+        self._folder, self._work, self._precision, self._threads = folder, work, precision, threads
         self._stack = ExitStack()
         self._facts: dict[str, dict[str, Any]] = {}
         self._engines: dict[tuple[str, str], Engine] = {}
@@ -28,7 +30,7 @@ class Networks:
         key = (model, graph)
         if key not in self._engines:
             self.facts(model)
-            engine = load_engine(self._work / model / f"{graph}.onnx", threads=self._threads)
+            engine = load_engine(self._folder_of(model) / f"{graph}.onnx", threads=self._threads)
             self._stack.callback(engine.close)
             self._engines[key] = engine
         return self._engines[key]
@@ -45,15 +47,21 @@ class Networks:
             checkpoint = self._work / f"{model}.checkpoint"
             if not checkpoint.exists():
                 self._folder.write_checkpoint(model, checkpoint)
-            graphs = self._work / model
+            graphs = self._folder_of(model)
             graphs.mkdir(exist_ok=True)
             self._facts[model] = self._convert(model, checkpoint, GraphWriter(graphs))
+            if self._precision == "fp16":
+                islands = islands_of(measure(graphs, threads=self._threads))
+                self._convert(model, checkpoint, GraphWriter(graphs, half=True, islands=islands))
         return self._facts[model]
 
     def close(self) -> None:
         """Free all engines."""
         self._engines.clear()
         self._stack.close()
+
+    def _folder_of(self, model: str) -> Path:
+        return self._work / f"{model}.{self._precision}"
 
     def _convert(self, model: str, checkpoint: Path, writer: GraphWriter) -> dict[str, Any]:
         simple = {"t2s": writer.gpt, "hubert": writer.ssl, "bert": writer.bert, "eres2netv2": writer.speaker}

@@ -106,6 +106,10 @@ class Table:
                 return
             self._add(Row(part, array, measure, _MEASURES[measure](got, want), tolerance))
 
+    def judge(self, part: str, array: str, measure: str, error: float, tolerance: float) -> None:
+        """Judge a number that was measured elsewhere."""
+        self._add(Row(part, array, measure, error, tolerance))
+
     def fail(self, part: str, array: str, note: str) -> None:
         """Something could not be computed at all."""
         self._add(Row(part, array, "-", None, 0.0, note))

@@ -1,0 +1,139 @@
+"""Measures how large the values inside float32 graphs become, and decides which nodes float16 cannot hold.
+
+A node becomes a float32 island when something it gives, or a sum that it forms inside, comes within a factor of eight
+of float16's largest number. Nothing is decided by the kind of network. The sums are those of a mean and of an instance
+norm's variance over time; a LayerNormalization forms its own in float32 by the operator's definition.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_tts.convert.builder import Node, expose, node_of
+from edge_tts.engine import Engine, TensorSpec, load_engine
+
+from .chain import Array, Chain, Feeds
+
+HALF_LARGEST = 65504.0
+HEADROOM = 8.0
+LIMIT = HALF_LARGEST / HEADROOM
+_LISTED = 5
+
+
+# What a node adds up before it divides by the number of elements: over time, its input's last axis.
+_SUMS: dict[str, Callable[[Array], Array]] = {
+    "ReduceMean": lambda x: np.abs(x).sum(axis=-1),
+    "InstanceNormalization": lambda x: np.square(x).sum(axis=-1),
+}
+
+
+@dataclass(slots=True)
+class Ranges:
+    """Largest absolute number per value of one graph, and per node the largest sum that it forms inside."""
+
+    nodes: Mapping[str, Node]
+    values: dict[str, float] = field(default_factory=dict)
+    sums: dict[str, float] = field(default_factory=dict)
+
+    def see(self, arrays: Mapping[str, Array]) -> None:
+        """Take note of what one run took and gave."""
+        for value, array in arrays.items():
+            if array.dtype.kind == "f":
+                largest = float(np.abs(array, dtype=np.float64).max(initial=0.0))
+                self.values[value] = max(self.values.get(value, 0.0), largest)
+        for value, node in self.nodes.items():
+            if node.kind in _SUMS and node.inputs[0] in arrays:
+                total = float(_SUMS[node.kind](arrays[node.inputs[0]].astype(np.float64)).max())
+                self.sums[value] = max(self.sums.get(value, 0.0), total)
+
+    @property
+    def largest(self) -> dict[str, float]:
+        """Per node the larger of what it gives and what it adds up."""
+        return {node_of(value): max(seen, self.sums.get(value, 0.0)) for value, seen in self.values.items()}
+
+    @property
+    def islands(self) -> frozenset[str]:
+        """Nodes that float16 cannot hold with headroom: by what they take, give or add up. Not finite is too large."""
+        wide = {value for value, seen in self.values.items() if not seen < LIMIT}
+        wide |= {value for value, total in self.sums.items() if not total < LIMIT}
+        return frozenset(
+            node_of(value)
+            for value, node in self.nodes.items()
+            if value in wide or any(not self.values.get(source, 0.0) < LIMIT for source in node.inputs)
+        )
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """For people: the largest values and the islands."""
+        order = sorted(self.largest.items(), key=lambda item: -item[1])
+        return {
+            "nodes": len(order),
+            "largest": {node: float(f"{largest:.4g}") for node, largest in order[:_LISTED]},
+            "float32_islands": sorted(self.islands),
+        }
+
+
+def measure(folder: Path, *, threads: int = 0) -> dict[str, Ranges]:
+    """Ranges of every float32 graph in `folder`, by file name. Needs room for the values of one graph at a time."""
+    probe = _Probe(folder, threads)
+    names = sorted(path.stem for path in folder.glob("*.onnx"))
+    try:
+        Chain(names, probe.run, probe.inputs).walk()
+    finally:
+        probe.close()
+    return {f"{name}.onnx": ranges for name, ranges in probe.ranges.items()}
+
+
+def islands_of(ranges: Mapping[str, Ranges]) -> dict[str, frozenset[str]]:
+    """What `edge_tts.convert` takes: graph file -> nodes that stay float32."""
+    return {graph: measured.islands for graph, measured in ranges.items()}
+
+
+def write_report(ranges: Mapping[str, Ranges], path: Path) -> None:
+    """The range report of a set as JSON."""
+    graphs = {graph: measured.report for graph, measured in sorted(ranges.items())}
+    text = json.dumps({"limit": LIMIT, "headroom": HEADROOM, "graphs": graphs}, indent=2)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+class _Probe:
+    """Runs graphs with all their inner values exposed; keeps one of them loaded at a time."""
+
+    def __init__(self, folder: Path, threads: int) -> None:
+        self._folder, self._threads = folder, threads
+        self._name = ""
+        self._engine: Engine | None = None
+        self._nodes: dict[str, Node] = {}
+        self.ranges: dict[str, Ranges] = {}
+
+    def run(self, name: str, feeds: Feeds) -> Mapping[str, Array]:
+        """Outputs of the graph; what is inside is only measured."""
+        engine = self._load(name)
+        results = engine.run(dict(feeds))
+        self.ranges.setdefault(name, Ranges(self._nodes)).see({**feeds, **results})
+        return results
+
+    def inputs(self, name: str) -> Mapping[str, TensorSpec]:
+        """What the graph takes."""
+        return self._load(name).inputs
+
+    def close(self) -> None:
+        """Unload what is loaded."""
+        if self._engine is not None:
+            self._engine.close()
+            (self._folder / f"{self._name}.exposed.onnx").unlink()
+            self._engine = None
+
+    def _load(self, name: str) -> Engine:
+        if self._engine is None or name != self._name:
+            self.close()
+            exposed = self._folder / f"{name}.exposed.onnx"
+            self._nodes = expose(self._folder / f"{name}.onnx", exposed)
+            self._engine, self._name = load_engine(exposed, threads=self._threads), name
+        return self._engine
