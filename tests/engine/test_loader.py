@@ -19,6 +19,7 @@ from edge_tts.engine.ort import CPU, OrtEngine
 from edge_tts.engine.plan_cache import Verdict, read_record
 from edge_tts.engine.trt import TrtEngine
 from edge_tts.engine.trt_build import BuildOptions, BuildRequest
+from edge_tts.engine.trt_build import build as build_here
 from edge_tts.errors import ModelError
 
 from .fake_cudart import FakeCudart
@@ -49,6 +50,7 @@ class Here:
         self.device = FakeCudart()
         self.faults = Faults()
         self.version = "10.3"
+        self.in_child = False
         self.builds: list[str] = []
         self.plans = folder / "engines"
         self.graphs = folder / "set"
@@ -59,7 +61,10 @@ class Here:
     def loader(self, execution: Execution = "tensorrt", *, limit_s: float = 60.0, **options: Any) -> EngineLoader:
         def build(request: BuildRequest, **rest: Any) -> BuildCost:
             self.builds.append(request.graph)
-            return build_in_child(request, **rest)
+            if self.in_child:
+                return build_in_child(request, **rest)
+            build_here(request, trt=fake_tensorrt(self.version, None), progress=rest["progress"])
+            return BuildCost(seconds=1.0, peak_memory_mb=0.0)
 
         def opened() -> tuple[Any, Cuda]:
             return fake_tensorrt(self.version, self.device, self.faults), Cuda(self.device)
@@ -69,7 +74,7 @@ class Here:
 
 
 @pytest.fixture
-def here(tmp_path: Path, graphs: Path, child: Callable[..., None]) -> Iterator[Here]:
+def here(tmp_path: Path, graphs: Path) -> Iterator[Here]:
     """A fresh device; at the end nothing that was taken on it is left."""
     place = Here(tmp_path, graphs)
     yield place
@@ -82,8 +87,9 @@ def speaks_on(loader: EngineLoader, path: Path) -> str:
     return next(choice.runs_on for choice in loader.choices if choice.graph == path.stem)
 
 
-def test_an_engine_is_built_once_judged_and_then_used(here: Here) -> None:
-    """The first start builds and asks for a verdict; later starts find both and build nothing."""
+def test_an_engine_is_built_once_judged_and_then_used(here: Here, child: Callable[..., None]) -> None:
+    """The first start builds, in a real child process, and asks for a verdict; later starts find both."""
+    here.in_child = True
     with here.loader() as loader:
         assert loader.prepare([here.wave]) == (here.wave,)
         assert speaks_on(loader, here.wave) == CPU  # an engine that nobody judged does not speak
@@ -117,7 +123,7 @@ def test_a_judged_engine_computes_what_the_graph_says(here: Here) -> None:
 
 
 @pytest.mark.parametrize("change", ["graph", "weights", "options", "version", "gpu"])
-def test_a_changed_key_means_another_engine(here: Here, child: Callable[..., None], change: str) -> None:
+def test_a_changed_key_means_another_engine(here: Here, change: str) -> None:
     """Another graph, weights beside it, options, TensorRT or GPU: the old engine is not found, a new one is built."""
     with here.loader() as loader:
         loader.prepare([here.wave])
@@ -131,7 +137,6 @@ def test_a_changed_key_means_another_engine(here: Here, child: Callable[..., Non
         options = {"optimization_level": 2}
     if change == "version":
         here.version = "10.16"
-        child(version="10.16")
     if change == "gpu":
         here.device.capability = (11, 0)
     with here.loader(**options) as loader:
@@ -157,6 +162,7 @@ def test_a_refused_engine_stays_refused(here: Here) -> None:
 def test_a_failed_build_falls_back(here: Here, child: Callable[..., None], fault: str, words: str) -> None:
     """A build that runs out of memory, dies or hangs leaves ONNX Runtime speaking, a reason, and no half engine."""
     child(fault)
+    here.in_child = True
     with here.loader(limit_s=0.2 if fault == "hang" else 60.0) as loader:
         assert loader.prepare([here.wave]) == ()
         assert speaks_on(loader, here.wave) == CPU

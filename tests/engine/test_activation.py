@@ -1,0 +1,119 @@
+"""An engine speaks only after the golden phrases agreed with ONNX Runtime; the daemon's own path ends in sound."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge_tts.doctor.activation import activate, neutral_voice
+from edge_tts.engine.ort import CPU
+from edge_tts.engine.profiles import BUILT
+from edge_tts.speech import load_synthesizer
+from edge_tts.text import TextFrontEnd
+from edge_tts.values import FloatArray, Sampling, SpeakRequest
+
+from .small_set import model_set, voice
+from .test_loader import Here
+
+SPOKEN = [name for name in BUILT if name != "bert"]
+
+
+@pytest.fixture
+def here(tmp_path: Path, half_graphs: Path) -> Iterator[Here]:
+    """A fresh device with the float16 set."""
+    place = Here(tmp_path, half_graphs)
+    yield place
+    assert place.device.leaks == []
+
+
+def spoken(place: Here, execution: str = "tensorrt") -> tuple[FloatArray, set[str]]:
+    """One sentence through the daemon's path, and who ran its graphs."""
+    request = SpeakRequest(text="The tea is ready.", id="1", voice="v", sampling=Sampling(seed=4))
+    with place.loader(execution) as loader, ExitStack() as stack:  # type: ignore[arg-type]
+        model = model_set(place.graphs)
+        activate(model, neutral_voice(model), loader)
+        speaker = load_synthesizer(model, TextFrontEnd(), stack, load=loader.load)
+        chunks = [chunk.samples for chunk in speaker.stream(request, voice(), _limit(40))]
+        return np.concatenate(chunks), {choice.runs_on for choice in loader.choices}
+
+
+def _limit(steps: int) -> Callable[[], bool]:
+    left = iter(range(steps))
+    return lambda: next(left, None) is None
+
+
+def test_five_engines_are_judged_and_speak(here: Here) -> None:
+    """First start: all five graphs are built, compared and used; the sentence equals ONNX Runtime's."""
+    found, runners = spoken(here)
+    assert runners == {"tensorrt"}
+    assert sorted(here.builds) == sorted(SPOKEN)
+    expected, runners = spoken(here, "cpu")
+    assert runners == {CPU}
+    np.testing.assert_array_equal(found, expected)
+    assert len(found) > 0
+    spoken(here)
+    assert sorted(here.builds) == sorted(SPOKEN)  # nothing was built or judged twice
+
+
+@pytest.mark.parametrize("fault", ["wrong", "not finite"])
+def test_an_engine_that_disagrees_does_not_speak(here: Here, fault: str) -> None:
+    """Engines whose numbers are off, or not finite, are refused for good: ONNX Runtime speaks, now and next time."""
+    here.faults.wrong_by, here.faults.not_finite = (0.3, False) if fault == "wrong" else (0.0, True)
+    model = model_set(here.graphs)
+    with here.loader() as loader:
+        results = activate(model, neutral_voice(model), loader)
+        assert {result.graph for result in results} == set(SPOKEN)
+        assert not any(result.agrees for result in results)
+        assert all(result.finite == (fault == "wrong") for result in results)
+    here.faults.wrong_by, here.faults.not_finite = 0.0, False
+    expected, _ = spoken(here, "cpu")
+    found, runners = spoken(here)
+    assert runners == {CPU}
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_doctor_may_judge_again(here: Here) -> None:
+    """What was refused is accepted again once a new comparison agrees; times of both are measured."""
+    model = model_set(here.graphs)
+    here.faults.wrong_by = 0.3
+    with here.loader() as loader:
+        activate(model, neutral_voice(model), loader)
+    here.faults.wrong_by = 0.0
+    with here.loader() as loader:
+        results = activate(model, neutral_voice(model), loader, again=True)
+        assert all(result.agrees for result in results)
+        assert all(result.latency_ms[0] > 0 and result.reference_ms[2] >= result.reference_ms[0] for result in results)
+        assert "relative rms error 0" in results[0].summary
+    assert spoken(here)[1] == {"tensorrt"}
+
+
+def test_a_full_device_is_not_held_against_the_engine(here: Here) -> None:
+    """An engine that finds no memory today is not used today, and gets its verdict another day."""
+    model = model_set(here.graphs)
+    with here.loader() as loader:
+        loader.prepare([model.graph(name) for name in SPOKEN])
+        here.device.used = here.device.total
+        assert all(result.latency_ms == (0, 0, 0) for result in activate(model, neutral_voice(model), loader))
+        loader.load(here.wave).close()
+        assert "MB are free" in loader.choices[0].reason
+        here.device.used = 0
+    with here.loader() as loader:
+        assert len(loader.prepare([here.wave])) == 1
+
+
+def test_a_set_with_bert_compares_that_too(here: Here) -> None:
+    """The BERT graph of a set is built and compared like the others."""
+    from .tiny_bert import write_bert
+
+    write_bert(here.graphs / "bert.onnx")
+    model = model_set(here.graphs)
+    with here.loader() as loader:
+        (result,) = [r for r in activate(model, neutral_voice(model), loader) if r.graph == "bert"]
+        assert result.agrees
+        assert result.latency_ms[0] > 0
+    shutil.rmtree(here.graphs)
