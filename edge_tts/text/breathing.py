@@ -17,11 +17,12 @@ FEWEST = 4.0
 """What is smaller joins its neighbour: very short pieces are spoken badly."""
 _LETTER = 0.35
 _WIDE = re.compile(f"[{HAN}{KANA}{HANGUL}0-9]")
+_NO_END = "".join(rf"(?<!\b{word})" for word in ("Mr", "Mrs", "Ms", "Dr", "St", "No", "vs", "Prof", "Jr", "Sr", "etc"))
 _SENTENCE = re.compile(
-    r".*?(?:[。！？!?…]+|(?<![A-Z])(?<!\b[Mm]r)(?<!\b[DdMm]s)(?<!\bDr)(?<!\bSt)(?<!\bNo)(?<!\bvs)(?<!\b[ei])(?<!Prof)(?<!Mrs)"
-    r"\.+(?=\s|$|[^\W\d_a-z.])|[；;](?=\D))[”’」』）)\"']*\s*|.+",
+    rf".*?(?:[。！？!?…]+|(?<![.\s][A-Za-z]){_NO_END}\.+(?=\s|$|[{HAN}])|[；;](?=\D))[”’」』）)\"']*\s*|.+",
     re.DOTALL,
 )
+"""A sentence with its closing quotes; the full stop of an abbreviation (U.S., p.m., Dr.) or a number ends none."""
 _CLAUSE = re.compile(r".*?[，,、：:；;—~～](?=\D|$)[”’」』）)\"']*\s*|.+", re.DOTALL)
 _WORD = re.compile(rf"[{HAN}{KANA}{HANGUL}]|[^\s{HAN}{KANA}{HANGUL}]+\s*|\s+")
 
@@ -81,10 +82,15 @@ def _without_crumbs(pieces: list[str]) -> list[str]:
     kept: list[str] = []
     for piece in pieces:
         if kept and size(kept[-1]) < FEWEST:
-            kept[-1] += piece
+            kept[-1] = _joined(kept[-1], piece)
         else:
             kept.append(piece)
     if len(kept) > 1 and size(kept[-1]) < FEWEST:
         last = kept.pop()
-        kept[-1] += last
+        kept[-1] = _joined(kept[-1], last)
     return kept
+
+
+def _joined(a: str, b: str) -> str:
+    """With a blank between words that had a line break between them."""
+    return f"{a} {b}" if a[-1].isascii() and not a[-1].isspace() else a + b

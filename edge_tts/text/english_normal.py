@@ -143,7 +143,7 @@ def normalize(text: str) -> str:
     text = _SYMBOL.sub(lambda m: f" {SYMBOLS[m[0]]} ", text)
     text = _SHOUTED.sub(_shouted, text)
     text = _CAPITALS.sub(_capitals, text)
-    text = re.sub(r"(?<=[.!?,])(?=[A-Z])", " ", text.replace(";", ","))
+    text = re.sub(r"(?<=[!?,])(?=[A-Za-z])|(?<=\.)(?=[A-Z])", " ", text.replace(";", ","))
     text = re.sub(r"[^A-Za-z'.,?! -]+", " ", text)
     text = re.sub(r"([.,?!])(?:\s*[.,?!])+", r"\1", text)
     return re.sub(r"\s+(?=[.,?!])|(?<=\s)\s+", "", text).strip()

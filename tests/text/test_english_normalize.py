@@ -1,0 +1,145 @@
+"""Written English to spoken English, notation by notation, and on any string at all."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_tts.text.english import normalize
+from edge_tts.text.english_numbers import cardinal, fraction, in_pairs, number, ordinal, plural
+
+CASES = {
+    "times": [
+        ("at 7:30 pm.", "at seven thirty P M."),
+        ("at 11:59 p.m. It", "at eleven fifty-nine P M. It"),
+        ("at 9 a.m. or so", "at nine A M or so"),
+        ("at 13:15", "at one fifteen p.m."),
+        ("at 12:00", "at twelve o'clock p.m."),
+        ("at 0:15", "at zero fifteen a.m."),
+        ("12:30:45", "twelve thirty and forty-five seconds p.m."),
+        ("a 3:2 win", "a three to two win"),
+    ],
+    "dates": [
+        ("on 12/31/2025", "on December thirty-first, twenty twenty-five"),
+        ("on 31/12/2025", "on December thirty-first, twenty twenty-five"),
+        ("on 2025-01-02", "on January second, twenty twenty-five"),
+        ("the 1990s", "the nineteen nineties"),
+        ("the '90s", "the nineties"),
+        ("in 2006", "in two thousand six"),
+        ("in 1905", "in nineteen oh five"),
+    ],
+    "money": [
+        ("$2.5 million", "two point five million dollars"),
+        ("$4m", "four million dollars"),
+        ("$1", "one dollar"),
+        ("$0.99", "ninety-nine cents"),
+        ("£7.14", "seven pounds and fourteen pence"),
+        ("5€", "five euros"),
+        ("-$5", "minus five dollars"),
+        ("$1,234.50", "twelve thirty-four dollars and fifty cents"),
+    ],
+    "units": [
+        ("60km/h", "sixty kilometers per hour"),
+        ("5kg", "five kilograms"),
+        ("5 kg", "five kilograms"),
+        ("3 m/s", "three meters per second"),
+        ("1tsp", "one teaspoon"),
+        ("5 in a row", "five in a row"),
+        ("21°C", "twenty-one degrees celsius"),
+        ("-5 °C", "minus five degrees celsius"),
+        ("20℃", "twenty degrees celsius"),
+        ("30%", "thirty percent"),
+        ("16GB", "sixteen gigabytes"),
+        ("5'10\"", "five feet ten inches"),
+    ],
+    "numbers": [
+        ("3,000", "three thousand"),
+        ("45,678", "forty-five thousand, six hundred seventy-eight"),
+        ("3.14", "three point one four"),
+        ("-3", "minus three"),
+        ("1st 22nd 113th", "first twenty-second one hundred thirteenth"),
+        ("1/2 of 3/4", "one half of three fourths"),
+        ("1 1/2 cups", "one and a half cups"),
+        ("3½ cups", "three and one half cups"),
+        ("24/7", "twenty-four seven"),
+        ("10–15 days", "ten to fifteen days"),
+        ("10-15 days", "ten-fifteen days"),
+        ("~5 days", "about five days"),
+        ("007", "zero zero seven"),
+        ("2 + 3 = 5", "two plus three equals five"),
+        ("5 - 3", "five minus three"),
+        ("٣ apples", "three apples"),
+        ("#5", "number five"),
+    ],
+    "codes": [
+        ("v1.0.12", "one point zero point twelve"),
+        ("192.168.1.1", "one hundred ninety-two dot one hundred sixty-eight dot one dot one"),
+        ("(555) 123-4567", "five five five, one two three, four five six seven"),
+        ("+1 555 123 4567", "plus one, five five five, one two three, four five six seven"),
+        ("555-0142", "five five five, zero one four two"),
+        ("bob.smith@example.co.uk", "bob dot smith at example dot co dot uk"),
+        ("https://example.com/a?x=1", "example dot com slash a question mark x equals one"),
+    ],
+    "words": [
+        ("The CEO of ABC", "The C E O of A B C"),
+        ("WARNING: leak", "warning leak"),
+        ("PLEASE CLOSE THE DOOR", "please close the door"),
+        ("Dr. Who", "Doctor Who"),
+        ("e.g. apples", "for example apples"),
+        ("No. 5 and no. It", "Number five and no. It"),
+        ("WiFi and PCs", "Wifi and P C's"),
+        ("iPhone", "i Phone"),
+        ("Don’t", "Don't"),
+        ("jalapeño crème", "jalapeno creme"),
+        ("Ｈｅｌｌｏ！", "Hello!"),
+        ("Yes，it is。", "Yes, it is."),
+        ("A & B", "A and B"),
+        ("red; green", "red, green"),
+        ("wait… what", "wait. what"),
+        ("yes - no", "yes, no"),
+        ("αβ", "alpha beta"),
+        ("x²", "x squared"),
+    ],
+}
+
+
+@pytest.mark.parametrize(("written", "spoken"), [case for cases in CASES.values() for case in cases])
+def test_notation_is_said_as_people_say_it(written: str, spoken: str) -> None:
+    """Each notation gives the words that a person would say."""
+    assert normalize(written) == spoken
+
+
+@given(st.text(max_size=200))
+def test_any_string_gives_only_speakable_characters(text: str) -> None:
+    """Nothing raises, and nothing is left that the pronunciation would not know."""
+    assert re.fullmatch(r"[A-Za-z'.,?! -]*", normalize(text))
+
+
+@given(st.lists(st.from_regex(r"[a-z]{2,9}", fullmatch=True), min_size=1, max_size=20))
+def test_plain_words_are_not_changed(words: list[str]) -> None:
+    """Lower-case words come out in their order, none lost, none added."""
+    text = " ".join(words)
+    if not any(word in ("no", "vs", "st") for word in words):
+        assert normalize(text) == text
+
+
+@given(st.integers(0, 10**15 - 1))
+def test_a_number_is_never_lost(n: int) -> None:
+    """Every number is said in words, and its last group is heard at the end."""
+    words = normalize(f"it is {n} now").removeprefix("it is ").removesuffix(" now")
+    assert words == number(str(n))
+    assert not re.search(r"\d", words)
+
+
+def test_numbers_in_words() -> None:
+    """Hyphens, commas and years are those of ordinary spelling."""
+    assert cardinal(4012) == "four thousand twelve"
+    assert cardinal(1_000_000) == "one million"
+    assert cardinal(2_045_012) == "two million, forty-five thousand twelve"
+    assert (in_pairs(2500), in_pairs(2013)) == ("twenty-five hundred", "twenty thirteen")
+    assert (ordinal("12"), ordinal("40"), ordinal("1000")) == ("twelfth", "fortieth", "one thousandth")
+    assert (plural("sixty"), plural("six")) == ("sixties", "sixes")
+    assert (fraction("5", "2"), fraction("7", "365")) == ("five halves", "seven over three hundred sixty-five")

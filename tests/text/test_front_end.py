@@ -1,0 +1,111 @@
+"""The whole front end: any string gives speakable segments, and the steps hang together."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge_tts.errors import TextError
+from edge_tts.text import TextFrontEnd
+from edge_tts.text.symbols import symbol_ids, symbols, to_ids
+from edge_tts.values import Segment
+
+FRONT_END = TextFrontEnd()
+HOSTILE = (
+    "0123456789.,:/-%$€°CFkmh ~～年月日点分第的了一二两a.m.pPM+=×()（）[]<>@#&。，？！…—'\"＄℃①½²αяの한\u200b\ud800\x00"
+)
+
+
+def check(segments: list[Segment]) -> None:
+    """Each segment has phonemes, all of them symbols, with ids and alignment that agree."""
+    for segment in segments:
+        assert set(segment.phonemes) <= symbol_ids().keys()
+        assert np.array_equal(segment.phoneme_ids, to_ids(segment.phonemes))
+        assert segment.phoneme_ids.dtype == np.int64
+        assert segment.phoneme_ids.size
+        for run in segment.runs:
+            if run.word2ph is not None:
+                assert len(run.word2ph) == len(run.normalized)
+                assert sum(run.word2ph) == len(run.phonemes)
+
+
+@settings(deadline=None)
+@given(
+    st.text(max_size=150) | st.text(alphabet=HOSTILE, max_size=80),
+    st.sampled_from(["auto", "en", "zh", "all_zh"]),
+    st.sampled_from(["auto", "cut0", "cut1", "cut2", "cut3", "cut4", "cut5"]),
+)
+def test_any_string_gives_segments_or_a_reason(text: str, language: str, split: str) -> None:
+    """Arbitrary Unicode gives a list of sound segments; an empty list has a reason."""
+    segments = FRONT_END.segments(text, language, split=split)
+    check(segments)
+    assert segments or FRONT_END.explain_empty(text)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.sampled_from("hello world kitchen light 你好 客厅 灯 3 12.5 7:30 5kg".split()), min_size=1, max_size=12)
+)
+def test_no_readable_word_is_dropped(words: list[str]) -> None:
+    """Every word of a mixed text is found in what is said, or its number in words is."""
+    said = " ".join(s.normalized for s in FRONT_END.segments(" ".join(words), "auto"))
+    for word in words:
+        if word.isalpha():
+            assert word in said.replace(" ", "") or word in said
+
+
+def test_ten_thousand_characters_at_once() -> None:
+    """A very long text is cut into pieces of a bounded number of phonemes, all of it."""
+    text = ("客厅的灯已经打开了，温度是25度。The kettle has boiled at 7:30. " * 300)[:10000]
+    segments = FRONT_END.segments(text, "auto")
+    check(segments)
+    assert max(s.phoneme_ids.size for s in segments) < 250
+    assert sum("客厅" in s.normalized for s in segments) > 150
+
+
+def test_short_text_gets_a_full_stop_in_front() -> None:
+    """Under six phonemes a piece is spoken with a mark before it, once."""
+    assert FRONT_END.runs("开灯", "zh")[0].phonemes[0] == "."
+    assert FRONT_END.runs("Hi.", "en")[0].normalized == ". Hi."
+    assert FRONT_END.runs("我知道了。", "zh")[0].phonemes[0] == "w"
+
+
+def test_nothing_to_say_has_a_reason() -> None:
+    """Empty text, marks and emoji give no segment, and each its reason."""
+    for text, reason in (("", "empty"), (" \n", "empty"), ("😀!?", "no letter or digit"), ("", "empty")):
+        assert FRONT_END.segments(text) == []
+        assert reason in FRONT_END.explain_empty(text)
+
+
+def test_unknown_options_are_refused() -> None:
+    """A wrong language or split is an error that lists the right ones."""
+    with pytest.raises(TextError, match="one of auto"):
+        FRONT_END.segments("x", "klingon")
+    with pytest.raises(TextError, match="one of auto, cut0"):
+        FRONT_END.segments("x", split="cut9")
+    with pytest.raises(TextError, match=r"Japanese \(all_ja\) is not supported yet"):
+        FRONT_END.segments("x", "all_ja")
+
+
+def test_another_module_may_speak_a_language() -> None:
+    """A language handed in replaces the built-in one, which is how a polyphone model comes in."""
+
+    class Beep:
+        def normalize(self, text: str) -> str:
+            return "哔"
+
+        def phonemize(self, normalized: str) -> tuple[list[str], list[int] | None]:
+            return ["b", "i1"], [2]
+
+    (segment,) = TextFrontEnd(languages={"zh": Beep()}).segments("随便说点什么", "zh")
+    assert segment.phonemes == ("b", "i1")
+
+
+def test_the_symbol_table_is_the_models() -> None:
+    """732 symbols, each once; a symbol that is not there becomes UNK."""
+    assert len(symbols()) == len(set(symbols())) == 732
+    assert symbols()[86] == "UNK"
+    assert symbols()[95] == "_"
+    assert to_ids(["a1", "nonsense"]).tolist() == [symbols().index("a1"), 86]

@@ -1,0 +1,92 @@
+"""SSML: what is understood, and errors that name the place."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_tts.errors import TextError
+from edge_tts.text import TextFrontEnd
+from edge_tts.text.ssml import SpokenPart, parse_ssml
+
+
+def test_breaks_and_rates_become_parts() -> None:
+    """A break closes a part with its pause; prosody gives its parts a rate, and rates multiply."""
+    document = (
+        '<speak>One<break time="500ms"/> two <prosody rate="80%">three <prosody rate="+50%">four</prosody></prosody>'
+        '<break strength="strong"/></speak>'
+    )
+    parts = parse_ssml(document, "en")
+    assert [(p.text, round(p.rate, 2), p.pause_s) for p in parts] == [
+        ("One", 1.0, 0.5),
+        ("two", 1.0, None),
+        ("three", 0.8, None),
+        ("four", 1.2, None),
+        ("", 1.0, 0.7),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("inner", "text"),
+    [
+        ('<sub alias="World Wide Web">WWW</sub>', "World Wide Web"),
+        ('<say-as interpret-as="characters">ab1</say-as>', "A, B, one"),
+        ('<say-as interpret-as="digits">12</say-as>', "one two"),
+        ('<say-as interpret-as="telephone">5-1</say-as>', "five -one"),
+        ('<say-as interpret-as="ordinal">3</say-as>', "third"),
+        ('<say-as interpret-as="date">1/2</say-as>', "1/2"),
+        ("<emphasis>now</emphasis>", "now"),
+        ("<![CDATA[a < b]]> &amp; c", "a < b & c"),
+    ],
+)
+def test_substitutions(inner: str, text: str) -> None:
+    """sub speaks its alias; say-as writes the text so that it is said as wanted."""
+    assert parse_ssml(f"<speak>{inner}</speak>", "en")[0].text == text
+
+
+def test_say_as_speaks_mandarin() -> None:
+    """In Mandarin the digits and ordinals are Mandarin."""
+    assert parse_ssml('<speak><say-as interpret-as="digits">120</say-as></speak>', "zh")[0].text == "一二零"
+    assert parse_ssml('<speak><say-as interpret-as="ordinal">3</say-as></speak>', "zh")[0].text == "第3"
+    assert parse_ssml('<speak xml:lang="zh"><lang xml:lang="en-US">Hi</lang></speak>', "zh") == [SpokenPart("Hi", "en")]
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ("<speak>\n  <b>x</b></speak>", "<b> is not understood .*line 2, column 3"),
+        ("<speak>\n<break</speak>", "line 2, column"),
+        ("plain text", "line 1, column 1"),
+        ("<p>x</p>", "must be one <speak> element, not <p>, at line 1"),
+        ('<speak><break time="soon"/></speak>', "break time 'soon' should be like 500ms"),
+        ('<speak><break strength="huge"/></speak>', "none of none, x-weak"),
+        ('<speak><prosody rate="quick">x</prosody></speak>', "prosody rate 'quick'"),
+        ("<speak><sub>x</sub></speak>", "<sub> needs the attribute alias"),
+        ('<speak><lang xml:lang="fr">x</lang></speak>', "language 'fr' is not supported"),
+        ('<!DOCTYPE x [<!ENTITY a "aaaa">]><speak>&a;</speak>', "document type is not allowed, at line 1"),
+        ('<!DOCTYPE x SYSTEM "file:///etc/passwd"><speak>x</speak>', "document type is not allowed"),
+        ("<speak>&unknown;</speak>", "undefined entity"),
+    ],
+)
+def test_errors_name_the_place(document: str, message: str) -> None:
+    """A malformed or hostile document is refused with line and column; nothing is expanded or fetched."""
+    with pytest.raises(TextError, match=message):
+        parse_ssml(document, "en")
+
+
+def test_segments_carry_pauses_and_rates() -> None:
+    """Through the front end: the pause follows the last segment before the break, the rate is that of the part."""
+    document = '<speak>你好，今天天气不错。<break time="1s"/><break time="1s"/><prosody rate="slow">慢慢地说这一句话。</prosody></speak>'
+    first, second = TextFrontEnd().segments(document, "zh", ssml=True)
+    assert (first.pause_s, first.rate, second.pause_s, second.rate) == (2.0, 1.0, None, 0.75)
+
+
+@given(st.text(max_size=60) | st.text(alphabet='<>/&;"= speakbrtim1', max_size=60))
+def test_any_string_gives_parts_or_a_named_error(text: str) -> None:
+    """Whatever is sent as SSML, only TextError comes out."""
+    for document in (text, f"<speak>{text}</speak>"):
+        try:
+            parse_ssml(document, "auto")
+        except TextError as e:
+            assert "line 1" in str(e) or "line" in str(e)
