@@ -45,12 +45,11 @@ class Ranges:
         """Take note of what one run took and gave."""
         for value, array in arrays.items():
             if array.dtype.kind == "f":
-                largest = float(np.abs(array, dtype=np.float64).max(initial=0.0))
-                self.values[value] = max(self.values.get(value, 0.0), largest)
+                self.values[value] = max(self.values.get(value, 0.0), _largest(array))
         for value, node in self.nodes.items():
             if node.kind in _SUMS and node.inputs[0] in arrays:
-                total = float(_SUMS[node.kind](arrays[node.inputs[0]].astype(np.float64)).max())
-                self.sums[value] = max(self.sums.get(value, 0.0), total)
+                total = _SUMS[node.kind](arrays[node.inputs[0]].astype(np.float64))
+                self.sums[value] = max(self.sums.get(value, 0.0), _largest(total))
 
     @property
     def largest(self) -> dict[str, float]:
@@ -60,12 +59,12 @@ class Ranges:
     @property
     def islands(self) -> frozenset[str]:
         """Nodes that float16 cannot hold with headroom: by what they take, give or add up. Not finite is too large."""
-        wide = {value for value, seen in self.values.items() if not seen < LIMIT}
-        wide |= {value for value, total in self.sums.items() if not total < LIMIT}
+        wide = {value for value, seen in self.values.items() if seen >= LIMIT}
+        wide |= {value for value, total in self.sums.items() if total >= LIMIT}
         return frozenset(
             node_of(value)
             for value, node in self.nodes.items()
-            if value in wide or any(not self.values.get(source, 0.0) < LIMIT for source in node.inputs)
+            if value in wide or any(self.values.get(source, 0.0) >= LIMIT for source in node.inputs)
         )
 
     @property
@@ -77,6 +76,13 @@ class Ranges:
             "largest": {node: float(f"{largest:.4g}") for node, largest in order[:_LISTED]},
             "float32_islands": sorted(self.islands),
         }
+
+
+def _largest(array: Array) -> float:
+    """Largest absolute number; infinity when one is not a number, which compares with nothing."""
+    if not np.isfinite(array).all():
+        return float("inf")
+    return float(np.abs(array, dtype=np.float64).max(initial=0.0))
 
 
 def measure(folder: Path, *, threads: int = 0) -> dict[str, Ranges]:
