@@ -28,14 +28,14 @@ class Place:
     """Which bucket, as the configuration says."""
 
     url: str
-    """s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://ACCOUNT/CONTAINER/PREFIX, or the path of a folder."""
+    """s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX, or the path of a folder."""
     region: str | None = None
     endpoint: str | None = None
     """Of an S3 or Azure service that is not the original (MinIO, Garage, R2, ...)."""
     timeout_s: float = 60.0
     """For one request from its beginning to its end."""
     retry_s: float = 10.0
-    """How long a failed request is tried again."""
+    """How long a failed request is tried again; 0 for not at all."""
 
     @property
     def kind(self) -> str:
@@ -163,7 +163,8 @@ class Bucket:
             config["endpoint"] = self._place.endpoint
         plain = (self._place.endpoint or "").startswith("http://")
         limit = timedelta(seconds=self._place.timeout_s)
-        retry: Any = {"max_retries": 3, "retry_timeout": timedelta(seconds=self._place.retry_s)}
+        retries = 3 if self._place.retry_s else 0
+        retry: Any = {"max_retries": retries, "retry_timeout": timedelta(seconds=self._place.retry_s)}
         client: Any = {"timeout": limit, "connect_timeout": min(limit, timedelta(seconds=10)), "allow_http": plain}
         return self._translated(
             lambda: from_url(self._place.url, config=config, client_options=client, retry_config=retry)

@@ -20,6 +20,7 @@ _NAMES: Mapping[str, Mapping[str, str]] = {
         "GOOGLE_APPLICATION_CREDENTIALS": "application_credentials",
     },
     "az": {
+        "AZURE_STORAGE_ACCOUNT_NAME": "account_name",
         "AZURE_STORAGE_ACCOUNT_KEY": "account_key",
         "AZURE_STORAGE_SAS_TOKEN": "sas_key",
     },
@@ -27,7 +28,7 @@ _NAMES: Mapping[str, Mapping[str, str]] = {
 }
 """Kind of bucket -> environment variable (in lower case: systemd credential) -> what obstore calls it."""
 
-_REQUIRED = {"s3": ("access_key_id", "secret_access_key")}
+_REQUIRED = {"s3": ("access_key_id", "secret_access_key"), "az": ("account_name",)}
 
 _ADVICE = {
     "RequestTimeTooSkewed": "the clock of this device is wrong; set it (timedatectl set-ntp true). ",
