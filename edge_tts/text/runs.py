@@ -36,6 +36,7 @@ _ADDRESS = re.compile(
     r"(?:https?://|www\.)[!-~]+|(?<![A-Za-z0-9.+-])[A-Za-z0-9.+_-]{1,64}@[A-Za-z0-9.-]{0,250}[A-Za-z0-9]"
     r"|(?<![A-Za-z0-9.-])(?:[A-Za-z0-9-]{1,63}\.){1,5}(?:com|org|net|cn|io)\b"
 )
+_FOREIGN_TO_HAN = re.compile(rf"[{KANA}{HANGUL}]")
 _IDEOGRAPHS = re.compile(rf"([{HAN}]+)")
 _SENTENCE_ENDS = frozenset("。！？!?\n")
 _ISOLATED_KANA = 1

@@ -22,8 +22,10 @@ def test_the_first_piece_is_short_and_later_ones_longer() -> None:
 
 def test_sentences_stay_whole() -> None:
     """Abbreviations, decimals and initials end no sentence; short sentences share a piece."""
-    text = "It is 7:30 a.m. on Monday. Dr. Smith of the U.S. team paid $3.50 for version 2.5.1 of it. Yes. No. Then he left."
-    assert breaths(text) == [
+    assert breaths(
+        "It is 7:30 a.m. on Monday. Dr. Smith of the U.S. team paid $3.50 for version 2.5.1 of it. "
+        "Yes. No. Then he left."
+    ) == [
         "It is 7:30 a.m. on Monday. ",
         "Dr. Smith of the U.S. team paid $3.50 for version 2.5.1 of it. Yes. ",
         "No. Then he left.",

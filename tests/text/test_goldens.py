@@ -1,4 +1,4 @@
-"""Recorded sentences: English and mixed text as v2 models were trained to hear it, cutting and language runs exactly."""
+"""Recorded sentences: English and mixed text as v2 models know it, cutting and language runs exactly."""
 
 from __future__ import annotations
 

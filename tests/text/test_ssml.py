@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -77,7 +79,9 @@ def test_errors_name_the_place(document: str, message: str) -> None:
 
 def test_segments_carry_pauses_and_rates() -> None:
     """Through the front end: the pause follows the last segment before the break, the rate is that of the part."""
-    document = '<speak>你好，今天天气不错。<break time="1s"/><break time="1s"/><prosody rate="slow">慢慢地说这一句话。</prosody></speak>'
+    pause = '<break time="1s"/>'
+    slow = '<prosody rate="slow">慢慢地说这一句话。</prosody>'
+    document = f"<speak>你好，今天天气不错。{pause}{pause}{slow}</speak>"
     first, second = TextFrontEnd().segments(document, "zh", ssml=True)
     assert (first.pause_s, first.rate, second.pause_s, second.rate) == (2.0, 1.0, None, 0.75)
 
@@ -86,7 +90,5 @@ def test_segments_carry_pauses_and_rates() -> None:
 def test_any_string_gives_parts_or_a_named_error(text: str) -> None:
     """Whatever is sent as SSML, only TextError comes out."""
     for document in (text, f"<speak>{text}</speak>"):
-        try:
-            parse_ssml(document, "auto")
-        except TextError as e:
-            assert "line 1" in str(e) or "line" in str(e)
+        with suppress(TextError):
+            assert isinstance(parse_ssml(document, "auto"), list)
