@@ -59,6 +59,7 @@ class Graph:
         self._half = half
         self._islands = islands
         self._scope: list[str] = []
+        self._exact = False
         self._counts: dict[str, int] = {}
         self._nodes: list[onnx.NodeProto] = []
         self._inputs: list[onnx.ValueInfoProto] = []
@@ -68,13 +69,16 @@ class Graph:
         self._casts: dict[tuple[str, DType], Value] = {}
 
     @contextmanager
-    def scope(self, name: str) -> Iterator[None]:
-        """Nodes and constants written inside carry this name in front of theirs."""
+    def scope(self, name: str, *, exact: bool = False) -> Iterator[None]:
+        """Nodes and constants written inside carry this name in front of theirs; with `exact` they stay float32."""
+        before = self._exact
         self._scope.append(name)
+        self._exact = before or exact
         try:
             yield
         finally:
             self._scope.pop()
+            self._exact = before
 
     def input(self, name: str, shape: Sequence[int | str], dtype: DType = "float32", *, half: bool = False) -> Value:
         """Declare an input of the graph; strings in `shape` name dimensions that vary.
@@ -140,7 +144,8 @@ class Graph:
         return stem if count == 0 else f"{stem}.{count}"
 
     def _working_type(self, node: str) -> DType:
-        return "float16" if self._half and node not in self._islands else "float32"
+        exact = self._exact or node in self._islands
+        return "float16" if self._half and not exact else "float32"
 
     def _moving_type(self, inputs: Sequence[Value]) -> DType:
         for value in inputs:

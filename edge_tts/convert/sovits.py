@@ -108,7 +108,8 @@ def write_quantizer(g: Graph, weights: Weights, sizes: SovitsSizes) -> None:
     weight = weights.take("ssl_proj.weight", sizes.ssl, sizes.ssl, 2)
     x = swap(g, conv(g, ssl, weight, weights.take("ssl_proj.bias", sizes.ssl), stride=2))
     rows = codebook(weights, sizes)
-    with g.scope("nearest"):
+    # The best rows are often closer to each other than float16 can tell at the size of their scores.
+    with g.scope("nearest", exact=True):
         closeness = linear(g, x, 2 * rows, -np.square(rows).sum(axis=1))
         codes = g.op("ArgMax", closeness, dtype="int64", axis=2, keepdims=0)
     g.output("codes", codes, [1, "N"])

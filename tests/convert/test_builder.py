@@ -76,6 +76,19 @@ def test_an_island_stays_float32_between_casts(tmp_path: Path) -> None:
     assert len(casts) == 1
 
 
+def test_an_exact_scope_stays_float32(tmp_path: Path) -> None:
+    """What is written inside an exact scope computes in float32 in a float16 graph, and only that."""
+    g = Graph("exact", half=True)
+    x = linear(g, g.input("x", ["n", 8]), WEIGHT)
+    with g.scope("decision", exact=True):
+        x = linear(g, x, WEIGHT.T)
+    g.output("y", linear(g, x, WEIGHT), ["n", 16])
+    model = save(g, tmp_path / "g.onnx")
+    types = {tensor.name: tensor.data_type for tensor in model.graph.initializer}
+    assert types["decision/weight.float32"] == onnx.TensorProto.FLOAT
+    assert types["weight"] == types["weight.1"] == onnx.TensorProto.FLOAT16
+
+
 def test_a_weight_beyond_float16_is_refused(tmp_path: Path) -> None:
     """A weight that would become infinite is an error that names it, not a silent infinity."""
     with pytest.raises(ModelError, match="first/weight"):
