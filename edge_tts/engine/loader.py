@@ -139,10 +139,10 @@ class EngineLoader:
                 try:
                     self._plans[path] = self._find_or_build(path, self._cache)
                 except ModelError as error:
-                    self._refuse(path, f"no engine: {error}")
+                    self.refuse(path, f"no engine: {error}")
         for path, plan in self._plans.items():
             if plan.verdict is not None and not plan.verdict.agrees:
-                self._refuse(path, f"refused after comparison: {plan.verdict.reason}")
+                self.refuse(path, f"refused after comparison: {plan.verdict.reason}")
         return tuple(path for path in paths if path in self._plans and self._plans[path].verdict is None)
 
     def built(self, path: Path) -> StoredPlan | None:
@@ -168,7 +168,12 @@ class EngineLoader:
             if verdict.agrees:
                 self._refused.pop(path, None)
             else:
-                self._refuse(path, f"refused after comparison: {verdict.reason}")
+                self.refuse(path, f"refused after comparison: {verdict.reason}")
+
+    def refuse(self, path: Path, reason: str) -> None:
+        """Do without the engine of this graph for as long as this loader lives."""
+        self._refused[path] = reason
+        log.warning("%s: TensorRT is not used: %s", path.stem, reason)
 
     def load(self, path: Path) -> Engine:
         """The graph on what may run it. Raises `ModelError` when not even ONNX Runtime can."""
@@ -192,7 +197,7 @@ class EngineLoader:
                 self._opened[member] = self.candidate(member)
         except ModelError as error:
             for member in members:
-                self._refuse(member, f"cannot be loaded: {error}")
+                self.refuse(member, f"cannot be loaded: {error}")
                 if member in self._opened:
                     self._opened.pop(member).close()
 
@@ -226,10 +231,6 @@ class EngineLoader:
         cost = self._build(request, limit_s=self._rules.limit_s, progress=self._progress, waiting=self._waiting)
         log.info("%s: built in %.0f s; memory fell by %.0f MB", path.stem, cost.seconds, cost.peak_memory_mb)
         return cache.add(path, self._rules.options, build_s=cost.seconds, peak_memory_mb=cost.peak_memory_mb)
-
-    def _refuse(self, path: Path, reason: str) -> None:
-        self._refused[path] = reason
-        log.warning("%s: TensorRT is not used: %s", path.stem, reason)
 
     def _best_provider(self) -> str:
         """ONNX Runtime's provider for this execution: the first that proves itself."""
