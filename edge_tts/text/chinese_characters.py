@@ -14,13 +14,6 @@ _COMPATIBLE = re.compile(
 )
 """Forms that stand for plain characters: full-width, letter-like, squared units, fractions, radicals, mathematical."""
 
-_LETTERS = dict(
-    zip(
-        "abcdefghijklmnopqrstuvwxyz",
-        "诶 必 西 弟 衣 艾弗 基 艾尺 艾 杰 开 艾勒 艾姆 恩 欧 批 丘 阿尔 艾丝 提 优 维 达不溜 艾克斯 歪 贼".split(),
-        strict=True,
-    )
-)
 _GREEK = dict(
     zip(
         "αβγδεζηθικλμνξοπρστυφχψω",
@@ -50,7 +43,7 @@ _MARK_TABLE = str.maketrans(
     }
 )
 _LETTER = re.compile(r"[^\W\d_\u3040-\ud7ff\U00020000-\U000323af]")
-_DROPPED = re.compile("[^\u3400-\u9fff\U00020000-\U000323af!?…,.]")
+_DROPPED = re.compile("[^\u3400-\u9fff\U00020000-\U000323afA-Za-z!?…,.]")
 _RUN = re.compile(r"([!?…,.])[!?…,.]+")
 _DIGIT = re.compile(r"[^\D0-9]")
 _FRACTION = re.compile(r"([0-9]{0,15}) ?([\u00bc-\u00be\u2150-\u215f\u2189])")
@@ -76,7 +69,7 @@ def simplify(text: str, simplified: Mapping[int, str]) -> str:
 
 
 def speak_symbols(text: str, has_reading: Callable[[str], bool]) -> str:
-    """Symbols, Greek and Latin letters by their names, marks to the marks of the models.
+    """Symbols and Greek letters by their names, marks to the marks of the models; Latin letters stay.
 
     What is left without a reading (emoji, controls, other scripts, the rarest ideographs) is dropped.
     """
@@ -99,6 +92,6 @@ def _numeral(found: re.Match[str]) -> str:
 
 
 def _letter(found: re.Match[str]) -> str:
-    """A Latin letter by its name, with or without accents; other alphabets have no reading here."""
-    plain = unicodedata.normalize("NFKD", found[0])[0].lower()
-    return _LETTERS.get(plain, "")
+    """A Latin letter without its accents; other alphabets have no reading here."""
+    plain = unicodedata.normalize("NFKD", found[0])[0]
+    return plain if plain.isascii() else ""

@@ -7,7 +7,7 @@ from importlib.resources import files
 
 from edge_tts.text.chinese_words import Word
 
-_PARTICLES = frozenset("吧呢啊呐嘛吖哦哒哟喽啰喔诶")
+_PARTICLES = frozenset("吧呢啊呐嘛吖哦哒哟喽啰喔诶哩嘞耶")
 DIGITS = frozenset("零〇一二三四五六七八九十百千万亿幺两")
 _STRUCTURE = frozenset("的地得")
 _DIRECTIONS = frozenset("上下进出回过起开")
@@ -30,13 +30,13 @@ class NeutralTones:
     def apply(self, word: Word, parts: Sequence[str], readings: list[str]) -> None:
         """Sets tone 5 in `readings` (one per character of the word) where the syllable is light."""
         text, tag = word
-        if text[-1] == "子" and text in self._full:
-            readings[-1] = "zi3"
         for i in self._light_syllables(text, tag):
             _lighten(readings, i)
         end = 0
         for part in parts:
             end += len(part)
+            if part[-1] == "子" and part in self._full:
+                readings[end - 1] = "zi3"
             if part in self._light or part[-2:] in self._light:
                 _lighten(readings, end - 1)
 

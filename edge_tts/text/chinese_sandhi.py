@@ -64,7 +64,7 @@ class ChineseSandhi:
             return (word,)
         if word.startswith(known):
             return known, word[len(known) :]
-        return word[: -len(known)], known
+        return word[: -len(known)], word[-len(known) :]
 
     def _join_thirds(self, words: Sequence[Word], *, whole: bool) -> list[Word]:
         """Joins neighbours of up to three characters when third tones meet: of `whole` words, or at the border."""

@@ -73,6 +73,9 @@ def test_third_tones_rise_before_each_other(text: str, sounds: str) -> None:
         ("我们", "wo3 men5"),
         ("桌子", "zhuo1 zi05"),
         ("男子", "nan2 zi03"),
+        ("电子表", "dian4 zi03 biao3"),
+        ("小伙子", "xiao2 huo3 zi05"),
+        ("干干净净", "gan1 gan1 jing4 jing4"),
         ("朋友", "peng2 you5"),
         ("好吧", "hao3 ba5"),
         ("开了", "kai1 le5"),
@@ -151,9 +154,14 @@ def test_marks_are_one_phoneme() -> None:
 
 def test_unreadable_characters_keep_their_place() -> None:
     """A character without a reading has no phoneme and is still counted."""
-    phonemes, word2ph = CHINESE.phonemize("好x")
+    phonemes, word2ph = CHINESE.phonemize("好ж")
     assert phonemes == ("h", "ao3")
     assert word2ph == (2, 0)
+
+
+def test_letters_are_named_in_english() -> None:
+    """A letter inside Mandarin is spelled, and aligned like any character."""
+    assert CHINESE.phonemize("好X") == (("h", "ao3", "EH1", "K", "S"), (2, 3))
 
 
 def test_the_module_speaks_like_its_class() -> None:
