@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_tts.speech.t2s import Prompt, SemanticDecoder, generate, prefill_mask
+from edge_tts.speech.t2s import MAX_NEW_TOKENS, Prompt, SemanticDecoder, generate, prefill_mask
 from edge_tts.values import Sampling
 
 from .folder import Array, GoldenFolder
@@ -51,7 +51,8 @@ def _judge_greedy(
     table: Table,
 ) -> None:
     """The greedy sequence; upstream's limit stops after one token more than it says."""
-    got = np.array(list(generate(decoder, prompt, sampling=_GREEDY, limit=case["early_stop_num"] + 1)), np.int64)
+    limit = MAX_NEW_TOKENS if case["early_stop_num"] < 0 else case["early_stop_num"] + 1
+    got = np.array(list(generate(decoder, prompt, sampling=_GREEDY, limit=limit)), np.int64)
     want = mine["greedy_tokens"]
     if table.precision == "fp16":
         # A missing margin binds nothing: the sequence may part from the first step on.

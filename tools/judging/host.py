@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
 
 from edge_tts.speech.features import SAMPLE_RATE, SSL_RATE, limit_peak, resample, spectrogram, to_mono
 from edge_tts.speech.sampling import draw, penalize, probabilities
-from edge_tts.values import Sampling
+from edge_tts.values import FloatArray, Sampling
 
-from .folder import GoldenFolder
+from .folder import GoldenError, GoldenFolder
 from .networks import Networks
 from .table import Table
 from .upstream import OVERLAP_SAMPLES, join, to_pcm
 
 _EVERYTHING = 1 << 30
+_SECOND_FRAGMENT = re.compile(r"([\d.]+)\*lanes\('([^']+)',\((\d+),\)\) \+\+ last (\d+) samples of f1 \+\+ f2tail")
 
 
 def judge_functions(folder: GoldenFolder, networks: Networks, part: str, table: Table) -> None:
@@ -25,10 +27,7 @@ def judge_functions(folder: GoldenFolder, networks: Networks, part: str, table: 
         if f"{name}.probs" in gold:
             _judge_sampling(folder, part, name, case, table)
     if "sola.joined" in gold:
-        case = cases["sola"]
-        first, tail = folder.input(case, "f1"), folder.input(case, "f2tail")
-        lead = np.float32(0.02) * folder.lanes("p/sola/pre", (137,))
-        second = np.concatenate([lead, first[-2600:], tail]).astype(np.float32)
+        first, second = _fragments(folder, cases["sola"])
         joined = np.concatenate([first[:-OVERLAP_SAMPLES], join(first, second)])
         table.compare(part, "sola.joined", "audio", joined, gold["sola.joined"])
     if "post.int16" in gold:
@@ -39,6 +38,19 @@ def judge_functions(folder: GoldenFolder, networks: Networks, part: str, table: 
         # Upstream's +1.0 wraps to -32768, an audible click; the goldens ask for 32767 instead.
         want[(want == -32768) & (got == 32767)] = 32767
         table.compare(part, "post.int16", "tokens", got, want)
+
+
+def _fragments(folder: GoldenFolder, case: dict[str, Any]) -> tuple[FloatArray, FloatArray]:
+    """The two fragments to join; the second is described in words: noise, the end of the first, something new."""
+    words = re.fullmatch(
+        r"([\d.]+)\*lanes\('([^']+)',\((\d+),\)\) \+\+ last (\d+) samples of f1 \+\+ f2tail", case["f2"]
+    )
+    if words is None:
+        raise GoldenError(f"sola: cannot read the rule of f2: {case['f2']}")
+    scale, name, count, repeated = words.groups()
+    first, tail = folder.input(case, "f1"), folder.input(case, "f2tail")
+    lead = np.float32(scale) * folder.lanes(name, (int(count),))
+    return first, np.concatenate([lead, first[-int(repeated) :], tail]).astype(np.float32)
 
 
 def _judge_sampling(folder: GoldenFolder, part: str, name: str, case: dict[str, Any], table: Table) -> None:
