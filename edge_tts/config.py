@@ -54,6 +54,18 @@ class AudioConfig(Record):
     keep_open: bool = True
 
 
+class EngineConfig(Record):
+    """What the networks run on."""
+
+    execution: Literal["auto", "cpu", "cuda", "tensorrt"] = "auto"
+    threads: int = Field(default=0, ge=0, le=256)
+    cache_dir: str = ".state/engines"
+    build_limit_s: float = Field(default=1800.0, ge=10, le=86400)
+    workspace_mb: int = Field(default=2048, ge=64, le=65536)
+    optimization_level: int = Field(default=3, ge=0, le=5)
+    cuda_graphs: bool = True
+
+
 class TextConfig(Record):
     """How words are said that the dictionaries get wrong."""
 
@@ -88,6 +100,7 @@ class Config(Record):
     state_dir: str = ".state"
     mqtt: MqttConfig = MqttConfig()
     models: ModelsConfig = ModelsConfig()
+    engine: EngineConfig = EngineConfig()
     audio: AudioConfig = AudioConfig()
     text: TextConfig = TextConfig()
     limits: LimitsConfig = LimitsConfig()
@@ -117,5 +130,7 @@ def resolve(config: Config, folder: Path) -> Config:
     mqtt = config.mqtt.model_copy(update={key: absolute(getattr(config.mqtt, key)) for key in secrets})
     models = config.models.model_copy(update={"dir": absolute(config.models.dir)})
     audio = config.audio.model_copy(update={"file": absolute(config.audio.file)})
-    changes = {"state_dir": absolute(config.state_dir), "mqtt": mqtt, "models": models, "audio": audio}
+    engine = config.engine.model_copy(update={"cache_dir": absolute(config.engine.cache_dir)})
+    folders = {"state_dir": absolute(config.state_dir)}
+    changes = {**folders, "mqtt": mqtt, "models": models, "engine": engine, "audio": audio}
     return config.model_copy(update=changes)

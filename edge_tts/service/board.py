@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
 from edge_tts.values import Report, Stage
@@ -32,6 +32,8 @@ class State:
     """The default voice."""
     volume: float = 100.0
     """0 to 100."""
+    telemetry: Mapping[str, Any] = field(default_factory=dict)
+    """Load, heat, power and what slows the device down, where it shows them."""
 
 
 class Listener(Protocol):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 
+from ..engine import Engine
 from ..text import TextFrontEnd
 from ..values import AudioChunk, ModelSet, Recording, SpeakRequest, Voice
 from .encoder import load_voice_encoder
@@ -34,7 +36,17 @@ class Networks:
             return encoder.encode(recordings, transcript, language, voice_id=voice_id, name=name)
 
 
-def load_networks(model: ModelSet, front_end: TextFrontEnd, stack: ExitStack, *, threads: int = 0) -> Networks:
-    """Load the networks that speak; `stack` closes them. Raises `ModelError` naming the graph that is wrong."""
-    synthesizer = load_synthesizer(model, front_end, stack, threads=threads)
+def load_networks(
+    model: ModelSet,
+    front_end: TextFrontEnd,
+    stack: ExitStack,
+    *,
+    threads: int = 0,
+    load: Callable[[Path], Engine] | None = None,
+) -> Networks:
+    """Load the networks that speak; `stack` closes them. `load` is who loads a graph, ONNX Runtime if absent.
+
+    Raises `ModelError` naming the graph that is wrong.
+    """
+    synthesizer = load_synthesizer(model, front_end, stack, threads=threads, load=load)
     return Networks(model=model, front_end=front_end, synthesizer=synthesizer, threads=threads)
