@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge_tts.text.chinese_dates import TO
+from edge_tts.text.chinese_dates import TO, joint
 from edge_tts.text.chinese_numbers import Match, Step, cardinal, code, counted, number, spell, step
 from edge_tts.text.chinese_quantities import START, N
 
@@ -28,10 +28,14 @@ def _groups(found: Match) -> str:
     return _PAUSE.join(map(code, groups))
 
 
+def _ordinals(found: Match) -> str:
+    return f"第{number(found[1])}{joint(found[2], '到')}{found[3]}{number(found[4])}"
+
+
 CODES: tuple[Step, ...] = (
     step(r"(?<![0-9])(\+?86[-\x00]?)?(1[3-9][0-9]{9})(?![0-9])", _mobile),
     step(r"(?<![0-9])(?:\+[0-9]{1,3}-)?(?:0[0-9]{2,3}|[48]00)(?:-[0-9]{3,8}){1,3}(?![0-9])", _telephone),
-    step(rf"第({N}){TO}第?({N})", lambda m: f"第{number(m[1])}到{'第' if '第' in m[0][1:] else ''}{number(m[2])}"),
+    step(rf"第({N}){TO}(第?)({N})", _ordinals),
     step(rf"第({N})", lambda m: "第" + number(m[1])),
     step(rf"{START}[0-9]{{1,24}}(?:-[0-9]{{1,24}})+", _groups),
     step(rf"(?<![0-9A-Za-z])-(?={N})", lambda m: "负"),
@@ -45,7 +49,10 @@ CODES: tuple[Step, ...] = (
 def counts(measure: str) -> tuple[Step, ...]:
     """The last steps; `measure` is the alternation of all measure words."""
     return (
-        step(rf"([0-9]{{1,24}})([多余几来]?|\+)(?={measure})", lambda m: counted(m[1]) + m[2].replace("+", "多")),
+        step(
+            rf"(?<![0-9A-Za-z])([0-9]{{1,24}})([多余几来]?|\+)(?={measure})",
+            lambda m: counted(m[1]) + m[2].replace("+", "多"),
+        ),
         step("([0-9]+)#", lambda m: code(m[1]) + "号"),
         step("[0-9]+", lambda m: code(m[0])),
     )

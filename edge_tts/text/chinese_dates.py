@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from edge_tts.text.chinese_numbers import Match, Step, cardinal, spell, step
 
-TO = "[-~～〜–—－−至到]"
-"""What stands between the ends of a range."""
+TO = "([-~～〜–—－−至到])"
+"""What stands between the ends of a range; a group, because a word that is written there is kept."""
 
 _DAY = "(0?[1-9]|[12][0-9]|3[01])"
 _MONTH = "(0?[1-9]|1[0-2])"
@@ -14,12 +14,17 @@ _TIME = "([01]?[0-9]|2[0-4])[:：]([0-5][0-9])(?:[:：]([0-5][0-9]))?"
 _ALONE, _END = "(?<![0-9.:：])", "(?![0-9:：])"
 
 
+def joint(written: str, spoken: str) -> str:
+    """What is said between the ends of a range: a sign is `spoken`, a word stays."""
+    return written if written in "至到" else spoken
+
+
 def _date(found: Match) -> str:
     return f"{spell(found[1])}年{cardinal(found[3])}月{cardinal(found[4])}日"
 
 
 def _years(found: Match) -> str:
-    return f"{spell(found[1])}到{spell(found[2])}"
+    return f"{spell(found[1])}{joint(found[2], '到')}{spell(found[3])}"
 
 
 def _time(hour: str, minute: str, second: str | None) -> str:
@@ -37,13 +42,13 @@ def _sixtieths(digits: str) -> str:
 
 
 def _range(found: Match) -> str:
-    return _time(found[1], found[2], found[3]) + "至" + _time(found[4], found[5], found[6])
+    return _time(found[1], found[2], found[3]) + joint(found[4], "至") + _time(found[5], found[6], found[7])
 
 
 DATES: tuple[Step, ...] = (
     step(rf"(?<![0-9]){_YEAR}([-/.]){_MONTH}\2{_DAY}(?![0-9])日?", _date),
     step(rf"(?<![0-9]){_YEAR}年?{TO}{_YEAR}(?=年)", _years),
-    step(rf"(?<![0-9]){_YEAR}[-~～–]{_YEAR}(?![0-9])", _years),
+    step(rf"(?<![0-9]){_YEAR}([-~～–]){_YEAR}(?![0-9])", _years),
     # 1000年 is a thousand years; 2000年 is a year.
     step(rf"(?<![0-9])(?!1000){_YEAR}(?=年)", lambda m: spell(m[1])),
     # Two digits are a year where a month follows or a zero leads, and late in a century; 20年 is twenty years.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from edge_tts.text.chinese_dates import TO
+from edge_tts.text.chinese_dates import TO, joint
 from edge_tts.text.chinese_numbers import Match, Step, cardinal, counted, number, step
 from edge_tts.text.chinese_units import UNIT, unit_name
 
@@ -44,11 +44,11 @@ def quantities(measure: str) -> tuple[Step, ...]:
         step(rf"(?<=每)({UNIT})|(?<=[\u4e00-\u9fa5])/({UNIT})", _per),
         *_sums(),
         step(r"(?<=[年月日号])[-~～–—](?=[0-9零一二三四五六七八九十])", lambda m: "至"),
-        step(rf"({START}{N}{unit}){TO}(?=-?{N}{unit})", lambda m: m[1] + "至"),
+        step(rf"({START}{N}{unit}){TO}(?=-?{N}{unit})", lambda m: m[1] + joint(m[2], "至")),
         step(rf"{START}({N})[-~～–—－]({N})(?=([%‰]))", lambda m: f"{m[1]}{m[3]}至{m[2]}"),
         step(rf"(-?){START}({N}){TO}(-?)({N})(?={_DEGREE})", _degrees),
-        step(rf"{START}({N}){TO}(?={N}(?:{_NUMBERED}))", lambda m: number(m[1]) + "到"),
-        step(rf"{START}({N}){TO}(?={N}(?:{measure}))", lambda m: counted(m[1]) + "到"),
+        step(rf"{START}({N}){TO}(?={N}(?:{_NUMBERED}))", lambda m: number(m[1]) + joint(m[2], "到")),
+        step(rf"{START}({N}){TO}(?={N}(?:{measure}))", lambda m: counted(m[1]) + joint(m[2], "到")),
         step(rf"({_CURRENCY})({N})([万亿]?)元?", lambda m: number(m[2]) + m[3] + _CURRENCIES[m[1]]),
         step(rf"{START}({N})([万亿]?)([$€£])", lambda m: number(m[1]) + m[2] + _CURRENCIES[m[3]]),
         step(rf"(?:华氏)?(-?){START}({N})({_DEGREE})", _temperature),
@@ -68,6 +68,7 @@ def _sums() -> tuple[Step, ...]:
             rf"{START}([0-9]{{1,6}})[:：∶]([0-9]{{1,6}})(?![0-9:：])", lambda m: f"{cardinal(m[1])}比{cardinal(m[2])}"
         ),
         step(rf"{START}{N}(?:[-+×÷*/]{N}){{1,20}}(?==|等于)|{START}{N}(?:[+×÷*]{N}){{1,20}}", _sum),
+        step("(?<=[0-9])[<>＜＞](?=[0-9])", lambda m: "小于" if m[0] in "<＜" else "大于"),
         step(rf"=(-?)({N})", lambda m: "等于" + ("负" if m[1] else "") + number(m[2])),
         step(r"(?:\^(-)?|(?=[⁻⁰¹²³⁴-⁹])(⁻)?)([0-9⁰¹²³⁴-⁹]{1,4})", _power),
     )
@@ -84,7 +85,7 @@ def _sum(found: Match) -> str:
 
 def _degrees(found: Match) -> str:
     """The first end of a range of temperatures, with its sign; the second keeps its digits."""
-    return ("零下" if found[1] else "") + number(found[2]) + "到" + found[3] + found[4]
+    return ("零下" if found[1] else "") + number(found[2]) + joint(found[3], "到") + found[4] + found[5]
 
 
 def _temperature(found: Match) -> str:
