@@ -31,7 +31,7 @@ _MARKS = str.maketrans({written: mark for mark, same in _SAME_MARKS.items() for 
 """Full-width and typographic marks to the ones that the rules know."""
 _LETTERS = "ß:ss æ:ae Æ:Ae ø:o Ø:O đ:d Đ:D ł:l Ł:L œ:oe Œ:Oe ı:i þ:th Þ:Th ð:th Ð:Th"
 _FOREIGN = {pair[0]: pair[2:] for pair in _LETTERS.split()}
-_KEPT = frozenset("²³°™½¼¾⅓⅔…")
+_KEPT = frozenset("²³°™½¼¾⅓⅔…№")
 """Characters that have a rule of their own and must not be folded to what they are made of."""
 
 _ADDRESS = re.compile(
@@ -49,6 +49,10 @@ _OPERAND = r"[\dA-Za-z)]"
 _OPERATORS = (
     (re.compile(r"(?<=\b[\dA-Za-z])\s+-\s+(?=[\dA-Za-z]\b)|(?<=\d)\s+-\s+(?=\d)"), " minus "),
     (re.compile(r"\s+[-–]+\s+"), ", "),
+    (
+        re.compile(r"(?<=[%°℃℉])\s?-\s?(?=\d)|(?<=\d)-(?=[$£€¥]\d)|(?<=[ap]m)-(?=\d)|(?<=:\d\d)-(?=\d{1,2}:\d\d)"),
+        " to ",
+    ),
     (re.compile(r"(?<=[\w%])\s?[–~]\s?(?=[$£€¥]?-?\d)"), " to "),
     (re.compile(r"(?<![\w%])~\s?(?=[$£€¥]?\d)"), "about "),
     (re.compile(r"(?<![\w)\-])-(?=[$£€¥.]?\d)"), "minus "),
@@ -57,7 +61,7 @@ _OPERATORS = (
     (re.compile(rf"(?<={_OPERAND})\s+[*×]\s+(?={_OPERAND})"), " times "),
     (re.compile(r"(?<=\d)\s+/\s+(?=\d)"), " divided by "),
     (re.compile(r"(?<=[\dA-Za-z])\s?\^\s?(?=\d)"), " to the power of "),
-    (re.compile(r"#\s?(?=\d)"), "number "),
+    (re.compile(r"(?:#|№|\bNo\.)\s?(?=\d)"), "number "),
     (re.compile(r"#(?=[A-Za-z])"), "hashtag "),
     (re.compile(rf"(?<!{_OPERAND})(?<!{_OPERAND}\s)[<>]|[<>](?!\s?{_OPERAND})"), " "),
 )
@@ -105,7 +109,7 @@ def _address(m: re.Match[str]) -> str:
     text = re.sub(r"^https?://", "", text).rstrip("/")
     said = "".join(_ADDRESS_SIGNS.get(c, c) for c in text.replace("www.", "w w w dot "))
     said = re.sub(r"(?<=[A-Za-z])(?=\d)|(?<=\d)(?=[A-Za-z])", " ", said)
-    return re.sub(r"\d+", lambda d: " ".join(d[0]), said) + tail
+    return re.sub(r"\d+", lambda d: " ".join(d[0]), said).lower() + tail
 
 
 def _shouted(m: re.Match[str]) -> str:
@@ -151,8 +155,6 @@ def normalize(text: str) -> str:
 
 def _abbreviation(m: re.Match[str]) -> str:
     written, said = m[0], _SPOKEN[m[0].lower()]
-    if written.lower() == "no." and not re.match(r"\s?\d", m.string[m.end() :]):
-        return written  # the answer, not the number
     if said in {"Saint", "Junior", "Senior"} and not written[0].isupper():
         return written
     if said == "Saint" and re.search(r"[A-Z][a-z]+ $", m.string[: m.start()][-20:]):

@@ -111,10 +111,12 @@ def plural(words: str) -> str:
 
 
 def fraction(above: str, below: str) -> str:
-    """`3/4`: three fourths; one half; denominators beyond 100 and zero as `over`."""
+    """`3/4`: three fourths; one half; denominators beyond 100 and below 2 as `over`."""
     n, d = int(above[:LONGEST]), int(below[:LONGEST])
-    if d in (0, 1) or d > 100:
+    if d < 2 or d > 100:
         return f"{number(above)} over {number(below)}"
+    if above == below:
+        return f"{number(above)} {number(below)}"
     words = "half" if d == 2 else to_ordinal(cardinal(d))
     if n != 1:
         words = "halves" if d == 2 else f"{words}s"

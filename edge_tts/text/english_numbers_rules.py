@@ -119,8 +119,9 @@ def _say(form: str) -> Callable[[Match], str]:
 RULES: tuple[Rule, ...] = tuple(
     (re.compile(pattern), say)
     for pattern, say in [
+        (r"(?:^|(?<=[.!?] ))(\d{1,2})\. (?=[^\W\d_])", lambda m: f"{ordinal(m[1])}, "),
         (r"(?<=\d),(?=\d{3}(?!\d))", _say("")),
-        (r"(?<![\d.-])(\d{4})-(\d{1,2})-(\d{1,2})(?![\d-])", lambda m: _date(m[1], m[2], m[3], m[0])),
+        (r"(?<![\d./-])(\d{4})([-/.])(\d{1,2})\2(\d{1,2})(?![\d/-])", lambda m: _date(m[1], m[3], m[4], m[0])),
         (r"(?<![\d/])(\d{1,2})/(\d{1,2})/(\d{4})(?![\d/])", _slash_date),
         (r"(?<![\d.])(\d{1,2})\.(\d{1,2})\.((?:19|20)\d\d)(?![\d.]\d)", _slash_date),
         (
@@ -142,7 +143,7 @@ RULES: tuple[Rule, ...] = tuple(
         (rf"(?<![\d.])(\d+(?:\.\d+)?)\s?([{_SIGNS}])(?!\d)", _money_after),
         (r"(?<![\w.])(\d{1,2})'\s?(\d{1,2})(?:\"|'')", _feet),
         (r"(?<!\d)(1\d\d0|20\d0)'?s\b", _decade),
-        (r"(?<=[Tt]he )'?(\d0)'?s\b|(?<!\w)'(\d0)s\b", lambda m: plural(number(m[1] or m[2]))),
+        (r"(?<=[Tt]he )'?(\d0)'?s\b|(?:(?<!\w)'|(?<=s-))(\d0)s\b", lambda m: plural(number(m[1] or m[2]))),
         (
             rf"(?<![A-Za-z\d.])(\d+(?:\.\d+)?)(\s?)({_UNIT})(?:\s?/\s?({_alternatives(PER)}))?(?![A-Za-z\d°²³'])",
             _unit,

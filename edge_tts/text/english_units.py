@@ -168,7 +168,6 @@ ABBREVIATIONS: dict[str, str] = {
     "dept.": "department",
     "i.e.": "that is",
     "e.g.": "for example",
-    "No.": "Number",
     "w/o": "without",
     "w/": "with",
 }

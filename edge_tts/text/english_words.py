@@ -51,7 +51,9 @@ def _word(word: str) -> tuple[str, ...]:
     if word.endswith("s") and known(word[:-1]):
         return _possessive(_word(word[:-1]))
     pieces = split_compound(word)
-    if min(map(len, pieces)) == 1 or len(pieces) == 1:  # a compound has no single letters in it
+    if len(pieces) == 1 or any(
+        len(piece) == 1 and piece not in "ai" for piece in pieces
+    ):  # no compound has single letters
         return tuple(
             p for i in range(0, len(word), _LONGEST_PREDICTED) for p in predict(word[i : i + _LONGEST_PREDICTED])
         )

@@ -89,7 +89,7 @@ CASES = {
         ("PLEASE CLOSE THE DOOR", "please close the door"),
         ("Dr. Who", "Doctor Who"),
         ("e.g. apples", "for example apples"),
-        ("No. 5 and no. It", "Number five and no. It"),
+        ("No. 5 and no. It", "number five and no. It"),
         ("WiFi and PCs", "Wifi and P C's"),
         ("iPhone", "i Phone"),
         ("Don’t", "Don't"),
