@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 
+from ..config import EngineConfig
 from ..engine import Engine
-from ..engine.loader import EngineLoader
+from ..engine.loader import BuildRules, EngineLoader
 from ..engine.plan_cache import Verdict
 from ..engine.profiles import BUILT
+from ..engine.trt_build import BuildOptions, Progress
 from ..errors import ModelError
 from ..text import TextFrontEnd
 from ..values import ModelSet, Segment, Voice
@@ -18,6 +20,25 @@ from .golden import GPT, Agreement, Golden
 
 PHRASES = {"en": "The kettle has boiled, and the tea is ready.", "zh": "水已经烧开了，请慢慢用茶。"}
 """Language -> what is spoken."""
+
+
+def open_loader(
+    engine: EngineConfig,
+    *,
+    progress: Progress = lambda phase, step, of: None,
+    waiting: Callable[[], None] = lambda: None,
+) -> EngineLoader:
+    """The loader that the configuration asks for; a context manager. `waiting` is called while an engine is built."""
+    options = BuildOptions(workspace_mb=engine.workspace_mb, optimization_level=engine.optimization_level)
+    rules = BuildRules(
+        directory=Path(engine.cache_dir),
+        options=options,
+        limit_s=engine.build_limit_s,
+        cuda_graphs=engine.cuda_graphs,
+    )
+    return EngineLoader(
+        execution=engine.execution, threads=engine.threads, rules=rules, progress=progress, waiting=waiting
+    )
 
 
 def activate(model: ModelSet, voice: Voice, loader: EngineLoader, *, again: bool = False) -> list[Agreement]:

@@ -1,0 +1,138 @@
+"""What can be looked at without speaking: platform, versions, sound, disk, model set, heat. Knows no networks."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..audio.devices import has_loudspeaker
+from ..config import Config
+from ..engine.machine import l4t_release
+from ..engine.trt import load_tensorrt
+from ..errors import ModelError
+from ..service.telemetry import Telemetry
+from ..store.models import find_model_set, verify_model_set
+from ..values import ModelSet
+from .findings import Finding
+
+_LIBRARIES = ("numpy", "onnxruntime", "onnx", "paho-mqtt", "pydantic", "sounddevice", "soundfile", "soxr")
+_OPTIONAL = {"jetson-stats": "pip install 'edge-ttsd[jetson]' for jtop's view of the device"}
+_TIGHT_MB, _FULL_MB = 2000, 200
+_HOT_C = 85.0
+
+
+def check_platform(root: Path = Path("/")) -> Iterator[Finding]:
+    """Machine, system and interpreter."""
+    release = l4t_release(root)
+    where = f"Jetson Linux {release}" if release else platform.platform()
+    python = platform.python_version()
+    text = f"{platform.machine()}, {where}, Python {python}, {os.cpu_count()} cores"
+    yield Finding("platform", "ok", text)
+
+
+def check_versions(*, wants_tensorrt: bool, root: Path = Path("/")) -> Iterator[Finding]:
+    """The libraries that are needed, and TensorRT where it can be expected."""
+    found = []
+    for name in _LIBRARIES:
+        version = _version(name)
+        if version is None:
+            yield Finding("versions", "broken", f"{name} is not installed", f"pip install {name}")
+        else:
+            found.append(f"{name} {version}")
+    yield Finding("versions", "ok", ", ".join(found))
+    for name, advice in _OPTIONAL.items():
+        if l4t_release(root):
+            version = _version(name)
+            yield Finding("versions", "ok", f"{name} {version}" if version else f"{name} is not installed; {advice}")
+    try:
+        yield Finding("tensorrt", "ok", f"TensorRT {load_tensorrt().__version__}")
+    except ModelError as error:
+        if wants_tensorrt or l4t_release(root):
+            yield Finding("tensorrt", "warning", str(error), "see docs/jetson.md; until then ONNX Runtime speaks")
+        else:
+            yield Finding("tensorrt", "ok", "TensorRT is not installed; ONNX Runtime speaks")
+
+
+def check_audio(config: Config) -> Iterator[Finding]:
+    """Whether there is something to play on."""
+    if config.audio.output == "file":
+        yield Finding("audio", "ok", f"sound goes into the file {config.audio.file}")
+    elif has_loudspeaker():
+        yield Finding("audio", "ok", f"loudspeaker: {config.audio.device or 'the default one'}")
+    else:
+        advice = (
+            "apt install libportaudio2; put the service's user into the group audio; name the device in audio.device "
+            "(`aplay -l` lists them); or set audio.output to file"
+        )
+        yield Finding("audio", "broken", "there is no loudspeaker that PortAudio can open", advice)
+
+
+def check_disk(config: Config) -> Iterator[Finding]:
+    """Room and permission where the appliance writes."""
+    for folder in (Path(config.state_dir), Path(config.engine.cache_dir)):
+        existing = next(path for path in (folder, *folder.parents) if path.exists())
+        free_mb = shutil.disk_usage(existing).free / 1e6
+        text = f"{folder}: {free_mb / 1000:.1f} GB free"
+        if not os.access(existing, os.W_OK):
+            advice = f"chown it to the service's user, or choose another folder ({existing} is not ours)"
+            yield Finding("disk", "broken", f"{folder}: cannot be written", advice)
+        elif free_mb < _FULL_MB:
+            yield Finding("disk", "broken", text, "free some space: settings and engines cannot be kept")
+        elif free_mb < _TIGHT_MB:
+            yield Finding("disk", "warning", text, "TensorRT engines of one model set take up to 1 GB; free some space")
+        else:
+            yield Finding("disk", "ok", text)
+
+
+def check_model(config: Config) -> Iterator[Finding]:
+    """The configured model set: there, whole, with a voice."""
+    model = find_model_set(Path(config.models.dir), config.models.name)
+    verify_model_set(model)
+    files = len(model.files)
+    text = f"{model.name} {model.version} ({model.family}, {model.precision}): {files} files are as the manifest says"
+    yield Finding("model", "ok", text)
+    yield from _check_voice(config, model)
+
+
+def check_telemetry(seen: Telemetry) -> Iterator[Finding]:
+    """Heat, power mode, and what slows the device down."""
+    values = {
+        "hottest zone": _unit(seen.temperature_c, "°C"),
+        "power": _unit(seen.power_w, "W"),
+        "power mode": seen.power_mode,
+        "GPU load": _unit(seen.gpu_load_percent, "%"),
+        "memory in use": _unit(seen.memory_used_mb, "MB"),
+        "of": _unit(seen.memory_total_mb, "MB"),
+    }
+    known = ", ".join(f"{name} {value}" for name, value in values.items() if value is not None)
+    hot = seen.temperature_c is not None and seen.temperature_c >= _HOT_C
+    if hot:
+        yield Finding("device", "warning", known, "look at fan and airflow: it is about to slow down")
+    else:
+        yield Finding("device", "ok", known or "this machine shows no temperatures, power or load")
+    for reason in seen.throttles:
+        advice = "let it cool" if reason.startswith("heat") else "sudo nvpmodel -m 0 (MAXN), then sudo jetson_clocks"
+        yield Finding("device", "warning", reason, advice)
+
+
+def _check_voice(config: Config, model: ModelSet) -> Iterator[Finding]:
+    if config.voice is not None and config.voice not in model.voices:
+        known = ", ".join(model.voices) or "none"
+        yield Finding("voice", "warning", f"the set has no voice '{config.voice}'", f"it has: {known}")
+    elif not model.voices:
+        yield Finding("voice", "warning", "the set comes without a voice", "enroll one: `edge-ttsd enroll --help`")
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _unit(value: float | None, unit: str) -> str | None:
+    return None if value is None else f"{value:.0f} {unit}"

@@ -1,0 +1,158 @@
+"""The examination: all checks in order, then the golden phrases and one spoken sentence. Knows no output format."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..config import Config
+from ..engine.loader import Choice, EngineLoader
+from ..engine.plan_cache import StoredPlan
+from ..engine.profiles import BUILT
+from ..errors import EdgeTTSError
+from ..service.telemetry import Telemetry, TelemetryReader
+from ..speech import load_synthesizer
+from ..store.models import find_model_set
+from ..store.voices import BuiltinVoices
+from ..text import TextFrontEnd
+from ..values import ModelSet, Sampling, SpeakRequest, Voice
+from .activation import PHRASES, activate, compare, neutral_voice, open_loader
+from .broker import check_broker
+from .checks import check_audio, check_disk, check_model, check_platform, check_telemetry, check_versions
+from .findings import Finding, look
+from .golden import Agreement
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """One sentence through the whole path."""
+
+    load_s: float
+    first_audio_ms: float
+    synthesis_s: float
+    audio_s: float
+
+    @property
+    def rtf(self) -> float:
+        """Seconds of computing per second of sound."""
+        return self.synthesis_s / self.audio_s if self.audio_s else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """Everything that was found."""
+
+    findings: tuple[Finding, ...]
+    golden: tuple[Agreement, ...] = ()
+    choices: tuple[Choice, ...] = ()
+    plans: tuple[StoredPlan, ...] = ()
+    spoken: Spoken | None = None
+    telemetry: Telemetry = field(default_factory=Telemetry)
+
+    @property
+    def broken(self) -> bool:
+        """Whether something keeps the appliance from working as configured."""
+        return any(finding.level == "broken" for finding in self.findings)
+
+
+Open = Callable[[Config], EngineLoader]
+
+
+def diagnose(
+    config: Config,
+    *,
+    speak: bool = True,
+    reader: TelemetryReader | None = None,
+    open_engines: Open = lambda config: open_loader(config.engine),
+    clock: Callable[[], float] = time.perf_counter,
+) -> Diagnosis:
+    """Look at everything. `speak=False` leaves out engines and golden phrases. Raises no `EdgeTTSError`."""
+    findings = list(_looks(config))
+    with reader or TelemetryReader() as opened:
+        found = Diagnosis(tuple(findings))
+        if speak and not any(finding.check == "model" and finding.level == "broken" for finding in findings):
+            try:
+                found = _speak(config, findings, open_engines, clock)
+            except EdgeTTSError as error:
+                advice = "`edge-ttsd models verify` compares the files; convert or install the set again"
+                findings.append(Finding("speech", "broken", str(error), advice))
+        telemetry = opened.read()  # after the work: this is when heat shows
+    findings += check_telemetry(telemetry)
+    return Diagnosis(tuple(findings), found.golden, found.choices, found.plans, found.spoken, telemetry)
+
+
+def _looks(config: Config) -> Iterator[Finding]:
+    yield from check_platform()
+    yield from check_versions(wants_tensorrt=config.engine.execution == "tensorrt")
+    yield from look("audio", lambda: check_audio(config), advice="see audio in config.yaml")
+    yield from check_broker(config.mqtt)
+    yield from check_disk(config)
+    advice = "`edge-ttsd models list` shows what is installed; correct models.dir and models.name, or install it again"
+    yield from look("model", lambda: check_model(config), advice=advice)
+
+
+def _speak(config: Config, findings: list[Finding], open_engines: Open, clock: Callable[[], float]) -> Diagnosis:
+    """Judge the engines anew, then speak one sentence on what was accepted."""
+    model = find_model_set(Path(config.models.dir), config.models.name)
+    voice = a_voice(model)
+    with open_engines(config) as loader:
+        golden = activate(model, voice, loader, again=True)
+        if not golden:
+            paths = {name: model.graph(name) for name in BUILT if model.graph(name).is_file()}
+            golden = compare(model, voice, paths, loader, ())
+        spoken = _sentence(model, voice, loader, clock)
+        built = [loader.built(model.graph(name)) for name in BUILT]
+        plans = tuple(plan for plan in built if plan is not None)
+        findings += judge(golden, loader.choices, spoken)
+        return Diagnosis((), tuple(golden), loader.choices, plans, spoken)
+
+
+def judge(golden: list[Agreement], choices: tuple[Choice, ...], spoken: Spoken) -> Iterator[Finding]:
+    """Findings about engines and speech."""
+    for result in golden:
+        if result.latency_ms[0] > 0 and not result.agrees:
+            advice = "it is not used; ONNX Runtime speaks. Build it again: tools/build_engines --again"
+            text = f"{result.graph}: the TensorRT engine disagrees with ONNX Runtime: {result.summary}"
+            yield Finding("engines", "broken", text, advice)
+    for choice in choices:
+        if choice.reason:
+            text = f"{choice.graph} runs on {choice.runs_on}: {choice.reason}"
+            yield Finding("engines", "warning", text, "see docs/tensorrt.md")
+    if spoken.audio_s == 0:
+        yield Finding("speech", "broken", "the golden phrase gave no sound", "another model set or voice may speak")
+    elif spoken.rtf > 1:
+        text = f"speech takes {spoken.rtf:.1f} times as long as it lasts"
+        yield Finding("speech", "warning", text, "pauses will be heard; use a smaller model set, a GPU or TensorRT")
+    else:
+        text = f"first sound after {spoken.first_audio_ms:.0f} ms, {spoken.rtf:.2f} s of computing per second of sound"
+        yield Finding("speech", "ok", text)
+
+
+def a_voice(model: ModelSet) -> Voice:
+    """The set's own voice, or nobody's."""
+    known = BuiltinVoices(model)
+    name = model.default_voice or (known.ids()[0] if known.ids() else None)
+    return known.load(name) if name is not None else neutral_voice(model)
+
+
+def _sentence(model: ModelSet, voice: Voice, loader: EngineLoader, clock: Callable[[], float]) -> Spoken:
+    """Speak a phrase twice and time the second: the first pays for what happens once."""
+    language = next((name for name in PHRASES if name in model.languages), "en")
+    text, sampling = PHRASES[language], Sampling(seed=1)
+    request = SpeakRequest(text=text, id="doctor", voice=voice.id, language=language, sampling=sampling)
+    with ExitStack() as stack:
+        began = clock()
+        speaker = load_synthesizer(model, TextFrontEnd(), stack, load=loader.load)
+        loaded = clock() - began
+        for _ in range(2):
+            began, first, samples = clock(), 0.0, 0
+            for chunk in speaker.stream(request, voice):
+                first = first or clock() - began
+                samples += len(chunk.samples)
+            took = clock() - began
+    pause_s = request.fragment_interval_s
+    audio_s = max(0.0, samples / model.sample_rate - pause_s)
+    return Spoken(load_s=loaded, first_audio_ms=first * 1000, synthesis_s=took, audio_s=audio_s)
