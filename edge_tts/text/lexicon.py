@@ -1,8 +1,8 @@
 """The owner's pronunciations: `word: phonemes` or `word: respelling` per language. Knows no language's own rules.
 
-A value is phonemes when it stands between slashes or when it is two or more v2 symbols (`K AA1 R IH0 N`, `zh ang1 l
-e4`); anything else is a respelling, which is read in place of the word. Words match whole and in any case in
-languages with blanks, and as they stand in the others.
+A value is phonemes when it stands between slashes or when it is two or more v2 symbols (`K AA1 R IH0 N`); for Mandarin
+pinyin with tone digits (`zhang1 le4`) is phonemes too. Anything else is a respelling, which is read in place of the
+word. Words match whole and in any case in languages with blanks, and as they stand in the others.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from edge_tts.errors import TextError
 from edge_tts.text.languages import Language
-from edge_tts.text.symbols import symbol_ids
+from edge_tts.text.symbols import pinyin_symbols, symbol_ids
 
 _UNSPACED = frozenset({"zh", "ja", "yue"})
 """Languages written without blanks between words."""
@@ -60,7 +60,7 @@ class Lexicon:
 def _read(language: str, words: Mapping[str, str]) -> _Entries:
     respelled, spoken = {}, {}
     for word, value in words.items():
-        items = value.strip().strip("/").split()
+        items = (_from_pinyin(value) if language == "zh" else None) or value.strip().strip("/").split()
         known = [item for item in items if item in symbol_ids()]
         if value.strip().startswith("/") and known != items:
             wrong = next(item for item in items if item not in known)
@@ -72,6 +72,17 @@ def _read(language: str, words: Mapping[str, str]) -> _Entries:
         else:
             respelled[word.strip().lower()] = value.strip()
     return _Entries(respelled, spoken, _pattern(language, respelled))
+
+
+def _from_pinyin(value: str) -> list[str] | None:
+    """v2 symbols of pinyin with tone digits (`zhang1 le4`); None when it is something else."""
+    symbols: list[str] = []
+    for syllable in value.lower().replace("ü", "v").split():
+        found = pinyin_symbols().get(syllable[:-1])
+        if found is None or syllable[-1] not in "12345":
+            return None
+        symbols += [found[0], found[1] + syllable[-1]]
+    return symbols
 
 
 def _pattern(language: str, words: Mapping[str, object]) -> re.Pattern[str] | None:

@@ -29,6 +29,13 @@ def symbol_ids() -> dict[str, int]:
     return {symbol: i for i, symbol in enumerate(symbols())}
 
 
+@cache
+def pinyin_symbols() -> dict[str, tuple[str, str]]:
+    """Toneless pinyin syllable to its initial and final symbol; a tone digit is appended to the final."""
+    table = json.loads((files("edge_tts.text") / "data" / "zh_syllables.json").read_text(encoding="utf-8"))
+    return {syllable: (initial, final) for syllable, (initial, final) in table.items()}
+
+
 def to_ids(phonemes: Iterable[str]) -> IntArray:
     """Ids of `phonemes`, int64 [phonemes]; what is no symbol becomes the id of `UNK`."""
     ids = symbol_ids()
