@@ -18,6 +18,8 @@ from edge_tts.audio.devices import PortAudioLoudspeaker
 from edge_tts.audio.wave import WavFile
 from edge_tts.config import Config, load_config, resolve
 from edge_tts.daemon import default_voice, open_model, open_networks, run
+from edge_tts.doctor import as_json, as_text, diagnose
+from edge_tts.doctor.activation import open_loader
 from edge_tts.errors import ConfigError, EdgeTTSError
 from edge_tts.store.models import find_model_set, installed_model_sets, verify_model_set
 from edge_tts.store.voices import BuiltinVoices
@@ -147,6 +149,19 @@ def command_models_verify(arguments: argparse.Namespace, config: Config) -> int:
     return 0
 
 
+def command_doctor(arguments: argparse.Namespace, config: Config) -> int:
+    """Look at everything; status 1 when something is broken."""
+
+    def progress(phase: str, step: int, of: int) -> None:
+        print(f"\r{phase[:60]:60} {step:5}/{of:<5}", end="", file=sys.stderr, flush=True)
+
+    found = diagnose(
+        config, speak=not arguments.quick, open_engines=lambda config: open_loader(config.engine, progress=progress)
+    )
+    print(as_json(found) if arguments.json else as_text(found))
+    return 1 if found.broken else 0
+
+
 def _config(path: Path | None) -> Config:
     if path is not None:
         return load_config(path)
@@ -169,6 +184,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_phonemes(commands)
     _add_voices(commands)
     _add_models(commands)
+    _add_doctor(commands)
     return parser
 
 
@@ -257,3 +273,17 @@ def _add_models(commands: _Commands[argparse.ArgumentParser]) -> None:
         parser = _add(group, name, says=says)
         parser.add_argument("name", nargs="?", help="model set; the configured one if absent")
         parser.set_defaults(command=command)
+
+
+def _add_doctor(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = _add(
+        commands,
+        "doctor",
+        says="find out what is wrong, and what to do about it",
+        more="Looks at platform, versions, sound, broker, disk, model set and the device's state, then runs golden "
+        "phrases through the networks and, on a Jetson, compares its TensorRT engines with ONNX Runtime: one that "
+        "disagrees is not used. Exit status 1 when something is broken.",
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of text")
+    parser.add_argument("--quick", action="store_true", help="leave out networks and golden phrases")
+    parser.set_defaults(command=command_doctor)
