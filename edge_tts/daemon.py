@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import queue
 import signal
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -44,17 +44,30 @@ LOOK_S = 5.0
 
 
 class Stop:
-    """Why and when the process should end. A surprise in any thread ends it with a failure."""
+    """When the process should end, and whether in failure. Any thread may ask for it, and a signal handler: that is why
+    it is a queue and no Event, whose lock the handler would find taken by the very thread that it interrupts."""
 
     def __init__(self) -> None:
-        self.event = threading.Event()
         self.failed = False
+        self._asked: queue.SimpleQueue[None] = queue.SimpleQueue()
+
+    def ask(self) -> None:
+        """End the process, in order."""
+        self._asked.put(None)
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait until asked to stop; False after `timeout_s`."""
+        try:
+            self._asked.get(timeout=timeout_s)
+        except queue.Empty:
+            return False
+        return True
 
     def fatal(self, part: str, surprise: BaseException) -> None:
         """A part met something it cannot name: end the process loudly, and let systemd start a fresh one."""
         log.critical("%s failed, so the process ends: %r", part, surprise, exc_info=surprise)
         self.failed = True
-        self.event.set()
+        self.ask()
 
 
 def open_model(config: Config) -> ModelSet:
@@ -190,15 +203,15 @@ def run(config: Config) -> int:
         fatal=stop.fatal,
     ) as look:
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.event.set())
+            signal.signal(number, lambda *_: stop.ask())
         sd_notify(f"READY=1\nMAINPID={os.getpid()}\nSTATUS=Listening as {config.mqtt.base_topic}/{config.device}")
         log.info("ready: listening as %s/%s", config.mqtt.base_topic, config.device)
-        watch(stop.event, look)
+        watch(stop, look)
         sd_notify("STOPPING=1")
     return 1 if stop.failed else 0
 
 
-def watch(stop: threading.Event, look: Callable[[], list[str]]) -> None:
+def watch(stop: Stop, look: Callable[[], list[str]]) -> None:
     """Feed systemd's watchdog while every part shows progress. A stuck part starves it, and systemd restarts us."""
     interval_s = watchdog_interval_s() or LOOK_S
     while not stop.wait(interval_s):

@@ -20,9 +20,10 @@ def sd_notify(message: str, *, environ: Mapping[str, str] = os.environ) -> bool:
         address = "\0" + address[1:]
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
+            channel.settimeout(1.0)  # a listener that reads nothing fills the socket, and sending would wait for good
             channel.sendto(message.encode(), address)
     except OSError:
-        return False  # a vanished listener must not take the speech with it
+        return False  # a vanished or deaf listener must not take the speech with it
     return True
 
 

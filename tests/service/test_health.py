@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
-import threading
 from pathlib import Path
 
 import pytest
 from fakes import FakeClock
 
-from edge_tts.daemon import watch
+from edge_tts.daemon import Stop, watch
 from edge_tts.service.health import Health, sd_notify, watchdog_interval_s
 
 
@@ -28,6 +29,19 @@ def test_without_systemd_nothing_happens(tmp_path: Path) -> None:
     """No socket named, or one that has gone, is no error."""
     assert not sd_notify("READY=1", environ={})
     assert not sd_notify("READY=1", environ={"NOTIFY_SOCKET": str(tmp_path / "gone")})
+
+
+def test_a_listener_that_reads_nothing_holds_nobody_up(tmp_path: Path) -> None:
+    """When the socket is full, sending gives up after a moment instead of stopping the main thread for good."""
+    address = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(address)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+        sent = 0
+        while sd_notify("WATCHDOG=1", environ={"NOTIFY_SOCKET": address}):
+            sent += 1
+            assert sent < 100_000
+    assert sent > 0
 
 
 def test_the_watchdog_is_fed_twice_per_period() -> None:
@@ -57,13 +71,13 @@ def test_a_stuck_part_starves_the_watchdog(tmp_path: Path, monkeypatch: pytest.M
     address = tmp_path / "notify"
     monkeypatch.setenv("NOTIFY_SOCKET", str(address))
     monkeypatch.setenv("WATCHDOG_USEC", "2000")
-    stop, looks = threading.Event(), 0
+    stop, looks = Stop(), 0
 
     def look() -> list[str]:
         nonlocal looks
         looks += 1
         if looks == 4:
-            stop.set()
+            stop.ask()
         return [] if looks <= 2 else ["worker"]
 
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
@@ -73,3 +87,17 @@ def test_a_stuck_part_starves_the_watchdog(tmp_path: Path, monkeypatch: pytest.M
         assert [listener.recv(100), listener.recv(100)] == [b"WATCHDOG=1"] * 2
         with pytest.raises(BlockingIOError):
             listener.recv(100)
+
+
+def test_a_signal_is_taken_at_any_moment() -> None:
+    """A handler that interrupts the waiting thread itself, wherever that is, asks it to stop and blocks nobody."""
+    before = signal.getsignal(signal.SIGUSR1)
+    stop = Stop()
+    signal.signal(signal.SIGUSR1, lambda *_: stop.ask())
+    try:
+        for _ in range(2000):
+            os.kill(os.getpid(), signal.SIGUSR1)
+            while not stop.wait(0.0001):
+                pass
+    finally:
+        signal.signal(signal.SIGUSR1, before)
