@@ -15,7 +15,7 @@ RANKS = {
     **dict.fromkeys(("__init__", "values", "errors", "schema", "config"), 0),
     **dict.fromkeys(("text", "engine", "audio", "store", "convert"), 1),
     "speech": 2,
-    **dict.fromkeys(("service", "doctor"), 3),
+    "service": 3,
     **dict.fromkeys(("daemon", "cli", "doctor", "__main__"), 4),
 }
 """A part may import from lower ranks; within rank 0 and rank 4 from each other too."""
