@@ -1,0 +1,83 @@
+"""Command line of the training tool: one subcommand a stage, `all` for the whole way from nothing to a model set."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+HELD_OUT = HERE / "test_sentences.txt"
+MINUTES = {"tokenizer": 7.0, "decoder": 25.0, "gpt": 95.0}
+STAGES = ("data", "tokenizer", "decoder", "gpt", "export", "evaluate")
+
+
+def lines(path: Path) -> list[str]:
+    """The sentences of a file, one a line."""
+    return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
+def parser() -> argparse.ArgumentParser:
+    """What the tool understands."""
+    made = argparse.ArgumentParser(prog="train_starter", description="Trains, exports and measures models/starter.")
+    made.add_argument("stage", choices=(*STAGES, "all"))
+    made.add_argument("--work", type=Path, default=ROOT / "build" / "starter", help="folder of data and checkpoints")
+    made.add_argument("--out", type=Path, default=ROOT / "models" / "starter", help="the model set")
+    made.add_argument("--minutes", type=float, help="time budget of a training stage, over all its resumed runs")
+    made.add_argument("--seed", type=int, default=1)
+    made.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    made.add_argument("--threads", type=int, default=0, help="CPU threads; 0 leaves it to torch")
+    made.add_argument("--sentences", type=Path, default=HELD_OUT, help="evaluate: one sentence a line")
+    made.add_argument("--count", type=int, default=22000, help="data: training sentences")
+    made.add_argument("--speakers", type=int, default=124, help="data: speakers, the teachers included")
+    return made
+
+
+def run(stage: str, options: argparse.Namespace) -> None:
+    """One stage. Stages are imported when they run: `evaluate` works without torch."""
+    if stage == "evaluate":
+        from . import evaluate
+
+        evaluate.run(options.out, lines(options.sentences), record=options.sentences == HELD_OUT)
+        return
+    import torch
+
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    minutes = options.minutes if options.minutes is not None else MINUTES.get(stage, 0.0)
+    if stage == "data":
+        from . import data, stage_phonemes
+
+        data.run(
+            options.work,
+            sentences=options.count,
+            warped=options.speakers,
+            each=24,
+            held_out=lines(HELD_OUT),
+            seed=options.seed,
+        )
+        stage_phonemes.run(options.work)
+    elif stage == "tokenizer":
+        from . import stage_tokenizer
+
+        stage_tokenizer.run(options.work, minutes=minutes, seed=options.seed, device=options.device)
+    elif stage == "decoder":
+        from . import stage_decoder
+
+        stage_decoder.run(options.work, minutes=minutes, seed=options.seed, device=options.device)
+    elif stage == "gpt":
+        from . import stage_gpt
+
+        stage_gpt.run(options.work, minutes=minutes, seed=options.seed, device=options.device)
+    else:
+        from . import stage_export
+
+        stage_export.run(options.work, options.out)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the stage that is asked for, or all in order."""
+    options = parser().parse_args(arguments)
+    for stage in STAGES if options.stage == "all" else (options.stage,):
+        run(stage, options)

@@ -1,0 +1,146 @@
+"""Stage `evaluate`: how well the shipped graphs speak, through the product's own Synthesizer. Needs no torch.
+
+A table, one line a sentence, and last one line of JSON. With the project's own test sentences the figures also go into
+the manifest."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import soxr
+
+from edge_tts.speech import Synthesizer, load_synthesizer
+from edge_tts.store.models import read_model_set
+from edge_tts.store.voices import BuiltinVoices
+from edge_tts.text import TextFrontEnd
+from edge_tts.values import ModelSet, SpeakRequest, Voice
+
+from . import data
+from .asr import RATE, Listener, distance, words
+from .clips import Clips
+
+FloatArray = npt.NDArray[np.float32]
+SEED = 7
+COMMAND = "tools/train_starter evaluate"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One sentence as it was spoken."""
+
+    text: str
+    heard: str
+    errors: int
+    count: int
+    seconds: float
+    teacher_s: float
+
+    @property
+    def ratio(self) -> float:
+        """Duration against the teacher's."""
+        return self.seconds / self.teacher_s
+
+    def line(self) -> str:
+        """As the table shows it."""
+        return (
+            f"{self.errors:3d}/{self.count:<3d} {self.seconds:5.2f} s x{self.ratio:4.2f}  {self.text}  |  {self.heard}"
+        )
+
+
+def teacher(sentences: Sequence[str], folder: Path, voice: str = "rms") -> list[FloatArray]:
+    """The sentences as the teacher reads them, 16 kHz. Raises RuntimeError naming the packages it needs."""
+    program = data.compile_teacher(folder)
+    data.read_aloud(program, [(0, data.Speaker(voice), text) for text in sentences], folder / "teacher_test")
+    clips = Clips.read(folder / "teacher_test")
+    return [clips.wave(index) for index in range(len(clips.clips))]
+
+
+def spoken(synthesizer: Synthesizer, voice: Voice, text: str, seed: int = SEED) -> FloatArray:
+    """What the product says, at the model's rate, without the pause after it."""
+    sampling = synthesizer.model.sampling
+    request = SpeakRequest(
+        text=text,
+        id="evaluation",
+        voice=voice.id,
+        language="en",
+        fragment_interval_s=0.0,
+        sampling=type(sampling)(
+            top_k=sampling.top_k,
+            top_p=sampling.top_p,
+            temperature=sampling.temperature,
+            repetition_penalty=sampling.repetition_penalty,
+            seed=seed,
+        ),
+    )
+    return np.concatenate([chunk.samples for chunk in synthesizer.stream(request, voice)])
+
+
+def measure(listener: Listener, text: str, wave: FloatArray, rate: int, teacher_s: float) -> Row:
+    """Listens to one sentence."""
+    heard = listener.hear(soxr.resample(wave, rate, RATE) if rate != RATE else wave)
+    wanted = words(text)
+    return Row(text, heard, distance(wanted, words(heard)), len(wanted), len(wave) / rate, teacher_s)
+
+
+def word_error_rate(rows: Sequence[Row]) -> float:
+    """Errors per word over all sentences."""
+    return sum(row.errors for row in rows) / max(1, sum(row.count for row in rows))
+
+
+def by_text(
+    model: ModelSet, voice_id: str, sentences: Sequence[str], teachers: Sequence[FloatArray]
+) -> tuple[list[Row], float]:
+    """Text -> speech: a row a sentence, and seconds of work per second of sound on one core."""
+    listener = Listener()
+    rows, work, sound = [], 0.0, 0.0
+    with ExitStack() as stack:
+        synthesizer = load_synthesizer(model, TextFrontEnd(), stack, threads=1)
+        voice = BuiltinVoices(model).load(voice_id)
+        for text, original in zip(sentences, teachers, strict=True):
+            begin = time.process_time()
+            wave = spoken(synthesizer, voice, text)
+            work += time.process_time() - begin
+            sound += len(wave) / model.sample_rate
+            rows.append(measure(listener, text, wave, model.sample_rate, len(original) / RATE))
+    return rows, work / sound
+
+
+def run(out: Path, sentences: Sequence[str], *, record: bool) -> None:
+    """Measures the set `out`; `record` writes the figures into its manifest."""
+    from . import further
+
+    model = read_model_set(out)
+    with tempfile.TemporaryDirectory() as scratch:
+        originals = teacher(sentences, Path(scratch))
+    assert model.default_voice is not None
+    rows, factor = by_text(model, model.default_voice, sentences, originals)
+    for row in rows:
+        print(row.line())
+    figures: dict[str, float] = {
+        "wer": word_error_rate(rows),
+        "duration_ratio_min": min(row.ratio for row in rows),
+        "duration_ratio_max": max(row.ratio for row in rows),
+        "sentences": len(rows),
+        "real_time_factor": factor,
+        **further.figures(model, sentences, originals),
+    }
+    figures = {name: round(value, 4) for name, value in figures.items()}
+    if record:
+        remember(out, figures)
+    print(json.dumps(figures))
+
+
+def remember(out: Path, figures: dict[str, float]) -> None:
+    """Puts the figures and the command that made them into the manifest."""
+    path = out / "manifest.json"
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    manifest["quality"] = {"command": COMMAND, **figures}
+    path.write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,0 +1,86 @@
+"""The training loop of every stage: time budget, warm-up and decay, checkpoints that resume, lines of progress."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+Step = Callable[[], tuple[Tensor, dict[str, float]]]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast. The budget counts over all resumed runs of the stage."""
+
+    minutes: float
+    rate: float
+    warmup: int = 100
+    """Steps of rising learning rate; post-norm networks need many."""
+    final: float = 0.03
+    """Last learning rate as a share of `rate`; cosine decay over the time budget."""
+    clip: float = 1.0
+    decay: float = 0.01
+    report: int = 100
+    save_s: float = 60.0
+
+    def at(self, step: int, spent_s: float) -> float:
+        """Learning rate of this step."""
+        share = min(1.0, spent_s / (60 * self.minutes))
+        cosine = self.final + (1 - self.final) * 0.5 * (1 + math.cos(math.pi * share))
+        return self.rate * min(1.0, (step + 1) / self.warmup) * cosine
+
+
+def save(path: Path, state: dict[str, Any]) -> None:
+    """Writes a checkpoint beside and renames it: an interruption never leaves half a file."""
+    staged = path.with_suffix(".partial")
+    torch.save(state, staged)
+    staged.rename(path)
+
+
+def load(path: Path, device: str) -> dict[str, Any]:
+    """Reads a checkpoint of plain tensors and numbers."""
+    state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+    return state
+
+
+def train(model: nn.Module, step: Step, schedule: Schedule, *, checkpoint: Path, device: str) -> None:
+    """Runs `step` (a loss with its figures) until the time budget is spent, from `checkpoint` on if there is one."""
+    optimiser = torch.optim.AdamW(model.parameters(), schedule.rate, betas=(0.9, 0.98), weight_decay=schedule.decay)
+    number, spent = 0, 0.0
+    if checkpoint.exists():
+        state = load(checkpoint, device)
+        model.load_state_dict(state["model"])
+        optimiser.load_state_dict(state["optimiser"])
+        number, spent = state["step"], state["spent_s"]
+    shown: dict[str, float] = {}
+    saved = clock = time.monotonic()
+    while True:
+        done = spent >= 60 * schedule.minutes
+        if done or time.monotonic() - saved > schedule.save_s:
+            state = {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "step": number, "spent_s": spent}
+            save(checkpoint, state)
+            saved = time.monotonic()
+        if done:
+            return
+        for group in optimiser.param_groups:
+            group["lr"] = schedule.at(number, spent)
+        with torch.autocast(torch.device(device).type, torch.bfloat16):
+            loss, figures = step()
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(model.parameters(), schedule.clip)
+        optimiser.step()
+        number += 1
+        now = time.monotonic()
+        spent, clock = spent + now - clock, now
+        shown = {key: 0.97 * shown.get(key, value) + 0.03 * value for key, value in figures.items()}
+        if number % schedule.report == 0:
+            text = "  ".join(f"{key} {value:.3f}" for key, value in shown.items())
+            print(f"{checkpoint.stem} step {number}  {spent / 60:.1f} of {schedule.minutes:g} min  {text}", flush=True)
