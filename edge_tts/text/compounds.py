@@ -7,6 +7,7 @@ words as published with the wordsegment package.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache, lru_cache
 from math import log10
 
@@ -15,6 +16,9 @@ from edge_tts.text.packed import PackedTable
 LONGEST_WORD = 24
 LONGEST_INPUT = 60
 """Longer strings of letters are not words; they are cut here to keep the search short."""
+_SHORTEST_HALF = 3
+_COMMON = 6.3
+"""Tenth logarithm of the count from which a word is common enough to be half of another: names and slips are not."""
 _TOTAL = log10(1024908267229)
 
 
@@ -57,6 +61,19 @@ def split_compound(word: str) -> list[str]:
                     (score + _after(piece, word[p:start]), p) for p, (score, _) in best[start].items()
                 )
     return _trace(word, best)
+
+
+def halves(word: str, known: Callable[[str], bool]) -> list[str]:
+    """The two common words that make up `word`, of the most even lengths, then the likeliest; `[word]` if none do."""
+    found = [
+        (min(i, len(word) - i), _alone(word[:i]) + _alone(word[i:]), i)
+        for i in range(_SHORTEST_HALF, len(word) - _SHORTEST_HALF + 1)
+        if known(word[:i]) and known(word[i:]) and min(_alone(word[:i]), _alone(word[i:])) > _COMMON - _TOTAL
+    ]
+    if not found:
+        return [word]
+    border = max(found)[2]
+    return [word[:border], word[border:]]
 
 
 def _trace(word: str, best: list[dict[int, tuple[float, int]]]) -> list[str]:

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from edge_tts.text.english_numbers_rules import say_numbers
 from edge_tts.text.english_units import ABBREVIATIONS, SYMBOLS
-from edge_tts.text.english_words import known
+from edge_tts.text.english_words import is_acronym_word, known
 
 _SAME_MARKS = {
     ",": "，、",
@@ -130,6 +130,8 @@ def _capitals(m: re.Match[str]) -> str:
         and not all(known(n.lower()) for n in name.groups())
     ):
         return word.capitalize()
+    if is_acronym_word(word):
+        return word.lower()
     if _ACRONYM_PLURAL.fullmatch(word):
         return " ".join(word[:-1]) + "'s"
     return _LETTERED.sub(" ", word)

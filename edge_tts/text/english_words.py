@@ -1,11 +1,13 @@
-"""English words to phonemes: dictionary, letters, possessives, compounds, network for the rest. Knows no sentences."""
+"""English words to phonemes: dictionary, letters, inflections, compounds, network for the rest. Knows no sentences."""
 
 from __future__ import annotations
 
 import re
 from functools import cache, lru_cache
+from importlib.resources import files
 
-from edge_tts.text.compounds import split_compound
+from edge_tts.text.compounds import halves, split_compound
+from edge_tts.text.english_inflection import explain, plural
 from edge_tts.text.neural_g2p import predict
 from edge_tts.text.packed import PackedTable
 
@@ -14,8 +16,6 @@ _SPELLED = frozenset({"ae", "ai", "ar", "ios", "hud", "os"})
 _LONGEST_SPELLED = 3
 """Unknown words up to this length are said letter by letter."""
 _LONGEST_PREDICTED = 40
-_VOICELESS = frozenset({"P", "T", "K", "F", "TH", "HH"})
-_SIBILANT = frozenset({"S", "Z", "SH", "ZH", "CH", "JH"})
 
 
 @cache
@@ -23,49 +23,58 @@ def _dictionary() -> PackedTable:
     return PackedTable.load("en_dictionary.gz")
 
 
+@cache
+def _more() -> dict[str, str]:
+    """The project's own words, as they are written in its list."""
+    text = (files("edge_tts.text") / "data" / "en_more.txt").read_text(encoding="utf-8")
+    lines = (line.split(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    return dict((word, phonemes) for word, phonemes in lines)
+
+
 def known(word: str) -> bool:
-    """Whether the dictionary has `word` (lower case)."""
-    return word not in _SPELLED and word in _dictionary()
+    """Whether a dictionary has `word` (lower case)."""
+    return _look_up(word) is not None
+
+
+def is_acronym_word(word: str) -> bool:
+    """Whether `word`, written in capitals, is one that is read as a word (JSON)."""
+    return word in _more()
+
+
+@lru_cache(maxsize=8192)
+def _look_up(word: str) -> tuple[str, ...] | None:
+    if word in _SPELLED:
+        return None
+    found = _dictionary().get(word) or _more().get(word) or _more().get(word.upper())
+    return tuple(found.split()) if found else None
 
 
 def letter(name: str) -> list[str]:
     """The name of one letter; capital A is the letter, small a the article."""
     if name == "A":
         return ["EY1"]
-    found = _dictionary().get(name.lower())
-    return found.split() if found else []
+    return list(_look_up(name.lower()) or ())
 
 
 @lru_cache(maxsize=8192)
 def _word(word: str) -> tuple[str, ...]:
-    found = None if word in _SPELLED else _dictionary().get(word)
-    if found and len(word) > 1:
-        return tuple(found.split())
+    if (found := _look_up(word)) and len(word) > 1:
+        return found
     if len(word) <= _LONGEST_SPELLED:
         return tuple(p for c in word for p in letter(c.upper()))
     if word.endswith("'s"):
-        return _possessive(_word(word[:-2]))
+        return plural(_word(word[:-2]))
+    if (explained := explain(word, _look_up)) is not None:
+        return explained
     parts = [part for part in re.split("[-']+", word) if part]
-    if len(parts) > 1 or parts != [word]:
+    if parts != [word]:
         return tuple(p for part in parts for p in _word(part))
-    if word.endswith("s") and known(word[:-1]):
-        return _possessive(_word(word[:-1]))
     pieces = split_compound(word)
-    if len(pieces) == 1 or any(
-        len(piece) == 1 and piece not in "ai" for piece in pieces
-    ):  # no compound has single letters
-        return tuple(
-            p for i in range(0, len(word), _LONGEST_PREDICTED) for p in predict(word[i : i + _LONGEST_PREDICTED])
-        )
-    return tuple(p for piece in pieces for p in _word(piece))
-
-
-def _possessive(stem: tuple[str, ...]) -> tuple[str, ...]:
-    if stem and stem[-1] in _VOICELESS:
-        return (*stem, "S")
-    if stem and stem[-1] in _SIBILANT:
-        return (*stem, "AH0", "Z")
-    return (*stem, "Z")
+    if len(pieces) == 1:
+        pieces = halves(word, known)
+    if len(pieces) > 1 and all(known(piece) and (len(piece) > 1 or piece in "ai") for piece in pieces):
+        return tuple(p for piece in pieces for p in _word(piece))
+    return tuple(p for i in range(0, len(word), _LONGEST_PREDICTED) for p in predict(word[i : i + _LONGEST_PREDICTED]))
 
 
 def pronounce(word: str) -> list[str]:

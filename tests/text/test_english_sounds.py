@@ -63,6 +63,26 @@ def test_words_are_found_spelled_split_or_predicted(word: str, phonemes: str) ->
     assert pronounce(word) == phonemes.split()
 
 
+@pytest.mark.parametrize(
+    ("word", "phonemes"),
+    [
+        ("thermostats", "TH ER1 M AH0 S T AE2 T S"),
+        ("hummed", "HH AH1 M D"),
+        ("dimming", "D IH1 M IH0 NG"),
+        ("organised", "AO1 R G AH0 N AY2 Z D"),
+        ("favourites", "F EY1 V ER0 IH0 T S"),
+        ("preheat", "P R IY0 HH IY1 T"),
+        ("who'd", "HH UW1 D"),
+        ("shouldn't've", "SH UH1 D AH0 N T AH0 V"),
+        ("windowsill", "W IH1 N D OW0 S IH1 L"),
+        ("JSON", "JH EY1 S AA2 N"),
+    ],
+)
+def test_a_known_word_explains_an_unknown_one(word: str, phonemes: str) -> None:
+    """Endings, prefixes, contractions, British spelling and halves are found before anything is guessed."""
+    assert pronounce(word) == phonemes.split()
+
+
 def test_marks_letters_and_articles() -> None:
     """Marks are phonemes; capital A is the letter and small a the article; short text gets a pause in front."""
     assert say("A is a letter, yes!").startswith("EY1 IH1 Z AH0 L")
