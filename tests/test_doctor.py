@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import yaml
 from broker import Broker, free_port
-from engine.small_set import write_graphs
-from engine.test_loader import Here
+from engine.here import Here
+from engine.small_set import manifest, write_graphs
 
 from edge_tts.cli import main
 from edge_tts.config import Config, EngineConfig, MqttConfig, load_config
@@ -25,17 +25,6 @@ from edge_tts.doctor.checks import check_disk, check_telemetry, check_versions
 from edge_tts.doctor.findings import Finding
 from edge_tts.service.telemetry import Telemetry, TelemetryReader
 
-SIZES = {
-    "tokens": 1025,
-    "bert_width": 1024,
-    "conditioning_width": 512,
-    "latent_width": 8,
-    "samples_per_frame": 640,
-    "frames_per_token": 2,
-    "wave_halo_frames": 8,
-    "flow_halo_frames": 16,
-}
-
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -43,9 +32,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
     (folder / "small").mkdir()
     write_graphs(folder / "small")
-    facts = {"format": 1, "name": "small", "version": "1", "family": "v2", "precision": "fp32", "sample_rate": 32000}
-    facts |= {"languages": ["en"], "licence": "MIT", "sizes": SIZES, "voices": [], "max_tokens_per_phoneme": 0.5}
-    write_manifest(folder / "small", facts)
+    write_manifest(folder / "small", manifest())
     return folder
 
 

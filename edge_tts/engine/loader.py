@@ -128,17 +128,22 @@ class EngineLoader:
         return tuple(self._choices.values())
 
     @property
+    def unavailable(self) -> str:
+        """Why TensorRT cannot be used at all; empty when it can, or was not asked for."""
+        return self._no_tensorrt
+
+    @property
     def device_memory(self) -> tuple[int, int] | None:
         """Free and total bytes of device memory, where there is a device."""
         return self._cuda.memory() if self._cuda is not None else None
 
-    def prepare(self, paths: Sequence[Path]) -> tuple[Path, ...]:
-        """Find or build the engines of these graphs; returns the graphs whose engine still has to be judged."""
+    def prepare(self, paths: Sequence[Path], *, again: bool = False) -> tuple[Path, ...]:
+        """Find or build the engines of these graphs, or build all `again`; returns those that have to be judged."""
         for path in paths:
             if self._cache is not None and path.stem in BUILT and path not in self._refused:
                 try:
-                    self._plans[path] = self._find_or_build(path, self._cache)
-                except ModelError as error:
+                    self._plans[path] = self._find_or_build(path, self._cache, again)
+                except (ModelError, OSError) as error:  # OSError: the folder is full or not ours
                     self.refuse(path, f"no engine: {error}")
         for path, plan in self._plans.items():
             if plan.verdict is not None and not plan.verdict.agrees:
@@ -214,9 +219,9 @@ class EngineLoader:
         self._choices[path.stem] = Choice(path.stem, self._provider, reason)
         return engine
 
-    def _find_or_build(self, path: Path, cache: PlanCache) -> StoredPlan:
+    def _find_or_build(self, path: Path, cache: PlanCache, again: bool) -> StoredPlan:
         assert self._rules is not None
-        known = self._plans.get(path) or cache.find(path, self._rules.options)
+        known = None if again else self._plans.get(path) or cache.find(path, self._rules.options)
         if known is not None:
             return known
         place, _ = cache.place(path, self._rules.options)

@@ -82,8 +82,7 @@ class PlanCache:
             read_plan(stored)
         except ModelError as error:
             log.warning("%s; it will be built again", error)
-            path.unlink(missing_ok=True)
-            path.with_suffix(".json").unlink(missing_ok=True)
+            _forget(path)
             return None
         return stored
 
@@ -101,8 +100,7 @@ class PlanCache:
         _write_record(stored)
         known = sorted(self.directory.glob(f"{onnx.stem}-*.plan"), key=lambda plan: plan.stat().st_mtime)
         for old in [plan for plan in known if plan != path][: max(0, len(known) - _KEPT_PER_GRAPH)]:
-            old.unlink()
-            old.with_suffix(".json").unlink(missing_ok=True)
+            _forget(old)
         return stored
 
     def judge(self, stored: StoredPlan, verdict: Verdict) -> StoredPlan:
@@ -125,11 +123,14 @@ def read_record(plan: Path) -> StoredPlan:
 
 def read_plan(stored: StoredPlan) -> bytes:
     """The engine, verified. Raises `ModelError` when it is not what was built or others could have written it."""
-    for path in (stored.path.parent, stored.path, stored.record):
-        status = path.lstat()
-        if path.is_symlink() or status.st_uid not in (0, os.geteuid()) or status.st_mode & 0o022:
-            raise ModelError(f"{path}: others than this service can write it, so it is not trusted")
-    data = stored.path.read_bytes()
+    try:
+        for path in (stored.path.parent, stored.path, stored.record):
+            status = path.lstat()
+            if path.is_symlink() or status.st_uid not in (0, os.geteuid()) or status.st_mode & 0o022:
+                raise ModelError(f"{path}: others than this service can write it, so it is not trusted")
+        data = stored.path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{stored.path}: cannot be read: {error}; build engines as the service's user") from error
     if hashlib.sha256(data).hexdigest() != stored.sha256:
         raise ModelError(f"{stored.path}: damaged since it was built")
     return data
@@ -139,6 +140,15 @@ def onnx_digest(path: Path) -> str:
     """sha256 of a graph and, where it has one, of the file with its weights."""
     weights = path.with_name(f"{path.name}.data")
     return _digest(path) + (_digest(weights) if weights.is_file() else "")
+
+
+def _forget(plan: Path) -> None:
+    """Remove an engine, the record first: without it the rest counts for nothing."""
+    try:
+        plan.with_suffix(".json").unlink(missing_ok=True)
+        plan.unlink(missing_ok=True)
+    except OSError as error:
+        raise ModelError(f"{plan}: cannot be removed: {error}; give the folder to the service's user") from error
 
 
 def _write_record(stored: StoredPlan) -> None:

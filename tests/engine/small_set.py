@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -117,3 +118,20 @@ def voice() -> Voice:
         prompt_bert=np.zeros((12, 1024), np.float32),
         conditioning=random.standard_normal((1, 512, 1)).astype(np.float32),
     )
+
+
+def manifest() -> dict[str, Any]:
+    """What `write_manifest` needs to know of the set."""
+    return {
+        "format": 1,
+        "name": "small",
+        "version": "1",
+        "family": "v2",
+        "precision": "fp32",
+        "sample_rate": 32000,
+        "languages": ["en"],
+        "licence": "MIT",
+        "sizes": asdict(SIZES),
+        "voices": [],
+        "max_tokens_per_phoneme": 0.5,
+    }

@@ -17,8 +17,8 @@ from edge_tts.speech import load_synthesizer
 from edge_tts.text import TextFrontEnd
 from edge_tts.values import FloatArray, Sampling, SpeakRequest
 
+from .here import Here
 from .small_set import model_set, voice
-from .test_loader import Here
 
 SPOKEN = [name for name in BUILT if name != "bert"]
 

@@ -12,18 +12,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge_tts.engine.build_process import BuildCost, build_in_child
+from edge_tts.engine.build_process import build_in_child
 from edge_tts.engine.cuda import Cuda
-from edge_tts.engine.loader import BuildRules, EngineLoader, Execution, open_plan
+from edge_tts.engine.loader import BuildRules, EngineLoader, open_plan
 from edge_tts.engine.ort import CPU, OrtEngine
 from edge_tts.engine.plan_cache import Verdict, read_record
 from edge_tts.engine.trt import TrtEngine
 from edge_tts.engine.trt_build import BuildOptions, BuildRequest
-from edge_tts.engine.trt_build import build as build_here
 from edge_tts.errors import ModelError
 
-from .fake_cudart import FakeCudart
-from .fake_tensorrt import Faults, fake_tensorrt
+from .fake_tensorrt import fake_tensorrt
+from .here import Here
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD = Verdict(agrees=True, reason="equal")
@@ -41,36 +40,6 @@ def child(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     choose()
     return choose
-
-
-class Here:
-    """One device on which loaders are opened, with a builder that counts."""
-
-    def __init__(self, folder: Path, graphs: Path) -> None:
-        self.device = FakeCudart()
-        self.faults = Faults()
-        self.version = "10.3"
-        self.in_child = False
-        self.builds: list[str] = []
-        self.plans = folder / "engines"
-        self.graphs = folder / "set"
-        shutil.copytree(graphs, self.graphs)
-        self.wave, self.step = self.graphs / "wave.onnx", self.graphs / "t2s_step.onnx"
-        self.prefill = self.graphs / "t2s_prefill.onnx"
-
-    def loader(self, execution: Execution = "tensorrt", *, limit_s: float = 60.0, **options: Any) -> EngineLoader:
-        def build(request: BuildRequest, **rest: Any) -> BuildCost:
-            self.builds.append(request.graph)
-            if self.in_child:
-                return build_in_child(request, **rest)
-            build_here(request, trt=fake_tensorrt(self.version, None), progress=rest["progress"])
-            return BuildCost(seconds=1.0, peak_memory_mb=0.0)
-
-        def opened() -> tuple[Any, Cuda]:
-            return fake_tensorrt(self.version, self.device, self.faults), Cuda(self.device)
-
-        rules = BuildRules(directory=self.plans, limit_s=limit_s, options=BuildOptions(**options))
-        return EngineLoader(execution=execution, threads=1, rules=rules, open_device=opened, build=build)
 
 
 @pytest.fixture
