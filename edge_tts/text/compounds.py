@@ -17,7 +17,7 @@ LONGEST_WORD = 24
 LONGEST_INPUT = 60
 """Longer strings of letters are not words; they are cut here to keep the search short."""
 _SHORTEST_HALF = 3
-_COMMON = 6.3
+_COMMON = 5.8
 """Tenth logarithm of the count from which a word is common enough to be half of another: names and slips are not."""
 _TOTAL = log10(1024908267229)
 
