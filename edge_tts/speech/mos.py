@@ -39,13 +39,16 @@ class Listener:
     def __init__(self, *, p835: Engine, p808: Engine) -> None:
         self._p835, self._p808 = p835, p808
 
-    def opinion(self, samples: FloatArray) -> Opinion:
-        """The mean over windows of 9.01 s, one a second; a shorter recording is repeated. It must not be empty."""
+    def opinion(self, samples: FloatArray, *, windows: int | None = None) -> Opinion:
+        """The mean over windows of 9.01 s, one a second; a shorter recording is repeated. It must not be empty.
+
+        `windows` limits how many are heard: repetitions of a short recording have little to add.
+        """
         while len(samples) < _WINDOW:
             samples = np.concatenate([samples, samples])
         # The original loses the windows whose end is rounded down; so do we, to have scores that compare.
         starts = [n for n in range(max(1, len(samples) // RATE - 9)) if int((n + 9.01) * RATE) - n * RATE == _WINDOW]
-        scores = np.mean([self._scores(samples[start * RATE : start * RATE + _WINDOW]) for start in starts], axis=0)
+        scores = np.mean([self._scores(samples[n * RATE : n * RATE + _WINDOW]) for n in starts[:windows]], axis=0)
         return Opinion(*(float(score) for score in scores))
 
     def _scores(self, window: FloatArray) -> tuple[float, float, float, float]:

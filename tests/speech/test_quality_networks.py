@@ -31,7 +31,7 @@ def test_speaker_vectors_are_resemblyzers(name: str) -> None:
     np.testing.assert_allclose(identity.embed(recording(name))[::8], expected["embedding"], atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ORIGINALS)
+@pytest.mark.parametrize("name", ["consent-kal16", "weather-rms"])
 def test_opinions_are_dnsmos(name: str) -> None:
     """Our front end gives the scores of the package with librosa."""
     opinion = Listener(p835=network("dnsmos"), p808=network("dnsmos_p808")).opinion(recording(name))

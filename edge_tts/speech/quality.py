@@ -1,0 +1,194 @@
+"""The quality gate: may this recording become a voice, and if not, why not? It knows no devices and no spoken words."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..engine import load_engine
+from ..values import FloatArray, Recording
+from .features import resample, to_mono
+from .identity import SpeakerIdentity, mean_direction
+from .measures import clipped_share, high_share_db, hole_share, hum_db, level_db, whistle_db
+from .mel import RATE
+from .mos import Listener
+from .vad import SpeechDetector, stretches
+from .window import MARGINS_S, Window, best_stretches
+
+_NO_BACKGROUND_DB = -100.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a recording must keep to. Levels in dB of full scale unless they say otherwise."""
+
+    shortest_s: float = 3.0
+    """Of speech, from the first word to the last; what the networks were trained with is 3 to 10 s."""
+    longest_s: float = 10.0
+    quietest_db: float = -40.0
+    clipped_share: float = 0.001
+    snr_db: float = 15.0
+    hum_db: float = -28.0
+    """Against the speech; so are whistling and high frequencies."""
+    whistle_db: float = -35.0
+    high_db: float = -3.0
+    silence_share: float = 0.5
+    hole_share: float = 0.25
+    split_likeness: float = 0.78
+    """The two parts of a recording, cut where they differ most: one voice reaches 0.85, two stay below 0.72."""
+    pair_likeness: float = 0.6
+    overall_mos: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """What was measured, for the voice's record."""
+
+    speech_s: float
+    span_s: float
+    level_db: float
+    peak: float
+    clipped_share: float
+    snr_db: float
+    hum_db: float
+    whistle_db: float
+    high_db: float
+    silence_share: float
+    hole_share: float
+    split_likeness: float = 1.0
+    pair_likeness: float = 1.0
+    mos_overall: float = 0.0
+    mos_signal: float = 0.0
+    mos_background: float = 0.0
+    mos_p808: float = 0.0
+
+    def record(self) -> dict[str, float]:
+        """Name -> value, with as many digits as mean something."""
+        return {name: round(float(value), 4) for name, value in asdict(self).items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One reason against a recording."""
+
+    code: str
+    """silent, short, long, quiet, clipped, noisy, hum, whistle, high, pauses, holes, speakers or poor."""
+    value: float
+    limit: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the gate says: without refusals the recording may become a voice."""
+
+    recording: Recording
+    """Mono, cut to the speech; the best window of one that is too long."""
+    measures: Measures | None
+    """None when there is nothing to measure."""
+    refusals: tuple[Refusal, ...] = ()
+    share: tuple[float, float] = (0.0, 1.0)
+    """Which share of the speech lies before and up to the end of the window: (0, 1) is all of it."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether the recording may become a voice."""
+        return not self.refusals
+
+
+class QualityGate:
+    """Judges recordings. Every network is handed in."""
+
+    def __init__(
+        self, *, detector: SpeechDetector, identity: SpeakerIdentity, listener: Listener, limits: Limits = Limits()
+    ) -> None:
+        self._detector, self._identity, self._listener, self._limits = detector, identity, listener, limits
+
+    def judge(self, recording: Recording) -> Verdict:
+        """Cut the recording to its speech, measure it and compare with the limits. Takes any length and any rate."""
+        samples = np.nan_to_num(to_mono(recording.samples)).astype(np.float32)
+        samples = samples - samples.mean() if len(samples) else samples
+        mono = Recording(samples, recording.sample_rate)
+        if not np.any(np.abs(samples) > 1e-4):
+            return Verdict(mono, None, (Refusal("silent", 0.0, 1e-4),))
+        wave = resample(samples, recording.sample_rate, RATE)
+        found = stretches(self._detector.probabilities(wave))
+        if not found:
+            return Verdict(mono, None, (Refusal("short", 0.0, self._limits.shortest_s),))
+        part = Window(mono, wave, found, best_stretches(found, wave, longest_s=self._limits.longest_s - MARGINS_S))
+        measures = self._measure(part)
+        return Verdict(part.cut(mono), measures, self._compare(measures), share=part.share())
+
+    def _measure(self, part: Window) -> Measures:
+        speech, background = part.speech(), part.background()
+        vectors = self._identity.slices(speech)
+        opinion = self._listener.opinion(np.clip(part.cut(Recording(part.wave, RATE)).samples, -1, 1), windows=1)
+        cut, level = part.cut(part.mono), level_db(speech)
+        span_s = part.kept[-1].end_s - part.kept[0].start_s
+        speech_s = sum(stretch.length_s for stretch in part.kept)
+        # Too little background to measure: the recording was cut closely, and the opinion must do.
+        noise_db = level_db(background) if len(background) >= RATE // 5 else _NO_BACKGROUND_DB
+        return Measures(
+            speech_s=speech_s,
+            span_s=span_s,
+            level_db=level,
+            peak=float(np.abs(cut.samples).max()),
+            clipped_share=clipped_share(cut.samples),
+            snr_db=min(60.0, level - noise_db),
+            hum_db=hum_db(background, RATE) - level,
+            whistle_db=whistle_db(background, RATE) - level,
+            high_db=high_share_db(cut.samples, cut.sample_rate),
+            silence_share=1 - speech_s / span_s,
+            hole_share=hole_share(cut.samples, cut.sample_rate),
+            split_likeness=split_likeness(vectors),
+            pair_likeness=float((vectors @ vectors.T).min()),
+            mos_overall=opinion.overall,
+            mos_signal=opinion.signal,
+            mos_background=opinion.background,
+            mos_p808=opinion.p808,
+        )
+
+    def _compare(self, found: Measures) -> tuple[Refusal, ...]:
+        """The reasons, the one that is mended first in front."""
+        limits = self._limits
+        checks = (
+            ("short", found.span_s, limits.shortest_s, found.span_s < limits.shortest_s),
+            ("long", found.span_s, limits.longest_s, found.span_s > limits.longest_s),
+            ("holes", found.hole_share, limits.hole_share, found.hole_share > limits.hole_share),
+            ("pauses", found.silence_share, limits.silence_share, found.silence_share > limits.silence_share),
+            ("clipped", found.clipped_share, limits.clipped_share, found.clipped_share > limits.clipped_share),
+            ("quiet", found.level_db, limits.quietest_db, found.level_db < limits.quietest_db),
+            ("hum", found.hum_db, limits.hum_db, found.hum_db > limits.hum_db),
+            ("whistle", found.whistle_db, limits.whistle_db, found.whistle_db > limits.whistle_db),
+            ("high", found.high_db, limits.high_db, found.high_db > limits.high_db),
+            ("noisy", found.snr_db, limits.snr_db, found.snr_db < limits.snr_db),
+            ("speakers", found.split_likeness, limits.split_likeness, self._has_strangers(found)),
+            ("poor", found.mos_overall, limits.overall_mos, found.mos_overall < limits.overall_mos),
+        )
+        return tuple(Refusal(code, value, limit) for code, value, limit, wrong in checks if wrong)
+
+    def _has_strangers(self, found: Measures) -> bool:
+        limits = self._limits
+        return found.split_likeness < limits.split_likeness or found.pair_likeness < limits.pair_likeness
+
+
+def split_likeness(vectors: FloatArray) -> float:
+    """How alike the two parts of a recording are, cut between the slices where they differ most; 1 for one slice."""
+    cuts = range(1, len(vectors))
+    return min((float(mean_direction(vectors[:cut]) @ mean_direction(vectors[cut:])) for cut in cuts), default=1.0)
+
+
+def load_quality_gate(folder: Path, stack: ExitStack, *, limits: Limits = Limits()) -> QualityGate:
+    """The gate with the networks in `folder` (models/quality); `stack` closes them. Raises ModelError."""
+    engines = {}
+    for name in ("vad", "speaker", "dnsmos", "dnsmos_p808"):
+        engines[name] = load_engine(folder / f"{name}.onnx", threads=1)
+        stack.callback(engines[name].close)
+    return QualityGate(
+        detector=SpeechDetector(engine=engines["vad"]),
+        identity=SpeakerIdentity(engine=engines["speaker"]),
+        listener=Listener(p835=engines["dnsmos"], p808=engines["dnsmos_p808"]),
+        limits=limits,
+    )

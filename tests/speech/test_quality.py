@@ -1,0 +1,148 @@
+"""The quality gate on real recordings that are spoilt one way at a time: each is refused for its own reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_tts.speech.features import resample
+from edge_tts.speech.measures import clipped_share, hole_share, hum_db, level_db, whistle_db
+from edge_tts.speech.quality import QualityGate, load_quality_gate
+from edge_tts.speech.vad import Stretch
+from edge_tts.speech.window import best_stretches
+from edge_tts.values import FloatArray, Recording
+
+from .quality_networks import QUALITY, recording
+
+RATE = 16000
+Spoil = Callable[[FloatArray], FloatArray]
+
+
+@pytest.fixture(scope="module")
+def gate() -> Iterator[QualityGate]:
+    """The gate with the shipped networks."""
+    with ExitStack() as stack:
+        yield load_quality_gate(QUALITY, stack)
+
+
+def take(name: str = "consent-rms") -> FloatArray:
+    """A recording as a microphone gives it: half a second before, a second after, a trace of noise."""
+    spoken = np.pad(recording(name), (RATE // 2, RATE))
+    return spoken + noise(len(spoken), -80)
+
+
+def noise(count: int, level: float) -> FloatArray:
+    """White noise of that level in dB, float32 [count]."""
+    values: FloatArray = np.random.default_rng(3).normal(0, 10 ** (level / 20), count).astype(np.float32)
+    return values
+
+
+def tone(count: int, hertz: float, level: float, rate: int = RATE) -> FloatArray:
+    """A sine of that level in dB, float32 [count]."""
+    sine = np.sqrt(2) * 10 ** (level / 20) * np.sin(2 * np.pi * hertz * np.arange(count) / rate)
+    return sine.astype(np.float32)
+
+
+@pytest.mark.parametrize("name", ["consent-slt", "consent-rms", "consent-awb", "consent-kal16", "weather-slt"])
+def test_a_clean_recording_passes(gate: QualityGate, name: str) -> None:
+    """Every voice of the test set passes; the silence around the words is cut off and the rate kept."""
+    verdict = gate.judge(Recording(take(name), RATE))
+    assert verdict.refusals == ()
+    assert verdict.recording.sample_rate == RATE
+    assert len(verdict.recording.samples) < len(take(name)) - RATE
+    assert verdict.share == (0.0, 1.0)
+
+
+def test_rate_and_channels_do_not_matter(gate: QualityGate) -> None:
+    """A stereo recording at 48 kHz is judged like the mono one at 16 kHz."""
+    wide = resample(take(), RATE, 48000)
+    verdict = gate.judge(Recording(np.stack([wide, wide], axis=1), 48000))
+    plain = gate.judge(Recording(take(), RATE))
+    assert verdict.passed
+    assert verdict.measures is not None
+    assert plain.measures is not None
+    assert verdict.measures.snr_db == pytest.approx(plain.measures.snr_db, abs=2)
+    assert len(verdict.recording.samples) == pytest.approx(3 * len(plain.recording.samples), rel=0.03)
+
+
+SPOILT: list[tuple[str, Spoil]] = [
+    ("silent", lambda x: np.zeros_like(x)),
+    ("short", lambda x: x[: int(2.4 * RATE)]),
+    ("short", lambda x: noise(len(x), -20)),
+    ("clipped", lambda x: np.clip(x, -0.25, 0.25)),
+    ("clipped", lambda x: np.clip(x, -0.25, 0.25) * np.float32(0.3)),
+    ("quiet", lambda x: x * np.float32(0.03)),
+    ("noisy", lambda x: x + noise(len(x), -30)),
+    ("hum", lambda x: x + tone(len(x), 50, -42) + tone(len(x), 150, -48)),
+    ("hum", lambda x: x + tone(len(x), 60, -42)),
+    ("whistle", lambda x: x + tone(len(x), 7000, -48)),
+    ("high", lambda x: x + tone(len(x), 7300, -12)),
+    ("holes", lambda x: np.where(np.arange(len(x)) % 1600 < 640, np.float32(0), x)),
+    ("pauses", lambda x: np.concatenate([x[: 2 * RATE], noise(5 * RATE, -80), x[2 * RATE :]])),
+    ("speakers", lambda x: np.concatenate([x[: 3 * RATE], take("consent-slt")])),
+]
+
+
+@pytest.mark.parametrize(("code", "spoil"), SPOILT, ids=lambda value: value if isinstance(value, str) else "")
+def test_each_fault_is_found(gate: QualityGate, code: str, spoil: Spoil) -> None:
+    """A recording with one fault is refused for that fault (others may follow from it)."""
+    assert code in [refusal.code for refusal in gate.judge(Recording(spoil(take()), RATE)).refusals]
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda x: x + noise(len(x), -45),
+        lambda x: x + tone(len(x), 50, -60),
+        lambda x: x * np.float32(0.3),
+        lambda x: x + np.float32(0.05),
+    ],
+    ids=["a little noise", "a little hum", "a little quiet", "an offset"],
+)
+def test_small_faults_are_forgiven(gate: QualityGate, spoil: Spoil) -> None:
+    """What every home has does not refuse a recording."""
+    assert gate.judge(Recording(spoil(take()), RATE)).passed
+
+
+def test_an_inaudible_carrier_is_refused(gate: QualityGate) -> None:
+    """Ultrasound at 48 kHz, which no person hears and every network does, is refused."""
+    wide = resample(take(), RATE, 48000)
+    verdict = gate.judge(Recording(wide + tone(len(wide), 21000, -12, 48000), 48000))
+    assert "high" in [refusal.code for refusal in verdict.refusals]
+
+
+def test_the_best_window_of_a_long_recording_is_kept(gate: QualityGate) -> None:
+    """Of 15 s the cleanest 10 s at most are kept, from pause to pause, and the verdict tells which part they are."""
+    pause = noise(RATE, -80)
+    spoilt = np.clip(recording("weather-rms") * 4, -0.9, 0.9)
+    verdict = gate.judge(Recording(np.concatenate([spoilt, pause, take("weather-rms"), pause]), RATE))
+    assert verdict.passed
+    assert 3 <= len(verdict.recording.samples) / RATE <= 10
+    assert verdict.share == (pytest.approx(0.5, abs=0.03), 1.0)
+
+
+def test_speech_without_a_pause_stays_too_long() -> None:
+    """A window never cuts a word: a stretch longer than the limit comes back as it is, to be refused."""
+    found = (Stretch(1.0, 12.5), Stretch(14.0, 26.0))
+    assert best_stretches(found, np.ones(26 * RATE, np.float32), longest_s=9.7) == found[:1]
+
+
+@given(st.lists(st.floats(-1, 1, width=32), max_size=3000), st.sampled_from([8000, 16000, 44100]))
+def test_measures_take_any_sound(values: list[float], rate: int) -> None:
+    """No sound makes a measure raise or leave its scale."""
+    samples = np.array(values, np.float32)
+    for share in (clipped_share(samples), hole_share(samples, rate)):
+        assert 0 <= share <= 1
+    for level in (level_db(samples), hum_db(samples, rate), whistle_db(samples, rate)):
+        assert -100 <= level <= 1
+
+
+def test_nothing_at_all_is_silent(gate: QualityGate) -> None:
+    """Empty and broken recordings are refused, not raised over."""
+    for samples in (np.zeros(0, np.float32), np.full(RATE, np.nan, np.float32), np.ones(7, np.float32)):
+        assert [refusal.code for refusal in gate.judge(Recording(samples, RATE)).refusals] == ["silent"]
