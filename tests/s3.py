@@ -33,10 +33,6 @@ class S3:
         """Whether credentials are looked at; there are no right ones."""
         self._call("POST", "/moto-api/reset-auth", b"0" if required else b"inf")
 
-    def put(self, bucket: str, path: str, data: bytes) -> None:
-        """Put an object past proxy and client."""
-        self._call("PUT", f"/{bucket}/{path}", data)
-
     def _call(self, method: str, path: str, data: bytes = b"") -> None:
         url = f"http://127.0.0.1:{self.port}{path}"
         request = urllib.request.Request(url, method=method, data=data, headers=_PLAIN)

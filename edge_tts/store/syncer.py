@@ -52,6 +52,10 @@ class _OvertakenError(Exception):
     """What was planned no longer makes sense: somebody changed it here or there since."""
 
 
+class _WrongBytesError(VoiceError):
+    """An object of the bucket is not what its name says."""
+
+
 class Syncer:
     """Brings one store and one bucket together. `owners` limits it to the voices of those; None means all."""
 
@@ -150,9 +154,10 @@ class Syncer:
             self._change(done=self._notes.report.done + 1)
 
     def _send(self, key: Key) -> None:
+        """Put an object of ours. It counts as right only when a later sync has read it back: uploads go wrong too."""
         mark = self._bucket.create(key.path, self._mine(key))
-        if mark is not None:  # None: somebody was faster; the next sync looks at what they put there
-            self._remember(key, mark)
+        if mark is not None:  # None: somebody was faster
+            self._remote[key] = mark
             self._change(sent=self._notes.report.sent + 1)
 
     def _check(self, key: Key) -> None:
@@ -162,8 +167,7 @@ class Syncer:
         if blob is not None and blob.data == data:
             self._remember(key, blob.mark)
         elif blob is not None:
-            mark = self._bucket.replace(key.path, data)
-            self._remember(key, mark or "")
+            self._bucket.replace(key.path, data)
             self._change(sent=self._notes.report.sent + 1)
 
     def _fetch(self, key: Key) -> None:
@@ -203,8 +207,12 @@ class Syncer:
         self._change(deleted=self._notes.report.deleted + had)
 
     def _compare(self, key: Key) -> None:
-        """Take over a name that outranks ours; one that does not has had its day."""
-        entry = read_name(self._good(key, most=MOST_JSON_BYTES), ref=key.ref, what=key.path)
+        """Take over a name that outranks ours; one that does not has had its day, and so has one that has rotted."""
+        try:
+            entry = read_name(self._good(key, most=MOST_JSON_BYTES), ref=key.ref, what=key.path)
+        except _WrongBytesError:
+            self._erase(key)  # its writer still has it, and sends it again
+            return
         if self._store.merge_name(key.ref, entry):
             self._change(renamed=self._notes.report.renamed + 1)
             return
@@ -232,16 +240,17 @@ class Syncer:
         return self._store.read(voice, _file_of(voice, key.sha256))
 
     def _good(self, key: Key, *, most: int) -> bytes:
-        """The bucket's bytes of an object, if they are what its name says. Raises VoiceError."""
-        blob = self._bucket.get(key.path, most=most)
-        if blob is None:
-            if key in self._remote:
-                raise _OvertakenError
+        """The bucket's bytes of an object, if they are what its name says; asked for twice, as the way may be at fault."""
+        if key not in self._remote:
             raise VoiceError(f"{key.path}: is missing in the bucket")
-        if sha256(blob.data) != key.sha256:
-            raise VoiceError(f"{key.path}: wrong bytes in the bucket")
-        self._remember(key, blob.mark)
-        return blob.data
+        for _ in range(2):
+            blob = self._bucket.get(key.path, most=most)
+            if blob is None:
+                raise _OvertakenError
+            if sha256(blob.data) == key.sha256:
+                self._remember(key, blob.mark)
+                return blob.data
+        raise _WrongBytesError(f"{key.path}: wrong bytes in the bucket")
 
     def _remember(self, key: Key, mark: str) -> None:
         self._remote[key] = self._notes.checked[key] = mark
