@@ -70,6 +70,7 @@ class TextConfig(Record):
     """How words are said that the dictionaries get wrong."""
 
     lexicon: dict[str, dict[str, str]] = Field(default={})
+    polyphones: str | None = None
 
 
 class LimitsConfig(Record):
@@ -130,7 +131,8 @@ def resolve(config: Config, folder: Path) -> Config:
     mqtt = config.mqtt.model_copy(update={key: absolute(getattr(config.mqtt, key)) for key in secrets})
     models = config.models.model_copy(update={"dir": absolute(config.models.dir)})
     audio = config.audio.model_copy(update={"file": absolute(config.audio.file)})
+    text = config.text.model_copy(update={"polyphones": absolute(config.text.polyphones)})
     engine = config.engine.model_copy(update={"cache_dir": absolute(config.engine.cache_dir)})
     folders = {"state_dir": absolute(config.state_dir)}
-    changes = {**folders, "mqtt": mqtt, "models": models, "engine": engine, "audio": audio}
+    changes = {**folders, "mqtt": mqtt, "models": models, "engine": engine, "audio": audio, "text": text}
     return config.model_copy(update=changes)

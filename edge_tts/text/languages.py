@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from typing import Protocol, cast
 
 from edge_tts.errors import TextError
@@ -20,7 +21,7 @@ class Language(Protocol):
     def normalize(self, text: str) -> str:
         """The spoken form of `text`."""
 
-    def phonemize(self, normalized: str) -> tuple[list[str], list[int] | None]:
+    def phonemize(self, normalized: str) -> tuple[Sequence[str], Sequence[int] | None]:
         """v2 symbols of `normalized`, and their number per character (None: not aligned)."""
 
 
