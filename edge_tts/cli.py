@@ -80,7 +80,7 @@ def command_say(arguments: argparse.Namespace, config: Config) -> int:
     )
     voice = BuiltinVoices(model).load(request.voice)
     began, samples, first_s = time.monotonic(), 0, None
-    with open_networks(model, config.text) as synthesizer:
+    with open_networks(model, config) as synthesizer:
         loaded = time.monotonic()
         if arguments.out:
             sink: WavFile | PortAudioLoudspeaker = WavFile(path=Path(arguments.out), sample_rate=model.sample_rate)

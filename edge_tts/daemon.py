@@ -8,7 +8,7 @@ import queue
 import signal
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -17,7 +17,9 @@ from typing import Any
 import edge_tts
 from edge_tts.audio.devices import Loudspeaker, OpenLoudspeaker, PortAudioLoudspeaker
 from edge_tts.audio.wave import WavFile
-from edge_tts.config import AudioConfig, Config, TextConfig
+from edge_tts.config import AudioConfig, Config
+from edge_tts.doctor.activation import activate, open_loader
+from edge_tts.engine.loader import Choice
 from edge_tts.errors import ConfigError
 from edge_tts.service.board import Board, State
 from edge_tts.service.desk import Desk, Rules
@@ -28,6 +30,7 @@ from edge_tts.service.part import Fatal
 from edge_tts.service.payloads import SayPayload
 from edge_tts.service.player import Player
 from edge_tts.service.settings import SettingsFile
+from edge_tts.service.telemetry import TelemetryReader, TelemetryWatch
 from edge_tts.service.worker import Speaker, Worker
 from edge_tts.speech.networks import Networks, load_networks
 from edge_tts.store.models import find_model_set, verify_model_set
@@ -79,10 +82,26 @@ def open_model(config: Config) -> ModelSet:
 
 
 @contextmanager
-def open_networks(model: ModelSet, text: TextConfig, *, threads: int = 0) -> Iterator[Networks]:
-    """The networks of a model set, loaded; they are given back at the end. Raises ModelError or TextError (lexicon)."""
+def open_networks(
+    model: ModelSet, config: Config, *, told: Callable[[Iterable[Choice]], None] = lambda choices: None
+) -> Iterator[Networks]:
+    """The networks of a model set, loaded; they are given back at the end. `told` hears who runs each graph.
+
+    Where TensorRT is used its engines are built first, which may take minutes, and judged before they speak.
+    Raises ModelError or TextError (lexicon).
+    """
     with ExitStack() as stack:
-        yield load_networks(model, TextFrontEnd(lexicon=text.lexicon), stack, threads=threads)
+        loader = stack.enter_context(open_loader(config.engine, waiting=ask_for_patience))
+        activate(model, loader)
+        front_end, threads = TextFrontEnd(lexicon=config.text.lexicon), config.engine.threads
+        networks = load_networks(model, front_end, stack, threads=threads, load=loader.load)
+        told(loader.choices)
+        yield networks
+
+
+def ask_for_patience() -> None:
+    """Tell systemd that a start which takes longer than it expects is still going on."""
+    sd_notify("EXTEND_TIMEOUT_USEC=60000000")
 
 
 def loudspeaker_for(audio: AudioConfig) -> OpenLoudspeaker:
@@ -115,8 +134,12 @@ def running(
     fatal: Fatal,
     clock: Callable[[], float] = time.monotonic,
     new_id: Callable[[], str] = lambda: uuid.uuid4().hex[:12],
+    choices: Callable[[], Iterable[Choice]] = tuple,
+    telemetry: TelemetryReader | None = None,
 ) -> Iterator[Callable[[], list[str]]]:
     """The appliance, up and serving, until the block ends. What cannot start raises its named error here.
+
+    `choices` says, once the networks are loaded, who runs them; `telemetry` is asked for the state of the device.
 
     Yields a function for the main thread to call every few seconds: it does the housekeeping and names stuck parts.
     """
@@ -163,7 +186,13 @@ def running(
         parts.callback(kept.save)
         parts.enter_context(player)
         parts.enter_context(worker)
+        board.put("engines", {"engines": [asdict(choice) for choice in choices()]})
         parts.enter_context(link)
+        if telemetry is not None:
+            seen = TelemetryWatch(
+                reader=telemetry, publish=lambda values: board.update(telemetry=values), fatal=fatal
+            )
+            parts.enter_context(seen)
         parts.callback(jobs.close, CLOSING_S)
 
         def look() -> list[str]:
@@ -193,14 +222,16 @@ def capabilities(config: Config, model: ModelSet, commands: tuple[str, ...]) -> 
 def run(config: Config) -> int:
     """Serve until SIGTERM or SIGINT (0), or until a part fails (1). Raises EdgeTTSError when it cannot start."""
     stop = Stop()
-    model = open_model(config)
+    model, choices = open_model(config), list[Choice]()
     log.info("loading model set %s %s (%s)", model.name, model.version, model.family)
     with running(
         config,
         model=model,
-        load=lambda: open_networks(model, config.text),
+        load=lambda: open_networks(model, config, told=choices.extend),
         open_loudspeaker=loudspeaker_for(config.audio),
         fatal=stop.fatal,
+        choices=lambda: choices,
+        telemetry=TelemetryReader(),
     ) as look:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.ask())

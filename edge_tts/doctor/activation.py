@@ -14,6 +14,7 @@ from ..engine.plan_cache import Verdict
 from ..engine.profiles import BUILT
 from ..engine.trt_build import BuildOptions, Progress
 from ..errors import ModelError
+from ..store.voices import BuiltinVoices
 from ..text import TextFrontEnd
 from ..values import ModelSet, Segment, Voice
 from .golden import GPT, Agreement, Golden
@@ -41,7 +42,7 @@ def open_loader(
     )
 
 
-def activate(model: ModelSet, voice: Voice, loader: EngineLoader, *, again: bool = False) -> list[Agreement]:
+def activate(model: ModelSet, loader: EngineLoader, *, again: bool = False) -> list[Agreement]:
     """Find or build the engines of a set and judge those that nobody judged yet, or all `again`.
 
     Returns what was compared; empty when there was nothing to judge.
@@ -53,7 +54,7 @@ def activate(model: ModelSet, voice: Voice, loader: EngineLoader, *, again: bool
         wanted |= {name for name in GPT if loader.built(paths[name]) is not None}
     if not wanted:
         return []
-    results = compare(model, voice, paths, loader, wanted)
+    results = compare(model, a_voice(model), paths, loader, wanted)
     for result in results:
         if result.latency_ms[0] > 0:
             loader.judge(paths[result.graph], Verdict(agrees=result.agrees, reason=result.summary))
@@ -89,6 +90,13 @@ def segments(model: ModelSet, front_end: TextFrontEnd | None = None) -> list[Seg
     chosen = [(text, language) for language, text in PHRASES.items() if language in model.languages]
     chosen = chosen or [(PHRASES["en"], "en")]
     return [segment for text, language in chosen for segment in front_end.segments(text, language)]
+
+
+def a_voice(model: ModelSet) -> Voice:
+    """The set's own voice, or nobody's."""
+    known = BuiltinVoices(model)
+    name = model.default_voice or (known.ids()[0] if known.ids() else None)
+    return known.load(name) if name is not None else neutral_voice(model)
 
 
 def neutral_voice(model: ModelSet) -> Voice:

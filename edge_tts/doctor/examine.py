@@ -16,10 +16,9 @@ from ..errors import EdgeTTSError
 from ..service.telemetry import Telemetry, TelemetryReader
 from ..speech import load_synthesizer
 from ..store.models import find_model_set
-from ..store.voices import BuiltinVoices
 from ..text import TextFrontEnd
 from ..values import ModelSet, Sampling, SpeakRequest, Voice
-from .activation import PHRASES, activate, compare, neutral_voice, open_loader
+from .activation import PHRASES, a_voice, activate, compare, open_loader
 from .broker import check_broker
 from .checks import check_audio, check_disk, check_model, check_platform, check_telemetry, check_versions
 from .findings import Finding, look
@@ -99,7 +98,7 @@ def _speak(config: Config, findings: list[Finding], open_engines: Open, clock: C
     model = find_model_set(Path(config.models.dir), config.models.name)
     voice = a_voice(model)
     with open_engines(config) as loader:
-        golden = activate(model, voice, loader, again=True)
+        golden = activate(model, loader, again=True)
         if not golden:
             paths = {name: model.graph(name) for name in BUILT if model.graph(name).is_file()}
             golden = compare(model, voice, paths, loader, ())
@@ -129,13 +128,6 @@ def judge(golden: list[Agreement], choices: tuple[Choice, ...], spoken: Spoken) 
     else:
         text = f"first sound after {spoken.first_audio_ms:.0f} ms, {spoken.rtf:.2f} s of computing per second of sound"
         yield Finding("speech", "ok", text)
-
-
-def a_voice(model: ModelSet) -> Voice:
-    """The set's own voice, or nobody's."""
-    known = BuiltinVoices(model)
-    name = model.default_voice or (known.ids()[0] if known.ids() else None)
-    return known.load(name) if name is not None else neutral_voice(model)
 
 
 def _sentence(model: ModelSet, voice: Voice, loader: EngineLoader, clock: Callable[[], float]) -> Spoken:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_tts.doctor.activation import activate, neutral_voice
+from edge_tts.doctor.activation import activate
 from edge_tts.engine.ort import CPU
 from edge_tts.engine.profiles import BUILT
 from edge_tts.speech import load_synthesizer
@@ -36,7 +36,7 @@ def spoken(place: Here, execution: str = "tensorrt") -> tuple[FloatArray, set[st
     request = SpeakRequest(text="The tea is ready.", id="1", voice="v", sampling=Sampling(seed=4))
     with place.loader(execution) as loader, ExitStack() as stack:  # type: ignore[arg-type]
         model = model_set(place.graphs)
-        activate(model, neutral_voice(model), loader)
+        activate(model, loader)
         speaker = load_synthesizer(model, TextFrontEnd(), stack, load=loader.load)
         chunks = [chunk.samples for chunk in speaker.stream(request, voice(), _limit(40))]
         return np.concatenate(chunks), {choice.runs_on for choice in loader.choices}
@@ -66,7 +66,7 @@ def test_an_engine_that_disagrees_does_not_speak(here: Here, fault: str) -> None
     here.faults.wrong_by, here.faults.not_finite = (0.3, False) if fault == "wrong" else (0.0, True)
     model = model_set(here.graphs)
     with here.loader() as loader:
-        results = activate(model, neutral_voice(model), loader)
+        results = activate(model, loader)
         assert {result.graph for result in results} == set(SPOKEN)
         assert not any(result.agrees for result in results)
         assert all(result.finite == (fault == "wrong") for result in results)
@@ -82,10 +82,10 @@ def test_doctor_may_judge_again(here: Here) -> None:
     model = model_set(here.graphs)
     here.faults.wrong_by = 0.3
     with here.loader() as loader:
-        activate(model, neutral_voice(model), loader)
+        activate(model, loader)
     here.faults.wrong_by = 0.0
     with here.loader() as loader:
-        results = activate(model, neutral_voice(model), loader, again=True)
+        results = activate(model, loader, again=True)
         assert all(result.agrees for result in results)
         assert all(result.latency_ms[0] > 0 and result.reference_ms[2] >= result.reference_ms[0] for result in results)
         assert "relative rms error 0" in results[0].summary
@@ -98,7 +98,7 @@ def test_a_full_device_is_not_held_against_the_engine(here: Here) -> None:
     with here.loader() as loader:
         loader.prepare([model.graph(name) for name in SPOKEN])
         here.device.used = here.device.total
-        assert all(result.latency_ms == (0, 0, 0) for result in activate(model, neutral_voice(model), loader))
+        assert all(result.latency_ms == (0, 0, 0) for result in activate(model, loader))
         loader.load(here.wave).close()
         assert "MB are free" in loader.choices[0].reason
         here.device.used = 0
@@ -113,7 +113,7 @@ def test_a_set_with_bert_compares_that_too(here: Here) -> None:
     write_bert(here.graphs / "bert.onnx")
     model = model_set(here.graphs)
     with here.loader() as loader:
-        (result,) = [r for r in activate(model, neutral_voice(model), loader) if r.graph == "bert"]
+        (result,) = [r for r in activate(model, loader) if r.graph == "bert"]
         assert result.agrees
         assert result.latency_ms[0] > 0
     shutil.rmtree(here.graphs)
