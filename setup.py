@@ -23,6 +23,7 @@ setup(
     package_data={"edge_tts": ["py.typed"], "edge_tts.text": ["data/*"]},
     install_requires=[
         "numpy>=1.26",
+        "obstore>=0.11,<1",
         "onnx>=1.16",
         "onnxruntime>=1.18",
         "paho-mqtt>=2.1",
@@ -35,7 +36,15 @@ setup(
     extras_require={
         "jetson": ["jetson-stats>=4.2"],
         "train": ["torch>=2.2"],
-        "test": ["pytest>=8", "pytest-timeout>=2.3", "hypothesis>=6.100", "ruff>=0.6", "mypy>=1.11", "types-PyYAML"],
+        "test": [
+            "hypothesis>=6.100",
+            "moto[server]>=5.1",
+            "mypy>=1.11",
+            "pytest-timeout>=2.3",
+            "pytest>=8",
+            "ruff>=0.6",
+            "types-PyYAML",
+        ],
     },
     entry_points={"console_scripts": ["edge-ttsd=edge_tts.cli:main"]},
 )

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import yaml
 
 from edge_tts.errors import ConfigError
-from edge_tts.schema import Field, Record, check
+from edge_tts.schema import Field, Record, check, field_validator
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
 """Something that becomes a topic level or a folder: letters, digits, - and _."""
@@ -66,6 +66,31 @@ class EngineConfig(Record):
     cuda_graphs: bool = True
 
 
+class VoicesConfig(Record):
+    """Where enrolled voices are kept, and which are taken."""
+
+    dir: str = ".state/voices"
+    owner: str = Field(default="family", pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
+    require_consent: bool = True
+
+
+class BucketConfig(Record):
+    """What enrolled voices are synced with; credentials are never written here."""
+
+    url: str | None = ".state/bucket"
+    region: str | None = None
+    endpoint: str | None = None
+    owners: tuple[str, ...] | None = None
+    interval_s: float = Field(default=600.0, ge=1, le=604800)
+    timeout_s: float = Field(default=60.0, ge=1, le=3600)
+
+    @field_validator("owners", mode="before")
+    @classmethod
+    def _as_tuple(cls, value: object) -> object:
+        """YAML knows lists only."""
+        return tuple(value) if isinstance(value, list) else value
+
+
 class TextConfig(Record):
     """How words are said that the dictionaries get wrong."""
 
@@ -104,6 +129,8 @@ class Config(Record):
     engine: EngineConfig = EngineConfig()
     audio: AudioConfig = AudioConfig()
     text: TextConfig = TextConfig()
+    voices: VoicesConfig = VoicesConfig()
+    bucket: BucketConfig = BucketConfig()
     limits: LimitsConfig = LimitsConfig()
     health: HealthConfig = HealthConfig()
     log: LogConfig = LogConfig()
@@ -133,6 +160,9 @@ def resolve(config: Config, folder: Path) -> Config:
     audio = config.audio.model_copy(update={"file": absolute(config.audio.file)})
     text = config.text.model_copy(update={"polyphones": absolute(config.text.polyphones)})
     engine = config.engine.model_copy(update={"cache_dir": absolute(config.engine.cache_dir)})
+    voices = config.voices.model_copy(update={"dir": absolute(config.voices.dir)})
+    url = config.bucket.url
+    bucket = config.bucket.model_copy(update={"url": url if url is None or "://" in url else absolute(url)})
     folders = {"state_dir": absolute(config.state_dir)}
     changes = {**folders, "mqtt": mqtt, "models": models, "engine": engine, "audio": audio, "text": text}
-    return config.model_copy(update=changes)
+    return config.model_copy(update={**changes, "voices": voices, "bucket": bucket})
