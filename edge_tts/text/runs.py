@@ -36,7 +36,8 @@ _ADDRESS = re.compile(
     r"(?:https?://|www\.)[!-~]+|(?<![A-Za-z0-9.+-])[A-Za-z0-9.+_-]{1,64}@[A-Za-z0-9.-]{0,250}[A-Za-z0-9]"
     r"|(?<![A-Za-z0-9.-])(?:[A-Za-z0-9-]{1,63}\.){1,5}(?:com|org|net|cn|io)\b"
 )
-_FOREIGN_TO_HAN = re.compile(rf"[{KANA}{HANGUL}]")
+_FOREIGN_TO_HAN = re.compile(rf"[々{KANA}{HANGUL}]")
+_ITERATION = re.compile(rf"([{HAN}])々")
 _IDEOGRAPHS = re.compile(rf"([{HAN}]+)")
 _SENTENCE_ENDS = frozenset("。！？!?\n")
 _ISOLATED_KANA = 1
@@ -80,7 +81,7 @@ def speakable_runs(runs: list[tuple[str, str]]) -> list[tuple[str, str]]:
         if language not in PLANNED and not (language == "zh" and _FOREIGN_TO_HAN.search(text)):
             spoken.append((language, text))
             continue
-        words = _words(text.replace("の", "的") if language == "zh" else text)
+        words = _words(_ITERATION.sub(r"\1\1", text.replace("の", "的") if language == "zh" else text))
         pieces = _join(_label(words, None, japanese=False))
         spoken += [(p.language, p.text) for p in _settle_numbers(pieces, None, None)]
     return spoken

