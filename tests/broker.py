@@ -29,7 +29,7 @@ def free_port() -> int:
 class Broker:
     """mosquitto on a free loopback port; `stop` and `start` keep the sessions, as a restart on a real machine does."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, settings: str = "allow_anonymous true") -> None:
         found = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/local/sbin:/usr/sbin:/sbin")
         if found is None:
             pytest.skip("MOSQUITTO IS NOT INSTALLED: nothing that needs a broker was tested (apt install mosquitto)")
@@ -37,7 +37,7 @@ class Broker:
         self._program = found
         self._config = folder / "mosquitto.conf"
         self._config.write_text(
-            f"listener {self.port} 127.0.0.1\nallow_anonymous true\n"
+            f"listener {self.port} 127.0.0.1\n{settings}\n"
             f"persistence true\npersistence_location {folder}/\nuser {_user(folder)}\n"
         )
         self._process: subprocess.Popen[bytes] | None = None

@@ -16,7 +16,7 @@ from edge_tts.values import AudioChunk, FloatArray, Recording, Report, SpeakRequ
 
 RATE = 8000
 """Hz; low, so that tests are quick."""
-WAIT_S = 20.0
+WAIT_S = 60.0
 """Longer than anything takes; only a failing test waits this long."""
 
 
