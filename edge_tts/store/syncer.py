@@ -240,7 +240,7 @@ class Syncer:
         return self._store.read(voice, _file_of(voice, key.sha256))
 
     def _good(self, key: Key, *, most: int) -> bytes:
-        """The bucket's bytes of an object, if they are what its name says; asked for twice, as the way may be at fault."""
+        """The bucket's bytes of an object, if they are what its name says; asked for twice: the way may be at fault."""
         if key not in self._remote:
             raise VoiceError(f"{key.path}: is missing in the bucket")
         for _ in range(2):

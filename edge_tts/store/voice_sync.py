@@ -1,0 +1,70 @@
+"""One sync, from opening the bucket to the report: puts store, bucket and syncer together. Decides nothing itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from edge_tts.errors import TransportError
+from edge_tts.store.bucket import Bucket, Place
+from edge_tts.store.credentials import read_secrets
+from edge_tts.store.sync_state import Publish, SyncReport, read_notes
+from edge_tts.store.syncer import NOTES, Syncer
+from edge_tts.store.voice_store import VoiceStore
+
+
+class VoiceSync:
+    """Syncs `store` with the bucket at `place`, credentials being looked for anew each time."""
+
+    def __init__(
+        self,
+        *,
+        store: VoiceStore,
+        place: Place,
+        environ: Mapping[str, str],
+        clock: Callable[[], float],
+        owners: Sequence[str] | None = None,
+    ) -> None:
+        self._store = store
+        self._place = place
+        self._environ = environ
+        self._clock = clock
+        self._owners = owners
+
+    def last(self) -> SyncReport:
+        """How the last sync ended, whichever process made it."""
+        return read_notes(self._store.directory / NOTES, bucket=self._place.url).report
+
+    def __call__(
+        self,
+        *,
+        publish: Publish = lambda report: None,
+        abandon: Callable[[], bool] = lambda: False,
+        thorough: bool = False,
+    ) -> SyncReport:
+        """One sync; a bucket that cannot be opened is a report of status failed, like every other trouble."""
+        last = self.last()
+        try:
+            secrets = read_secrets(self._place.kind, self._environ)
+            used_before = last.last_success is not None
+            with Bucket(place=self._place, secrets=secrets, abandon=abandon, used_before=used_before) as bucket:
+                syncer = Syncer(
+                    store=self._store,
+                    bucket=bucket,
+                    name=self._place.url,
+                    clock=self._clock,
+                    publish=publish,
+                    owners=self._owners,
+                )
+                return syncer.run(thorough=thorough)
+        except TransportError as closed:
+            now = self._clock()
+            report = SyncReport(
+                bucket=self._place.url,
+                status="failed",
+                started=now,
+                finished=now,
+                last_success=last.last_success,
+                error=str(closed),
+            )
+            publish(report)
+            return report
