@@ -1,0 +1,266 @@
+"""Three devices share a bucket, and anything happens in any order: in the end all agree, nothing lost, nothing back."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from enrolled import contents, new_voice, open_store
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
+from power_cut import power
+from s3 import folder_bucket
+
+from edge_tts.errors import TransportError, UnknownVoiceError, VoiceError
+from edge_tts.store.bucket import Blob, Bucket, Found
+from edge_tts.store.sync_state import SyncReport
+from edge_tts.store.syncer import Syncer
+from edge_tts.store.voice_format import VoiceRef
+from edge_tts.store.voice_store import VoiceStore
+
+DEVICES = ("attic", "bath", "cellar")
+
+
+class Kill(BaseException):
+    """The process is killed: no handler sees it."""
+
+
+class Weather:
+    """A bucket behind a line that breaks: before the n-th request, or after it was served but not answered."""
+
+    def __init__(self, bucket: Bucket, *, breaks_at: int | None, served: bool, trouble: BaseException) -> None:
+        self._bucket = bucket
+        self._breaks_at = breaks_at
+        self._served = served
+        self._trouble = trouble
+        self._count = 0
+
+    def _request(self, work: Callable[[], Any]) -> Any:
+        self._count += 1
+        broken = self._breaks_at is not None and self._count >= self._breaks_at
+        if broken and not self._served:
+            raise self._trouble
+        result = work()
+        if broken:
+            raise self._trouble
+        return result
+
+    def list(self, prefix: str) -> dict[str, Found]:
+        return self._request(lambda: self._bucket.list(prefix))  # type: ignore[no-any-return]
+
+    def get(self, path: str, *, most: int) -> Blob | None:
+        return self._request(lambda: self._bucket.get(path, most=most))  # type: ignore[no-any-return]
+
+    def create(self, path: str, data: bytes) -> str | None:
+        return self._request(lambda: self._bucket.create(path, data))  # type: ignore[no-any-return]
+
+    def replace(self, path: str, data: bytes) -> str | None:
+        return self._request(lambda: self._bucket.replace(path, data))  # type: ignore[no-any-return]
+
+    def delete(self, path: str) -> None:
+        self._request(lambda: self._bucket.delete(path))
+
+
+class Family(RuleBasedStateMachine):
+    """The devices, the bucket, and what must be true of them: `alive` voices are never lost, `dead` ones never back."""
+
+    voices = Bundle("voices")
+    devices = st.sampled_from(DEVICES)
+
+    def __init__(self) -> None:
+        super().__init__()
+        memory = Path("/dev/shm")
+        self.folder = Path(tempfile.mkdtemp(dir=memory if memory.is_dir() else None))
+        self.bucket = folder_bucket(self.folder / "bucket")
+        self.clocks = dict.fromkeys(DEVICES, 1.7e9)
+        self.alive: set[VoiceRef] = set()
+        self.dead: set[VoiceRef] = set()
+        self.names: dict[VoiceRef, tuple[int, str, str]] = {}
+        self.enrolled = 0
+
+    def teardown(self) -> None:
+        self.settle()
+        self.bucket.close()
+        shutil.rmtree(self.folder)
+
+    def store(self, device: str) -> VoiceStore:
+        """That device after a restart."""
+        return open_store(self.folder / device, device=device, now=self.clocks[device])
+
+    def syncer(self, device: str, objects: Any) -> Syncer:
+        clock = self.clocks[device]
+        return Syncer(store=self.store(device), bucket=objects, name="bucket", clock=lambda: clock)
+
+    @rule(target=voices, device=devices)
+    def enrol(self, device: str) -> Any:
+        """Somebody new on one of the devices."""
+        self.enrolled += 1
+        voice = self.store(device).add(new_voice(self.enrolled, name=f"V{self.enrolled}"))
+        self.alive.add(voice.ref)
+        self.names[voice.ref] = voice.title.rank()
+        return voice.ref
+
+    @rule(target=voices, device=devices, cut_at=st.integers(3, 30))
+    def enrol_in_a_thunderstorm(self, device: str, cut_at: int) -> Any:
+        """The power goes while a voice is stored: it counts if it is there afterwards."""
+        self.enrolled += 1
+        store = self.store(device)
+        before = {voice.ref for voice in store.shelf().voices}
+        self.under_thunder(device, cut_at, lambda: store.add(new_voice(self.enrolled, name=f"V{self.enrolled}")))
+        new = [voice for voice in self.store(device).shelf(thorough=True).voices if voice.ref not in before]
+        for voice in new:
+            self.alive.add(voice.ref)
+            self.names[voice.ref] = voice.title.rank()
+        return multiple(*(voice.ref for voice in new))
+
+    @rule(device=devices, ref=voices, name=st.sampled_from(["Mum", "Dad", "爷爷"]))
+    def rename(self, device: str, ref: VoiceRef, name: str) -> None:
+        """On any device that has the voice."""
+        try:
+            voice = self.store(device).rename(ref, name)
+        except UnknownVoiceError:
+            return
+        self.names[ref] = max(self.names[ref], voice.title.rank())
+
+    @rule(device=devices, ref=voices)
+    def delete(self, device: str, ref: VoiceRef) -> None:
+        """On any device that has the voice."""
+        try:
+            self.store(device).delete(ref)
+        except UnknownVoiceError:
+            return
+        self.bury(ref)
+
+    @rule(device=devices, ref=voices, cut_at=st.integers(0, 20))
+    def delete_in_a_thunderstorm(self, device: str, ref: VoiceRef, cut_at: int) -> None:
+        """It counts if the voice is gone afterwards."""
+        store = self.store(device)
+        if store.folder(ref).exists():
+            self.under_thunder(device, cut_at, lambda: store.delete(ref))
+            if not self.store(device).folder(ref).exists():
+                self.bury(ref)
+
+    @rule(source=devices, target_device=devices, ref=voices)
+    def carry_over(self, source: str, target_device: str, ref: VoiceRef) -> None:
+        """A copy is imported by hand, perhaps of a voice that was deleted there: then it is refused."""
+        store, target = self.store(source), self.store(target_device)
+        try:
+            voice = store.get(ref)
+            target.accept(ref, store.card_bytes(voice), store.files(voice), event="imported")
+        except UnknownVoiceError:
+            return
+        except VoiceError:
+            assert ref in target.tombstones()
+
+    @rule(device=devices)
+    def sync(self, device: str) -> None:
+        """All is well."""
+        self.check(self.syncer(device, self.bucket).run())
+
+    @rule(device=devices, breaks_at=st.integers(1, 12), served=st.booleans())
+    def sync_offline(self, device: str, breaks_at: int, served: bool) -> None:
+        """The line breaks during the sync and stays broken."""
+        trouble = TransportError("offline")
+        self.check(self.syncer(device, Weather(self.bucket, breaks_at=breaks_at, served=served, trouble=trouble)).run())
+
+    @rule(device=devices, breaks_at=st.integers(1, 12), served=st.booleans())
+    def sync_killed(self, device: str, breaks_at: int, served: bool) -> None:
+        """The process dies during the sync."""
+        syncer = self.syncer(device, Weather(self.bucket, breaks_at=breaks_at, served=served, trouble=Kill()))
+        try:
+            self.check(syncer.run())
+        except Kill:
+            self.store(device)
+
+    @rule(device=devices, cut_at=st.integers(0, 40))
+    def sync_in_a_thunderstorm(self, device: str, cut_at: int) -> None:
+        """The power goes during the sync."""
+        syncer = self.syncer(device, self.bucket)
+        self.under_thunder(device, cut_at, syncer.run)
+
+    @rule(one=devices, other=devices, breaks_at=st.integers(1, 8))
+    def sync_interleaved(self, one: str, other: str, breaks_at: int) -> None:
+        """Another device syncs in the middle of a sync."""
+        family = self
+
+        class Interrupted(Weather):
+            def _request(self, work: Callable[[], Any]) -> Any:
+                self._count += 1
+                if self._count == breaks_at:
+                    family.sync(other)
+                return work()
+
+        calm = Interrupted(self.bucket, breaks_at=None, served=False, trouble=Kill())
+        if one != other:
+            self.check(self.syncer(one, calm).run())
+
+    @rule(device=devices, now=st.sampled_from([0.0, 1e9, 4e9]))
+    def set_the_clock(self, device: str, now: float) -> None:
+        """Clocks tell anything."""
+        self.clocks[device] = now
+
+    @rule()
+    def empty_the_bucket(self) -> None:
+        """Somebody clears it out."""
+        for path in self.bucket.list("v1"):
+            self.bucket.delete(path)
+
+    @rule(which=st.integers(0, 1000))
+    def rot(self, which: int) -> None:
+        """A byte of an object in the bucket turns over."""
+        paths = sorted(self.bucket.list("v1"))
+        if paths:
+            path = self.folder / "bucket" / paths[which % len(paths)]
+            data = path.read_bytes()
+            path.unlink()
+            path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+
+    @invariant()
+    def nobody_speaks_as_the_dead_where_it_is_known(self) -> None:
+        """On no device is a voice both deleted and there, and whatever is there is whole."""
+        for device in DEVICES:
+            store = self.store(device)
+            shelf = store.shelf(thorough=True)
+            assert not shelf.damaged
+            assert {voice.ref for voice in shelf.voices} <= self.alive | self.dead
+            assert not {voice.ref for voice in shelf.voices} & store.tombstones().keys()
+
+    def under_thunder(self, device: str, cut_at: int, work: Callable[[], object]) -> None:
+        with power(self.folder / device, cut_at=cut_at) as disk:
+            work()
+        if disk.dead:
+            disk.lose()
+
+    def bury(self, ref: VoiceRef) -> None:
+        self.alive.discard(ref)
+        self.dead.add(ref)
+
+    def check(self, report: SyncReport) -> None:
+        """Whatever the sync met is told, never raised; problems are about bytes, not about us."""
+        assert all("wrong bytes" in problem or "missing" in problem for problem in report.problems), report.problems
+
+    def settle(self) -> None:
+        """Everybody is online long enough: all have all living voices under the newest names, and no dead one."""
+        for _ in range(5):
+            reports = [self.syncer(device, self.bucket).run() for device in DEVICES]
+        for report in reports:
+            assert (report.status, report.planned, report.problems) == ("done", 0, ())
+        expected = {(ref.owner, ref.id): self.names[ref][2] for ref in self.alive}
+        for device in DEVICES:
+            assert contents(self.store(device)) == expected
+            assert self.dead == self.store(device).tombstones().keys()
+        left = {path.split("/")[2] for path in self.bucket.list("v1") if "/tombstones/" not in path}
+        assert left == {ref.id for ref in self.alive}
+
+
+TestFamily = Family.TestCase
+TestFamily.settings = settings(
+    max_examples=25,
+    stateful_step_count=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
