@@ -103,7 +103,7 @@ def test_an_empty_file_means_the_defaults_and_paths_start_at_the_file(tmp_path: 
 def test_a_configuration_cannot_be_changed() -> None:
     """What was checked stays as it was checked."""
     with pytest.raises(ValueError, match="frozen"):
-        Config().device = "other"  # type: ignore[misc]  # the point of the test
+        Config().device = "other"
 
 
 TREES = st.recursive(

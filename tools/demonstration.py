@@ -146,7 +146,7 @@ def listening(port: int) -> Iterator[tuple[paho.Client, Heard]]:
     heard: Heard = queue.Queue()
     client = paho.Client(CallbackAPIVersion.VERSION2)
     client.on_connect = lambda client, *_: client.subscribe(f"{BASE}/#", qos=1)
-    client.on_message = lambda _, __, message: heard.put((message.topic.removeprefix(f"{BASE}/"), message.payload))
+    client.on_message = lambda _, __, message: heard.put((message.topic.removeprefix(f"{BASE}/"), bytes(message.payload)))
     for _ in range(100):
         try:
             client.connect("127.0.0.1", port)

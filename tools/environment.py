@@ -74,6 +74,20 @@ def ensure_package(*, extras: Sequence[str] = ()) -> None:
     stamp.write_text(" ".join([fingerprint, *wanted]))
 
 
+def launch(module: str) -> int:
+    """Run `python -m module` on this process' arguments in the checkout's environment, which is made first if missing.
+
+    Returns only when that fails: otherwise the module takes this process over.
+    """
+    try:
+        ensure_package()
+    except SetupError as trouble:
+        print(f"{Path(sys.argv[0]).name}: {trouble}", file=sys.stderr)
+        return 1
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+    os.execve(PYTHON, [str(PYTHON), "-m", module, *sys.argv[1:]], environment)
+
+
 def say(text: str) -> None:
     """A line of progress."""
     print(f"  {text}", flush=True)
@@ -107,7 +121,8 @@ def _run(command: Sequence[str], trouble: str) -> None:
 
 def _run_with_progress(command: Sequence[str], trouble: str) -> None:
     """Run pip and show which package it is at: one changing line on a terminal, otherwise a line per package."""
-    began, tail, terminal = time.monotonic(), [], sys.stdout.isatty()
+    tail: list[str] = []
+    began, terminal = time.monotonic(), sys.stdout.isatty()
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:
