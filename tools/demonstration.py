@@ -146,7 +146,7 @@ def listening(port: int) -> Iterator[tuple[paho.Client, Heard]]:
     heard: Heard = queue.Queue()
     client = paho.Client(CallbackAPIVersion.VERSION2)
     client.on_connect = lambda client, *_: client.subscribe(f"{BASE}/#", qos=1)
-    client.on_message = lambda _, __, message: heard.put((message.topic.removeprefix(f"{BASE}/"), bytes(message.payload)))
+    client.on_message = lambda _, __, message: heard.put((below_base(message.topic), bytes(message.payload)))
     for _ in range(100):
         try:
             client.connect("127.0.0.1", port)
@@ -161,6 +161,11 @@ def listening(port: int) -> Iterator[tuple[paho.Client, Heard]]:
     finally:
         client.disconnect()
         client.loop_stop()
+
+
+def below_base(topic: str) -> str:
+    """`events` for `edge-tts/demo/events`."""
+    return topic.removeprefix(f"{BASE}/")
 
 
 def wait_until_online(daemon: subprocess.Popen[bytes], heard: Heard) -> None:

@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
@@ -74,16 +75,15 @@ def ensure_package(*, extras: Sequence[str] = ()) -> None:
     stamp.write_text(" ".join([fingerprint, *wanted]))
 
 
-def launch(module: str) -> int:
+def launch(module: str) -> NoReturn:
     """Run `python -m module` on this process' arguments in the checkout's environment, which is made first if missing.
 
-    Returns only when that fails: otherwise the module takes this process over.
+    The module takes this process over; when that fails, the process ends with status 1.
     """
     try:
         ensure_package()
     except SetupError as trouble:
-        print(f"{Path(sys.argv[0]).name}: {trouble}", file=sys.stderr)
-        return 1
+        sys.exit(f"{Path(sys.argv[0]).name}: {trouble}")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
     os.execve(PYTHON, [str(PYTHON), "-m", module, *sys.argv[1:]], environment)
 
