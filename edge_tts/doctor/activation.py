@@ -26,11 +26,15 @@ PHRASES = {"en": "The kettle has boiled, and the tea is ready.", "zh": "水已�
 def open_loader(
     engine: EngineConfig,
     *,
+    batch: int = 1,
     progress: Progress = lambda phase, step, of: None,
     waiting: Callable[[], None] = lambda: None,
 ) -> EngineLoader:
-    """The loader that the configuration asks for; a context manager. `waiting` is called while an engine is built."""
-    options = BuildOptions(workspace_mb=engine.workspace_mb, optimization_level=engine.optimization_level)
+    """The loader that the configuration asks for; a context manager. `waiting` is called while an engine is built.
+
+    `batch` is how many rows the decoder has.
+    """
+    options = BuildOptions(batch=batch, workspace_mb=engine.workspace_mb, optimization_level=engine.optimization_level)
     rules = BuildRules(
         directory=Path(engine.cache_dir),
         options=options,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..config import Config
@@ -49,6 +49,8 @@ class Diagnosis:
     choices: tuple[Choice, ...] = ()
     plans: tuple[StoredPlan, ...] = ()
     spoken: Spoken | None = None
+    device_memory_mb: tuple[float, float] | None = None
+    """Free and total memory of the GPU with the networks gone again; on a Jetson it is the processor's too."""
     telemetry: Telemetry = field(default_factory=Telemetry)
 
     @property
@@ -80,7 +82,7 @@ def diagnose(
                 findings.append(Finding("speech", "broken", str(error), advice))
         telemetry = opened.read()  # after the work: this is when heat shows
     findings += check_telemetry(telemetry)
-    return Diagnosis(tuple(findings), found.golden, found.choices, found.plans, found.spoken, telemetry)
+    return replace(found, findings=tuple(findings), telemetry=telemetry)
 
 
 def _looks(config: Config) -> Iterator[Finding]:
@@ -106,7 +108,9 @@ def _speak(config: Config, findings: list[Finding], open_engines: Open, clock: C
         built = [loader.built(model.graph(name)) for name in BUILT]
         plans = tuple(plan for plan in built if plan is not None)
         findings += judge(golden, loader.choices, spoken)
-        return Diagnosis((), tuple(golden), loader.choices, plans, spoken)
+        memory = loader.device_memory
+        free_total = (memory[0] / 1e6, memory[1] / 1e6) if memory else None
+        return Diagnosis((), tuple(golden), loader.choices, plans, spoken, free_total)
 
 
 def judge(golden: list[Agreement], choices: tuple[Choice, ...], spoken: Spoken) -> Iterator[Finding]:

@@ -27,6 +27,7 @@ def as_json(diagnosis: Diagnosis) -> str:
         "engines": [asdict(choice) for choice in diagnosis.choices],
         "plans": [{**asdict(plan), "path": str(plan.path)} for plan in diagnosis.plans],
         "spoken": {**asdict(spoken), "rtf": spoken.rtf} if spoken else None,
+        "device_memory_mb": diagnosis.device_memory_mb,
         "telemetry": asdict(diagnosis.telemetry),
     }
     return json.dumps(values, indent=2, ensure_ascii=False)
@@ -56,6 +57,9 @@ def _golden(diagnosis: Diagnosis) -> Iterator[str]:
 def _plans(diagnosis: Diagnosis) -> Iterator[str]:
     if diagnosis.plans:
         yield "\nEngines on disk"
+    if diagnosis.device_memory_mb:
+        free, total = diagnosis.device_memory_mb
+        yield f"{'':12} the GPU has {free:.0f} of {total:.0f} MB free"
     for plan in diagnosis.plans:
         size = plan.path.stat().st_size / 1e6 if plan.path.is_file() else 0.0
         cost = f"built in {plan.build_s:.0f} s with {plan.peak_memory_mb:.0f} MB"

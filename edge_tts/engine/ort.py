@@ -86,7 +86,7 @@ class HostBuffer:
     def write_at(self, rows: Buffer, *, time: int, row: int, source_row: int = 0) -> None:
         source = _array(rows)[..., source_row, :]
         count = 1 if source.ndim == 2 else source.shape[1]
-        self.array[:, time : time + count, row] = source.reshape(source.shape[0], count, -1)
+        self.array[:, time : time + count, row] = source.reshape(source.shape[0], count, source.shape[-1])
 
 
 class OrtEngine:

@@ -51,7 +51,7 @@ _AXES: Mapping[str, Mapping[str, Mapping[int, Range]]] = {
         "prompt_tokens": {1: _PROMPT},
         "mask": {0: _POSITIONS, 1: _POSITIONS},
     },
-    "encoder": {"codes": {1: _TOKENS}, "phoneme_ids": {1: Range(1, 48, 512)}, "ge": {}},
+    "encoder": {"codes": {1: _TOKENS}, "phoneme_ids": {1: Range(1, 48, 1024)}, "ge": {}},
     "flow": {"features": {2: _FRAMES}, "ge": {}, "noise": {2: _FRAMES}, "noise_scale": {}},
     "wave": {"latent": {2: _FRAMES}, "ge": {}},
     "bert": {"token_ids": {1: Range(2, 32, 512)}},

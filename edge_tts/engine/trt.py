@@ -45,7 +45,7 @@ def load_tensorrt() -> Any:
 def make_logger(trt: Any, label: str) -> Any:
     """A `trt.ILogger` that writes to our log and keeps the errors: TensorRT's calls answer only yes or no.
 
-    Its attribute `errors` is the list of error messages so far.
+    Its attribute `errors` is the list of the latest error messages.
     """
 
     class Logger(trt.ILogger):  # type: ignore[misc]  # the base comes from a module without types
@@ -56,7 +56,7 @@ def make_logger(trt: Any, label: str) -> Any:
         def log(self, severity: Any, msg: str) -> None:
             severities = trt.ILogger.Severity
             if severity in (severities.ERROR, severities.INTERNAL_ERROR):
-                self.errors.append(msg)
+                self.errors = [*self.errors[-9:], msg]
                 log.error("%s: %s", label, msg)
             elif severity == severities.WARNING:
                 log.warning("%s: %s", label, msg)
