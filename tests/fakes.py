@@ -38,6 +38,7 @@ class FakeSynthesizer:
         self.gate.set()
         self.spoken: list[str] = []
         self.encoded: list[tuple[int, str, str]] = []
+        self.refuse_to_encode = False
         self._chunks, self._samples = chunks, int(chunk_s * RATE)
 
     @contextmanager
@@ -65,8 +66,8 @@ class FakeSynthesizer:
         self, recordings: Sequence[Recording], transcript: str, language: str, *, voice_id: str, name: str
     ) -> Voice:
         """A voice that remembers how many samples it was made of."""
-        if transcript == "!":
-            raise TextError("the transcript has no words")
+        if self.refuse_to_encode:
+            raise AudioError("this recording cannot be encoded")
         self.encoded.append((len(recordings[0].samples), transcript, language))
         return replace(silent_voice(voice_id), name=name, language=language)
 
@@ -138,6 +139,16 @@ class Notes:
         with self._condition:
             self.facts.append((topic, value))
             self._condition.notify_all()
+
+    def wait_fact(self, topic: str, wanted: Callable[[Any], bool]) -> None:
+        """Until the latest fact on `topic` is as wanted."""
+
+        def found() -> bool:
+            latest = [value for name, value in self.facts if name == topic][-1:]
+            return bool(latest) and wanted(latest[0])
+
+        with self._condition:
+            assert self._condition.wait_for(found, WAIT_S), f"{topic} went through {self.facts}"
 
     def stages(self, request_id: str) -> list[str]:
         """The stages a request has gone through so far."""

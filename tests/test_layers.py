@@ -28,7 +28,7 @@ HOMES = {
     "yaml": "config.py",
     "paho": "service/mqtt.py",
     "sounddevice": "audio/devices.py",
-    "soundfile": "audio/wave.py",
+    "soundfile": "audio/files.py",
     "soxr": "audio/wave.py",
     "onnxruntime": "engine/ort.py",
     "tensorrt": "engine/trt.py",

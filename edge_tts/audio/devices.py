@@ -1,4 +1,4 @@
-"""Loudspeakers: what one can do, and PortAudio's. sounddevice's one home; knows nothing of requests."""
+"""Loudspeakers and microphones: what they can do, and PortAudio's. sounddevice's one home; knows no requests."""
 
 from __future__ import annotations
 
@@ -89,6 +89,57 @@ class PortAudioLoudspeaker:
             except (self._sounddevice.PortAudioError, ValueError):
                 raise AudioError(f"loudspeaker {device or '(default)'}: {refused}") from refused
         return self.sample_rate
+
+
+class Microphone(Protocol):
+    """Gives mono float32 samples at `sample_rate` Hz. `read` waits; AudioError when the device is gone."""
+
+    sample_rate: int
+
+    def read(self) -> FloatArray:
+        """The next samples, float32 [n], in the order they were heard and without gaps."""
+
+    def close(self) -> None:
+        """Give the device back."""
+
+
+OpenMicrophone = Callable[[], Microphone]
+"""Opens the microphone."""
+
+
+class PortAudioMicrophone:
+    """A microphone by way of PortAudio: `device` is a number or a part of a name, `sample_rate` None is its own."""
+
+    def __init__(self, *, device: str | int | None = None, sample_rate: int | None = None) -> None:
+        self._sounddevice = _sounddevice()
+        try:
+            found = self._sounddevice.query_devices(device, "input")
+            self.sample_rate = int(sample_rate or found["default_samplerate"])
+            self._stream: Any = self._sounddevice.InputStream(
+                samplerate=self.sample_rate, device=device, channels=1, dtype="float32", latency="high"
+            )
+            self._stream.start()
+        except (self._sounddevice.PortAudioError, ValueError) as refused:
+            raise AudioError(f"microphone {device or '(default)'}: {refused}") from refused
+
+    def read(self) -> FloatArray:
+        """The next 50 ms. Raises AudioError when some were lost: a recording with a gap is no evidence of anything."""
+        try:
+            samples, overflowed = self._stream.read(self.sample_rate // 20)
+        except self._sounddevice.PortAudioError as gone:
+            raise AudioError(f"the microphone stopped giving sound: {gone}") from gone
+        if overflowed:
+            raise AudioError("the machine was too busy to record without gaps; try again")
+        heard: FloatArray = samples[:, 0].copy()
+        return heard
+
+    def close(self) -> None:
+        """Stop and free the device."""
+        try:
+            self._stream.abort()
+            self._stream.close()
+        except self._sounddevice.PortAudioError as gone:
+            raise AudioError(f"the microphone could not be closed: {gone}") from gone
 
 
 def has_loudspeaker() -> bool:

@@ -32,17 +32,17 @@ _STEPS: Mapping[str, Mapping[Tongue, str]] = {
         "en": "{reason} Please press the button and try again.",
         "zh": "{reason}请按一下按钮，再试一次。",
     },
-    "cancelled": {
-        "en": "The recording was cancelled. Nothing was kept.",
-        "zh": "录音已取消，没有保存任何内容。",
-    },
     "interrupted": {
         "en": "The recording was interrupted. Please press the button to begin again.",
         "zh": "录音被打断了。请按一下按钮重新开始。",
     },
-    "nothing": {
+    "nobody": {
         "en": "I heard nobody. Please press the button when you are ready.",
         "zh": "没有听到有人说话。准备好之后请按一下按钮。",
+    },
+    "nameless": {
+        "en": "I do not know your name. Send it with the enroll message, or set it in the configuration.",
+        "zh": "我还不知道您的名字。请在 enroll 消息里写上名字，或者在配置文件里设置。",
     },
     "microphone": {
         "en": "The microphone cannot be used. Please check that it is plugged in.",

@@ -1,0 +1,68 @@
+"""Recordings as files: FLAC in and out, and any other format that libsndfile or ffmpeg reads. soundfile's one home."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from edge_tts.audio.wave import to_pcm16
+from edge_tts.errors import AudioError
+from edge_tts.values import FloatArray, Recording
+
+_LONGEST_S = 600
+_FFMPEG_TIMEOUT_S = 60.0
+
+
+def to_flac(recording: Recording) -> bytes:
+    """The recording, mono float32 [n], as a FLAC file of 16 bits. The same samples give the same bytes."""
+    buffer = io.BytesIO()
+    soundfile.write(buffer, to_pcm16(recording.samples), recording.sample_rate, format="FLAC", subtype="PCM_16")
+    return buffer.getvalue()
+
+
+def read_sound(data: bytes, *, what: str) -> Recording:
+    """The recording in a file that libsndfile reads (WAV, FLAC, OGG, MP3, ...). Raises AudioError."""
+    try:
+        with soundfile.SoundFile(io.BytesIO(data)) as file:
+            if file.frames > _LONGEST_S * file.samplerate:
+                raise AudioError(f"{what}: lasts longer than {_LONGEST_S} s; cut it to what is to be used")
+            samples: FloatArray = file.read(dtype="float32")
+            rate = int(file.samplerate)
+    except (soundfile.SoundFileError, RuntimeError) as broken:
+        raise AudioError(f"{what}: is no sound that can be read: {broken}") from broken
+    return Recording(samples, rate)
+
+
+def read_any(path: Path) -> Recording:
+    """The recording in any file: by libsndfile, else by ffmpeg where it is installed. Raises AudioError."""
+    try:
+        data = path.read_bytes()
+    except OSError as missing:
+        raise AudioError(f"{path}: cannot be read ({missing.strerror})") from missing
+    try:
+        return read_sound(data, what=str(path))
+    except AudioError as refused:
+        ffmpeg = shutil.which("ffmpeg")
+        if ffmpeg is None:
+            raise AudioError(f"{refused} (ffmpeg, which reads more formats, is not installed)") from refused
+        return _by_ffmpeg(ffmpeg, path)
+
+
+def _by_ffmpeg(ffmpeg: str, path: Path) -> Recording:
+    """ffmpeg only looks at the one file: no network protocol, no playlist that leads elsewhere."""
+    quiet = [ffmpeg, "-nostdin", "-v", "error", "-protocol_whitelist", "file,pipe"]
+    mono = ["-vn", "-t", str(_LONGEST_S), "-ac", "1", "-ar", "48000", "-f", "f32le", "-"]
+    command = [*quiet, "-i", f"file:{path}", *mono]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=_FFMPEG_TIMEOUT_S, check=False)
+    except (OSError, subprocess.TimeoutExpired) as failed:
+        raise AudioError(f"{path}: ffmpeg failed: {failed}") from failed
+    if done.returncode or not done.stdout:
+        tail = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:] or ["no sound in it"]
+        raise AudioError(f"{path}: neither libsndfile nor ffmpeg can read it: {tail[0]}")
+    return Recording(np.frombuffer(done.stdout, "<f4").copy(), 48000)

@@ -1,0 +1,246 @@
+"""Enrolment: a press, an invitation, a recording, a verdict, a new voice. Owns the microphone; knows no MQTT."""
+
+from __future__ import annotations
+
+import logging
+import queue
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from edge_tts.audio.devices import OpenMicrophone
+from edge_tts.errors import AudioError, EdgeTTSError, QueueFullError, VoiceError
+from edge_tts.service.board import Board
+from edge_tts.service.errands import Errands
+from edge_tts.service.part import Fatal, Part
+from edge_tts.service.phrases import Tongue, consent, first_reason, step, tongue_of
+from edge_tts.service.taking import Ended, Hold, Listening, record, tone
+from edge_tts.service.worker import Speaker
+from edge_tts.speech.quality import Verdict
+from edge_tts.values import AudioChunk, Recording, Report, Stage, Voice
+
+log = logging.getLogger(__name__)
+
+Step = Literal["idle", "inviting", "recording", "checking", "encoding", "answering"]
+_POLL_S, _TICK_S = 0.05, 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Whose voice is to be enrolled."""
+
+    name: str
+    language: str
+    """Of the consent sentence and of what is said to them: zh or en."""
+    owner: str
+    """Under whom the voice is stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolRequest:
+    """Somebody wants to be enrolled."""
+
+    id: str
+    person: Person | None = None
+    """None: whoever the configuration names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """A recording that passed the gate, and what is said in it."""
+
+    person: Person
+    statement: str
+    verdict: Verdict
+    agreed: bool = True
+    """The statement is the speaker's consent."""
+
+
+class Keeper(Protocol):
+    """Where a voice goes; `VoiceKeeper` in earnest."""
+
+    def pack(self, recording: Recording) -> tuple[bytes, Recording]:
+        """The recording as a FLAC file, and as whoever reads the file will hear it."""
+
+    def keep(self, take: Take, audio: bytes, made: Voice) -> str:
+        """Store the voice with its consent and its features; its id. Raises VoiceError."""
+
+
+class Judge(Protocol):
+    """`QualityGate` in earnest."""
+
+    def judge(self, recording: Recording) -> Verdict:
+        """Whether the recording may become a voice."""
+
+
+class _GivenUp(Exception):
+    """The enrolment ends here; the argument is the phrase to say."""
+
+
+class Enrolment(Part):
+    """One enrolment at a time, on one thread. `press` and `begin` are for others and return at once.
+
+    While a person records, a task of ours is in service, so nothing else is spoken into the recording; an alert or a
+    `stop` ends that task like any other, and with it the recording.
+    """
+
+    def __init__(
+        self,
+        *,
+        errands: Errands,
+        board: Board,
+        open_microphone: OpenMicrophone,
+        listening: Listening,
+        gate: Judge,
+        keeper: Keeper,
+        default: Person | None,
+        sample_rate: int,
+        fatal: Fatal,
+        clock: Callable[[], float],
+        new_id: Callable[[], str],
+    ) -> None:
+        super().__init__(name="enrolment", fatal=fatal, stop_timeout_s=30.0)
+        self._errands, self._board = errands, board
+        self._open_microphone, self._listening = open_microphone, listening
+        self._gate, self._keeper = gate, keeper
+        self._default, self._sample_rate = default, sample_rate
+        self._clock, self._new_id = clock, new_id
+        self._requests: queue.Queue[EnrolRequest] = queue.Queue(maxsize=1)
+        self._presses: queue.Queue[None] = queue.Queue()
+        self._busy = False
+        self._began = 0.0
+
+    def press(self) -> None:
+        """Begin an enrolment; while one is under way, get on: skip the invitation, end the recording."""
+        if self._busy:
+            self._presses.put(None)
+        elif self._requests.empty():
+            self.begin(EnrolRequest(self._new_id()))
+
+    def begin(self, request: EnrolRequest) -> None:
+        """Begin an enrolment. Raises QueueFullError while another is under way."""
+        try:
+            if self._busy:
+                raise queue.Full
+            self._requests.put_nowait(request)
+        except queue.Full:
+            raise QueueFullError("another enrolment is under way; wait for it or end it with stop") from None
+
+    def work(self) -> None:
+        """One enrolment after another until asked to stop."""
+        self._show("idle")
+        self.ready()
+        while not self.stopping.is_set():
+            try:
+                request = self._requests.get(timeout=_TICK_S)
+            except queue.Empty:
+                continue
+            self._busy, self._began = True, self._clock()
+            self._enrol(request)
+            self._errands.forget()
+            while self._pressed():
+                pass
+            self._show("idle")
+            self._busy = False
+
+    def _enrol(self, request: EnrolRequest) -> None:
+        """One enrolment from the invitation to the answer; whatever comes of it, one closing report."""
+        self._report(request, "accepted", {})
+        person = request.person or self._default
+        tongue = tongue_of(person.language) if person else "en"
+        try:
+            if person is None:
+                raise _GivenUp("nameless")
+            self._run(request, person, tongue)
+        except _GivenUp as given_up:
+            phrase = str(given_up)
+            self._errands.speak(step(phrase, tongue))
+            self._report(request, "interrupted", {"reason": phrase})
+        except EdgeTTSError as error:
+            log.error("no voice was enrolled: %s", error)
+            self._errands.speak(step("microphone" if isinstance(error, AudioError) else "failed", tongue))
+            self._report(request, "failed", {"error": type(error).__name__, "message": str(error)})
+
+    def _run(self, request: EnrolRequest, person: Person, tongue: Tongue) -> None:
+        """The straight line through an enrolment that succeeds."""
+        # 1. ask and record
+        recording = self._record(request, person, tongue)
+        # 2. judge
+        self._show("checking", person)
+        self._errands.speak(step("thanks", tongue))
+        verdict = self._gate.judge(recording)
+        if not verdict.passed or verdict.measures is None:
+            reason = first_reason(verdict, tongue)
+            codes = [refusal.code for refusal in verdict.refusals]
+            self._errands.speak(step("again", tongue, reason=reason))
+            self._report(request, "failed", {"error": "Refused", "message": reason, "refusals": codes})
+            return
+        # 3. encode, then store everything at once
+        self._show("encoding", person)
+        take = Take(person, consent(tongue, person.name), verdict)
+        audio, heard = self._keeper.pack(verdict.recording)
+        voice = self._keeper.keep(take, audio, self._encode(take, heard))
+        # 4. answer in the new voice
+        self._show("answering", person)
+        self._errands.wait(self._errands.speak(step("answer", tongue, name=person.name), voice=voice), self.stopping)
+        self._report(request, "done", {"voice": voice, "name": person.name, "measures": verdict.measures.record()})
+
+    def _record(self, request: EnrolRequest, person: Person, tongue: Tongue) -> Recording:
+        """Invite, sound the tone, and record while nothing else is spoken."""
+        self._show("inviting", person)
+        hold = Hold()
+        sentence = consent(tongue, person.name)
+        invitation = self._errands.speak(step("invite", tongue, sentence=sentence))
+        self._errands.do(lambda networks, should_stop: iter([tone(self._sample_rate)]))
+        held = self._errands.do(hold.work)
+        try:
+            while not hold.begun.wait(_POLL_S):
+                if self._pressed():
+                    self._errands.cancel(invitation)
+                if self.stopping.is_set() or self._errands.ended(held):
+                    raise _GivenUp("interrupted")
+            self._show("recording", person)
+            self._report(request, "started", {"name": person.name, "sentence": sentence})
+            recording, ended = record(
+                self._open_microphone,
+                self._listening,
+                pressed=self._pressed,
+                given_up=lambda: hold.over.is_set() or self.stopping.is_set(),
+            )
+        finally:
+            hold.release()
+        if ended in (Ended.GIVEN_UP, Ended.NOBODY):
+            raise _GivenUp("nobody" if ended is Ended.NOBODY else "interrupted")
+        return recording
+
+    def _encode(self, take: Take, recording: Recording) -> Voice:
+        """The features, made by the worker when its turn comes."""
+        made: list[Voice] = []
+        person = take.person
+
+        def encode(networks: Speaker, should_stop: Callable[[], bool]) -> Iterator[AudioChunk]:
+            made.append(
+                networks.encode([recording], take.statement, person.language, voice_id="new", name=person.name)
+            )
+            yield from ()
+
+        closed = self._errands.wait(self._errands.do(encode), self.stopping)
+        if made:
+            return made[0]
+        if closed is None or closed.stage != "failed":
+            raise _GivenUp("interrupted")
+        raise VoiceError(f"the recording could not be encoded: {closed.details.get('message', closed.stage)}")
+
+    def _pressed(self) -> bool:
+        try:
+            self._presses.get_nowait()
+        except queue.Empty:
+            return False
+        return True
+
+    def _show(self, what: Step, person: Person | None = None) -> None:
+        self._board.put("enrolment", {"step": what, "name": person.name if person else None})
+
+    def _report(self, request: EnrolRequest, stage: Stage, details: dict[str, Any]) -> None:
+        ms = round(1000 * (self._clock() - self._began), 1)
+        self._board.report(Report(id=request.id, stage=stage, ms=ms, details=details))

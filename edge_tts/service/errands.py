@@ -1,0 +1,82 @@
+"""What a part puts into the worker's line on its own account, and how each of it ended. Knows not what it is for."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from edge_tts.errors import QueueFullError
+from edge_tts.service.board import Board, ReplyTo
+from edge_tts.service.jobs import JobQueue, failure
+from edge_tts.service.worker import Speaker, Task
+from edge_tts.values import AudioChunk, Report, SpeakRequest, Stage
+
+log = logging.getLogger(__name__)
+
+_CLOSING: frozenset[Stage] = frozenset({"done", "interrupted", "expired", "failed"})
+_TICK_S = 0.5
+
+Work = Callable[[Speaker, Callable[[], bool]], Iterator[AudioChunk]]
+"""See `Task.work`."""
+
+
+class Errands:
+    """A board listener that remembers the closing reports of its own requests, and only of those."""
+
+    def __init__(self, *, jobs: JobQueue, board: Board, new_id: Callable[[], str]) -> None:
+        self._jobs, self._board, self._new_id = jobs, board, new_id
+        self._open: dict[str, Report | None] = {}
+        self._condition = threading.Condition()
+        board.listen(self)
+
+    def speak(self, text: str, *, voice: str | None = None) -> str:
+        """Put a text in line, in the default voice unless told otherwise; its id. A full line is logged, not raised."""
+        return self._submit(SpeakRequest(text=text, id=self._new_id(), voice=voice or self._board.state.voice))
+
+    def do(self, work: Work) -> str:
+        """Put a task in line; its id."""
+        return self._submit(Task(id=self._new_id(), work=work))
+
+    def cancel(self, errand: str) -> None:
+        """End it, whether it waits or is in service."""
+        self._jobs.stop(errand)
+
+    def ended(self, errand: str) -> Report | None:
+        """Its closing report, if there is one yet."""
+        return self._open.get(errand)
+
+    def wait(self, errand: str, give_up: threading.Event) -> Report | None:
+        """Its closing report, as soon as it is there; None when `give_up` is set before."""
+        with self._condition:
+            while self._open.get(errand) is None and not give_up.is_set():
+                self._condition.wait(_TICK_S)
+            return self._open.get(errand)
+
+    def forget(self) -> None:
+        """All errands so far are of no interest any more."""
+        with self._condition:
+            self._open.clear()
+
+    def on_report(self, report: Report, reply_to: ReplyTo | None) -> None:
+        """See Listener."""
+        if report.stage in _CLOSING:
+            with self._condition:
+                if report.id in self._open:
+                    self._open[report.id] = report
+                    self._condition.notify_all()
+
+    def on_fact(self, topic: str, value: Mapping[str, Any]) -> None:
+        """Not of interest."""
+
+    def _submit(self, request: SpeakRequest | Task) -> str:
+        with self._condition:
+            self._open[request.id] = None
+        try:
+            self._jobs.submit(request)
+        except QueueFullError as full:
+            log.warning("left unsaid or undone: %s", full)
+            outcome = failure(full)
+            self.on_report(Report(request.id, outcome.stage, 0.0, outcome.details), None)
+        return request.id

@@ -1,0 +1,112 @@
+"""Taking a recording: the tone, the hold on the line, and listening until the person has finished. Judges nothing."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+
+from edge_tts.audio.devices import OpenMicrophone
+from edge_tts.audio.wave import Resampler
+from edge_tts.service.worker import Speaker
+from edge_tts.speech.vad import SpeechDetector, Utterance
+from edge_tts.values import AudioChunk, FloatArray, Recording
+
+_TONE_HZ, _TONE_S, _TONE_LEVEL = 880.0, 0.25, 0.25
+_VAD_RATE = 16000
+_POLL_S = 0.05
+
+
+class Ended(Enum):
+    """Why a recording ended."""
+
+    SILENCE = "silence"
+    """The person has finished."""
+    PRESSED = "pressed"
+    TOO_LONG = "too long"
+    NOBODY = "nobody"
+    """Nobody began to speak."""
+    GIVEN_UP = "given up"
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """How a recording is ended. Time is counted in samples: the microphone is the clock."""
+
+    detector: SpeechDetector
+    silence_s: float = 1.5
+    """So much silence after speech ends the recording."""
+    patience_s: float = 10.0
+    """So long is waited for the first word."""
+    longest_s: float = 30.0
+
+
+class Hold:
+    """Keeps the worker's line while a person records, so that nobody speaks into the recording."""
+
+    def __init__(self) -> None:
+        self.begun, self.over = threading.Event(), threading.Event()
+        self._released = threading.Event()
+
+    def work(self, networks: Speaker, should_stop: Callable[[], bool]) -> Iterator[AudioChunk]:
+        """The task in service: silent, until released or stopped."""
+        self.begun.set()
+        while not should_stop() and not self._released.wait(_POLL_S):
+            pass
+        self.over.set()
+        yield from ()
+
+    def release(self) -> None:
+        """Let the line go on."""
+        self._released.set()
+
+
+def tone(sample_rate: int, request_id: str = "tone") -> AudioChunk:
+    """The tone after which the person speaks: it swells and fades, so that it does not click."""
+    times = np.arange(int(_TONE_S * sample_rate)) / sample_rate
+    envelope = np.sin(np.pi * times / _TONE_S) ** 0.5
+    samples = _TONE_LEVEL * envelope * np.sin(2 * np.pi * _TONE_HZ * times)
+    return AudioChunk(samples.astype(np.float32), sample_rate, request_id, last=True)
+
+
+def record(
+    open_microphone: OpenMicrophone,
+    listening: Listening,
+    *,
+    pressed: Callable[[], bool],
+    given_up: Callable[[], bool],
+) -> tuple[Recording, Ended]:
+    """Record until the person has finished or one of the others says so. Raises AudioError."""
+    listening.detector.reset()
+    utterance, blocks, seconds = Utterance(silence_s=listening.silence_s), [], 0.0
+    with closing(open_microphone()) as microphone:
+        rate = microphone.sample_rate
+        to_vad = None if rate == _VAD_RATE else Resampler(source_hz=rate, target_hz=_VAD_RATE)
+        ended = None
+        while ended is None:
+            block = microphone.read()
+            blocks.append(block)
+            seconds += len(block) / rate
+            utterance.hear(listening.detector.push(to_vad.push(block) if to_vad else block))
+            ended = _ended(utterance, seconds, listening, pressed(), given_up())
+    samples: FloatArray = np.concatenate(blocks)
+    return Recording(samples, rate), ended
+
+
+def _ended(
+    utterance: Utterance, seconds: float, listening: Listening, pressed: bool, given_up: bool
+) -> Ended | None:
+    """Why the recording is over, or None while it goes on."""
+    if given_up:
+        return Ended.GIVEN_UP
+    if pressed:
+        return Ended.PRESSED
+    if utterance.finished:
+        return Ended.SILENCE
+    if utterance.speech_s == 0 and seconds >= listening.patience_s:
+        return Ended.NOBODY
+    return Ended.TOO_LONG if seconds >= listening.longest_s else None

@@ -1,0 +1,169 @@
+"""A whole enrolment with everything around it faked at the hardware: a microphone that plays, a store in memory."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from fakes import RATE, WAIT_S, FakeClock, FakeLoudspeaker, FakeSynthesizer, Notes, silent_voice
+
+from edge_tts.engine import load_engine
+from edge_tts.errors import AudioError
+from edge_tts.service.board import Board, State
+from edge_tts.service.enrolment import Enrolment, EnrolRequest, Person, Take
+from edge_tts.service.errands import Errands
+from edge_tts.service.jobs import JobQueue
+from edge_tts.service.player import Player
+from edge_tts.service.taking import Listening
+from edge_tts.service.worker import Worker
+from edge_tts.speech.quality import Measures, Refusal, Verdict
+from edge_tts.speech.vad import SpeechDetector
+from edge_tts.values import FloatArray, Recording, Voice
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+MIC_RATE = 16000
+ANNA = Person("Anna", "en", "family")
+MEASURES = Measures(4.0, 4.0, -20.0, 0.5, 0.0, 50.0, -60.0, -60.0, -20.0, 0.0, 0.0)
+
+
+def spoken() -> FloatArray:
+    """The consent sentence, float32 [samples] at MIC_RATE."""
+    samples, _ = soundfile.read(ROOT / "tests" / "recordings" / "consent-rms.flac", dtype="float32")
+    found: FloatArray = samples
+    return found
+
+
+class FakeMicrophone:
+    """Hears `sound` and then silence, 50 ms at a time, without waiting. `heard` counts the blocks."""
+
+    def __init__(self, sound: FloatArray, *, broken_after: int | None = None) -> None:
+        self.sample_rate = MIC_RATE
+        self.closed = False
+        self.heard = 0
+        self.on_read: Callable[[int], None] = lambda block: None
+        self._sound, self._broken_after = sound, broken_after
+
+    def read(self) -> FloatArray:
+        """See Microphone."""
+        if self.heard == self._broken_after:
+            raise AudioError("the microphone was pulled out")
+        self.on_read(self.heard)
+        size = MIC_RATE // 20
+        block = self._sound[self.heard * size : (self.heard + 1) * size]
+        self.heard += 1
+        return np.pad(block, (0, size - len(block)))
+
+    def close(self) -> None:
+        """See Microphone."""
+        self.closed = True
+
+
+class FakeGate:
+    """Says what it is told to, and remembers what it was asked about."""
+
+    def __init__(self, *refusals: str) -> None:
+        self.judged: list[Recording] = []
+        self._refusals = tuple(Refusal(code, 1.0, 3.0) for code in refusals)
+
+    def judge(self, recording: Recording) -> Verdict:
+        """See Judge."""
+        self.judged.append(recording)
+        return Verdict(recording, MEASURES, self._refusals)
+
+
+class FakeKeeper:
+    """Keeps voices in a list."""
+
+    def __init__(self) -> None:
+        self.kept: list[tuple[Take, Voice]] = []
+
+    def pack(self, recording: Recording) -> tuple[bytes, Recording]:
+        """See Keeper."""
+        return b"flac", recording
+
+    def keep(self, take: Take, audio: bytes, made: Voice) -> str:
+        """See Keeper."""
+        self.kept.append((take, made))
+        return "new-voice"
+
+
+class Scene:
+    """A worker, a player and an enrolment, all running."""
+
+    def __init__(self, microphone: FakeMicrophone, gate: FakeGate, default: Person | None) -> None:
+        self.microphone, self.gate, self.keeper = microphone, gate, FakeKeeper()
+        self.notes, self.synthesizer, self.loudspeaker = Notes(), FakeSynthesizer(), FakeLoudspeaker()
+        self.clock, self.fatal = FakeClock(), threading.Event()
+        self.board = Board(state=State(voice="hum"))
+        self.board.listen(self.notes)
+        self.jobs = JobQueue(
+            capacity=8,
+            report=self.board.report,
+            changed=lambda speaking, waiting: self.board.update(speaking=speaking, waiting=waiting),
+            clock=self.clock,
+        )
+        self.player = Player(
+            open_loudspeaker=lambda rate: self.loudspeaker,
+            first_audio=lambda job: self.jobs.report(job, "first_audio"),
+            clock=self.clock,
+            pulse=lambda: None,
+            fatal=lambda *_: self.fatal.set(),
+        )
+        self.worker = Worker(
+            load=self.synthesizer.loaded,
+            voice=silent_voice,
+            jobs=self.jobs,
+            player=self.player,
+            pulse=lambda: None,
+            fatal=lambda *_: self.fatal.set(),
+            clock=self.clock,
+        )
+        numbers = iter(range(1000))
+        self.engine = load_engine(ROOT / "models" / "quality" / "vad.onnx", threads=1)
+        self.enrolment = Enrolment(
+            errands=Errands(jobs=self.jobs, board=self.board, new_id=lambda: f"errand-{next(numbers)}"),
+            board=self.board,
+            open_microphone=lambda: self.microphone,
+            listening=Listening(SpeechDetector(engine=self.engine)),
+            gate=self.gate,
+            keeper=self.keeper,
+            default=default,
+            sample_rate=RATE,
+            fatal=lambda *_: self.fatal.set(),
+            clock=self.clock,
+            new_id=lambda: "pressed",
+        )
+
+    def enrol(self, person: Person | None = ANNA, request_id: str = "enrol") -> None:
+        """What MQTT's `enroll` does."""
+        self.enrolment.begin(EnrolRequest(request_id, person))
+
+    def steps(self) -> list[str]:
+        """The steps shown on the board, in order."""
+        return [value["step"] for topic, value in self.notes.facts if topic == "enrolment"]
+
+    def wait_step(self, step: str) -> None:
+        """Until that step is shown."""
+        self.notes.wait_fact("enrolment", lambda value: value["step"] == step)
+
+
+@contextmanager
+def scene(
+    microphone: FakeMicrophone | None = None, gate: FakeGate | None = None, *, default: Person | None = ANNA
+) -> Iterator[Scene]:
+    """A running scene; the microphone hears the consent sentence unless told otherwise."""
+    made = Scene(microphone or FakeMicrophone(spoken()), gate or FakeGate(), default)
+    with made.player, made.worker, made.enrolment:
+        yield made
+        made.jobs.close(timeout_s=WAIT_S)
+    made.engine.close()
+
+
+def with_name(name: str) -> Person:
+    """Anna under another name."""
+    return replace(ANNA, name=name)
