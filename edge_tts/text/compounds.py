@@ -14,8 +14,8 @@ from math import log10
 from edge_tts.text.packed import PackedTable
 
 LONGEST_WORD = 24
-LONGEST_INPUT = 60
-"""Longer strings of letters are not words; they are cut here to keep the search short."""
+LONGEST_INPUT = 40
+"""Longer strings of letters are not words, and are left alone: the time of the search grows with its cube."""
 _SHORTEST_HALF = 3
 _COMMON = 5.8
 """Tenth logarithm of the count from which a word is common enough to be half of another: names and slips are not."""
@@ -39,16 +39,22 @@ def _alone(word: str) -> float:
     return (1 - len(word) if count is None else count) - _TOTAL
 
 
+@lru_cache(maxsize=4096)
+def _is_known(word: str) -> bool:
+    return _count("en_unigrams.gz", word) is not None
+
+
 def _after(word: str, previous: str) -> float:
     """Tenth logarithm of the probability of `word` after `previous`."""
-    pair = _count("en_bigrams.gz", f"{previous} {word}")
+    known = _is_known(previous) and _is_known(word)  # a pair was only counted if its words were
+    pair = _count("en_bigrams.gz", f"{previous} {word}") if known else None
     return _alone(word) if pair is None else pair - _TOTAL - _alone(previous)
 
 
 def split_compound(word: str) -> list[str]:
-    """The most probable words that `word` (a to z) is made of; `[word]` when it is one."""
+    """The most probable words that `word` (a to z) is made of; `[word]` when it is one or too long to tell."""
     if len(word) > LONGEST_INPUT:
-        return split_compound(word[:LONGEST_INPUT]) + split_compound(word[LONGEST_INPUT:])
+        return [word]
     # best[end][start]: the best reading of word[:end] that ends in word[start:end]: (score, start of the word before)
     best: list[dict[int, tuple[float, int]]] = [{} for _ in range(len(word) + 1)]
     for end in range(1, len(word) + 1):

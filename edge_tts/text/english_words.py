@@ -15,7 +15,8 @@ _SPELLED = frozenset({"ae", "ai", "ar", "ios", "hud", "os"})
 """In the dictionary as names, but in a modern text they are letters."""
 _LONGEST_SPELLED = 3
 """Unknown words up to this length are said letter by letter."""
-_LONGEST_PREDICTED = 40
+_LONGEST_PREDICTED = 20
+"""Letters that the network is given at once; it says at most as many phonemes."""
 
 
 @cache

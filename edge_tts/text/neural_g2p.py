@@ -37,17 +37,21 @@ def _weights() -> dict[str, _Array]:
         return {name: arrays[name].astype(np.float32) for name in arrays.files}
 
 
-def _cell(side: str) -> Callable[[_Array, _Array], _Array]:
-    """One step of the GRU of `side` (enc or dec): (input [64], state [128]) -> state [128]; gates are r, z, n."""
+@cache
+def _cell(side: str) -> Callable[[int, _Array], _Array]:
+    """One step of the GRU of `side` (enc or dec): (symbol index, state [128]) -> state [128]; gates are r, z, n."""
     w = _weights()
-    w_ih, w_hh, b_ih, b_hh = (w[f"{side}_{name}"] for name in ("w_ih", "w_hh", "b_ih", "b_hh"))
+    w_hh, b_hh = w[f"{side}_w_hh"], w[f"{side}_b_hh"]
+    from_symbol = (
+        w[f"{side}_emb"] @ w[f"{side}_w_ih"].T + w[f"{side}_b_ih"]
+    )  # [symbols, 3 * 128], the same at every step
     width = w_hh.shape[1]
 
-    def step(x: _Array, h: _Array) -> _Array:
-        from_input, from_state = w_ih @ x + b_ih, w_hh @ h + b_hh
-        gates = 1 / (1 + np.exp(-(from_input[: 2 * width] + from_state[: 2 * width])))
+    def step(symbol: int, h: _Array) -> _Array:
+        x, from_state = from_symbol[symbol], w_hh @ h + b_hh
+        gates = 1 / (1 + np.exp(-(x[: 2 * width] + from_state[: 2 * width])))
         reset, keep = gates[:width], gates[width:]
-        new = np.tanh(from_input[2 * width :] + reset * from_state[2 * width :])
+        new = np.tanh(x[2 * width :] + reset * from_state[2 * width :])
         return np.asarray((1 - keep) * new + keep * h, dtype=np.float32)
 
     return step
@@ -60,10 +64,10 @@ def predict(word: str) -> list[str]:
     state: _Array = np.zeros(w["enc_w_hh"].shape[1], dtype=np.float32)
     step = _cell("enc")
     for letter in [*letters, _END_OF_WORD]:
-        state = step(w["enc_emb"][letter], state)
+        state = step(letter, state)
     step, last, phonemes = _cell("dec"), _START, []
     for _ in range(LONGEST):
-        state = step(w["dec_emb"][last], state)
+        state = step(last, state)
         last = int((w["fc_w"] @ state + w["fc_b"]).argmax())
         if last == _STOP:
             break

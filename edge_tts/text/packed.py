@@ -7,7 +7,11 @@ A dictionary of 126 000 Python strings takes 30 MB and a second to build; the sa
 from __future__ import annotations
 
 import gzip
+from bisect import bisect_right
 from importlib.resources import files
+
+_STRIDE = 2048
+"""Bytes between two lines of the index: the stretch that is searched through for one key."""
 
 
 class PackedTable:
@@ -15,6 +19,9 @@ class PackedTable:
 
     def __init__(self, block: bytes) -> None:
         self._block = block
+        self._starts = sorted({block.rfind(b"\n", 0, at + 1) for at in range(0, len(block), _STRIDE)})
+        self._lines = [block[at + 1 : block.find(b"\n", at + 1)] for at in self._starts]
+        self._starts.append(len(block))
 
     @classmethod
     def load(cls, name: str) -> PackedTable:
@@ -22,21 +29,16 @@ class PackedTable:
         return cls(gzip.decompress((files("edge_tts.text") / "data" / name).read_bytes()))
 
     def get(self, key: str) -> str | None:
-        """The value of `key`, or None. About 20 steps for 10^6 lines."""
-        block, wanted = self._block, key.encode() + b"\t"
-        low, high = 0, len(block) - 1  # both stand on newlines; the answer's line starts after one in [low, high)
-        while low < high:
-            start = block.rfind(b"\n", low, (low + high) // 2 + 1)
-            start = low if start < 0 else start
-            end = block.find(b"\n", start + 1)
-            line = block[start + 1 : end]
-            if line.startswith(wanted):
-                return line[len(wanted) :].decode()
-            if line < wanted:
-                low = end
-            else:
-                high = start
-        return None
+        """The value of `key`, or None: bisection over the index, then a search through one stretch."""
+        wanted = key.encode("utf-8", "replace") + b"\t"
+        stretch = max(bisect_right(self._lines, wanted) - 1, 0)
+        # The line sorts behind its key alone, so that it may be the first of the next stretch.
+        end = self._starts[min(stretch + 2, len(self._starts) - 1)]
+        at = self._block.find(b"\n" + wanted, self._starts[stretch], end)
+        if at < 0:
+            return None
+        start = at + 1 + len(wanted)
+        return self._block[start : self._block.find(b"\n", start)].decode()
 
     def __contains__(self, key: str) -> bool:
         return self.get(key) is not None
