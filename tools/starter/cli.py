@@ -39,7 +39,12 @@ def run(stage: str, options: argparse.Namespace) -> None:
     if stage == "evaluate":
         from . import evaluate
 
-        evaluate.run(options.out, lines(options.sentences), record=options.sentences == HELD_OUT)
+        evaluate.run(
+            options.out,
+            lines(options.sentences),
+            quality=ROOT / "models" / "quality",
+            record=options.sentences == HELD_OUT,
+        )
         return
     import torch
 

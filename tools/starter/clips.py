@@ -35,7 +35,8 @@ class Clip:
         frames = self.samples * LABELS_PER_SECOND // RATE
         ends = np.array([round(end * LABELS_PER_SECOND) for _, end in self.phones])
         which = np.searchsorted(ends, np.arange(frames), side="right").clip(max=len(ends) - 1)
-        return np.array([PHONES.index(name) for name, _ in self.phones], np.int64)[which]
+        labels: npt.NDArray[np.int64] = np.array([PHONES.index(name) for name, _ in self.phones], np.int64)[which]
+        return labels
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,8 @@ class Clips:
     def wave(self, index: int) -> npt.NDArray[np.float32]:
         """float32 [samples] within -1 to 1."""
         clip = self.clips[index]
-        return self.samples[clip.start : clip.start + clip.samples].astype(np.float32) / 32768
+        whole = self.samples[clip.start : clip.start + clip.samples]
+        return whole.astype(np.float32) / np.float32(32768)
 
     def hours(self) -> float:
         """Length of all utterances."""

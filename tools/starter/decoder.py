@@ -153,12 +153,13 @@ class Voice(nn.Module):
     def forward(self, latent: Tensor, ge: Tensor) -> Tensor:
         tone, breath = self.amplitudes(latent, ge)
         with torch.autocast(latent.device.type, enabled=False):
-            pitch = latent[..., PITCHED].flatten(1) * 100
-            source = pulses(pitch, latent[..., TURNED].flatten(1))
+            # Pitch, phase and seeds are given, not learned through the sound: no gradient, and half the time of a step.
+            given = latent[..., : SEEDS + 4].detach()
+            source = pulses(given[..., PITCHED].flatten(1) * 100, given[..., TURNED].flatten(1))
             pad = (WINDOW - HOP) // 2
             padded = F.pad(source, (pad, pad))
             spectrum = torch.stft(padded, WINDOW, HOP, WINDOW, self.window, center=False, return_complex=True)
-            angle = (latent[..., :SEEDS] @ self.breath).reshape(latent.shape[0], -1, BINS)
+            angle = (given[..., :SEEDS] @ self.breath).reshape(latent.shape[0], -1, BINS)
             breathed = torch.polar(torch.exp(breath) * BREATH_LEVEL, angle)
             frames = (
                 torch.fft.irfft((spectrum.transpose(1, 2) * torch.exp(tone) + breathed), n=WINDOW, dim=2) * self.window
@@ -201,14 +202,13 @@ def power(wave: Tensor, size: int) -> Tensor:
     return spectrum.square().sum(-1).clamp(min=1e-8)
 
 
-def spectral_distance(made: Tensor, wanted: Tensor) -> Tensor:
-    """Mean of log distance and spectral convergence over three resolutions."""
-    total = made.new_zeros(())
-    for size in (256, 512, 1024):
-        with torch.no_grad():
-            aim = power(wanted, size)
-            loud, aim_log = aim.sqrt(), aim.log()
-        found = power(made, size)
-        total = total + 0.5 * (found.log() - aim_log).abs().mean()
-        total = total + (found.sqrt() - loud).norm() / (loud.norm() + 1e-3)
-    return total / 3
+SIZES = (256, 512, 1024)
+
+
+def spectral_distance(made: Tensor, wanted: Tensor, size: int) -> Tensor:
+    """Log distance plus spectral convergence at one window size; a trainer draws the size anew in each step."""
+    with torch.no_grad():
+        aim = power(wanted, size)
+        loud, aim_log = aim.sqrt(), aim.log()
+    found = power(made, size)
+    return 0.5 * (found.log() - aim_log).abs().mean() + (found.sqrt() - loud).norm() / (loud.norm() + 1e-3)

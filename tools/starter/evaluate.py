@@ -17,18 +17,19 @@ import numpy as np
 import numpy.typing as npt
 import soxr
 
-from edge_tts.speech import Synthesizer, load_synthesizer
+from edge_tts.speech import load_synthesizer
 from edge_tts.store.models import read_model_set
 from edge_tts.store.voices import BuiltinVoices
 from edge_tts.text import TextFrontEnd
-from edge_tts.values import ModelSet, SpeakRequest, Voice
+from edge_tts.values import ModelSet
 
 from . import data
-from .asr import RATE, Listener, distance, words
+from .asr import RATE, Listener
 from .clips import Clips
+from .edits import distance, words
+from .speech import spoken
 
 FloatArray = npt.NDArray[np.float32]
-SEED = 7
 COMMAND = "tools/train_starter evaluate"
 
 
@@ -63,26 +64,6 @@ def teacher(sentences: Sequence[str], folder: Path, voice: str = "rms") -> list[
     return [clips.wave(index) for index in range(len(clips.clips))]
 
 
-def spoken(synthesizer: Synthesizer, voice: Voice, text: str, seed: int = SEED) -> FloatArray:
-    """What the product says, at the model's rate, without the pause after it."""
-    sampling = synthesizer.model.sampling
-    request = SpeakRequest(
-        text=text,
-        id="evaluation",
-        voice=voice.id,
-        language="en",
-        fragment_interval_s=0.0,
-        sampling=type(sampling)(
-            top_k=sampling.top_k,
-            top_p=sampling.top_p,
-            temperature=sampling.temperature,
-            repetition_penalty=sampling.repetition_penalty,
-            seed=seed,
-        ),
-    )
-    return np.concatenate([chunk.samples for chunk in synthesizer.stream(request, voice)])
-
-
 def measure(listener: Listener, text: str, wave: FloatArray, rate: int, teacher_s: float) -> Row:
     """Listens to one sentence."""
     heard = listener.hear(soxr.resample(wave, rate, RATE) if rate != RATE else wave)
@@ -113,7 +94,7 @@ def by_text(
     return rows, work / sound
 
 
-def run(out: Path, sentences: Sequence[str], *, record: bool) -> None:
+def run(out: Path, sentences: Sequence[str], *, quality: Path, record: bool) -> None:
     """Measures the set `out`; `record` writes the figures into its manifest."""
     from . import further
 
@@ -130,7 +111,7 @@ def run(out: Path, sentences: Sequence[str], *, record: bool) -> None:
         "duration_ratio_max": max(row.ratio for row in rows),
         "sentences": len(rows),
         "real_time_factor": factor,
-        **further.figures(model, sentences, originals),
+        **further.figures(model, sentences, originals, quality),
     }
     figures = {name: round(value, 4) for name, value in figures.items()}
     if record:

@@ -1,17 +1,128 @@
-"""The rest of the evaluation: tokens -> speech, how the voices differ, speech quality, cloning of unseen speakers."""
+"""The rest of the evaluation: tokens -> speech, distinct voices, opinion scores, cloning of unseen speakers."""
 
 from __future__ import annotations
 
+import random
+import tempfile
 from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import soxr
 
-from edge_tts.values import ModelSet
+from edge_tts.engine import Engine, load_engine
+from edge_tts.speech import load_synthesizer
+from edge_tts.speech.encoder import load_voice_encoder
+from edge_tts.speech.identity import SpeakerIdentity
+from edge_tts.speech.mos import Listener as Opinions
+from edge_tts.speech.sovits import NoiseField, Sovits
+from edge_tts.store.voices import BuiltinVoices
+from edge_tts.text import TextFrontEnd
+from edge_tts.values import ModelSet, Recording, Voice
+
+from . import data
+from .asr import RATE, Listener
+from .clips import Clips
+from .edits import distance, words
+from .speech import spoken
 
 FloatArray = npt.NDArray[np.float32]
+SPEAKERS, UNSEEN = 124, 8
+"""Stage `data` makes so many speakers and trains on all but the last eight."""
+ENROLMENT = "My sister bought seven green apples at the market, and the old farmer gave her two more."
+SOME = 10
+"""Sentences for the figures that need no more."""
 
 
-def figures(model: ModelSet, sentences: Sequence[str], originals: Sequence[FloatArray]) -> dict[str, float]:
-    """Every figure that can be had here."""
-    return {}
+def tokens_to_speech(model: ModelSet, sentences: Sequence[str], originals: Sequence[FloatArray]) -> float:
+    """Word error rate of the teacher's own tokens through the decoder, in the default voice."""
+    listener, front_end = Listener(), TextFrontEnd()
+    voice = BuiltinVoices(model).load(model.default_voice or model.voices[0])
+    errors = count = 0
+    with ExitStack() as stack:
+        names = ("ssl", "quantizer", "encoder", "flow", "wave")
+        engines = {name: load_engine(model.graph(name), threads=1) for name in names}
+        for engine in engines.values():
+            stack.callback(engine.close)
+        parts = {name: engines[name] for name in ("encoder", "flow", "wave")}
+        sovits = Sovits(**parts, sizes=model.sizes)
+        for text, wave in zip(sentences, originals, strict=True):
+            features = engines["ssl"].run({"wave": wave[None]})["ssl"]
+            codes = engines["quantizer"].run({"ssl": features})["codes"][0]
+            phonemes = np.concatenate([s.phoneme_ids for s in front_end.segments(text, "en", split="cut0")])
+            noise = NoiseField(seed=1, width=model.sizes.latent_width).frames(0, 2 * len(codes))
+            sound, _ = sovits.decode(codes, phonemes, voice.conditioning, noise=noise)
+            heard = words(listener.hear(soxr.resample(sound, model.sample_rate, RATE)))
+            errors, count = errors + distance(words(text), heard), count + len(words(text))
+    return errors / count
+
+
+def embedded(identity: SpeakerIdentity, waves: Sequence[FloatArray], rate: int) -> FloatArray:
+    """One unit vector for all recordings together."""
+    return identity.embed(soxr.resample(np.concatenate(waves), rate, RATE))
+
+
+def unseen_speakers(folder: Path, text: str, seed: int = 1) -> list[FloatArray]:
+    """The held-out warped speakers of stage `data` say something, 16 kHz."""
+    crowd = data.speakers(SPEAKERS, random.Random(seed))[-UNSEEN:]
+    jobs = [(number, speaker, text) for number, speaker in enumerate(crowd)]
+    data.read_aloud(data.compile_teacher(folder), jobs, folder / "unseen")
+    clips = Clips.read(folder / "unseen")
+    return [clips.wave(index) for index in range(len(clips.clips))]
+
+
+def enrolled(model: ModelSet, recordings: Sequence[FloatArray]) -> list[Voice]:
+    """The recordings of `ENROLMENT` as the product enrols them."""
+    with ExitStack() as stack:
+        encoder = load_voice_encoder(model, TextFrontEnd(), stack, threads=1)
+        return [
+            encoder.encode([Recording(wave, RATE)], ENROLMENT, "en", voice_id=f"unseen{number}", name="unseen")
+            for number, wave in enumerate(recordings)
+        ]
+
+
+def figures(
+    model: ModelSet, sentences: Sequence[str], originals: Sequence[FloatArray], quality: Path
+) -> dict[str, float]:
+    """Every other figure; `quality` is the folder of the listening networks."""
+    some = list(sentences[:SOME])
+    with ExitStack() as stack, tempfile.TemporaryDirectory() as scratch:
+
+        def judge(name: str) -> Engine:
+            engine = load_engine(quality / f"{name}.onnx", threads=1)
+            stack.callback(engine.close)
+            return engine
+
+        identity = SpeakerIdentity(engine=judge("speaker"))
+        opinions = Opinions(p835=judge("dnsmos"), p808=judge("dnsmos_p808"))
+        synthesizer = load_synthesizer(model, TextFrontEnd(), stack, threads=1)
+        voices = BuiltinVoices(model)
+        said = {name: [spoken(synthesizer, voices.load(name), text) for text in some] for name in model.voices}
+        vectors = np.stack([embedded(identity, waves, model.sample_rate) for waves in said.values()])
+        alike = vectors @ vectors.T
+        default = [soxr.resample(wave, model.sample_rate, RATE) for wave in said[model.default_voice or ""]]
+        scores = [opinions.opinion(wave) for wave in default]
+        theirs = [opinions.opinion(wave) for wave in originals[:SOME]]
+        targets = unseen_speakers(Path(scratch), ENROLMENT)
+        clones = enrolled(model, targets)
+        prompt = voices.load(model.default_voice or "")
+        clones = [replace(prompt, id=clone.id, conditioning=clone.conditioning) for clone in clones]
+        copies = [[spoken(synthesizer, clone, text) for text in some[:3]] for clone in clones]
+        wanted = np.stack([identity.embed(wave) for wave in targets])
+        made = np.stack([embedded(identity, waves, model.sample_rate) for waves in copies])
+        likeness = made @ wanted.T
+    others = likeness[~np.eye(len(likeness), dtype=bool)]
+    return {
+        "tokens_wer": tokens_to_speech(model, sentences, originals),
+        "dnsmos_overall": float(np.mean([score.overall for score in scores])),
+        "dnsmos_signal": float(np.mean([score.signal for score in scores])),
+        "dnsmos_p808": float(np.mean([score.p808 for score in scores])),
+        "dnsmos_overall_teacher": float(np.mean([score.overall for score in theirs])),
+        "voices_most_alike": float(alike[np.triu_indices(len(alike), 1)].max()),
+        "clone_similarity": float(np.diag(likeness).mean()),
+        "clone_similarity_to_others": float(others.mean()),
+        "clone_identified": float((likeness.argmax(1) == np.arange(len(likeness))).mean()),
+    }

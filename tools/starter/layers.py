@@ -23,7 +23,8 @@ def mel_filters(
     frequency = np.arange(bins) * spacing
     rise = (frequency - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
     fall = (edges[2:, None] - frequency) / (edges[2:] - edges[1:-1])[:, None]
-    return np.maximum(0, np.minimum(rise, fall)).astype(np.float32)
+    filters: npt.NDArray[np.float32] = np.maximum(0, np.minimum(rise, fall)).astype(np.float32)
+    return filters
 
 
 class LogMel(nn.Module):

@@ -14,6 +14,9 @@ from edge_tts.errors import ModelError
 
 from . import stage_decoder, stage_gpt, stage_tokenizer
 from .clips import Clips
+from .decoder import Decoder
+from .t2s import Teaching
+from .tokenizer import Tokenizer
 
 FloatArray = npt.NDArray[np.float32]
 BOUND = 0.03
@@ -51,7 +54,7 @@ def report(work: Path, folder: Path) -> Iterator[str]:
     yield from _gpt(stage_gpt.restore(work, "cpu"), folder, spoken)
 
 
-def _tokens(model: stage_tokenizer.Tokenizer, folder: Path, wave: FloatArray) -> Iterator[str]:
+def _tokens(model: Tokenizer, folder: Path, wave: FloatArray) -> Iterator[str]:
     features = model.features(model.mel(torch.from_numpy(wave)[None]))
     ssl = graph(folder, "ssl", {"wave": wave[None]}, "ssl")
     yield compared("ssl", ssl, features.transpose(1, 2))
@@ -62,7 +65,7 @@ def _tokens(model: stage_tokenizer.Tokenizer, folder: Path, wave: FloatArray) ->
     yield f"parity quantizer: {same:.1%} of the codes equal"
 
 
-def _decoder(model: stage_decoder.Decoder, folder: Path, wave: FloatArray, spoken: stage_gpt.Spoken) -> Iterator[str]:
+def _decoder(model: Decoder, folder: Path, wave: FloatArray, spoken: stage_gpt.Spoken) -> Iterator[str]:
     spectrogram = stage_decoder.spectrogram(torch.from_numpy(wave)[None])
     full = np.pad(spectrogram.numpy(), ((0, 0), (0, 1025 - spectrogram.shape[1]), (0, 0)))
     ge = model.style(spectrogram)
@@ -95,7 +98,7 @@ def _decoder(model: stage_decoder.Decoder, folder: Path, wave: FloatArray, spoke
     yield compared("wave", audio[:, ::2], model.voice(latent.transpose(1, 2), ge))
 
 
-def _gpt(model: stage_gpt.Teaching, folder: Path, spoken: stage_gpt.Spoken) -> Iterator[str]:
+def _gpt(model: Teaching, folder: Path, spoken: stage_gpt.Spoken) -> Iterator[str]:
     from edge_tts.speech.t2s import prefill_mask
 
     phonemes, tokens = spoken.phonemes, spoken.tokens[:-1]

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from . import stage_phonemes
 from .clips import Clips
-from .decoder import Decoder, spectral_distance
+from .decoder import SIZES, Decoder, spectral_distance
 from .layers import LogMel
 from .loop import Schedule, load, train
 from .pitch import track
@@ -65,7 +65,7 @@ class Crops:
         ]
 
     def draw(self) -> dict[str, Tensor]:
-        """codes and sounding [B, 50], phonemes [B, P], counts [B], wave [B, 32000], pitch [B, 200], reference [B, n]."""
+        """codes, sounding [B, 50], phonemes [B, P], counts [B], wave [B, 32000], pitch [B, 200], reference [B, n]."""
         rows: dict[str, list[npt.NDArray[np.generic]]] = {}
         for (clips, examples, count), peers in zip(self._sets, self._peers, strict=True):
             for example in self._random.choices(examples, k=count):
@@ -109,7 +109,7 @@ def loss(model: Decoder, mel: LogMel, batch: dict[str, Tensor]) -> tuple[Tensor,
     with torch.autocast(wave.device.type, enabled=False):
         with torch.no_grad():
             aim = mel(batch["wave"])
-        distance = spectral_distance(wave, batch["wave"]) + (mel(wave) - aim).abs().mean()
+        distance = spectral_distance(wave, batch["wave"], random.choice(SIZES)) + (mel(wave) - aim).abs().mean()
     sung = (wanted > 0).float()
     off = ((pitch - torch.log(wanted.clamp(min=40))).abs() * sung).sum() / sung.sum()
     switch = F.binary_cross_entropy_with_logits(voiced, sung)
@@ -130,6 +130,7 @@ def restore(folder: Path, device: str) -> Decoder:
 def run(folder: Path, *, minutes: float, seed: int, device: str) -> None:
     """Trains `decoder.pt`."""
     torch.manual_seed(seed)
+    random.seed(seed)
     stage_phonemes.run(folder)
     sets: list[tuple[Clips, list[Example], int]] = []
     for name, count in (("teacher", 4), ("speakers", 8)):

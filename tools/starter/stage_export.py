@@ -108,7 +108,8 @@ def speaker_vector(work: Path, speaker: int, count: int = 8) -> npt.NDArray[np.f
     chosen = [index for index, clip in enumerate(clips.clips) if clip.speaker == speaker][:count]
     waves = (torch.from_numpy(clips.wave(index))[None] for index in chosen)
     vectors = torch.cat([style(stage_decoder.spectrogram(wave)) for wave in waves])
-    return vectors.mean(0).numpy()[None, :, None]
+    mean: npt.NDArray[np.float32] = vectors.mean(0).numpy()[None, :, None]
+    return mean
 
 
 def write_voices(work: Path, folder: Path, prompt: npt.NDArray[np.int64]) -> list[str]:

@@ -26,6 +26,8 @@ PLACES = 3000
 """Phonemes and tokens of one batch, padding included."""
 SHARES = (0.45, 0.43, 0.12)
 """How many examples are one, two or three sentences."""
+ROUND = 16
+"""Padded lengths are multiples of this."""
 WRONG = 0.1
 """Share of heard tokens that are replaced, so that the network learns to recover from its own slips."""
 
@@ -104,7 +106,9 @@ def collate(group: list[Spoken], rng: random.Random, device: str) -> Batch:
     """Pads a group of examples and garbles what is heard."""
 
     def padded(rows: list[IntArray], value: int) -> Tensor:
-        made = np.full((len(rows), max(map(len, rows))), value, np.int64)
+        # Few different shapes: each new one costs the matrix library a new kernel, and memory that it keeps.
+        longest = -(-max(map(len, rows)) // ROUND) * ROUND
+        made = np.full((len(rows), longest), value, np.int64)
         for index, row in enumerate(rows):
             made[index, : len(row)] = row
         return torch.from_numpy(made).to(device)

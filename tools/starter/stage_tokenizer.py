@@ -6,6 +6,7 @@ import random
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -51,11 +52,11 @@ class Crops:
 
 
 @torch.no_grad()
-def tokens(model: Tokenizer, wave: np.ndarray, device: str) -> np.ndarray:
+def tokens(model: Tokenizer, wave: npt.NDArray[np.float32], device: str) -> npt.NDArray[np.int16]:
     """Tokens of a 16 kHz recording, int16 [samples // 640]."""
     usable = len(wave) // 640 * 640
     mel = model.mel(torch.from_numpy(np.ascontiguousarray(wave[:usable]))[None].to(device))
-    codes: np.ndarray = model.codes(model.features(mel))[0].cpu().numpy().astype(np.int16)
+    codes: npt.NDArray[np.int16] = model.codes(model.features(mel))[0].cpu().numpy().astype(np.int16)
     return codes
 
 

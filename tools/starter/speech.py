@@ -1,0 +1,26 @@
+"""Speaking through the product: one sentence, one voice, one wave."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_tts.speech import Synthesizer
+from edge_tts.values import SpeakRequest, Voice
+
+SEED = 7
+
+
+def spoken(synthesizer: Synthesizer, voice: Voice, text: str, seed: int = SEED) -> npt.NDArray[np.float32]:
+    """What the product says with the model's own sampling, at the model's rate, without the pause after it."""
+    request = SpeakRequest(
+        text=text,
+        id="evaluation",
+        voice=voice.id,
+        language="en",
+        fragment_interval_s=0.0,
+        sampling=replace(synthesizer.model.sampling, seed=seed),
+    )
+    return np.concatenate([chunk.samples for chunk in synthesizer.stream(request, voice)])
