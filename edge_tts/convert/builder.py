@@ -14,6 +14,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from ..errors import ModelError
+from .spool import Spool, Stretch
 
 DType = Literal["float32", "float16", "int64", "bool"]
 Array = npt.NDArray[Any]
@@ -32,9 +33,8 @@ _ELEMENT: dict[str, int] = {
 }
 # These move values and never compute with them, so they keep the type they are given.
 _MOVES = frozenset({"Reshape", "Transpose", "Slice", "Gather", "Concat", "Unsqueeze", "Expand", "Pad", "Identity"})
-_ALIGNMENT = 4096
 _SMALL = 64
-"""Elements up to which equal constants are written once, and stay in the graph file."""
+"""Elements up to which equal constants are written once."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,15 +46,36 @@ class Value:
     array: Array | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node of a graph."""
+
+    name: str
+    """What `Graph` takes as an island."""
+    kind: str
+    inputs: tuple[str, ...]
+    """Names of values."""
+
+
 class Graph:
     """One ONNX graph under construction.
 
     Inputs and outputs are float32 whatever happens inside. With `half` all arithmetic is float16, except the nodes
     named in `islands`, which stay float32 between two Casts. Node names do not depend on `half`, so that names
-    measured on a float32 graph are valid islands for its float16 twin.
+    measured on a float32 graph are valid islands for its float16 twin. An `exposed` graph gives every float value
+    inside it as an output too, to measure with. Large weights wait in the file `spool` until the graph is saved beside
+    it; without one they wait in memory.
     """
 
-    def __init__(self, name: str, *, half: bool = False, islands: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        half: bool = False,
+        islands: frozenset[str] = frozenset(),
+        exposed: bool = False,
+        spool: Path | None = None,
+    ) -> None:
         self.name = name
         self._half = half
         self._islands = islands
@@ -64,7 +85,8 @@ class Graph:
         self._nodes: list[onnx.NodeProto] = []
         self._inputs: list[onnx.ValueInfoProto] = []
         self._outputs: list[onnx.ValueInfoProto] = []
-        self._initializers: dict[str, Array] = {}
+        self._exposed = exposed
+        self._weights = Spool(spool)
         self._small: dict[tuple[str, tuple[int, ...], bytes], Value] = {}
         self._casts: dict[tuple[str, DType], Value] = {}
 
@@ -117,25 +139,37 @@ class Graph:
         feeds = [self._name_of(value, work) for value in inputs]
         floats = any(value.dtype in ("float32", "float16") for value in inputs)
         result: DType = dtype or (work if floats else inputs[0].dtype)
-        self._nodes.append(helper.make_node(kind, feeds, [f"{name}:0"], name=name, **attributes))
-        return Value(f"{name}:0", result)
+        value = Value(f"{name}:0", result)
+        self._nodes.append(helper.make_node(kind, feeds, [value.name], name=name, **attributes))
+        if self._exposed and result in ("float32", "float16"):
+            self._outputs.append(helper.make_tensor_value_info(value.name, _ELEMENT[result], None))
+        return value
+
+    @property
+    def nodes(self) -> dict[str, Node]:
+        """What was written so far: name of a value -> the node that gives it."""
+        return {node.output[0]: Node(node.name, node.op_type, tuple(node.input)) for node in self._nodes}
 
     def save(self, path: Path) -> None:
-        """Write the graph to `path`; weights over 1 GiB go beside it, into `path` + `.data`.
-
-        Raises ModelError when a weight does not fit into float16.
-        """
-        total = sum(array.nbytes for array in self._initializers.values())
-        if total > EXTERNAL_ABOVE_BYTES:
-            with path.with_name(path.name + ".data").open("wb") as sink:
-                tensors = [_tensor(name, array, sink) for name, array in self._initializers.items()]
-        else:
-            tensors = [_tensor(name, array, None) for name, array in self._initializers.items()]
-        graph = helper.make_graph(self._nodes, self.name, self._inputs, self._outputs, tensors)
+        """Write the graph to `path`; weights over 1 GiB go beside it, into `path` + `.data`. It ends the graph."""
+        graph = helper.make_graph(self._nodes, self.name, self._inputs, self._outputs)
         opset = helper.make_opsetid("", OPSET)
         model = helper.make_model(graph, opset_imports=[opset], ir_version=IR_VERSION, producer_name="edge-ttsd")
-        with path.open("wb") as file:
-            file.write(model.SerializeToString())
+        try:
+            for tensor in self._tensors(path.with_name(path.name + ".data")):
+                model.graph.initializer.append(tensor)
+            path.write_bytes(model.SerializeToString())
+        finally:
+            self._weights.close()
+
+    def _tensors(self, data: Path) -> Iterator[onnx.TensorProto]:
+        """All initializers, one at a time; the large ones of a large graph stay in a file that becomes `data`."""
+        if self._weights.bytes > EXTERNAL_ABOVE_BYTES:
+            for name, held in self._weights.give(data):
+                yield _placed(name, held, data.name)
+        else:
+            for name, array in self._weights.arrays():
+                yield numpy_helper.from_array(array, name)
 
     def _unique(self, label: str) -> str:
         stem = "/".join([*self._scope, label])
@@ -170,56 +204,25 @@ class Graph:
 
     def _initializer(self, name: str, array: Array, dtype: DType) -> str:
         full = name if dtype != "float32" or not self._half else f"{name}.float32"
-        if full not in self._initializers:
+        if full not in self._weights:
             with np.errstate(over="ignore"):
                 stored = np.ascontiguousarray(array, dtype=np.dtype(dtype))
             if stored.dtype.kind == "f" and not np.isfinite(stored).all():
                 largest = float(np.abs(array).max())
                 raise ModelError(f"{self.name}: the weight {name} reaches {largest:g}, too much for {dtype}")
-            self._initializers[full] = stored
+            self._weights.put(full, stored)
         return full
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
-    """A node of a written graph."""
+def _placed(name: str, held: Array | Stretch, location: str) -> onnx.TensorProto:
+    """The tensor of an initializer; that of a large weight points into the data file.
 
-    kind: str
-    inputs: tuple[str, ...]
-    """Names of values."""
-
-
-def expose(source: Path, out: Path) -> dict[str, Node]:
-    """Write the graph `source` again with every float value inside it as an output, to measure ranges with.
-
-    `out` lies in the same folder, so that external weights are found. Returns all nodes by the name of their value.
+    Shapes and bounds are small and stay in the graph: whoever infers shapes reads them before any data file.
     """
-    model = onnx.load(str(source), load_external_data=False)
-    inferred = onnx.shape_inference.infer_shapes(model)
-    for value in inferred.graph.value_info:
-        if value.type.tensor_type.elem_type in (TensorProto.FLOAT, TensorProto.FLOAT16):
-            model.graph.output.append(value)
-    out.write_bytes(model.SerializeToString())
-    return {node.output[0]: Node(node.op_type, tuple(node.input)) for node in model.graph.node}
-
-
-def node_of(value: str) -> str:
-    """The name of the node that gives a value of a written graph: what `Graph` takes as an island."""
-    return value.removesuffix(":0")
-
-
-def _tensor(name: str, array: Array, sink: Any) -> onnx.TensorProto:
-    """The tensor of an initializer; with a data file a weight goes there and the tensor points to it.
-
-    Shapes and bounds stay in the graph: whoever infers shapes reads them before any data file.
-    """
-    if sink is None or array.size <= _SMALL:
-        return numpy_helper.from_array(array, name)
-    sink.seek(-sink.tell() % _ALIGNMENT, 1)
-    offset = sink.tell()
-    array.tofile(sink)
-    tensor = TensorProto(name=name, dims=array.shape, data_type=helper.np_dtype_to_tensor_dtype(array.dtype))
+    if not isinstance(held, Stretch):
+        return numpy_helper.from_array(held, name)
+    tensor = TensorProto(name=name, dims=held.shape, data_type=helper.np_dtype_to_tensor_dtype(held.dtype))
     tensor.data_location = TensorProto.EXTERNAL
-    entries = {"location": Path(sink.name).name, "offset": offset, "length": array.nbytes}
+    entries = {"location": location, "offset": held.offset, "length": held.bytes}
     tensor.external_data.extend(onnx.StringStringEntryProto(key=k, value=str(v)) for k, v in entries.items())
     return tensor

@@ -70,9 +70,7 @@ def convert(
     """
     with staged(out, replace=options.replace) as staging:
         writer = GraphWriter(staging, half=options.half, islands=options.islands, progress=progress)
-        gpt = writer.gpt(sources.gpt)
-        family, sovits = writer.sovits(sources.sovits)
-        optional, remarks = _write_optional(writer, sources, {**gpt, **sovits})
+        family, sizes, remarks = write_all(writer, sources)
         ids = list(voices(staging))
         facts = {
             "format": 1,
@@ -83,12 +81,20 @@ def convert(
             "sample_rate": SAMPLE_RATE,
             "languages": list(LANGUAGES),
             "licence": options.licence,
-            "sizes": {**optional, **gpt, **sovits},
+            "sizes": sizes,
             **({"default_voice": ids[0]} if ids else {}),
             "voices": ids,
         }
         write_manifest(staging, facts)
     return remarks
+
+
+def write_all(writer: GraphWriter, sources: Sources) -> tuple[str, dict[str, Any], list[str]]:
+    """All graphs of a set: its family, the manifest's sizes, and remarks on what the set cannot do."""
+    gpt = writer.gpt(sources.gpt)
+    family, sovits = writer.sovits(sources.sovits)
+    optional, remarks = _write_optional(writer, sources, {**gpt, **sovits})
+    return family, {**optional, **gpt, **sovits}, remarks
 
 
 def _write_optional(

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import CheckpointError
 from . import bert, eres2net, hubert, sovits, t2s
-from .builder import Graph
+from .builder import Graph, Node
 from .checkpoint import TorchFile, Weights, open_folder, open_torch
 from .sovits_encoder import write_encoder
 from .sovits_wave import SAMPLES_PER_FRAME, flow_halo_frames, wave_halo_frames, write_flow, write_wave
@@ -25,6 +25,7 @@ Islands = Mapping[str, frozenset[str]]
 class GraphWriter:
     """Writes NAME.onnx files into `folder`. Each method takes one checkpoint and returns what the manifest says of it.
 
+    `exposed` graphs give every value inside them as an output too; for measuring, not for a model set.
     All methods raise CheckpointError when the file is damaged, hostile or of an unsupported family.
     """
 
@@ -34,10 +35,13 @@ class GraphWriter:
         *,
         half: bool = False,
         islands: Islands | None = None,
+        exposed: bool = False,
         progress: Progress = lambda graph: None,
     ) -> None:
-        self._folder, self._half, self._progress = folder, half, progress
+        self._folder, self._half, self._exposed, self._progress = folder, half, exposed, progress
         self._islands: Islands = islands or {}
+        self.nodes: dict[str, dict[str, Node]] = {}
+        """Of every graph file written: name of a value -> the node that gives it."""
 
     def gpt(self, path: Path) -> dict[str, Any]:
         """t2s_prefill and t2s_step from an `.ckpt` file of GPT training."""
@@ -130,9 +134,16 @@ class GraphWriter:
     def _write(self, name: str, writer: Callable[[Graph, Weights, Any], None], weights: Weights, sizes: Any) -> None:
         file = f"{name}.onnx"
         self._progress(file)
-        graph = Graph(name, half=self._half, islands=self._islands.get(file, frozenset()))
+        graph = Graph(
+            name,
+            half=self._half,
+            islands=self._islands.get(file, frozenset()),
+            exposed=self._exposed,
+            spool=self._folder / f".{name}.weights",
+        )
         writer(graph, weights, sizes)
         graph.save(self._folder / file)
+        self.nodes[file] = graph.nodes
 
 
 def _read_config(folder: Path) -> Mapping[str, Any]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import pytest
 
-from edge_tts.convert import builder
+from edge_tts.convert import builder, spool
 from edge_tts.convert.builder import Graph
 from edge_tts.convert.layers import layer_norm, linear
 from edge_tts.engine import load_engine
@@ -17,9 +19,9 @@ from edge_tts.errors import ModelError
 WEIGHT = np.random.default_rng(1).standard_normal((16, 8)).astype(np.float32)
 
 
-def two_layers(*, half: bool = False, islands: frozenset[str] = frozenset(), factor: float = 1.0) -> Graph:
+def two_layers(*, factor: float = 1.0, **how: Any) -> Graph:
     """x [n, 8] -> y [n, 16]: a product with bias, then a norm."""
-    g = Graph("small", half=half, islands=islands)
+    g = Graph("small", **how)
     x = g.input("x", ["n", 8])
     with g.scope("first"):
         x = linear(g, x, factor * WEIGHT, np.ones(16, np.float32))
@@ -99,9 +101,20 @@ def test_large_weights_go_beside_the_graph(tmp_path: Path, monkeypatch: pytest.M
     """Above the limit the weights lie in a second file, and the graph still runs and is small."""
     monkeypatch.setattr(builder, "EXTERNAL_ABOVE_BYTES", 100)
     x = np.random.default_rng(2).standard_normal((3, 8)).astype(np.float32)
-    two_layers().save(tmp_path / "g.onnx")
+    monkeypatch.setattr(spool, "_LARGE_BYTES", 100)
+    two_layers(spool=tmp_path / ".weights").save(tmp_path / "g.onnx")
     assert (tmp_path / "g.onnx.data").stat().st_size >= WEIGHT.nbytes
     assert np.abs(run(tmp_path / "g.onnx", x) - expected(x)).max() < 1e-5
+    assert sorted(os.listdir(tmp_path)) == ["g.onnx", "g.onnx.data"]
+
+
+def test_spooled_weights_return_into_a_small_graph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights that waited in the spool are in the graph file in the end, and the spool is gone."""
+    monkeypatch.setattr(spool, "_LARGE_BYTES", 100)
+    x = np.random.default_rng(2).standard_normal((3, 8)).astype(np.float32)
+    two_layers(spool=tmp_path / ".weights").save(tmp_path / "g.onnx")
+    assert np.abs(run(tmp_path / "g.onnx", x) - expected(x)).max() < 1e-5
+    assert os.listdir(tmp_path) == ["g.onnx"]
 
 
 def test_equal_small_constants_are_written_once() -> None:

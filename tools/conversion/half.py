@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from edge_tts.convert.model_set import Options, Sources, VoiceWriter, convert
-from edge_tts.convert.networks import Progress
+from edge_tts.convert.model_set import Options, Sources, VoiceWriter, convert, write_all
+from edge_tts.convert.networks import GraphWriter, Progress
 from edge_tts.errors import ModelError
 
 from .ranges import islands_of, measure, write_report
@@ -21,16 +21,16 @@ def convert_half(
 ) -> Sequence[str]:
     """As `convert`, in float16; the report of ranges travels in the set. Returns remarks, those on ranges among them.
 
-    The float32 set lies beside `out` meanwhile and needs twice the space of the result.
+    Float32 graphs lie beside `out` meanwhile and need twice the space of the result.
     """
     if out.exists() and not options.replace:
         raise ModelError(f"{out}: exists already; choose another name, remove it or ask for its replacement")
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}.fp32.", dir=out.parent) as folder:
-        full = Path(folder) / "set"
-        convert(sources, full, replace(options, replace=False), progress=progress)
+        writer = GraphWriter(Path(folder), exposed=True, progress=progress)
+        write_all(writer, sources)
         progress("measuring ranges")
-        ranges = measure(full)
+        ranges = measure(Path(folder), writer.nodes)
 
     def finish(staging: Path) -> Sequence[str]:
         write_report(ranges, staging / REPORT)

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_tts.convert.builder import Node, expose, node_of
+from edge_tts.convert.builder import Node
 from edge_tts.engine import Engine, TensorSpec, load_engine
 
 from .chain import Array, Chain, Feeds
@@ -54,7 +54,8 @@ class Ranges:
     @property
     def largest(self) -> dict[str, float]:
         """Per node the larger of what it gives and what it adds up."""
-        return {node_of(value): max(seen, self.sums.get(value, 0.0)) for value, seen in self.values.items()}
+        names = {value: node.name for value, node in self.nodes.items()}
+        return {names.get(value, value): max(seen, self.sums.get(value, 0.0)) for value, seen in self.values.items()}
 
     @property
     def islands(self) -> frozenset[str]:
@@ -62,7 +63,7 @@ class Ranges:
         wide = {value for value, seen in self.values.items() if seen >= LIMIT}
         wide |= {value for value, total in self.sums.items() if total >= LIMIT}
         return frozenset(
-            node_of(value)
+            node.name
             for value, node in self.nodes.items()
             if value in wide or any(self.values.get(source, 0.0) >= LIMIT for source in node.inputs)
         )
@@ -85,10 +86,13 @@ def _largest(array: Array) -> float:
     return float(np.abs(array, dtype=np.float64).max(initial=0.0))
 
 
-def measure(folder: Path, *, threads: int = 0) -> dict[str, Ranges]:
-    """Ranges of every float32 graph in `folder`, by file name. Needs room for the values of one graph at a time."""
-    probe = _Probe(folder, threads)
-    names = sorted(path.stem for path in folder.glob("*.onnx"))
+def measure(folder: Path, nodes: Mapping[str, Mapping[str, Node]], *, threads: int = 0) -> dict[str, Ranges]:
+    """Ranges of the exposed float32 graphs in `folder`, by file name; `nodes` tells what is in them.
+
+    Needs room for the values of one graph at a time.
+    """
+    probe = _Probe(folder, nodes, threads)
+    names = [file.removesuffix(".onnx") for file in nodes]
     try:
         Chain(names, probe.run, probe.inputs).walk()
     finally:
@@ -109,21 +113,20 @@ def write_report(ranges: Mapping[str, Ranges], path: Path) -> None:
 
 
 class _Probe:
-    """Runs graphs with all their inner values exposed; keeps one of them loaded at a time."""
+    """Runs exposed graphs; keeps one of them loaded at a time."""
 
-    def __init__(self, folder: Path, threads: int) -> None:
-        self._folder, self._threads = folder, threads
+    def __init__(self, folder: Path, nodes: Mapping[str, Mapping[str, Node]], threads: int) -> None:
+        self._folder, self._nodes, self._threads = folder, nodes, threads
         self._name = ""
         self._engine: Engine | None = None
-        self._nodes: dict[str, Node] = {}
         self.ranges: dict[str, Ranges] = {}
 
     def run(self, name: str, feeds: Feeds) -> Mapping[str, Array]:
-        """Outputs of the graph; what is inside is only measured."""
-        engine = self._load(name)
-        results = engine.run(dict(feeds))
-        self.ranges.setdefault(name, Ranges(self._nodes)).see({**feeds, **results})
-        return results
+        """The graph's own outputs; what is inside is only measured."""
+        nodes = self._nodes[f"{name}.onnx"]
+        results = self._load(name).run(dict(feeds))
+        self.ranges.setdefault(name, Ranges(nodes)).see({**feeds, **results})
+        return {value: array for value, array in results.items() if nodes[value].name == f"out/{value}"}
 
     def inputs(self, name: str) -> Mapping[str, TensorSpec]:
         """What the graph takes."""
@@ -133,13 +136,10 @@ class _Probe:
         """Unload what is loaded."""
         if self._engine is not None:
             self._engine.close()
-            (self._folder / f"{self._name}.exposed.onnx").unlink()
             self._engine = None
 
     def _load(self, name: str) -> Engine:
         if self._engine is None or name != self._name:
             self.close()
-            exposed = self._folder / f"{name}.exposed.onnx"
-            self._nodes = expose(self._folder / f"{name}.onnx", exposed)
-            self._engine, self._name = load_engine(exposed, threads=self._threads), name
+            self._engine, self._name = load_engine(self._folder / f"{name}.onnx", threads=self._threads), name
         return self._engine

@@ -49,10 +49,13 @@ class Networks:
                 self._folder.write_checkpoint(model, checkpoint)
             graphs = self._folder_of(model)
             graphs.mkdir(exist_ok=True)
-            self._facts[model] = self._convert(model, checkpoint, GraphWriter(graphs))
+            writer = GraphWriter(graphs)
             if self._precision == "fp16":
-                islands = islands_of(measure(graphs, threads=self._threads))
-                self._convert(model, checkpoint, GraphWriter(graphs, half=True, islands=islands))
+                exposed = GraphWriter(graphs, exposed=True)
+                self._convert(model, checkpoint, exposed)
+                islands = islands_of(measure(graphs, exposed.nodes, threads=self._threads))
+                writer = GraphWriter(graphs, half=True, islands=islands)
+            self._facts[model] = self._convert(model, checkpoint, writer)
         return self._facts[model]
 
     def close(self) -> None:
