@@ -10,6 +10,7 @@ import sys
 import time
 import uuid
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from edge_tts import __version__
 from edge_tts.audio.devices import PortAudioLoudspeaker
 from edge_tts.audio.wave import WavFile
 from edge_tts.config import Config, load_config, resolve
-from edge_tts.daemon import default_voice, open_model, open_networks, run
+from edge_tts.daemon import default_voice, front_end_for, open_model, open_networks, run
 from edge_tts.doctor import as_json, as_text, diagnose
 from edge_tts.doctor.activation import open_loader
 from edge_tts.errors import ConfigError, EdgeTTSError
@@ -101,7 +102,11 @@ def command_say(arguments: argparse.Namespace, config: Config) -> int:
 
 def command_phonemes(arguments: argparse.Namespace, config: Config) -> int:
     """Print what would be said: the normalized text, its phonemes and their ids."""
-    front_end = TextFrontEnd(lexicon=config.text.lexicon)
+    with ExitStack() as stack:
+        return _show_phonemes(arguments, front_end_for(config.text, stack))
+
+
+def _show_phonemes(arguments: argparse.Namespace, front_end: TextFrontEnd) -> int:
     if arguments.jsonl:
         for line in show_stream(front_end, sys.stdin, normalized=arguments.normalized):
             print(line, flush=True)

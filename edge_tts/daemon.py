@@ -17,7 +17,7 @@ from typing import Any
 import edge_tts
 from edge_tts.audio.devices import Loudspeaker, OpenLoudspeaker, PortAudioLoudspeaker
 from edge_tts.audio.wave import WavFile
-from edge_tts.config import AudioConfig, Config
+from edge_tts.config import AudioConfig, Config, TextConfig
 from edge_tts.doctor.activation import activate, open_loader
 from edge_tts.engine.loader import Choice
 from edge_tts.errors import ConfigError
@@ -32,6 +32,7 @@ from edge_tts.service.player import Player
 from edge_tts.service.settings import SettingsFile
 from edge_tts.service.telemetry import TelemetryReader, TelemetryWatch
 from edge_tts.service.worker import Speaker, Worker
+from edge_tts.speech.front_end import open_front_end
 from edge_tts.speech.networks import Networks, load_networks
 from edge_tts.store.models import find_model_set, verify_model_set
 from edge_tts.store.voices import BuiltinVoices
@@ -81,6 +82,12 @@ def open_model(config: Config) -> ModelSet:
     return model
 
 
+def front_end_for(text: TextConfig, stack: ExitStack) -> TextFrontEnd:
+    """The text front end as configured; `stack` closes it. Raises TextError (lexicon) or ModelError (polyphones)."""
+    folder = None if text.polyphones is None else Path(text.polyphones)
+    return open_front_end(stack, lexicon=text.lexicon, polyphones=folder)
+
+
 @contextmanager
 def open_networks(
     model: ModelSet, config: Config, *, told: Callable[[Iterable[Choice]], None] = lambda choices: None
@@ -93,7 +100,7 @@ def open_networks(
     with ExitStack() as stack:
         loader = stack.enter_context(open_loader(config.engine, waiting=ask_for_patience))
         activate(model, loader)
-        front_end, threads = TextFrontEnd(lexicon=config.text.lexicon), config.engine.threads
+        front_end, threads = front_end_for(config.text, stack), config.engine.threads
         networks = load_networks(model, front_end, stack, threads=threads, load=loader.load)
         told(loader.choices)
         yield networks
