@@ -57,7 +57,7 @@ class _Manifest(Record):
     max_tokens_per_phoneme: float | None = Field(default=None, gt=0)
     default_voice: str | None = None
     voices: tuple[str, ...] = ()
-    quality: dict[str, float | int | str] = {}
+    quality: dict[str, float | int | str] = Field(default_factory=dict)
     """Measured figures and the command that measured them, for people to read."""
     files: dict[str, _File]
 
