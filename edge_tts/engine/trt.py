@@ -7,7 +7,7 @@ from the host go through page-locked memory; outputs live in memory of the engin
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from math import prod
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,9 +16,10 @@ import numpy as np
 
 from ..errors import EngineError, ModelError
 from . import Array, Buffer, TensorSpec
-from .cuda import CapturedGraph, Cuda
+from .cuda import Cuda
 from .device import DeviceBuffer, HostArea
 from .profiles import Shape, ShapeRange
+from .trt_context import BoundContext, Replay
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +97,7 @@ class TrtEngine:
         self._shapes: Mapping[str, Shape] = {}
         self._checked: dict[str, tuple[DeviceBuffer, tuple[Shape, int]]] = {}
         self._capturing = graphs
-        self._replays: dict[Key, _Replay] = {}
+        self._replays: dict[Key, Replay] = {}
         self._single: Any = None
         self._closed = False
         try:
@@ -214,15 +215,15 @@ class TrtEngine:
                 binding[name] = (shape, self._memory[name])
         return binding
 
-    def _plain(self, binding: dict[str, tuple[Shape, int]], uploads: list[str], downloads: list[str]) -> _Context:
-        context: _Context = self._single
+    def _plain(self, binding: dict[str, tuple[Shape, int]], uploads: list[str], downloads: list[str]) -> BoundContext:
+        context: BoundContext = self._single
         context.bind(binding)
         self._enqueue(context, binding, uploads, downloads)
         return context
 
     def _replayed(
         self, key: Key, binding: dict[str, tuple[Shape, int]], uploads: list[str], downloads: list[str]
-    ) -> _Context:
+    ) -> BoundContext:
         """Replay what was captured for these shapes and addresses; the first time run plainly, the second capture.
 
         TensorRT wants one plain run after a shape was set, and a context that no one touches after its capture: hence
@@ -232,7 +233,7 @@ class TrtEngine:
         if replay is None:
             if len(self._replays) >= _MAX_GRAPHS:
                 return self._plain(binding, uploads, downloads)
-            replay = self._replays[key] = _Replay(self._context())
+            replay = self._replays[key] = Replay(self._context())
             replay.context.bind(binding)
             self._enqueue(replay.context, binding, uploads, downloads)
             return replay.context
@@ -249,7 +250,7 @@ class TrtEngine:
         return replay.context
 
     def _enqueue(
-        self, context: _Context, binding: dict[str, tuple[Shape, int]], uploads: list[str], downloads: list[str]
+        self, context: BoundContext, binding: dict[str, tuple[Shape, int]], uploads: list[str], downloads: list[str]
     ) -> None:
         for name in uploads:
             shape, address = binding[name]
@@ -261,14 +262,14 @@ class TrtEngine:
             size = prod(context.outputs[name]) * self._outputs[name].dtype.itemsize
             self._cuda.download(self._area(name).address, self._memory[name], size)
 
-    def _context(self) -> _Context:
+    def _context(self) -> BoundContext:
         native = self._engine.create_execution_context(self._trt.ExecutionContextAllocationStrategy.USER_MANAGED)
         if native is None:
             raise EngineError(f"{self._path}: no execution context: {self._reason()}")
         native.set_device_memory(self._memory[_SCRATCH], self._scratch_size)
         if not native.set_optimization_profile_async(0, self._cuda.stream):
             raise EngineError(f"{self._path}: the optimisation profile cannot be set: {self._reason()}")
-        context = _Context(native, tuple(self._outputs), self._path)
+        context = BoundContext(native, tuple(self._outputs), self._path)
         context.place(self._memory, self._outputs)
         return context
 
@@ -293,52 +294,6 @@ class TrtEngine:
 
     def _reason(self) -> str:
         return "; ".join(self._logger.errors[-3:]) or "no reason given"
-
-
-class _Context:
-    """An execution context that is told only what changed."""
-
-    def __init__(self, native: Any, outputs: tuple[str, ...], path: Path) -> None:
-        self.native = native
-        self.outputs: dict[str, Shape] = dict.fromkeys(outputs, ())
-        self._path = path
-        self._bound: dict[str, tuple[Shape, int]] = {}
-        self._shapes: dict[str, Shape] = {}
-
-    def bind(self, binding: dict[str, tuple[Shape, int]]) -> None:
-        """Set shapes and addresses of the inputs. Raises `EngineError` when TensorRT refuses one."""
-        if binding == self._bound:
-            return
-        self.set_shapes({name: shape for name, (shape, _) in binding.items()})
-        for name, (_, address) in binding.items():
-            if not self.native.set_tensor_address(name, address):
-                raise EngineError(f"{self._path}: TensorRT refused the address of {name}")
-        self._bound = binding
-
-    def place(self, memory: Mapping[str, int], names: Iterable[str]) -> None:
-        """Set the addresses of those outputs that have memory."""
-        for name in names:
-            if name in memory and not self.native.set_tensor_address(name, memory[name]):
-                raise EngineError(f"{self._path}: TensorRT refused the address of {name}")
-
-    def set_shapes(self, shapes: dict[str, Shape]) -> None:
-        """Set the inputs' shapes and learn those of the outputs."""
-        if shapes == self._shapes:
-            return
-        for name, shape in shapes.items():
-            if self._shapes.get(name) != shape and not self.native.set_input_shape(name, shape):
-                raise EngineError(f"{self._path}: TensorRT refused the shape {list(shape)} of {name}")
-        self._shapes = shapes
-        for name in self.outputs:
-            self.outputs[name] = tuple(self.native.get_tensor_shape(name))
-
-
-class _Replay:
-    """A context of its own and, from the second run on, what was captured with it."""
-
-    def __init__(self, context: _Context) -> None:
-        self.context = context
-        self.graph: CapturedGraph | None = None
 
 
 def _describe(

@@ -7,6 +7,7 @@ here is needed to speak. jetson-stats (AGPL-3.0) is an optional extra: it adds i
 from __future__ import annotations
 
 import logging
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
@@ -271,9 +272,10 @@ def _power_mode(root: Path) -> str | None:
 
 def _number(path: Path) -> float | None:
     try:
-        return float(_text(path))
+        value = float(_text(path))
     except ValueError:
         return None
+    return value if math.isfinite(value) else None
 
 
 def _text(path: Path) -> str:

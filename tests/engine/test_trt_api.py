@@ -16,7 +16,7 @@ from .conftest import build_plan
 from .fake_cudart import FakeCudart
 from .fake_tensorrt import VERSIONS, Strict, api, check_call, fake_tensorrt
 
-SOURCES = [Path(edge_tts.engine.__file__).parent / name for name in ("trt.py", "trt_build.py")]
+SOURCES = [Path(edge_tts.engine.__file__).parent / name for name in ("trt.py", "trt_context.py", "trt_build.py")]
 
 CLASSES = {
     "builder": "Builder",
@@ -31,7 +31,7 @@ CLASSES = {
     "_engine": "ICudaEngine",
     "native": "IExecutionContext",
 }
-"""What a variable or attribute of that name holds in these two files."""
+"""What a variable or attribute of that name holds in these files."""
 
 
 def uses() -> Iterator[tuple[str, str, ast.Call | None]]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from orin import tree
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from orin import ORIN, tree
 
 from edge_tts.service.telemetry import JtopModule, Telemetry, TelemetryReader, TelemetryWatch, read_files
 
@@ -68,6 +72,16 @@ def test_unreadable_numbers_are_unknown(tmp_path: Path) -> None:
     seen = read_files(tree(tmp_path, load="busy", meminfo="?", status="mode", cur_freq=""))
     assert (seen.gpu_load_percent, seen.memory_total_mb) == (None, None)
     assert (seen.power_mode, seen.gpu_clock_mhz) == (None, None)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(sorted(ORIN)), st.one_of(st.text(max_size=40), st.sampled_from(["nan", "-inf", "1e999", "-1"])))
+def test_nothing_in_these_files_stops_the_reader(name: str, content: str) -> None:
+    """Whatever stands in one of the files, there is a telemetry of finite numbers that can be published."""
+    with TemporaryDirectory() as folder:
+        root = tree(Path(folder))
+        (root / name).write_text(content, encoding="utf-8", errors="replace")
+        json.dumps(read_files(root).as_state(), allow_nan=False)
 
 
 def test_a_quiet_device_publishes_the_same(tmp_path: Path) -> None:
