@@ -1,4 +1,4 @@
-"""Text to phonemes: pure functions over strings, no devices, no networks, no neural model of its own.
+"""Text to phonemes: pure functions over strings, no devices, no network, no neural runtime.
 
     from edge_tts.text import TextFrontEnd
     TextFrontEnd().segments("Hello.", "en")

@@ -37,6 +37,10 @@ _OBJECT = frozenset(
     "the a an this that these those my your his her its our their me you him us them it all every each some any both "
     "one two three four five six seven eight nine ten twenty".split()
 )
+_AFTER_COMMAND = frozenset("now again later soon up down".split())
+_MOSTLY_VERB = frozenset("refuse invite invites produce resume upset upsets combine converse".split())
+"""Verbs, or said like them, unless an article or the like stands before."""
+_ARTICLES = frozenset("the a an this that my your his her our their its some fresh local".split())
 _HAVE = frozenset("have has had i've you've we've they've he's she's was were been be being is are having".split())
 _PAST = frozenset("yesterday ago last already once earlier".split())
 
@@ -102,12 +106,14 @@ def _is_verb(word: str, before: str, after: str) -> bool:
         return before in _BEFORE_VERB or (
             before.endswith("s") and before not in _BEFORE_NOUN and after in {"in", "at", "on", "near"}
         )
+    if word in _MOSTLY_VERB:
+        return before not in _ARTICLES
     if before == "to" or before in _BEFORE_VERB:
         return not (before in {"and", "also", "just", "to"} and after in {"is", "was", "are", "were"})
     if before in _BEFORE_NOUN:
         return False
     if starts:
-        return after in _OBJECT
+        return after in _OBJECT or after in _AFTER_COMMAND
     if word.endswith("s") and not word.endswith("ss"):
         return after in _OBJECT or after in {
             "at",

@@ -161,8 +161,12 @@ RULES: tuple[Rule, ...] = tuple(
 def say_numbers(text: str) -> str:
     """`text` (ASCII digits) with every number in words, blanks where words would touch letters."""
     for pattern, say in RULES:
-        text = pattern.sub(lambda m, say=say: _spaced(m, say(m)), text)  # type: ignore[misc]
+        text = _substitute(pattern, say, text)
     return text
+
+
+def _substitute(pattern: re.Pattern[str], say: Callable[[Match], str], text: str) -> str:
+    return pattern.sub(lambda m: _spaced(m, say(m)), text)
 
 
 def _spaced(m: Match, words: str) -> str:

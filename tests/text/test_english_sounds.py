@@ -37,6 +37,9 @@ def say(text: str) -> str:
         ("We are close to it.", "K L OW1 S"),
         ("I used to go.", "Y UW1 S T"),
         ("It is used to go.", "Y UW1 Z D"),
+        ("Record now.", "R IH0 K AO1 R D"),
+        ("Farms produce more.", "P R AH0 D UW1 S"),
+        ("Fresh produce is here.", "P R OW1 D UW0 S"),
     ],
 )
 def test_a_homograph_is_read_by_its_neighbours(sentence: str, word: str) -> None:
