@@ -150,12 +150,9 @@ def running(
 
     Yields a function for the main thread to call every few seconds: it does the housekeeping and names stuck parts.
     """
-    voices = BuiltinVoices(model)
-    kept = SettingsFile(Path(config.state_dir) / "settings.json")
-    voice = kept.settings.voice if kept.settings.voice in voices.ids() else default_voice(config, model)
-    volume = config.audio.volume if kept.settings.volume is None else kept.settings.volume
+    voices, kept = BuiltinVoices(model), SettingsFile(Path(config.state_dir) / "settings.json")
     health = Health(stall_s=config.health.stall_s, clock=clock)
-    board = Board(state=State(voice=voice, volume=volume))
+    board = Board(state=first_state(config, model, kept))
     board.listen(kept)
     jobs = JobQueue(
         capacity=config.limits.queue,
@@ -163,31 +160,18 @@ def running(
         changed=lambda speaking, waiting: board.update(speaking=speaking, waiting=waiting),
         clock=clock,
     )
-    player = Player(
-        open_loudspeaker=open_loudspeaker,
-        first_audio=lambda job: jobs.report(job, "first_audio"),
-        clock=clock,
-        pulse=health.pulse("player"),
-        fatal=fatal,
-        buffer_s=config.audio.buffer_s,
-        fade_s=config.audio.fade_ms / 1000,
-        volume=volume / 100,
-        keep_open=config.audio.keep_open or config.audio.output == "file",
-    )
+    player = make_player(config.audio, board.state.volume, open_loudspeaker, jobs, health.pulse("player"), fatal, clock)
     worker = Worker(
         load=load, voice=voices.load, jobs=jobs, player=player, pulse=health.pulse("worker"), fatal=fatal, clock=clock
     )
-    rules = Rules(
-        voices=voices.ids(),
-        sampling=model.sampling,
-        text_chars=config.limits.text_chars,
-        payload_bytes=config.limits.payload_bytes,
+    rules = rules_for(config, model)
+    desk = Desk(
+        rules=rules, voice=board.state.voice, jobs=jobs, player=player, board=board, clock=clock, new_id=new_id
     )
-    desk = Desk(rules=rules, voice=voice, jobs=jobs, player=player, board=board, clock=clock, new_id=new_id)
     link = MqttLink(
         config=config.mqtt, device=config.device, board=board, commands=desk.commands, handle=desk.handle, fatal=fatal
     )
-    board.put("voices", {"default": voice, "voices": [asdict(card) for card in voices.cards()]})
+    board.put("voices", {"default": board.state.voice, "voices": [asdict(card) for card in voices.cards()]})
     board.put("capabilities", capabilities(config, model, desk.commands))
     with ExitStack() as parts:
         parts.callback(kept.save)
@@ -196,10 +180,9 @@ def running(
         board.put("engines", {"engines": [asdict(choice) for choice in choices()]})
         parts.enter_context(link)
         if telemetry is not None:
-            seen = TelemetryWatch(
-                reader=telemetry, publish=lambda values: board.update(telemetry=values), fatal=fatal
+            parts.enter_context(
+                TelemetryWatch(reader=telemetry, publish=lambda values: board.update(telemetry=values), fatal=fatal)
             )
-            parts.enter_context(seen)
         parts.callback(jobs.close, CLOSING_S)
 
         def look() -> list[str]:
@@ -207,6 +190,48 @@ def running(
             return health.stuck()
 
         yield look
+
+
+def first_state(config: Config, model: ModelSet, kept: SettingsFile) -> State:
+    """Voice and volume as they were set last, else as configured. Raises ConfigError for a voice that is not there."""
+    remembered = kept.settings
+    return State(
+        voice=remembered.voice if remembered.voice in model.voices else default_voice(config, model),
+        volume=config.audio.volume if remembered.volume is None else remembered.volume,
+    )
+
+
+def make_player(
+    audio: AudioConfig,
+    volume: float,
+    open_loudspeaker: OpenLoudspeaker,
+    jobs: JobQueue,
+    pulse: Callable[[], None],
+    fatal: Fatal,
+    clock: Callable[[], float],
+) -> Player:
+    """The player as configured; `volume` is 0 to 100."""
+    return Player(
+        open_loudspeaker=open_loudspeaker,
+        first_audio=lambda job: jobs.report(job, "first_audio"),
+        clock=clock,
+        pulse=pulse,
+        fatal=fatal,
+        buffer_s=audio.buffer_s,
+        fade_s=audio.fade_ms / 1000,
+        volume=volume / 100,
+        keep_open=audio.keep_open or audio.output == "file",  # a file opened again would begin anew
+    )
+
+
+def rules_for(config: Config, model: ModelSet) -> Rules:
+    """What requests are checked against."""
+    return Rules(
+        voices=model.voices,
+        sampling=model.sampling,
+        text_chars=config.limits.text_chars,
+        payload_bytes=config.limits.payload_bytes,
+    )
 
 
 def capabilities(config: Config, model: ModelSet, commands: tuple[str, ...]) -> dict[str, Any]:
