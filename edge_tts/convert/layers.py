@@ -8,6 +8,9 @@ import numpy as np
 
 from .builder import Array, Graph, Value
 
+FAR = (1 << 31) - 1
+"""As the end of a slice: up to the end of the axis. The largest that a parser with 32-bit sizes keeps."""
+
 
 def ints(g: Graph, *values: int) -> Value:
     """int64 [n] constant, as shapes, axes and bounds want it."""
@@ -53,6 +56,11 @@ def cut(g: Graph, x: Value, start: int | Value, stop: int | Value, axis: int) ->
 def size(g: Graph, x: Value, axis: int) -> Value:
     """Length of one axis, int64 [1]."""
     return g.op("Shape", x, dtype="int64", start=axis, end=axis + 1)
+
+
+def zeros(g: Graph, shape: Value) -> Value:
+    """Float zeros of a computed shape, int64 [rank]."""
+    return g.op("Expand", g.constant(np.zeros(1, np.float32), "zero"), shape)
 
 
 def linear(g: Graph, x: Value, weight: Array, bias: Array | None = None) -> Value:

@@ -26,12 +26,12 @@ from .layers import (
     swap,
     transpose,
     unsqueeze,
+    zeros,
 )
 from .sovits import SovitsSizes, codebook
 
 _CROSS = 512
 _CROSS_HEADS = 4
-_FAR = 1 << 31
 
 
 def write_encoder(g: Graph, weights: Weights, sizes: SovitsSizes) -> None:
@@ -146,7 +146,8 @@ def _to_band(g: Graph, near: Value, length: Value, heads: int, span: int) -> Val
     """
     one = ints(g, 1)
     narrow = g.op("Add", length, ints(g, span - 1))
-    wide = g.op("Pad", near, concat(g, [ints(g, 0, 0, 0, 0, 0, 0, 0), length], 0))
+    rest = zeros(g, concat(g, [one, ints(g, heads), length, length], 0))
+    wide = concat(g, [near, rest], 3)
     flat = cut(g, reshape(g, wide, 1, heads, -1), 0, g.op("Mul", length, narrow), 2)
     sheared = g.op("Reshape", flat, concat(g, [one, ints(g, heads), length, narrow], 0))
     return cut(g, sheared, span // 2, g.op("Add", length, ints(g, span // 2)), 3)
@@ -156,8 +157,8 @@ def _from_band(g: Graph, shares: Value, length: Value, heads: int, span: int) ->
     """[1, heads, T, T] by position -> [1, heads, T, span] by distance: the shear of `_to_band` undone."""
     margin = span // 2
     wide = g.op("Pad", shares, ints(g, 0, 0, 0, margin, 0, 0, 0, margin))
-    tail = concat(g, [ints(g, 0, 0, 0, 0, 0), length], 0)
-    flat = g.op("Pad", reshape(g, wide, 1, heads, -1), tail)
+    rest = zeros(g, concat(g, [ints(g, 1, heads), length], 0))
+    flat = concat(g, [reshape(g, wide, 1, heads, -1), rest], 2)
     shape = concat(g, [ints(g, 1, heads), length, g.op("Add", length, ints(g, span))], 0)
     return cut(g, g.op("Reshape", flat, shape), 0, span, 3)
 

@@ -15,11 +15,10 @@ import numpy as np
 from ..errors import CheckpointError
 from .builder import Graph, Value
 from .checkpoint import FloatArray, Weights
-from .layers import add, attention, concat, cut, layer_norm, linear, reshape, size, transpose, unsqueeze
+from .layers import FAR, add, attention, concat, cut, layer_norm, linear, reshape, size, transpose, unsqueeze
 
 V2_PHONEMES = 732
 V1_PHONEMES = 512
-_FAR = 1 << 31
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +81,7 @@ def write_prefill(g: Graph, weights: Weights, sizes: T2SSizes) -> None:
             mixed = attention(g, q, k, v, heads=sizes.heads, width=sizes.width, mask=mask)
             x = _after_attention(g, x, mixed, weights, sizes, index)
             rows += [reshape(g, plane, 1, -1, 1, sizes.width) for plane in (k, v)]
-    last = reshape(g, cut(g, x, -1, _FAR, 1), 1, sizes.width)
+    last = reshape(g, cut(g, x, -1, FAR, 1), 1, sizes.width)
     g.output("logits", _logits(g, last, weights, sizes), [1, sizes.tokens])
     g.output("rows", concat(g, rows, 0), [2 * sizes.layers, "T", 1, sizes.width], half=True)
 
@@ -127,7 +126,7 @@ def _cached_attention(
     own = g.op("MatMul", q, transpose(g, k, 0, 1, 3, 2))
     shares = g.op("Softmax", concat(g, [scores, own], 3), axis=-1)
     mixed = g.op("MatMul", cut(g, shares, 0, -1, 3), cached_v)
-    mixed = add(g, mixed, g.op("Mul", cut(g, shares, -1, _FAR, 3), v))
+    mixed = add(g, mixed, g.op("Mul", cut(g, shares, -1, FAR, 3), v))
     return reshape(g, mixed, -1, sizes.width)
 
 

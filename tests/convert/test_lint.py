@@ -23,7 +23,7 @@ FORBIDDEN = set(
     " RandomUniform RandomUniformLike Multinomial Bernoulli ScatterElements ScatterND Scatter STFT DFT".split()
 )
 # Inputs that the parser of TensorRT 10.3 wants as constants: operator -> position.
-CONSTANT_INPUTS = {"Conv": (1, 2), "ConvTranspose": (1, 2), "Unsqueeze": (1,), "Squeeze": (1,), "Slice": (3,)}
+CONSTANT_INPUTS = {"Conv": (1, 2), "ConvTranspose": (1, 2), "Unsqueeze": (1,), "Slice": (3,), "Pad": (1,)}
 HALF_RANGE = 65504.0
 DTYPES = {
     onnx.TensorProto.FLOAT: "fp32",
