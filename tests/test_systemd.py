@@ -1,0 +1,50 @@
+"""The files for systemd, as systemd's own tools read them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+UNITS = Path(__file__).resolve().parent.parent / "systemd"
+
+
+def tool(name: str) -> str:
+    """One of systemd's tools, or a loud skip."""
+    found = shutil.which(name) or shutil.which(name, path="/usr/bin:/bin:/usr/sbin:/sbin")
+    if found is None:
+        pytest.skip(f"{name.upper()} IS NOT INSTALLED: the systemd files were not checked")
+    return found
+
+
+def test_the_unit_is_understood(tmp_path: Path) -> None:
+    """systemd knows every key and value of the unit; only the program's path is replaced by one that exists here."""
+    unit = tmp_path / "edge-tts.service"
+    text = (UNITS / "edge-tts.service").read_text()
+    assert text.count("/opt/edge-tts/.venv/bin/edge-ttsd run") == 1
+    unit.write_text(text.replace("/opt/edge-tts/.venv/bin/edge-ttsd", "/bin/true"))
+    done = subprocess.run([tool("systemd-analyze"), "verify", str(unit)], capture_output=True, text=True, check=False)
+    if "Failed to" in done.stderr and "bus" in done.stderr:
+        pytest.skip(f"systemd-analyze cannot run here: {done.stderr}")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="NOT ROOT: account and folders were not tried out, for want of chown")
+def test_account_and_folders_can_be_made(tmp_path: Path) -> None:
+    """The account's and the folders' files are accepted, and the account is in the groups that reach sound and GPU."""
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc" / "group").write_text("audio:x:29:\nvideo:x:44:\nrender:x:105:\n")
+    accounts = [tool("systemd-sysusers"), f"--root={tmp_path}", str(UNITS / "edge-tts.sysusers")]
+    done = subprocess.run(accounts, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    passwd = (tmp_path / "etc" / "passwd").read_text()
+    assert "edge-tts:x:" in passwd
+    for line in (tmp_path / "etc" / "group").read_text().splitlines():
+        assert line.startswith("edge-tts:") or line.endswith(":edge-tts"), line
+    folders = [tool("systemd-tmpfiles"), f"--root={tmp_path}", "--create", str(UNITS / "edge-tts.tmpfiles")]
+    done = subprocess.run(folders, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "var/lib/edge-tts/models").is_dir()
