@@ -47,7 +47,14 @@ def build_in_child(
     began, available = time.monotonic(), _available_mb()
     lowest = available
     with said.open("wb") as errors:
-        child = subprocess.Popen([*command, str(asked)], stdout=subprocess.PIPE, stderr=errors, start_new_session=True)
+        child = subprocess.Popen(
+            [*command, str(asked)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env=_environment(),
+            start_new_session=True,  # so that it can be ended with everything it may have started
+        )
     try:
         lines = _Lines(child)
         while not lines.ended:
@@ -64,6 +71,12 @@ def build_in_child(
         raise ModelError(lines.error or f"{request.onnx}: the builder ended with status {status}: {_tail(said)}")
     said.unlink(missing_ok=True)
     return BuildCost(seconds=time.monotonic() - began, peak_memory_mb=max(0.0, available - lowest))
+
+
+def _environment() -> dict[str, str]:
+    """Ours, with this package where the child finds it, also from a checkout that is not installed."""
+    places = [str(Path(__file__).resolve().parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(places)}
 
 
 class _Lines:

@@ -6,8 +6,10 @@ down with it, none of which may happen to whoever speaks. Progress and the outco
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -17,6 +19,8 @@ from typing import Any
 from ..errors import ModelError
 from .profiles import shape_ranges
 from .trt import load_tensorrt, make_logger
+
+_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +134,14 @@ def _monitor(trt: Any, progress: Progress) -> Any:
     return Monitor()
 
 
+def end_with_parent() -> None:
+    """Have the kernel kill this process when the one that wants the engine is gone (prctl(2), PR_SET_PDEATHSIG)."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+
+
 def main(arguments: list[str]) -> int:
     """The child process: one request, JSON lines, exit status 0 when the engine lies where it was wanted."""
+    end_with_parent()
     values = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
     request = BuildRequest(**{**values, "options": BuildOptions(**values["options"])})
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -254,6 +257,50 @@ def test_a_child_reports_progress_and_cost(tmp_path: Path, graphs: Path, child: 
     assert steps == [("Building", 1, 2), ("Building", 2, 2)]
     assert cost.seconds > 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["timings", "wave.plan"]
+
+
+PARENT = """
+import sys
+from pathlib import Path
+from edge_tts.engine.build_process import build_in_child
+from edge_tts.engine.trt_build import BuildOptions, BuildRequest
+
+plan = Path(sys.argv[2])
+request = BuildRequest("wave", sys.argv[1], str(plan), str(plan.with_name("timings")), BuildOptions())
+
+def told(phase, step, of):
+    print(*(pid for path in Path("/proc/self/task").glob("*/children") for pid in path.read_text().split()), flush=True)
+
+build_in_child(request, limit_s=60, progress=told, waiting=lambda: None)
+"""
+
+
+def test_a_builder_does_not_outlive_who_started_it(
+    tmp_path: Path, graphs: Path, child: Callable[..., None]
+) -> None:
+    """When the daemon is killed during a build, the kernel ends the builder too; no engine is left half made."""
+    child("hang")
+    arguments = [sys.executable, "-c", PARENT, graphs / "wave.onnx", tmp_path / "wave.plan"]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        builder = int(parent.stdout.readline())
+        stream = os.pidfd_open(builder)
+        parent.kill()
+    assert select.select([stream], [], [], 20)[0]  # readable once the process has ended
+    os.close(stream)
+    assert not (tmp_path / "wave.plan").exists()
+
+
+def test_a_builder_finds_the_package_from_anywhere(
+    tmp_path: Path, graphs: Path, child: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A checkout that is not installed, run from another folder, builds as well."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests" / "engine" / "child"))
+    monkeypatch.chdir(tmp_path)
+    plan = tmp_path / "wave.plan"
+    request = BuildRequest("wave", str(graphs / "wave.onnx"), str(plan), str(tmp_path / "timings"), BuildOptions())
+    build_in_child(request, limit_s=60, progress=lambda *step: None, waiting=lambda: None)
+    assert plan.exists()
 
 
 def test_damaged_timings_only_cost_time(tmp_path: Path, graphs: Path) -> None:
