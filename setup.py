@@ -35,7 +35,7 @@ setup(
     ],
     extras_require={
         "jetson": ["jetson-stats>=4.2"],
-        "train": ["torch>=2.2"],
+        "train": ["torch>=2.2", "pocketsphinx>=5.0"],
         "test": [
             "hypothesis>=6.100",
             "moto[server]>=5.1",
