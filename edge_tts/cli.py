@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from edge_tts import __version__
+from edge_tts import __version__, cli_voices
 from edge_tts.audio.devices import PortAudioLoudspeaker
 from edge_tts.audio.wave import WavFile
 from edge_tts.config import Config, load_config, resolve
@@ -23,11 +23,11 @@ from edge_tts.doctor import as_json, as_text, diagnose
 from edge_tts.doctor.activation import open_loader
 from edge_tts.errors import ConfigError, EdgeTTSError
 from edge_tts.store.models import find_model_set, installed_model_sets, verify_model_set
-from edge_tts.store.voices import BuiltinVoices
 from edge_tts.text import TextFrontEnd
 from edge_tts.text.show import show_json, show_stream, show_table
 from edge_tts.text.symbols import to_ids
 from edge_tts.values import Segment, SpeakRequest
+from edge_tts.voices import open_voices
 
 CONFIG_PLACES = (Path("config.yaml"), Path("/etc/edge-tts/config.yaml"))
 """Where the configuration is looked for when -c is not given; without any, every key has its default."""
@@ -69,17 +69,18 @@ def command_run(arguments: argparse.Namespace, config: Config) -> int:
 def command_say(arguments: argparse.Namespace, config: Config) -> int:
     """Speak one text without a broker, through the same Synthesizer.stream as the daemon."""
     model = open_model(config)
+    catalogue = open_voices(config, model).catalogue
     request = SpeakRequest(
         text=arguments.text,
         id=uuid.uuid4().hex[:12],
-        voice=arguments.voice or default_voice(config, model),
+        voice=catalogue.resolve(arguments.voice or default_voice(config, model, catalogue)),
         language=arguments.language,
         speed=arguments.speed,
         split=arguments.split,
         ssml=arguments.ssml,
         sampling=replace(model.sampling, seed=arguments.seed),
     )
-    voice = BuiltinVoices(model).load(request.voice)
+    voice = catalogue.load(request.voice)
     began, samples, first_s = time.monotonic(), 0, None
     with open_networks(model, config) as synthesizer:
         loaded = time.monotonic()
@@ -120,15 +121,6 @@ def _show_phonemes(arguments: argparse.Namespace, front_end: TextFrontEnd) -> in
         print(f"nothing to say: {front_end.explain_empty(arguments.text)}")
         return 0
     print(show_json(segments) if arguments.json else show_table(segments))
-    return 0
-
-
-def command_voices_list(arguments: argparse.Namespace, config: Config) -> int:
-    """Print the voices of the configured model set, the default one marked."""
-    model = find_model_set(Path(config.models.dir), config.models.name)
-    default = default_voice(config, model)
-    for card in BuiltinVoices(model).cards():
-        print(f"{'*' if card.id == default else ' '} {card.id:20} {card.language:6} {card.name}")
     return 0
 
 
@@ -187,7 +179,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(commands)
     _add_say(commands)
     _add_phonemes(commands)
-    _add_voices(commands)
+    cli_voices.add_parsers(commands, _add)
     _add_models(commands)
     _add_doctor(commands)
     return parser
@@ -257,12 +249,6 @@ def _add_phonemes(commands: _Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--jsonl", action="store_true", help="answer lines {id, text, lang} from stdin in JSON")
     parser.set_defaults(command=command_phonemes)
-
-
-def _add_voices(commands: _Commands[argparse.ArgumentParser]) -> None:
-    group = commands.add_parser("voices", help="list the voices").add_subparsers(required=True, metavar="COMMAND")
-    parser = _add(group, "list", says="print the voices that can speak; * marks the default")
-    parser.set_defaults(command=command_voices_list)
 
 
 def _add_models(commands: _Commands[argparse.ArgumentParser]) -> None:

@@ -74,6 +74,23 @@ class VoicesConfig(Record):
     require_consent: bool = True
 
 
+class EnrolmentConfig(Record):
+    """How voices are enrolled on this device: by whom, through which microphone, at which button."""
+
+    enabled: bool = True
+    name: str | None = Field(default=None, min_length=1, max_length=80)
+    language: Literal["zh", "en"] = "en"
+    microphone: str | int | None = None
+    sample_rate: int | None = Field(default=None, ge=8000, le=192000)
+    silence_s: float = Field(default=1.5, ge=0.5, le=10)
+    networks: str | None = None
+    gpio_line: str | None = None
+    gpio_chip: str | None = None
+    gpio_active_low: bool = True
+    key_device: str | None = None
+    key: str | int | None = None
+
+
 class BucketConfig(Record):
     """What enrolled voices are synced with; credentials are never written here."""
 
@@ -130,6 +147,7 @@ class Config(Record):
     audio: AudioConfig = AudioConfig()
     text: TextConfig = TextConfig()
     voices: VoicesConfig = VoicesConfig()
+    enrolment: EnrolmentConfig = EnrolmentConfig()
     bucket: BucketConfig = BucketConfig()
     limits: LimitsConfig = LimitsConfig()
     health: HealthConfig = HealthConfig()
@@ -161,8 +179,9 @@ def resolve(config: Config, folder: Path) -> Config:
     text = config.text.model_copy(update={"polyphones": absolute(config.text.polyphones)})
     engine = config.engine.model_copy(update={"cache_dir": absolute(config.engine.cache_dir)})
     voices = config.voices.model_copy(update={"dir": absolute(config.voices.dir)})
+    enrolment = config.enrolment.model_copy(update={"networks": absolute(config.enrolment.networks)})
     url = config.bucket.url
     bucket = config.bucket.model_copy(update={"url": url if url is None or "://" in url else absolute(url)})
     folders = {"state_dir": absolute(config.state_dir)}
     changes = {**folders, "mqtt": mqtt, "models": models, "engine": engine, "audio": audio, "text": text}
-    return config.model_copy(update={**changes, "voices": voices, "bucket": bucket})
+    return config.model_copy(update={**changes, "voices": voices, "enrolment": enrolment, "bucket": bucket})

@@ -22,6 +22,7 @@ from edge_tts.doctor.activation import activate, open_loader
 from edge_tts.engine.loader import Choice
 from edge_tts.errors import ConfigError
 from edge_tts.service.board import Board, State
+from edge_tts.service.catalogue import Catalogue
 from edge_tts.service.desk import Desk, Rules
 from edge_tts.service.health import Health, sd_notify, watchdog_interval_s
 from edge_tts.service.jobs import JobQueue
@@ -35,9 +36,9 @@ from edge_tts.service.worker import Speaker, Worker
 from edge_tts.speech.front_end import open_front_end
 from edge_tts.speech.networks import Networks, load_networks
 from edge_tts.store.models import find_model_set, verify_model_set
-from edge_tts.store.voices import BuiltinVoices
 from edge_tts.text import TextFrontEnd
 from edge_tts.values import ModelSet
+from edge_tts.voices import VoiceRoom, open_voices
 
 log = logging.getLogger(__name__)
 
@@ -122,11 +123,11 @@ def loudspeaker_for(audio: AudioConfig) -> OpenLoudspeaker:
     return open_loudspeaker
 
 
-def default_voice(config: Config, model: ModelSet) -> str:
+def default_voice(config: Config, model: ModelSet, catalogue: Catalogue) -> str:
     """The voice that speaks when a request names none. Raises ConfigError when there is no such voice."""
-    voice = config.voice or model.default_voice or (model.voices[0] if model.voices else "")
-    if voice not in model.voices:
-        known = ", ".join(model.voices) or "none"
+    voice = config.voice or model.default_voice or next(iter(catalogue.ids()), "")
+    if voice not in catalogue.ids():
+        known = ", ".join(catalogue.ids()) or "none"
         raise ConfigError(f"voice: the model set {model.name} has no voice '{voice}'; it has: {known}")
     return voice
 
@@ -150,9 +151,9 @@ def running(
 
     Yields a function for the main thread to call every few seconds: it does the housekeeping and names stuck parts.
     """
-    voices, kept = BuiltinVoices(model), SettingsFile(Path(config.state_dir) / "settings.json")
+    voices, kept = open_voices(config, model, recover=True), SettingsFile(Path(config.state_dir) / "settings.json")
     health = Health(stall_s=config.health.stall_s, clock=clock)
-    board = Board(state=first_state(config, model, kept))
+    board = Board(state=first_state(config, model, kept, voices.catalogue))
     board.listen(kept)
     jobs = JobQueue(
         capacity=config.limits.queue,
@@ -162,21 +163,30 @@ def running(
     )
     player = make_player(config.audio, board.state.volume, open_loudspeaker, jobs, health.pulse("player"), fatal, clock)
     worker = Worker(
-        load=load, voice=voices.load, jobs=jobs, player=player, pulse=health.pulse("worker"), fatal=fatal, clock=clock
+        load=load,
+        voice=voices.catalogue.load,
+        jobs=jobs,
+        player=player,
+        pulse=health.pulse("worker"),
+        fatal=fatal,
+        clock=clock,
     )
-    rules = rules_for(config, model)
-    desk = Desk(
-        rules=rules, voice=board.state.voice, jobs=jobs, player=player, board=board, clock=clock, new_id=new_id
+    room = VoiceRoom(
+        config=config, model=model, voices=voices, jobs=jobs, board=board, fatal=fatal, clock=clock, new_id=new_id
     )
+    rules, more = rules_for(config, model, voices.catalogue), room.commands()
+    desk = Desk(rules=rules, jobs=jobs, player=player, board=board, clock=clock, new_id=new_id, more=more)
     link = MqttLink(
         config=config.mqtt, device=config.device, board=board, commands=desk.commands, handle=desk.handle, fatal=fatal
     )
-    board.put("voices", {"default": board.state.voice, "voices": [asdict(card) for card in voices.cards()]})
+    room.fact.refresh()
     board.put("capabilities", capabilities(config, model, desk.commands))
     with ExitStack() as parts:
         parts.callback(kept.save)
         parts.enter_context(player)
         parts.enter_context(worker)
+        for part in room.parts():
+            parts.enter_context(part)
         board.put("engines", {"engines": [asdict(choice) for choice in choices()]})
         parts.enter_context(link)
         if telemetry is not None:
@@ -192,11 +202,11 @@ def running(
         yield look
 
 
-def first_state(config: Config, model: ModelSet, kept: SettingsFile) -> State:
+def first_state(config: Config, model: ModelSet, kept: SettingsFile, catalogue: Catalogue) -> State:
     """Voice and volume as they were set last, else as configured. Raises ConfigError for a voice that is not there."""
     remembered = kept.settings
     return State(
-        voice=remembered.voice if remembered.voice in model.voices else default_voice(config, model),
+        voice=remembered.voice if remembered.voice in catalogue.ids() else default_voice(config, model, catalogue),
         volume=config.audio.volume if remembered.volume is None else remembered.volume,
     )
 
@@ -224,10 +234,10 @@ def make_player(
     )
 
 
-def rules_for(config: Config, model: ModelSet) -> Rules:
+def rules_for(config: Config, model: ModelSet, catalogue: Catalogue) -> Rules:
     """What requests are checked against."""
     return Rules(
-        voices=model.voices,
+        resolve_voice=catalogue.resolve,
         sampling=model.sampling,
         text_chars=config.limits.text_chars,
         payload_bytes=config.limits.payload_bytes,

@@ -7,8 +7,9 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
-from edge_tts.errors import PayloadError, QueueFullError, RequestError, TextError, UnknownVoiceError
+from edge_tts.errors import PayloadError, QueueFullError, RequestError, TextError
 from edge_tts.schema import nearest
 from edge_tts.service.board import Board, ReplyTo
 from edge_tts.service.jobs import JobQueue, failure
@@ -42,28 +43,28 @@ class Message:
 class Rules:
     """What the desk checks requests against."""
 
-    voices: tuple[str, ...]
+    resolve_voice: Callable[[str], str]
+    """What a message calls a voice -> its id. Raises UnknownVoiceError."""
     sampling: Sampling
     text_chars: int
     payload_bytes: int
 
 
 class Desk:
-    """Serves every command. `handle` never raises a named error and never waits."""
+    """Serves every command, its own and `more`. `handle` never raises a named error and never waits."""
 
     def __init__(
         self,
         *,
         rules: Rules,
-        voice: str,
         jobs: JobQueue,
         player: Player,
         board: Board,
         clock: Callable[[], float],
         new_id: Callable[[], str],
+        more: Mapping[str, Callable[[Message], None]] = MappingProxyType({}),
     ) -> None:
         self._rules = rules
-        self._voice = voice
         self._jobs = jobs
         self._player = player
         self._board = board
@@ -78,6 +79,7 @@ class Desk:
             "resume": lambda message: self._pause(False),
             "volume/set": self._set_volume,
             "voice/set": self._set_voice,
+            **more,
         }
 
     @property
@@ -117,7 +119,7 @@ class Desk:
         request = SpeakRequest(
             text=self._checked_text(say.text),
             id=say.id or self._new_id(),
-            voice=self._checked_voice(say.voice or self._voice),
+            voice=self._rules.resolve_voice(say.voice or self._board.state.voice),
             language=say.language,
             priority=say.priority,
             expires_at=arrived + min(lifetimes) if lifetimes else None,
@@ -153,8 +155,7 @@ class Desk:
         self._board.update(volume=volume)
 
     def _set_voice(self, message: Message) -> None:
-        self._voice = self._checked_voice(parse_voice(message.payload))
-        self._board.update(voice=self._voice)
+        self._board.update(voice=self._rules.resolve_voice(parse_voice(message.payload)))
 
     def _checked_text(self, text: str) -> str:
         if not text.strip():
@@ -162,11 +163,6 @@ class Desk:
         if len(text) > self._rules.text_chars:
             raise TextError(f"the text has {len(text)} characters; limits.text_chars is {self._rules.text_chars}")
         return text
-
-    def _checked_voice(self, voice: str) -> str:
-        if voice not in self._rules.voices:
-            raise UnknownVoiceError(f"there is no voice '{voice}'{nearest(voice, list(self._rules.voices))}")
-        return voice
 
     def _is_duplicate(self, key: object, *, known_by_id: bool, redelivered: bool) -> bool:
         """An id names one request for good; without one only the broker's own mark tells a second delivery."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import queue
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -13,10 +14,10 @@ from edge_tts.errors import AudioError, EdgeTTSError, QueueFullError, VoiceError
 from edge_tts.service.board import Board
 from edge_tts.service.errands import Errands
 from edge_tts.service.part import Fatal, Part
-from edge_tts.service.phrases import Tongue, consent, first_reason, step, tongue_of
+from edge_tts.service.phrases import Tongue, consent, explain, step, tongue_of
 from edge_tts.service.taking import Ended, Hold, Listening, record, tone
 from edge_tts.service.worker import Speaker
-from edge_tts.speech.quality import Verdict
+from edge_tts.speech.quality import Refusal, Verdict
 from edge_tts.values import AudioChunk, Recording, Report, Stage, Voice
 
 log = logging.getLogger(__name__)
@@ -50,10 +51,10 @@ class Take:
     """A recording that passed the gate, and what is said in it."""
 
     person: Person
-    statement: str
+    transcript: str
     verdict: Verdict
-    agreed: bool = True
-    """The statement is the speaker's consent."""
+    statement: str | None
+    """What the speaker agreed to in the last recording; None where there is no consent."""
 
 
 class Keeper(Protocol):
@@ -62,7 +63,7 @@ class Keeper(Protocol):
     def pack(self, recording: Recording) -> tuple[bytes, Recording]:
         """The recording as a FLAC file, and as whoever reads the file will hear it."""
 
-    def keep(self, take: Take, audio: bytes, made: Voice) -> str:
+    def keep(self, take: Take, audio: Sequence[bytes], made: Voice) -> str:
         """Store the voice with its consent and its features; its id. Raises VoiceError."""
 
 
@@ -71,6 +72,14 @@ class Judge(Protocol):
 
     def judge(self, recording: Recording) -> Verdict:
         """Whether the recording may become a voice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ears:
+    """What an enrolment listens and judges with."""
+
+    listening: Listening
+    gate: Judge
 
 
 class _GivenUp(Exception):
@@ -90,8 +99,7 @@ class Enrolment(Part):
         errands: Errands,
         board: Board,
         open_microphone: OpenMicrophone,
-        listening: Listening,
-        gate: Judge,
+        open_ears: Callable[[], AbstractContextManager[Ears]],
         keeper: Keeper,
         default: Person | None,
         sample_rate: int,
@@ -101,8 +109,7 @@ class Enrolment(Part):
     ) -> None:
         super().__init__(name="enrolment", fatal=fatal, stop_timeout_s=30.0)
         self._errands, self._board = errands, board
-        self._open_microphone, self._listening = open_microphone, listening
-        self._gate, self._keeper = gate, keeper
+        self._open_microphone, self._open_ears, self._keeper = open_microphone, open_ears, keeper
         self._default, self._sample_rate = default, sample_rate
         self._clock, self._new_id = clock, new_id
         self._requests: queue.Queue[EnrolRequest] = queue.Queue(maxsize=1)
@@ -151,7 +158,8 @@ class Enrolment(Part):
         try:
             if person is None:
                 raise _GivenUp("nameless")
-            self._run(request, person, tongue)
+            with self._open_ears() as ears:
+                self._run(request, person, tongue, ears)
         except _GivenUp as given_up:
             phrase = str(given_up)
             self._errands.speak(step(phrase, tongue))
@@ -161,31 +169,34 @@ class Enrolment(Part):
             self._errands.speak(step("microphone" if isinstance(error, AudioError) else "failed", tongue))
             self._report(request, "failed", {"error": type(error).__name__, "message": str(error)})
 
-    def _run(self, request: EnrolRequest, person: Person, tongue: Tongue) -> None:
+    def _run(self, request: EnrolRequest, person: Person, tongue: Tongue, ears: Ears) -> None:
         """The straight line through an enrolment that succeeds."""
         # 1. ask and record
-        recording = self._record(request, person, tongue)
+        recording = self._record(request, person, tongue, ears.listening)
         # 2. judge
         self._show("checking", person)
         self._errands.speak(step("thanks", tongue))
-        verdict = self._gate.judge(recording)
-        if not verdict.passed or verdict.measures is None:
-            reason = first_reason(verdict, tongue)
-            codes = [refusal.code for refusal in verdict.refusals]
+        verdict = ears.gate.judge(recording)
+        if not verdict.passed or verdict.measures is None or verdict.share != (0.0, 1.0):
+            # The sentence takes half of what fits: whoever needs more has said something else.
+            refusals = verdict.refusals or (Refusal("long", 0.0, 10.0),)
+            reason = explain(refusals[0], tongue)
+            codes = [refusal.code for refusal in refusals]
             self._errands.speak(step("again", tongue, reason=reason))
             self._report(request, "failed", {"error": "Refused", "message": reason, "refusals": codes})
             return
         # 3. encode, then store everything at once
         self._show("encoding", person)
-        take = Take(person, consent(tongue, person.name), verdict)
+        sentence = consent(tongue, person.name)
+        take = Take(person, sentence, verdict, statement=sentence)
         audio, heard = self._keeper.pack(verdict.recording)
-        voice = self._keeper.keep(take, audio, self._encode(take, heard))
+        voice = self._keeper.keep(take, [audio], self._encode(take, heard))
         # 4. answer in the new voice
         self._show("answering", person)
         self._errands.wait(self._errands.speak(step("answer", tongue, name=person.name), voice=voice), self.stopping)
         self._report(request, "done", {"voice": voice, "name": person.name, "measures": verdict.measures.record()})
 
-    def _record(self, request: EnrolRequest, person: Person, tongue: Tongue) -> Recording:
+    def _record(self, request: EnrolRequest, person: Person, tongue: Tongue, listening: Listening) -> Recording:
         """Invite, sound the tone, and record while nothing else is spoken."""
         self._show("inviting", person)
         hold = Hold()
@@ -203,7 +214,7 @@ class Enrolment(Part):
             self._report(request, "started", {"name": person.name, "sentence": sentence})
             recording, ended = record(
                 self._open_microphone,
-                self._listening,
+                listening,
                 pressed=self._pressed,
                 given_up=lambda: hold.over.is_set() or self.stopping.is_set(),
             )
@@ -220,7 +231,7 @@ class Enrolment(Part):
 
         def encode(networks: Speaker, should_stop: Callable[[], bool]) -> Iterator[AudioChunk]:
             made.append(
-                networks.encode([recording], take.statement, person.language, voice_id="new", name=person.name)
+                networks.encode([recording], take.transcript, person.language, voice_id="new", name=person.name)
             )
             yield from ()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from edge_tts.audio.files import read_sound, to_flac
 from edge_tts.errors import VoiceError
@@ -34,14 +34,14 @@ class VoiceKeeper:
         audio = to_flac(recording)
         return audio, read_sound(audio, what="the recording")
 
-    def keep(self, take: Take, audio: bytes, made: Voice) -> str:
+    def keep(self, take: Take, audio: Sequence[bytes], made: Voice) -> str:
         """Store the voice with its consent and its features; its id. Raises VoiceError."""
         consent = None
-        if take.agreed:
+        if take.statement is not None:
             fields = {
                 "statement": take.statement,
                 "language": take.person.language,
-                "audio_sha256": sha256(audio),
+                "audio_sha256": sha256(audio[-1]),
                 "time": int(self._clock()),
                 "device": self._device,
             }
@@ -53,8 +53,8 @@ class VoiceKeeper:
                 owner=take.person.owner,
                 name=take.person.name,
                 language=take.person.language,
-                transcript=take.statement,
-                recordings=[audio],
+                transcript=take.transcript,
+                recordings=audio,
                 consent=consent,
                 quality=quality,
             )

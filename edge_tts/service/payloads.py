@@ -52,6 +52,22 @@ class WhichPayload(Record):
     id: RequestId
 
 
+class EnrolPayload(Record):
+    """An `enroll`; whatever is absent is as configured."""
+
+    name: str | None = Field(default=None, min_length=1, max_length=80)
+    language: Literal["zh", "en"] | None = None
+    id: RequestId | None = None
+
+
+class VoicePayload(Record):
+    """What is to be done with one enrolled voice: `name` is its new name, where it is to have one."""
+
+    voice: str = Field(min_length=1, max_length=128)
+    name: str | None = Field(default=None, min_length=1, max_length=80)
+    id: RequestId | None = None
+
+
 class _Id(Record):
     """Only the id of a payload that is wrong elsewhere, so that its sender recognises the report."""
 
@@ -75,6 +91,16 @@ def parse_which(payload: bytes) -> str | None:
     if not payload.strip():
         return None
     return check_json(WhichPayload, payload, error=PayloadError, what="stop").id
+
+
+def parse_enroll(payload: bytes) -> EnrolPayload:
+    """A JSON object; an empty payload means the configured person. Raises PayloadError."""
+    return check_json(EnrolPayload, payload.strip() or b"{}", error=PayloadError, what="enroll")
+
+
+def parse_one_voice(payload: bytes, *, what: str) -> VoicePayload:
+    """A JSON object that names a voice. Raises PayloadError."""
+    return check_json(VoicePayload, payload, error=PayloadError, what=what)
 
 
 def parse_volume(payload: bytes) -> float:

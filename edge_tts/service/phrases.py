@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from edge_tts.speech.quality import Refusal, Verdict
+from edge_tts.speech.quality import Refusal
 
 Tongue = Literal["zh", "en"]
 
@@ -128,8 +128,3 @@ def step(which: str, tongue: Tongue, **blanks: str) -> str:
 def explain(refusal: Refusal, tongue: Tongue) -> str:
     """What was wrong with a recording and what to do better, in plain words."""
     return _REFUSALS[refusal.code][tongue].format(value=refusal.value, limit=refusal.limit)
-
-
-def first_reason(verdict: Verdict, tongue: Tongue) -> str:
-    """The first thing to mend: nobody remembers a list that is read aloud."""
-    return explain(verdict.refusals[0], tongue)

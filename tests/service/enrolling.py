@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from fakes import RATE, WAIT_S, FakeClock, FakeLoudspeaker, FakeSynthesizer, Not
 from edge_tts.engine import load_engine
 from edge_tts.errors import AudioError
 from edge_tts.service.board import Board, State
-from edge_tts.service.enrolment import Enrolment, EnrolRequest, Person, Take
+from edge_tts.service.enrolment import Ears, Enrolment, EnrolRequest, Person, Take
 from edge_tts.service.errands import Errands
 from edge_tts.service.jobs import JobQueue
 from edge_tts.service.player import Player
@@ -86,7 +86,7 @@ class FakeKeeper:
         """See Keeper."""
         return b"flac", recording
 
-    def keep(self, take: Take, audio: bytes, made: Voice) -> str:
+    def keep(self, take: Take, audio: Sequence[bytes], made: Voice) -> str:
         """See Keeper."""
         self.kept.append((take, made))
         return "new-voice"
@@ -129,8 +129,7 @@ class Scene:
             errands=Errands(jobs=self.jobs, board=self.board, new_id=lambda: f"errand-{next(numbers)}"),
             board=self.board,
             open_microphone=lambda: self.microphone,
-            listening=Listening(SpeechDetector(engine=self.engine)),
-            gate=self.gate,
+            open_ears=self._ears,
             keeper=self.keeper,
             default=default,
             sample_rate=RATE,
@@ -138,6 +137,10 @@ class Scene:
             clock=self.clock,
             new_id=lambda: "pressed",
         )
+
+    @contextmanager
+    def _ears(self) -> Iterator[Ears]:
+        yield Ears(Listening(SpeechDetector(engine=self.engine)), self.gate)
 
     def enrol(self, person: Person | None = ANNA, request_id: str = "enrol") -> None:
         """What MQTT's `enroll` does."""

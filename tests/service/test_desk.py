@@ -7,6 +7,7 @@ import itertools
 import pytest
 from fakes import FakeClock, FakeLoudspeaker, Notes
 
+from edge_tts.errors import UnknownVoiceError
 from edge_tts.service.board import Board, ReplyTo, State
 from edge_tts.service.desk import Desk, Message, Rules
 from edge_tts.service.jobs import JobQueue
@@ -14,12 +15,19 @@ from edge_tts.service.player import Player
 from edge_tts.values import Sampling, SpeakRequest
 
 
+def known_voice(wanted: str) -> str:
+    """There are two voices."""
+    if wanted not in ("hum", "buzz"):
+        raise UnknownVoiceError(f"there is no voice '{wanted}', did you mean 'hum'?")
+    return wanted
+
+
 class Counter:
     """A desk whose line nobody serves."""
 
     def __init__(self, capacity: int = 8) -> None:
         self.clock, self.notes = FakeClock(), Notes()
-        self.board = Board(state=State())
+        self.board = Board(state=State(voice="hum"))
         self.board.listen(self.notes)
         self.jobs = JobQueue(capacity=capacity, report=self.board.report, changed=lambda *_: None, clock=self.clock)
         player = Player(
@@ -31,8 +39,7 @@ class Counter:
         )
         numbers = itertools.count(1)
         self.desk = Desk(
-            rules=Rules(voices=("hum", "buzz"), sampling=Sampling(top_k=7), text_chars=100, payload_bytes=1000),
-            voice="hum",
+            rules=Rules(resolve_voice=known_voice, sampling=Sampling(top_k=7), text_chars=100, payload_bytes=1000),
             jobs=self.jobs,
             player=player,
             board=self.board,

@@ -26,7 +26,7 @@ def test_a_press_makes_a_voice() -> None:
     assert it.notes.stages("pressed") == ["accepted", "started", "done"]
     assert done.details["voice"] == "new-voice"
     [(take, made)] = it.keeper.kept
-    assert (take.person, take.statement) == (ANNA, consent("en", "Anna"))
+    assert (take.person, take.transcript, take.statement) == (ANNA, *[consent("en", "Anna")] * 2)
     assert it.synthesizer.encoded == [(len(take.verdict.recording.samples), take.statement, "en")]
     assert made.name == "Anna"
     assert it.microphone.closed

@@ -1,0 +1,155 @@
+"""The commands about voices: enroll from a file, list, show, rename, remove. `cli.py` has the rest."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from edge_tts.audio.files import read_any
+from edge_tts.config import Config
+from edge_tts.daemon import default_voice, open_model, open_networks
+from edge_tts.errors import AudioError, VoiceError
+from edge_tts.service.enrolment import Person, Take
+from edge_tts.service.keeper import VoiceKeeper
+from edge_tts.service.phrases import consent, explain, tongue_of
+from edge_tts.speech.quality import QualityGate, Verdict, load_quality_gate
+from edge_tts.store.models import find_model_set
+from edge_tts.values import Recording
+from edge_tts.voices import Voices, open_voices, quality_folder
+
+AddParser = Callable[..., argparse.ArgumentParser]
+
+
+def command_enroll(arguments: argparse.Namespace, config: Config) -> int:
+    """Make a voice from a recording: judge it, encode it, keep it."""
+    person = Person(arguments.name, arguments.language, arguments.owner or config.voices.owner)
+    sentence = consent(tongue_of(person.language), person.name)
+    agreed = same_words(arguments.text, sentence)
+    if not agreed and arguments.consent is None and config.voices.require_consent:
+        raise VoiceError(
+            f"a voice needs its speaker's consent: let them record the sentence '{sentence}' and give that file with "
+            "--consent, or make it the recording itself (voices.require_consent: false takes voices without)"
+        )
+    model = open_model(config)
+    voices = open_voices(config, model)
+    keeper = VoiceKeeper(store=voices.store, shelf=voices.features, device=config.device, clock=time.time)
+    with ExitStack() as stack:
+        gate = load_quality_gate(quality_folder(config), stack)
+        verdict = _judged(gate, read_any(Path(arguments.audio)), arguments, what=arguments.audio)
+        takes = [keeper.pack(verdict.recording)]
+        if arguments.consent is not None:
+            spoken = _judged(gate, read_any(Path(arguments.consent)), arguments, what=arguments.consent)
+            takes.append(keeper.pack(spoken.recording))
+    with open_networks(model, config) as networks:
+        recordings = [heard for _, heard in takes]
+        made = networks.encode(recordings, arguments.text, person.language, voice_id="new", name=person.name)
+    take = Take(person, arguments.text, verdict, statement=sentence if agreed or arguments.consent else None)
+    print(keeper.keep(take, [audio for audio, _ in takes], made))
+    return 0
+
+
+def command_list(arguments: argparse.Namespace, config: Config) -> int:
+    """Print the voices that can speak, the default one marked, and those that this model set has yet to encode."""
+    model = find_model_set(Path(config.models.dir), config.models.name)
+    voices = open_voices(config, model)
+    default = default_voice(config, model, voices.catalogue)
+    for card in voices.catalogue.cards():
+        print(f"{'*' if card.id == default else ' '} {card.id:32} {card.language:6} {card.name}")
+    for voice in voices.catalogue.unready():
+        print(f"  {voice.ref.id:32} {voice.card.language:6} {voice.name} (not encoded for {model.name} yet)")
+    return 0
+
+
+def command_show(arguments: argparse.Namespace, config: Config) -> int:
+    """Print what is known of an enrolled voice, the consent included."""
+    voices = _voices(config)
+    voice = voices.store.find(arguments.voice)
+    known: dict[str, Any] = {"id": voice.ref.id, "owner": voice.ref.owner, "name": voice.name}
+    known["card"] = voice.card.model_dump(mode="json")
+    for name in ("consent.json", "quality.json"):
+        there = name in voice.card.files
+        known[name.removesuffix(".json")] = json.loads(voices.store.read(voice, name)) if there else None
+    print(json.dumps(known, indent=2, ensure_ascii=False))
+    return 0
+
+
+def command_rename(arguments: argparse.Namespace, config: Config) -> int:
+    """Call an enrolled voice something else."""
+    voices = _voices(config)
+    print(voices.store.rename(voices.store.find(arguments.voice).ref, arguments.name).name)
+    return 0
+
+
+def command_remove(arguments: argparse.Namespace, config: Config) -> int:
+    """Delete an enrolled voice for good, here now and everywhere at the next sync."""
+    voices = _voices(config)
+    voice = voices.store.find(arguments.voice)
+    voices.store.delete(voice.ref)
+    print(f"deleted {voice.name} ({voice.ref.id}); a running daemon notices at its next sync or restart")
+    return 0
+
+
+def add_parsers(commands: Any, add: AddParser) -> None:
+    """The parsers of these commands; `add` makes one with the options that every command has."""
+    _add_enroll(commands, add)
+    group = commands.add_parser("voices", help="list, show, rename or remove voices")
+    group = group.add_subparsers(required=True, metavar="COMMAND")
+    parser = add(group, "list", says="print the voices that can speak; * marks the default")
+    parser.set_defaults(command=command_list)
+    for name, says, command in (
+        ("show", "print what is known of an enrolled voice", command_show),
+        ("rename", "call an enrolled voice something else", command_rename),
+        ("remove", "delete an enrolled voice for good", command_remove),
+    ):
+        parser = add(group, name, says=says)
+        parser.add_argument("voice", help="its id (6 digits will do) or its name")
+        if name == "rename":
+            parser.add_argument("name", help="what it is called from now on")
+        parser.set_defaults(command=command)
+
+
+def same_words(spoken: str, sentence: str) -> bool:
+    """Whether two texts differ in nothing but case, spaces and punctuation."""
+    return _letters(spoken) == _letters(sentence)
+
+
+def _add_enroll(commands: Any, add: AddParser) -> None:
+    parser = add(
+        commands,
+        "enroll",
+        says="make a voice from a recording",
+        more="Example: edge-ttsd enroll --audio anna.wav --name Anna --language en "
+        f"--text '{consent('en', 'Anna')}'. Prints the new voice's id.",
+    )
+    parser.add_argument("--audio", required=True, metavar="FILE", help="3 to 10 s of one person's speech, any format")
+    parser.add_argument("--text", required=True, help="what is said in it, word for word")
+    parser.add_argument("--language", required=True, help="language of the text: zh, en, ja, ko or yue")
+    parser.add_argument("--name", required=True, metavar="N", help="what the voice is called")
+    parser.add_argument("--owner", help="whose voice it is (default: voices.owner)")
+    parser.add_argument("--consent", metavar="FILE", help="the consent sentence, read aloud (unless --text is it)")
+    parser.add_argument("--anyway", action="store_true", help="keep a recording that the quality gate refuses")
+    parser.set_defaults(command=command_enroll)
+
+
+def _judged(gate: QualityGate, recording: Recording, arguments: argparse.Namespace, *, what: str) -> Verdict:
+    """The verdict on a recording that may be used. Raises AudioError that says what to do better."""
+    verdict = gate.judge(recording)
+    if verdict.share != (0.0, 1.0):
+        raise AudioError(f"{what}: more than 10 s of speech, so that its text would not fit what is kept; cut both")
+    if verdict.refusals and not arguments.anyway:
+        reasons = " ".join(explain(refusal, "en") for refusal in verdict.refusals)
+        raise AudioError(f"{what}: {reasons} (--anyway keeps it all the same)")
+    return verdict
+
+
+def _voices(config: Config) -> Voices:
+    return open_voices(config, find_model_set(Path(config.models.dir), config.models.name))
+
+
+def _letters(text: str) -> str:
+    return "".join(character for character in text.casefold() if character.isalnum())

@@ -1,0 +1,84 @@
+"""The commands about voices: enrol, delete, rename. Checks each once and hands it on. Knows nothing of MQTT's wire."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Literal
+
+from edge_tts.errors import PayloadError
+from edge_tts.service.board import Board
+from edge_tts.service.catalogue import Catalogue
+from edge_tts.service.desk import Message
+from edge_tts.service.enrolment import EnrolRequest, Person
+from edge_tts.service.jobs import JobQueue
+from edge_tts.service.payloads import parse_enroll, parse_one_voice
+from edge_tts.service.worker import Speaker, Task
+from edge_tts.store.voice_format import VoiceRef
+from edge_tts.store.voice_store import VoiceStore
+from edge_tts.values import AudioChunk
+
+
+class VoiceDesk:
+    """Serves `enroll`, `voices/delete` and `voices/rename`.
+
+    A change of the store is a task in the worker's line: it waits its turn, so a voice is not taken away from under a
+    sentence, and it ends with a report like everything else. `begin` is None where enrolment is switched off.
+    """
+
+    def __init__(
+        self,
+        *,
+        catalogue: Catalogue,
+        store: VoiceStore,
+        jobs: JobQueue,
+        board: Board,
+        begin: Callable[[EnrolRequest], None] | None,
+        person: Callable[[str | None, Literal["zh", "en"] | None], Person | None],
+        changed: Callable[[], None],
+        new_id: Callable[[], str],
+    ) -> None:
+        self._catalogue, self._store = catalogue, store
+        self._jobs, self._board = jobs, board
+        self._begin, self._person = begin, person
+        self._changed, self._new_id = changed, new_id
+
+    def commands(self) -> Mapping[str, Callable[[Message], None]]:
+        """Command -> who serves it; each may raise RequestError."""
+        return {"enroll": self._enroll, "voices/delete": self._delete, "voices/rename": self._rename}
+
+    def _enroll(self, message: Message) -> None:
+        payload = parse_enroll(message.payload)
+        if self._begin is None:
+            raise PayloadError("enroll: enrolment is switched off on this device (enrolment.enabled)")
+        request = EnrolRequest(payload.id or self._new_id(), self._person(payload.name, payload.language))
+        self._expect(request.id, message)
+        self._begin(request)
+
+    def _delete(self, message: Message) -> None:
+        payload = parse_one_voice(message.payload, what="voices/delete")
+        ref = self._ref(payload.voice)
+        self._change(payload.id, message, lambda: self._store.delete(ref))
+
+    def _rename(self, message: Message) -> None:
+        payload = parse_one_voice(message.payload, what="voices/rename")
+        if payload.name is None:
+            raise PayloadError("voices/rename: key 'name' is missing")
+        ref, name = self._ref(payload.voice), payload.name
+        self._change(payload.id, message, lambda: self._store.rename(ref, name))
+
+    def _change(self, request_id: str | None, message: Message, change: Callable[[], object]) -> None:
+        def work(networks: Speaker, should_stop: Callable[[], bool]) -> Iterator[AudioChunk]:
+            change()
+            self._changed()
+            yield from ()
+
+        task = Task(id=request_id or self._new_id(), work=work)
+        self._expect(task.id, message)
+        self._jobs.submit(task)
+
+    def _ref(self, wanted: str) -> VoiceRef:
+        return self._catalogue.enrolled(self._catalogue.resolve(wanted)).ref
+
+    def _expect(self, request_id: str, message: Message) -> None:
+        if message.reply_to:
+            self._board.expect(request_id, message.reply_to)

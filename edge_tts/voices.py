@@ -1,0 +1,178 @@
+"""The wiring of voices: store, catalogue, enrolment, buttons; beside `daemon.py`, which wires the rest."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from edge_tts.audio.devices import Microphone, PortAudioMicrophone
+from edge_tts.config import Config, EnrolmentConfig
+from edge_tts.engine import load_engine
+from edge_tts.service.board import Board
+from edge_tts.service.button import Button, ButtonWatch, GpioButton, KeyButton, key_code
+from edge_tts.service.catalogue import Catalogue
+from edge_tts.service.desk import Message
+from edge_tts.service.enrolment import Ears, Enrolment, Person
+from edge_tts.service.errands import Errands
+from edge_tts.service.jobs import JobQueue
+from edge_tts.service.keeper import VoiceKeeper
+from edge_tts.service.part import Fatal, Part
+from edge_tts.service.taking import Listening
+from edge_tts.service.voice_desk import VoiceDesk
+from edge_tts.speech.quality import load_quality_gate
+from edge_tts.speech.vad import SpeechDetector
+from edge_tts.store.voice_features import FeatureShelf
+from edge_tts.store.voice_store import VoiceStore
+from edge_tts.store.voices import BuiltinVoices
+from edge_tts.values import ModelSet
+
+
+@dataclass(frozen=True, slots=True)
+class Voices:
+    """Every voice of this device for one model set."""
+
+    store: VoiceStore
+    features: FeatureShelf
+    catalogue: Catalogue
+
+
+def open_voices(
+    config: Config, model: ModelSet, *, recover: bool = False, clock: Callable[[], float] = time.time
+) -> Voices:
+    """The voices as they are on the disk; `recover` sweeps up after a crash first. Raises VoiceError."""
+    store = VoiceStore(
+        directory=Path(config.voices.dir),
+        device=config.device,
+        clock=clock,
+        require_consent=config.voices.require_consent,
+    )
+    if recover:
+        store.recover()
+    features = FeatureShelf(store=store, model=model)
+    catalogue = Catalogue(builtin=BuiltinVoices(model), store=store, shelf=features)
+    catalogue.refresh()
+    return Voices(store, features, catalogue)
+
+
+class VoicesFact:
+    """The standing fact `voices`: who can speak, who will soon, and how the last sync went."""
+
+    def __init__(self, *, board: Board, catalogue: Catalogue, default: str) -> None:
+        self._board, self._catalogue, self._default = board, catalogue, default
+        self._sync: Mapping[str, Any] | None = None
+
+    def refresh(self) -> None:
+        """Look at the disk again and tell everybody. A default voice that is gone gives way to the configured one."""
+        self._catalogue.refresh()
+        if self._board.state.voice not in self._catalogue.ids():
+            self._board.update(voice=self._default)
+        self._show()
+
+    def synced(self, report: Mapping[str, Any]) -> None:
+        """How far a sync has come."""
+        self._sync = report
+        self._show()
+
+    def _show(self) -> None:
+        cards = [asdict(card) for card in self._catalogue.cards()]
+        unready = [voice.ref.id for voice in self._catalogue.unready()]
+        self._board.put("voices", {"default": self._default, "voices": cards, "unready": unready, "sync": self._sync})
+
+
+class VoiceRoom:
+    """All that concerns voices while the appliance runs: its commands, its parts, its standing fact."""
+
+    def __init__(
+        self,
+        *,
+        config: Config,
+        model: ModelSet,
+        voices: Voices,
+        jobs: JobQueue,
+        board: Board,
+        fatal: Fatal,
+        clock: Callable[[], float],
+        new_id: Callable[[], str],
+    ) -> None:
+        self._config, self._fatal = config.enrolment, fatal
+        self._owner = config.voices.owner
+        self.fact = VoicesFact(board=board, catalogue=voices.catalogue, default=board.state.voice)
+        keeper = VoiceKeeper(
+            store=voices.store, shelf=voices.features, device=config.device, clock=time.time, changed=self.fact.refresh
+        )
+        self._enrolment = Enrolment(
+            errands=Errands(jobs=jobs, board=board, new_id=new_id),
+            board=board,
+            open_microphone=self._open_microphone,
+            open_ears=lambda: open_ears(config),
+            keeper=keeper,
+            default=self._person(None, None),
+            sample_rate=model.sample_rate,
+            fatal=fatal,
+            clock=clock,
+            new_id=new_id,
+        )
+        self._desk = VoiceDesk(
+            catalogue=voices.catalogue,
+            store=voices.store,
+            jobs=jobs,
+            board=board,
+            begin=self._enrolment.begin if self._config.enabled else None,
+            person=self._person,
+            changed=self.fact.refresh,
+            new_id=new_id,
+        )
+
+    def commands(self) -> Mapping[str, Callable[[Message], None]]:
+        """What the desk serves besides speech."""
+        return self._desk.commands()
+
+    def parts(self) -> list[Part]:
+        """The threads, in the order in which they start; they need a running worker. Raises ConfigError (button)."""
+        if not self._config.enabled:
+            return []
+        return [self._enrolment, *button_watches(self._config, self._enrolment.press, self._fatal)]
+
+    def _person(self, name: str | None, language: Literal["zh", "en"] | None) -> Person | None:
+        """Who is meant by a name and a language, or by the lack of them; None when there is no name at all."""
+        name = name or self._config.name
+        if name is None:
+            return None
+        return Person(name=name, language=language or self._config.language, owner=self._owner)
+
+    def _open_microphone(self) -> Microphone:
+        return PortAudioMicrophone(device=self._config.microphone, sample_rate=self._config.sample_rate)
+
+
+@contextmanager
+def open_ears(config: Config) -> Iterator[Ears]:
+    """The networks that an enrolment listens and judges with, for as long as it takes. Raises ModelError."""
+    folder = quality_folder(config)
+    with ExitStack() as stack:
+        ear = load_engine(folder / "vad.onnx", threads=1)
+        stack.callback(ear.close)
+        listening = Listening(SpeechDetector(engine=ear), silence_s=config.enrolment.silence_s)
+        yield Ears(listening, load_quality_gate(folder, stack))
+
+
+def quality_folder(config: Config) -> Path:
+    """Where the networks of the quality gate are: as configured, beside the model sets, or in this checkout."""
+    if config.enrolment.networks is not None:
+        return Path(config.enrolment.networks)
+    beside = Path(config.models.dir) / "quality"
+    return beside if beside.is_dir() else Path(__file__).resolve().parent.parent / "models" / "quality"
+
+
+def button_watches(config: EnrolmentConfig, press: Callable[[], None], fatal: Fatal) -> list[ButtonWatch]:
+    """One watch per configured button. Raises ConfigError when one is not there."""
+    buttons: list[tuple[str, Button]] = []
+    if config.gpio_line is not None:
+        line, chip = config.gpio_line, config.gpio_chip
+        buttons.append(("gpio-button", GpioButton(line=line, chip=chip, active_low=config.gpio_active_low)))
+    if config.key_device is not None:
+        buttons.append(("key-button", KeyButton(device=config.key_device, code=key_code(config.key))))
+    return [ButtonWatch(name=name, button=button, press=press, fatal=fatal) for name, button in buttons]
