@@ -5,6 +5,7 @@ What is there already is left alone, so a second run needs neither the network n
 
 from __future__ import annotations
 
+import contextlib
 import ctypes.util
 import hashlib
 import importlib.util
@@ -56,7 +57,7 @@ def ensure_package(*, extras: Sequence[str] = ()) -> None:
     installed last time. Raises SetupError."""
     if sys.version_info < (3, 10):  # noqa: UP036 - this file runs before any packaging rule is checked
         raise SetupError(f"Python 3.10 or newer is needed; this is {sys.version.split()[0]}")
-    if not PYTHON.exists():
+    if not (VENV / "bin" / "pip").exists():  # an interrupted attempt leaves python without pip
         say("making .venv")
         # TensorRT's Python module comes with JetPack, not from PyPI: then the system's packages must be visible.
         system = ["--system-site-packages"] if importlib.util.find_spec("tensorrt") else []
@@ -78,10 +79,13 @@ def ensure_package(*, extras: Sequence[str] = ()) -> None:
 def launch(module: str) -> NoReturn:
     """Run `python -m module` on this process' arguments in the checkout's environment, which is made first if missing.
 
-    The module takes this process over; when that fails, the process ends with status 1.
+    The module takes this process over; when that fails, the process ends with status 1. Progress goes to stderr, so that
+    what the module prints can be piped.
     """
     try:
-        ensure_package()
+        if Path(sys.prefix).resolve() != VENV.resolve():
+            with contextlib.redirect_stdout(sys.stderr):
+                ensure_package()
     except SetupError as trouble:
         sys.exit(f"{Path(sys.argv[0]).name}: {trouble}")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
