@@ -79,8 +79,8 @@ def ensure_package(*, extras: Sequence[str] = ()) -> None:
 def launch(module: str) -> NoReturn:
     """Run `python -m module` on this process' arguments in the checkout's environment, which is made first if missing.
 
-    The module takes this process over; when that fails, the process ends with status 1. Progress goes to stderr, so that
-    what the module prints can be piped.
+    The module takes this process over; when that fails, the process ends with status 1. Progress goes to stderr, so
+    that what the module prints can be piped.
     """
     try:
         if Path(sys.prefix).resolve() != VENV.resolve():
