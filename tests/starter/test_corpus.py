@@ -51,7 +51,7 @@ def test_a_becomes_an_before_a_vowel(tmp_path: Path) -> None:
     ],
 )
 def test_only_plain_sentences_of_known_words_are_taken(sentence: str, kept: str | None) -> None:
-    """Descriptions pass when they are four to fifteen known words and commas, and nothing that is spelled or counted."""
+    """Descriptions pass when they are four to fifteen known words and commas, nothing spelled or counted."""
     assert plain(sentence, {"the", "cat", "sat", "on", "mat", "dog", "it", "nasa"}) == kept
 
 

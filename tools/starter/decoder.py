@@ -22,6 +22,8 @@ PITCHED, TURNED = slice(SEEDS, SEEDS + 2), slice(SEEDS + 2, SEEDS + 4)
 class Style(nn.Module):
     """Magnitude spectrogram [B, bins, F] (hop 20 ms, 15.625 Hz a bin) -> speaker vector [B, GE]."""
 
+    filters: Tensor
+
     def __init__(self, width: int = 128) -> None:
         super().__init__()
         self.register_buffer("filters", torch.tensor(mel_filters(513, 15.625)), persistent=False)
@@ -77,6 +79,8 @@ class Encoder(nn.Module):
 class Flow(nn.Module):
     """Features [B, F, WIDTH], ge and noise [B, F, WIDTH] -> pitch and the latent."""
 
+    scramble: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.body = nn.Linear(WIDTH, BODY)
@@ -118,6 +122,9 @@ def running_phase(pitch_hz: Tensor) -> Tensor:
 
 class Voice(nn.Module):
     """Latent [B, F, WIDTH] and ge -> 16 kHz wave [B, 320 F]; the exported graph writes the same spectrum at 32 kHz."""
+
+    breath: Tensor
+    window: Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -199,7 +206,8 @@ def power(wave: Tensor, size: int) -> Tensor:
     """Power spectrogram with three quarters of overlap. Written out: the derivative of a complex magnitude is slow."""
     window = torch.hann_window(size, device=wave.device)
     spectrum = torch.view_as_real(torch.stft(wave, size, size // 4, size, window, return_complex=True))
-    return spectrum.square().sum(-1).clamp(min=1e-8)
+    squared: Tensor = spectrum.square().sum(-1)
+    return squared.clamp(min=1e-8)
 
 
 SIZES = (256, 512, 1024)
@@ -211,4 +219,5 @@ def spectral_distance(made: Tensor, wanted: Tensor, size: int) -> Tensor:
         aim = power(wanted, size)
         loud, aim_log = aim.sqrt(), aim.log()
     found = power(made, size)
-    return 0.5 * (found.log() - aim_log).abs().mean() + (found.sqrt() - loud).norm() / (loud.norm() + 1e-3)
+    convergence: Tensor = (found.sqrt() - loud).norm() / (loud.norm() + 1e-3)
+    return 0.5 * (found.log() - aim_log).abs().mean() + convergence

@@ -30,6 +30,9 @@ def mel_filters(
 class LogMel(nn.Module):
     """Wave [batch, n] at 16 kHz -> log-mel [batch, 80, n // 160]."""
 
+    filters: Tensor
+    window: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("filters", torch.tensor(mel_filters(WINDOW // 2 + 1, RATE / WINDOW)), persistent=False)
@@ -67,7 +70,8 @@ class StyleNorm(nn.Module):
         if self.affine is None or style is None:
             return x
         scale, shift = self.affine(style)[:, None].chunk(2, -1)
-        return x * (1 + scale) + shift
+        steered: Tensor = x * (1 + scale) + shift
+        return steered
 
 
 class Block(nn.Module):
@@ -84,7 +88,8 @@ class Block(nn.Module):
     def forward(self, x: Tensor, style: Tensor | None = None) -> Tensor:
         y = self.depthwise(x.transpose(1, 2)).transpose(1, 2)
         y = self.norm(y, style)
-        return x + self.scale * self.down(F.gelu(self.up(y)))
+        added: Tensor = x + self.scale * self.down(F.gelu(self.up(y)))
+        return added
 
 
 def along_time(layer: nn.Module, x: Tensor) -> Tensor:

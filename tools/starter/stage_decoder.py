@@ -24,6 +24,8 @@ from .stage_tokenizer import split
 CROP, REFERENCE = 50, 160
 """Tokens of a training crop; 20 ms frames of the reference the speaker vector comes from."""
 TEACHER_CLIPS = 3000
+WRONG = 0.06
+"""Share of codes that are replaced."""
 
 
 def spectrogram(wave: Tensor) -> Tensor:
@@ -101,7 +103,11 @@ def loss(model: Decoder, mel: LogMel, batch: dict[str, Tensor]) -> tuple[Tensor,
     with torch.no_grad():
         reference = spectrogram(batch["reference"])
     ge = model.style(reference)
-    features, shares = model.encoder(batch["codes"], batch["phonemes"], batch["counts"], ge)
+    # Some codes are wrong, as some of the GPT's will be: the phonemes and the neighbours must do.
+    codes = batch["codes"]
+    swapped = codes.flatten()[torch.randint(codes.numel(), codes.shape, device=codes.device)]
+    codes = torch.where(torch.rand(codes.shape, device=codes.device) < WRONG, swapped, codes)
+    features, shares = model.encoder(codes, batch["phonemes"], batch["counts"], ge)
     pitch, voiced = model.flow.heads(features, ge)
     wanted = batch["pitch"]
     noise = torch.randn(features.shape, device=features.device)

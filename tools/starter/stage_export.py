@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from edge_tts.convert import model_set, t2s
-from edge_tts.convert.checkpoint import Weights, open_torch
+from edge_tts.convert.checkpoint import Weights
+from edge_tts.convert.torch_file import open_torch
 from edge_tts.text import TextFrontEnd
 
 from . import listening, parity, speaking, stage_decoder, stage_gpt, stage_tokenizer

@@ -47,8 +47,8 @@ class Crops:
                 label = label[start * 4 : start * 4 + CROP // 160]
                 waves.append(np.pad(wave, (0, CROP - len(wave))))
                 labels.append(np.pad(label, (0, CROP // 160 - len(label))))
-        wave = torch.from_numpy(np.stack(waves)) + 3e-4 * torch.randn(len(waves), CROP)
-        return wave.to(self._device), torch.from_numpy(np.stack(labels)).to(self._device)
+        heard = torch.from_numpy(np.stack(waves)) + 3e-4 * torch.randn(len(waves), CROP)
+        return heard.to(self._device), torch.from_numpy(np.stack(labels)).to(self._device)
 
 
 @torch.no_grad()

@@ -38,6 +38,8 @@ class Named(nn.Module):
 class Position(nn.Module):
     """Sine table scaled by a learned alpha."""
 
+    table: Tensor
+
     def __init__(self, width: int, longest: int = 2048) -> None:
         super().__init__()
         self.alpha = nn.Parameter(torch.ones(1))
@@ -129,13 +131,15 @@ class T2S(nn.Module):
 
     def text(self, phonemes: Tensor) -> Tensor:
         """int64 [B, P] -> [B, P, W]."""
-        x: Tensor = self.ar_text_embedding.word_embeddings(phonemes) + self.bert_proj.bias
-        return x + self.ar_text_position(0, phonemes.shape[1])
+        x = self.ar_text_embedding.word_embeddings(phonemes) + self.bert_proj.bias
+        placed: Tensor = x + self.ar_text_position(0, phonemes.shape[1])
+        return placed
 
     def audio(self, tokens: Tensor, start: int = 0) -> Tensor:
         """int64 [B, N] -> [B, N, W]."""
-        x: Tensor = self.ar_audio_embedding.word_embeddings(tokens)
-        return x + self.ar_audio_position(start, tokens.shape[1])
+        x = self.ar_audio_embedding.word_embeddings(tokens)
+        placed: Tensor = x + self.ar_audio_position(start, tokens.shape[1])
+        return placed
 
 
 @dataclass(frozen=True)

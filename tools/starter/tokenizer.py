@@ -16,6 +16,9 @@ from .shapes import LEVELS
 class Tokenizer(nn.Module):
     """`features` is the graph `ssl`, `codes` the graph `quantizer`; the rest only teaches."""
 
+    levels: Tensor
+    bases: Tensor
+
     def __init__(self, width: int = 192) -> None:
         super().__init__()
         self.mel = LogMel()
@@ -40,7 +43,8 @@ class Tokenizer(nn.Module):
         x = self.entry(mel - speech_level(mel)).transpose(1, 2)
         for block in self.encoder:
             x = block(x)
-        return self.norm(x)
+        normed: Tensor = self.norm(x)
+        return normed
 
     def levels_of(self, features: Tensor) -> Tensor:
         """[B, T, width] -> unrounded levels [B, T // 2, 5]."""
