@@ -153,6 +153,15 @@ class Ear:
         assert self._wait(lambda: len(self.replies) >= count), f"only {self.replies}"
         return self.replies
 
+    def on(self, topic: str) -> list[str]:
+        """Every payload heard on that topic so far."""
+        return [payload for heard, payload, _ in list(self.messages) if heard == f"{self.base}/{topic}"]
+
+    def wait_for(self, found: Any, timeout_s: float = WAIT_S) -> Any:
+        """What `found` returns as soon as it is something; asked after every message."""
+        with self._condition:
+            return self._condition.wait_for(found, timeout_s)
+
     def _wait(self, found: Any) -> Any:
         with self._condition:
             return self._condition.wait_for(found, WAIT_S)

@@ -115,7 +115,7 @@ class Enrolment(Part):
         self._requests: queue.Queue[EnrolRequest] = queue.Queue(maxsize=1)
         self._presses: queue.Queue[None] = queue.Queue()
         self._busy = False
-        self._began = 0.0
+        self._began, self._id = 0.0, ""
 
     def press(self) -> None:
         """Begin an enrolment; while one is under way, get on: skip the invitation, end the recording."""
@@ -142,7 +142,7 @@ class Enrolment(Part):
                 request = self._requests.get(timeout=_TICK_S)
             except queue.Empty:
                 continue
-            self._busy, self._began = True, self._clock()
+            self._busy, self._began, self._id = True, self._clock(), request.id
             self._enrol(request)
             self._errands.forget()
             while self._pressed():
@@ -250,7 +250,8 @@ class Enrolment(Part):
         return True
 
     def _show(self, what: Step, person: Person | None = None) -> None:
-        self._board.put("enrolment", {"step": what, "name": person.name if person else None})
+        who = {"id": self._id, "name": person.name} if person else {"id": None, "name": None}
+        self._board.put("enrolment", {"step": what, **who})
 
     def _report(self, request: EnrolRequest, stage: Stage, details: dict[str, Any]) -> None:
         ms = round(1000 * (self._clock() - self._began), 1)
