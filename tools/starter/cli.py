@@ -29,6 +29,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     made.add_argument("--threads", type=int, default=0, help="CPU threads; 0 leaves it to torch")
     made.add_argument("--sentences", type=Path, default=HELD_OUT, help="evaluate: one sentence a line")
+    made.add_argument("--picture", type=Path, help="evaluate: draw the first sentence and its teacher as a PNG")
     made.add_argument("--count", type=int, default=22000, help="data: training sentences")
     made.add_argument("--speakers", type=int, default=124, help="data: speakers, the teachers included")
     return made
@@ -44,6 +45,7 @@ def run(stage: str, options: argparse.Namespace) -> None:
             lines(options.sentences),
             quality=ROOT / "models" / "quality",
             record=options.sentences == HELD_OUT,
+            picture=options.picture,
         )
         return
     import torch

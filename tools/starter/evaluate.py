@@ -23,7 +23,8 @@ from edge_tts.store.voices import BuiltinVoices
 from edge_tts.text import TextFrontEnd
 from edge_tts.values import ModelSet
 
-from . import data
+from . import data, further
+from . import picture as drawing
 from .asr import RATE, Listener
 from .clips import Clips
 from .edits import distance, words
@@ -94,9 +95,8 @@ def by_text(
     return rows, work / sound
 
 
-def run(out: Path, sentences: Sequence[str], *, quality: Path, record: bool) -> None:
-    """Measures the set `out`; `record` writes the figures into its manifest."""
-    from . import further
+def run(out: Path, sentences: Sequence[str], *, quality: Path, record: bool, picture: Path | None = None) -> None:
+    """Measures the set `out`; `record` writes the figures into its manifest, `picture` is where to draw."""
 
     model = read_model_set(out)
     with tempfile.TemporaryDirectory() as scratch:
@@ -104,7 +104,9 @@ def run(out: Path, sentences: Sequence[str], *, quality: Path, record: bool) -> 
     assert model.default_voice is not None
     rows, factor = by_text(model, model.default_voice, sentences, originals)
     for row in rows:
-        print(row.line())
+        print(row.line(), flush=True)
+    if picture is not None:
+        draw(model, sentences[0], originals[0], picture)
     figures: dict[str, float] = {
         "wer": word_error_rate(rows),
         "duration_ratio_min": min(row.ratio for row in rows),
@@ -117,6 +119,14 @@ def run(out: Path, sentences: Sequence[str], *, quality: Path, record: bool) -> 
     if record:
         remember(out, figures)
     print(json.dumps(figures))
+
+
+def draw(model: ModelSet, text: str, original: FloatArray, path: Path) -> None:
+    """The default voice's spectrogram above the teacher's."""
+    with ExitStack() as stack:
+        synthesizer = load_synthesizer(model, TextFrontEnd(), stack, threads=1)
+        wave = spoken(synthesizer, BuiltinVoices(model).load(model.default_voice or ""), text)
+    drawing.write(soxr.resample(wave, model.sample_rate, RATE), original, path)
 
 
 def remember(out: Path, figures: dict[str, float]) -> None:

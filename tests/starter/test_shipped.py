@@ -1,0 +1,119 @@
+"""The starter voice as it ships: whole, small, speaking, and what it says of itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge_tts.engine import load_engine
+from edge_tts.speech import Synthesizer, load_synthesizer
+from edge_tts.speech.encoder import load_voice_encoder
+from edge_tts.store.models import read_model_set, verify_model_set
+from edge_tts.store.voices import BuiltinVoices
+from edge_tts.text import TextFrontEnd
+from edge_tts.values import ModelSet, Recording
+from tools.starter.speech import spoken
+
+STARTER = Path(__file__).parents[2] / "models" / "starter"
+LARGEST = 32_000_000
+
+
+@pytest.fixture(scope="module")
+def model() -> ModelSet:
+    """The set in the repository."""
+    return read_model_set(STARTER)
+
+
+@pytest.fixture(scope="module")
+def synthesizer(model: ModelSet) -> Iterator[Synthesizer]:
+    """Speaks with it, on one thread."""
+    with ExitStack() as stack:
+        yield load_synthesizer(model, TextFrontEnd(), stack, threads=1)
+
+
+def test_every_file_is_the_one_the_manifest_names(model: ModelSet) -> None:
+    """Checksums hold and nothing else lies in the folder."""
+    verify_model_set(model)
+
+
+def test_all_graphs_together_are_small_enough_for_a_clone(model: ModelSet) -> None:
+    """At most 32 MB: the set is part of the repository."""
+    assert sum(path.stat().st_size for path in STARTER.glob("*.onnx")) <= LARGEST
+
+
+def test_it_says_what_it_is(model: ModelSet) -> None:
+    """English only, with the notices of the voices it was made from and the figures of its quality."""
+    manifest = json.loads((STARTER / "manifest.json").read_text(encoding="utf-8"))
+    assert model.family == "starter"
+    assert model.languages == ("en",)
+    assert "Carnegie Mellon" in (STARTER / "NOTICE.md").read_text(encoding="utf-8")
+    assert manifest["quality"]["wer"] <= 0.25
+    assert manifest["quality"]["duration_ratio_min"] >= 0.8
+    assert manifest["quality"]["duration_ratio_max"] <= 1.5
+
+
+def test_three_or_more_voices_differ(model: ModelSet) -> None:
+    """Their speaker vectors point in different directions, and the default is one of them."""
+    voices = [BuiltinVoices(model).load(name) for name in model.voices]
+    vectors = np.stack([voice.conditioning.ravel() for voice in voices])
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    alike = vectors @ vectors.T
+    assert len(voices) >= 3
+    assert model.default_voice in model.voices
+    assert alike[np.triu_indices(len(alike), 1)].max() < 0.95
+
+
+@pytest.mark.parametrize("text", ["Yes.", "The kettle has boiled.", "One, two, three, four, five, six, seven, eight."])
+def test_a_text_takes_about_as_long_as_it_should(synthesizer: Synthesizer, model: ModelSet, text: str) -> None:
+    """No dropped tail and no endless babble: 0.04 to 0.3 s a letter, loud enough, never clipped."""
+    voice = BuiltinVoices(model).load(model.default_voice or "")
+    wave = spoken(synthesizer, voice, text)
+    assert 0.04 * len(text) < len(wave) / model.sample_rate < 0.3 * len(text) + 0.5
+    assert 0.01 < np.sqrt(np.mean(wave**2)) < 0.4
+    assert np.abs(wave).max() <= 1.0
+
+
+def test_the_same_seed_says_the_same(synthesizer: Synthesizer, model: ModelSet) -> None:
+    """A seed fixes every sample; another seed gives another take."""
+    voice = BuiltinVoices(model).load(model.default_voice or "")
+    one, again, other = (spoken(synthesizer, voice, "Good morning.", seed) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(one, again)
+    assert len(one) != len(other) or not np.array_equal(one, other)
+
+
+def test_a_wave_sung_in_parts_is_the_wave_sung_at_once(model: ModelSet) -> None:
+    """With the halo that the manifest states, a stretch from the middle equals the same stretch of the whole."""
+    halo, width = model.sizes.wave_halo_frames, model.sizes.latent_width
+    random = np.random.default_rng(0)
+    latent = random.standard_normal((1, width, 80), np.float32)
+    latent[:, 16:18], latent[:, 18:20] = 1.2, random.random((1, 2, 80), np.float32)
+    conditioning = random.standard_normal((1, model.sizes.conditioning_width, 1), np.float32)
+    engine = load_engine(model.graph("wave"), threads=1)
+    try:
+        whole = engine.run({"latent": latent, "ge": conditioning})["audio"][0]
+        window = np.ascontiguousarray(latent[:, :, 30 - halo : 50 + halo])
+        part = engine.run({"latent": window, "ge": conditioning})["audio"][0]
+    finally:
+        engine.close()
+    frame = model.sizes.samples_per_frame
+    assert len(whole) == 80 * frame
+    np.testing.assert_allclose(part[halo * frame : (halo + 20) * frame], whole[30 * frame : 50 * frame], atol=2e-3)
+
+
+def test_a_recording_can_be_enrolled(model: ModelSet) -> None:
+    """Four seconds of sound become 25 tokens a second (with 0.6 s of appended silence) and a speaker vector."""
+    time = np.arange(4 * 16000) / 16000
+    buzz = 0.2 * np.sign(np.sin(2 * np.pi * 120 * time)) * (np.sin(2 * np.pi * 3 * time) > 0)
+    recording = Recording(buzz.astype(np.float32), 16000)
+    with ExitStack() as stack:
+        encoder = load_voice_encoder(model, TextFrontEnd(), stack, threads=1)
+        voice = encoder.encode([recording], "Hello there.", "en", voice_id="buzz", name="Buzz")
+    assert len(voice.prompt_tokens) == 115
+    assert voice.prompt_tokens.min() >= 0
+    assert voice.prompt_tokens.max() < 512
+    assert voice.conditioning.shape == (1, model.sizes.conditioning_width, 1)
