@@ -10,9 +10,10 @@ from typing import Any
 from ..errors import CheckpointError
 from . import bert, eres2net, hubert, sovits, t2s
 from .builder import Graph, Node
-from .checkpoint import TorchFile, Weights, open_folder, open_torch
+from .checkpoint import Weights, open_folder
 from .sovits_encoder import write_encoder
 from .sovits_wave import SAMPLES_PER_FRAME, flow_halo_frames, wave_halo_frames, write_flow, write_wave
+from .torch_file import TorchFile, open_torch
 
 FRAMES_PER_TOKEN = 2
 

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edge_tts.convert.checkpoint import Weights, open_folder, open_torch
+from edge_tts.convert.checkpoint import Weights, open_folder
+from edge_tts.convert.torch_file import open_torch
 from edge_tts.errors import CheckpointError
 
 from .torch_files import Raw, write_safetensors, write_torch
