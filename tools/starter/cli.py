@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from edge_tts.errors import EdgeTTSError
+
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 HELD_OUT = HERE / "test_sentences.txt"
@@ -86,5 +88,10 @@ def run(stage: str, options: argparse.Namespace) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the stage that is asked for, or all in order."""
     options = parser().parse_args(arguments)
-    for stage in STAGES if options.stage == "all" else (options.stage,):
-        run(stage, options)
+    try:
+        for stage in STAGES if options.stage == "all" else (options.stage,):
+            run(stage, options)
+    except ModuleNotFoundError as missing:
+        raise SystemExit(f"{missing.name} is not installed; the training tool needs: pip install .[train]") from missing
+    except (EdgeTTSError, FileNotFoundError, RuntimeError) as wrong:
+        raise SystemExit(f"{options.stage}: {wrong}") from wrong

@@ -6,7 +6,7 @@ import random
 import shutil
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,8 @@ LIBRARIES = (*(f"flite_cmu_us_{name}" for name in VOICE_NAMES), "flite_usenglish
 PITCH = {"slt": (171.0, 24.0), "rms": (102.0, 17.0), "awb": (124.0, 22.0), "kal16": (105.0, 14.0)}
 """Mean and deviation of each teacher's fundamental frequency in Hz."""
 PEAK = 0.6
+PART = 2000
+"""Utterances between two points from which an interrupted stage goes on."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,26 @@ def read_aloud(program: Path, jobs: Sequence[tuple[int, Speaker, str]], stem: Pa
     raw.unlink()
 
 
+def read_in_parts(program: Path, jobs: Sequence[tuple[int, Speaker, str]], stem: Path) -> None:
+    """`read_aloud` in parts that survive an interruption, joined at the end."""
+    parts: list[Path] = []
+    for start in range(0, len(jobs), PART):
+        parts.append(stem.with_name(f"{stem.name}-{len(parts):03d}"))
+        if not parts[-1].with_suffix(".jsonl").exists():
+            read_aloud(program, jobs[start : start + PART], parts[-1])
+            print(f"{stem.name}: {min(len(jobs), start + PART)} of {len(jobs)} utterances", flush=True)
+    sets = [Clips.read(part) for part in parts]
+    joined: list[Clip] = []
+    before = 0
+    for part in sets:
+        joined += [replace(clip, start=clip.start + before) for clip in part.clips]
+        before += len(part.samples)
+    clips.write(stem, joined, (part.samples for part in sets))
+    for path in parts:
+        path.with_suffix(".jsonl").unlink()
+        path.with_suffix(".i16").unlink()
+
+
 def lexicon() -> set[str]:
     """Words of the CMU dictionary that comes with pocketsphinx."""
     import pocketsphinx  # heavy, and only the training tool's extra installs it
@@ -117,5 +139,5 @@ def run(folder: Path, *, sentences: int, warped: int, each: int, held_out: Seque
     }
     for name, jobs in sets.items():
         if not (folder / f"{name}.jsonl").exists():
-            read_aloud(program, jobs, folder / name)
+            read_in_parts(program, jobs, folder / name)
         print(f"{name}: {len(jobs)} utterances, {Clips.read(folder / name).hours():.2f} h", flush=True)

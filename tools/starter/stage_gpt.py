@@ -28,6 +28,7 @@ SHARES = (0.45, 0.43, 0.12)
 """How many examples are one, two or three sentences."""
 ROUND = 16
 """Padded lengths are multiples of this."""
+UNTAUGHT = -1
 WRONG = 0.1
 """Share of heard tokens that are replaced, so that the network learns to recover from its own slips."""
 
@@ -50,8 +51,11 @@ class Spoken:
         )
 
     def resting(self, tokens: int) -> Spoken:
-        """The same with a longer silence at its end, as recordings for enrolment have."""
-        last = [np.full(tokens, row[-1]) for row in (self.tokens, self.sounding, self.phones)]
+        """The same with a longer silence at its end, as recordings for enrolment have.
+
+        Its phones are `UNTAUGHT`: the network shall go on after a long silence and never make one, for in silence all
+        tokens are alike and it would not find out again."""
+        last = [np.full(tokens, value) for value in (self.tokens[-1], self.sounding[-1], UNTAUGHT)]
         rows = zip((self.tokens, self.sounding, self.phones), last, strict=True)
         return Spoken(self.phonemes, *(np.concatenate(pair) for pair in rows))
 

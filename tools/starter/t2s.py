@@ -146,7 +146,8 @@ class T2S(nn.Module):
 class Batch:
     """Padded sequences: phonemes [B, P] with lengths, tokens [B, N] with lengths.
 
-    `spoken` int64 [B, N] is the phoneme that sounds in each token, `phones` int64 [B, N] its teacher phone; -1 pads.
+    `spoken` int64 [B, N] is the phoneme that sounds in each token, -1 in padding; `phones` int64 [B, N] is the
+    teacher's phone, -1 where a token is padding or not taught.
     `heard` is `tokens` with some of them replaced: what the network is shown.
     """
 
@@ -201,7 +202,9 @@ class Teaching(nn.Module):
         place = torch.arange(targets.shape[1], device=x.device)
         real = place[None] <= batch.token_counts[:, None]
         entropy = F.cross_entropy(logits.transpose(1, 2), targets, reduction="none")
-        weight = real * torch.where(targets == EOS, eos_weight, 1.0)
+        # Tokens without a phone are padding, or silence that is heard and not taught.
+        taught = F.pad(batch.phones >= 0, (0, 1)).float()
+        weight = real * torch.where(targets == EOS, eos_weight, taught)
         main = (entropy * weight).sum() / weight.sum()
         phone = F.cross_entropy(self.phone(out[:, :-1]).float().transpose(1, 2), batch.phones, ignore_index=-1)
         hit = ((logits.argmax(-1) == targets) & real).sum() / real.sum()
