@@ -155,12 +155,14 @@ class Graph:
         graph = helper.make_graph(self._nodes, self.name, self._inputs, self._outputs)
         opset = helper.make_opsetid("", OPSET)
         model = helper.make_model(graph, opset_imports=[opset], ir_version=IR_VERSION, producer_name="edge-ttsd")
-        try:
-            for tensor in self._tensors(path.with_name(path.name + ".data")):
-                model.graph.initializer.append(tensor)
-            path.write_bytes(model.SerializeToString())
-        finally:
-            self._weights.close()
+        for tensor in self._tensors(path.with_name(path.name + ".data")):
+            model.graph.initializer.append(tensor)
+        path.write_bytes(model.SerializeToString())
+        self.close()
+
+    def close(self) -> None:
+        """Give up what is not saved: the spool goes."""
+        self._weights.close()
 
     def _tensors(self, data: Path) -> Iterator[onnx.TensorProto]:
         """All initializers, one at a time; the large ones of a large graph stay in a file that becomes `data`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -142,8 +143,9 @@ class GraphWriter:
             exposed=self._exposed,
             spool=self._folder / f".{name}.weights",
         )
-        writer(graph, weights, sizes)
-        graph.save(self._folder / file)
+        with closing(graph):
+            writer(graph, weights, sizes)
+            graph.save(self._folder / file)
         self.nodes[file] = graph.nodes
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from edge_tts.convert.model_set import Options, Sources, convert
+from edge_tts.convert.networks import GraphWriter
 from edge_tts.errors import CheckpointError, ModelError
 
 from .golden import manifest, tensors, write_checkpoint
@@ -107,27 +108,33 @@ def damaged(model: str, folder: Path, change: str) -> Path:
 
 @pytest.mark.parametrize("change", ["missing", "extra", "misshapen", "nan"])
 @pytest.mark.parametrize(
-    ("field", "model"),
+    ("method", "model"),
     [
         ("gpt", "t2s_v2_small"),
         ("sovits", "sovits_v2_small"),
-        ("hubert", "hubert_small"),
+        ("ssl", "hubert_small"),
         ("bert", "bert_small"),
-        ("eres2net", "eres2netv2_small"),
+        ("speaker", "eres2netv2_small"),
     ],
 )
-def test_a_wrong_parameter_is_named_and_nothing_remains(
-    field: str, model: str, change: str, v2: Sources, tmp_path: Path
-) -> None:
-    """Whichever network a wrong parameter is in, the error names it and no part of a set is left behind."""
+def test_a_wrong_parameter_is_named(method: str, model: str, change: str, tmp_path: Path) -> None:
+    """Whichever network a wrong parameter is in, the error names it."""
     names = [row[0] for row in manifest(model)["tensors"]]
     guilty = "model.surplus.weight" if change == "extra" else names[len(names) // 4]
-    sources = replace(v2, **{field: damaged(model, tmp_path, change)})
-    place = tmp_path / "models"
+    checkpoint = damaged(model, tmp_path, change)
     with pytest.raises(CheckpointError) as caught:
-        convert(sources, place / "set", Options(name="set"))
+        getattr(GraphWriter(tmp_path), method)(checkpoint)
     stem = guilty.rsplit(".", 2)[0]
     assert guilty in str(caught.value) or stem in str(caught.value)
+    assert not list(tmp_path.glob(".*.weights"))
+
+
+def test_nothing_remains_of_a_set_whose_last_network_is_wrong(v2: Sources, tmp_path: Path) -> None:
+    """When the last of all checkpoints is refused, the graphs written before it are gone too."""
+    sources = replace(v2, eres2net=damaged("eres2netv2_small", tmp_path, "nan"))
+    place = tmp_path / "models"
+    with pytest.raises(CheckpointError, match="NaN"):
+        convert(sources, place / "set", Options(name="set"))
     assert os.listdir(place) == []
 
 
