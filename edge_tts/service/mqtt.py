@@ -144,6 +144,10 @@ class MqttLink(Part):
             self._publish(topic, json.dumps(value, ensure_ascii=False), retain=True)
         self._publish("status", "online", retain=True)
 
+    def _on_disconnect(self, client: paho.Client, data: Any, flags: Any, reason: ReasonCode, properties: Any) -> None:
+        if not self.stopping.is_set():
+            log.warning("the connection to %s:%s is gone: %s", self._config.host, self._config.port, reason)
+
     def _on_message(self, client: paho.Client, data: Any, message: paho.MQTTMessage) -> None:
         if self.stopping.is_set():
             return  # not acknowledged, so the broker keeps it for the next start
@@ -178,6 +182,7 @@ class MqttLink(Part):
         if config.tls:
             _set_tls(client, config)
         client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
         # Without this, paho writes to the socket from whichever thread publishes; so it only wakes our loop.
         client.on_socket_register_write = lambda *_: None
@@ -191,7 +196,10 @@ class MqttLink(Part):
         return properties
 
     def _publish(self, topic: str, payload: str, *, retain: bool = False) -> paho.MQTTMessageInfo:
-        return self._client.publish(f"{self._base}/{topic}", payload, qos=1, retain=retain)
+        info = self._client.publish(f"{self._base}/{topic}", payload, qos=1, retain=retain)
+        if info.rc == MQTTErrorCode.MQTT_ERR_QUEUE_SIZE:
+            log.warning("%d messages wait for the broker already; one on %s is dropped", MAX_UNSENT, topic)
+        return info
 
 
 def _properties(kind: int) -> Properties:
@@ -216,8 +224,8 @@ def _password(config: MqttConfig) -> str | None:
         return None
     try:
         return Path(config.password_file).read_text(encoding="utf-8").rstrip("\r\n")
-    except OSError as unreadable:
-        raise TransportError(f"mqtt.password_file {config.password_file}: {unreadable.strerror}") from unreadable
+    except (OSError, UnicodeDecodeError) as unreadable:
+        raise TransportError(f"mqtt.password_file: {unreadable}") from unreadable
 
 
 def _set_tls(client: paho.Client, config: MqttConfig) -> None:
