@@ -172,7 +172,15 @@ def running(
         clock=clock,
     )
     room = VoiceRoom(
-        config=config, model=model, voices=voices, jobs=jobs, board=board, fatal=fatal, clock=clock, new_id=new_id
+        config=config,
+        model=model,
+        voices=voices,
+        jobs=jobs,
+        board=board,
+        fatal=fatal,
+        pulse=health.pulse,
+        clock=clock,
+        new_id=new_id,
     )
     rules, more = rules_for(config, model, voices.catalogue), room.commands()
     desk = Desk(rules=rules, jobs=jobs, player=player, board=board, clock=clock, new_id=new_id, more=more)
@@ -197,6 +205,7 @@ def running(
 
         def look() -> list[str]:
             kept.save()
+            room.look()
             return health.stuck()
 
         yield look

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from random import Random
 from typing import Any, Literal
 
 from edge_tts.audio.devices import Microphone, PortAudioMicrophone
@@ -21,12 +23,17 @@ from edge_tts.service.errands import Errands
 from edge_tts.service.jobs import JobQueue
 from edge_tts.service.keeper import VoiceKeeper
 from edge_tts.service.part import Fatal, Part
+from edge_tts.service.readying import Readying
 from edge_tts.service.taking import Listening
+from edge_tts.service.upkeep import Upkeep
 from edge_tts.service.voice_desk import VoiceDesk
 from edge_tts.speech.quality import load_quality_gate
 from edge_tts.speech.vad import SpeechDetector
+from edge_tts.store.bucket import Place
+from edge_tts.store.sync_state import SyncReport
 from edge_tts.store.voice_features import FeatureShelf
 from edge_tts.store.voice_store import VoiceStore
+from edge_tts.store.voice_sync import VoiceSync
 from edge_tts.store.voices import BuiltinVoices
 from edge_tts.values import ModelSet
 
@@ -72,10 +79,13 @@ class VoicesFact:
             self._board.update(voice=self._default)
         self._show()
 
-    def synced(self, report: Mapping[str, Any]) -> None:
-        """How far a sync has come."""
-        self._sync = report
-        self._show()
+    def synced(self, report: SyncReport) -> None:
+        """How far a sync has come; once it is over the disk is looked at again."""
+        self._sync = report.model_dump(mode="json")
+        if report.status == "running":
+            self._show()
+        else:
+            self.refresh()
 
     def _show(self) -> None:
         cards = [asdict(card) for card in self._catalogue.cards()]
@@ -95,14 +105,23 @@ class VoiceRoom:
         jobs: JobQueue,
         board: Board,
         fatal: Fatal,
+        pulse: Callable[[str], Callable[[], None]],
         clock: Callable[[], float],
         new_id: Callable[[], str],
     ) -> None:
         self._config, self._fatal = config.enrolment, fatal
         self._owner = config.voices.owner
         self.fact = VoicesFact(board=board, catalogue=voices.catalogue, default=board.state.voice)
+        self._upkeep = open_upkeep(config, voices.store, self.fact.synced, pulse, fatal, clock)
+        self._readying = Readying(
+            store=voices.store,
+            shelf=voices.features,
+            errands=Errands(jobs=jobs, board=board, new_id=new_id),
+            unready=voices.catalogue.unready,
+            done=self.fact.refresh,
+        )
         keeper = VoiceKeeper(
-            store=voices.store, shelf=voices.features, device=config.device, clock=time.time, changed=self.fact.refresh
+            store=voices.store, shelf=voices.features, device=config.device, clock=time.time, changed=self._changed
         )
         self._enrolment = Enrolment(
             errands=Errands(jobs=jobs, board=board, new_id=new_id),
@@ -121,9 +140,9 @@ class VoiceRoom:
             store=voices.store,
             jobs=jobs,
             board=board,
-            begin=self._enrolment.begin if self._config.enabled else None,
+            enrolment=self._enrolment if self._config.enabled else None,
             person=self._person,
-            changed=self.fact.refresh,
+            changed=self._changed,
             new_id=new_id,
         )
 
@@ -133,9 +152,20 @@ class VoiceRoom:
 
     def parts(self) -> list[Part]:
         """The threads, in the order in which they start; they need a running worker. Raises ConfigError (button)."""
+        syncing = [] if self._upkeep is None else [self._upkeep]
         if not self._config.enabled:
-            return []
-        return [self._enrolment, *button_watches(self._config, self._enrolment.press, self._fatal)]
+            return [*syncing]
+        return [*syncing, self._enrolment, *button_watches(self._config, self._enrolment.press, self._fatal)]
+
+    def look(self) -> None:
+        """Housekeeping, every few seconds: have a voice encoded that cannot speak yet."""
+        self._readying.look()
+
+    def _changed(self) -> None:
+        """A voice was enrolled, renamed or deleted here: everybody shall know, the bucket too."""
+        self.fact.refresh()
+        if self._upkeep is not None:
+            self._upkeep.sync_soon()
 
     def _person(self, name: str | None, language: Literal["zh", "en"] | None) -> Person | None:
         """Who is meant by a name and a language, or by the lack of them; None when there is no name at all."""
@@ -146,6 +176,38 @@ class VoiceRoom:
 
     def _open_microphone(self) -> Microphone:
         return PortAudioMicrophone(device=self._config.microphone, sample_rate=self._config.sample_rate)
+
+
+def voice_sync(config: Config, store: VoiceStore) -> VoiceSync | None:
+    """How voices are synced with the configured bucket; None when there is none."""
+    bucket = config.bucket
+    if bucket.url is None:
+        return None
+    place = Place(bucket.url, region=bucket.region, endpoint=bucket.endpoint, timeout_s=bucket.timeout_s)
+    return VoiceSync(store=store, place=place, environ=os.environ, clock=time.time, owners=bucket.owners)
+
+
+def open_upkeep(
+    config: Config,
+    store: VoiceStore,
+    publish: Callable[[SyncReport], None],
+    pulse: Callable[[str], Callable[[], None]],
+    fatal: Fatal,
+    clock: Callable[[], float],
+) -> Upkeep | None:
+    """The part that syncs; None when there is no bucket."""
+    sync = voice_sync(config, store)
+    if sync is None:
+        return None
+    return Upkeep(
+        sync=sync,
+        publish=publish,
+        interval_s=config.bucket.interval_s,
+        pulse=pulse("upkeep"),
+        fatal=fatal,
+        clock=clock,
+        random=Random(),
+    )
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from edge_tts.errors import QueueFullError
 from edge_tts.service.board import Board, ReplyTo
 from edge_tts.service.jobs import JobQueue, failure
 from edge_tts.service.worker import Speaker, Task
-from edge_tts.values import AudioChunk, Report, SpeakRequest, Stage
+from edge_tts.values import AudioChunk, Priority, Report, SpeakRequest, Stage
 
 log = logging.getLogger(__name__)
 
@@ -35,9 +35,9 @@ class Errands:
         """Put a text in line, in the default voice unless told otherwise; its id. A full line is logged, not raised."""
         return self._submit(SpeakRequest(text=text, id=self._new_id(), voice=voice or self._board.state.voice))
 
-    def do(self, work: Work) -> str:
+    def do(self, work: Work, *, priority: Priority = "normal") -> str:
         """Put a task in line; its id."""
-        return self._submit(Task(id=self._new_id(), work=work))
+        return self._submit(Task(id=self._new_id(), work=work, priority=priority))
 
     def cancel(self, errand: str) -> None:
         """End it, whether it waits or is in service."""
