@@ -216,6 +216,13 @@ def test_heat_and_power_mode_are_told() -> None:
     assert "cool" in only(check_telemetry(heat), "warning").advice
 
 
+def test_a_lexicon_that_makes_no_sense_is_told(config: Config, tmp_path: Path) -> None:
+    """What the daemon would refuse at its start is found here, with the key to correct."""
+    text = config.text.model_copy(update={"lexicon": {"en": {"two words": ""}}})
+    found = diagnose(config.model_copy(update={"text": text}), speak=False, reader=nothing_shown(tmp_path))
+    assert only(iter(found.findings), "broken").check == "text"
+
+
 def test_tensorrt_is_missed_only_where_it_belongs(tmp_path: Path) -> None:
     """On a laptop its absence is no warning; on a Jetson, or when it is configured, it is."""
     assert {finding.level for finding in check_versions(wants_tensorrt=False, root=tmp_path)} == {"ok"}

@@ -7,6 +7,7 @@ import os
 import platform
 import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 from ..audio.devices import has_loudspeaker
@@ -15,8 +16,10 @@ from ..engine.machine import l4t_release
 from ..engine.trt import load_tensorrt
 from ..errors import ModelError
 from ..service.telemetry import Telemetry
+from ..speech.front_end import open_front_end
 from ..store.models import find_model_set, verify_model_set
 from ..values import ModelSet
+from ..voices import open_voices
 from .findings import Finding
 
 _LIBRARIES = ("numpy", "onnxruntime", "onnx", "paho-mqtt", "pydantic", "sounddevice", "soundfile", "soxr")
@@ -73,7 +76,7 @@ def check_audio(config: Config) -> Iterator[Finding]:
 
 def check_disk(config: Config) -> Iterator[Finding]:
     """Room and permission where the appliance writes."""
-    for folder in (Path(config.state_dir), Path(config.engine.cache_dir)):
+    for folder in (Path(config.state_dir), Path(config.engine.cache_dir), Path(config.voices.dir)):
         existing = next(path for path in (folder, *folder.parents) if path.exists())
         free_mb = shutil.disk_usage(existing).free / 1e6
         text = f"{folder}: {free_mb / 1000:.1f} GB free"
@@ -86,6 +89,16 @@ def check_disk(config: Config) -> Iterator[Finding]:
             yield Finding("disk", "warning", text, "TensorRT engines of one model set take up to 1 GB; free some space")
         else:
             yield Finding("disk", "ok", text)
+
+
+def check_text(config: Config) -> Iterator[Finding]:
+    """The lexicon and the polyphone model, as the daemon would load them."""
+    with ExitStack() as stack:
+        folder = None if config.text.polyphones is None else Path(config.text.polyphones)
+        open_front_end(stack, lexicon=config.text.lexicon, polyphones=folder)
+    words = sum(len(entries) for entries in config.text.lexicon.values())
+    extra = f", polyphones by {folder}" if folder else ""
+    yield Finding("text", "ok", f"{words} words in the lexicon{extra}")
 
 
 def check_model(config: Config) -> Iterator[Finding]:
@@ -120,11 +133,14 @@ def check_telemetry(seen: Telemetry) -> Iterator[Finding]:
 
 
 def _check_voice(config: Config, model: ModelSet) -> Iterator[Finding]:
-    if config.voice is not None and config.voice not in model.voices:
-        known = ", ".join(model.voices) or "none"
-        yield Finding("voice", "warning", f"the set has no voice '{config.voice}'", f"it has: {known}")
-    elif not model.voices:
-        yield Finding("voice", "warning", "the set comes without a voice", "enroll one: `edge-ttsd enroll --help`")
+    known = open_voices(config, model).catalogue.ids()
+    listed = ", ".join(known) or "none"
+    if config.voice is not None and config.voice not in known:
+        yield Finding("voice", "warning", f"there is no voice '{config.voice}'", f"correct `voice`; known: {listed}")
+    elif not known:
+        yield Finding("voice", "warning", "nobody can speak yet", "enroll a voice: `edge-ttsd enroll --help`")
+    else:
+        yield Finding("voice", "ok", f"can speak: {listed}")
 
 
 def _version(distribution: str) -> str | None:

@@ -20,7 +20,7 @@ from ..text import TextFrontEnd
 from ..values import ModelSet, Sampling, SpeakRequest, Voice
 from .activation import PHRASES, a_voice, activate, compare, open_loader
 from .broker import check_broker
-from .checks import check_audio, check_disk, check_model, check_platform, check_telemetry, check_versions
+from .checks import check_audio, check_disk, check_model, check_platform, check_telemetry, check_text, check_versions
 from .findings import Finding, look
 from .golden import Agreement
 
@@ -91,6 +91,7 @@ def _looks(config: Config) -> Iterator[Finding]:
     yield from look("audio", lambda: check_audio(config), advice="see audio in config.yaml")
     yield from check_broker(config.mqtt)
     yield from check_disk(config)
+    yield from look("text", lambda: check_text(config), advice="correct text.lexicon or text.polyphones in config.yaml")
     advice = "`edge-ttsd models list` shows what is installed; correct models.dir and models.name, or install it again"
     yield from look("model", lambda: check_model(config), advice=advice)
 
