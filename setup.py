@@ -34,6 +34,7 @@ setup(
         "soxr>=0.3.7",
     ],
     extras_require={
+        "button": ["gpiod>=2.1"],
         "jetson": ["jetson-stats>=4.2"],
         "train": ["torch>=2.2", "pocketsphinx>=5.0"],
         "test": [

@@ -33,9 +33,9 @@ def find_program(name: str) -> str | None:
     return shutil.which(name) or shutil.which(name, path=_SBIN)
 
 
-def ensure_system_packages(*, clients: bool = False) -> None:
+def ensure_system_packages(*, clients: bool = False, audio_server: bool = False) -> None:
     """Install with apt what is missing: a broker and, to make virtual environments, ensurepip. PortAudio is welcome but
-    not required. Raises SetupError when a required one cannot be had."""
+    not required, and so is, for tests, an audio server. Raises SetupError when a required one cannot be had."""
     missing = []
     if find_program("mosquitto") is None:
         missing.append("mosquitto")
@@ -50,6 +50,12 @@ def ensure_system_packages(*, clients: bool = False) -> None:
             _apt_install(["libportaudio2"])
         except SetupError as refused:
             say(f"no loudspeaker without PortAudio ({refused})")
+    plugin = any(Path("/usr/lib").glob("**/alsa-lib/libasound_module_pcm_pulse.so"))
+    if audio_server and not (plugin and find_program("pulseaudio") and find_program("pacat")):
+        try:
+            _apt_install(["pulseaudio", "pulseaudio-utils", "libasound2-plugins"])
+        except SetupError as refused:
+            say(f"the real audio path will not be tested ({refused})")
 
 
 def ensure_package(*, extras: Sequence[str] = ()) -> None:

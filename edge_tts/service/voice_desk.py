@@ -9,7 +9,7 @@ from edge_tts.errors import PayloadError
 from edge_tts.service.board import Board
 from edge_tts.service.catalogue import Catalogue
 from edge_tts.service.desk import Message
-from edge_tts.service.enrolment import EnrolRequest, Person
+from edge_tts.service.enrolment import Enrolment, EnrolRequest, Person
 from edge_tts.service.jobs import JobQueue
 from edge_tts.service.payloads import parse_enroll, parse_one_voice
 from edge_tts.service.worker import Speaker, Task
@@ -19,10 +19,10 @@ from edge_tts.values import AudioChunk
 
 
 class VoiceDesk:
-    """Serves `enroll`, `voices/delete` and `voices/rename`.
+    """Serves `enroll`, `enroll/press` (a button that is far away), `voices/delete` and `voices/rename`.
 
     A change of the store is a task in the worker's line: it waits its turn, so a voice is not taken away from under a
-    sentence, and it ends with a report like everything else. `begin` is None where enrolment is switched off.
+    sentence, and it ends with a report like everything else. `enrolment` is None where enrolment is switched off.
     """
 
     def __init__(
@@ -32,27 +32,38 @@ class VoiceDesk:
         store: VoiceStore,
         jobs: JobQueue,
         board: Board,
-        begin: Callable[[EnrolRequest], None] | None,
+        enrolment: Enrolment | None,
         person: Callable[[str | None, Literal["zh", "en"] | None], Person | None],
         changed: Callable[[], None],
         new_id: Callable[[], str],
     ) -> None:
         self._catalogue, self._store = catalogue, store
         self._jobs, self._board = jobs, board
-        self._begin, self._person = begin, person
+        self._enrolment, self._person = enrolment, person
         self._changed, self._new_id = changed, new_id
 
     def commands(self) -> Mapping[str, Callable[[Message], None]]:
         """Command -> who serves it; each may raise RequestError."""
-        return {"enroll": self._enroll, "voices/delete": self._delete, "voices/rename": self._rename}
+        return {
+            "enroll": self._enroll,
+            "enroll/press": lambda message: self._press(),
+            "voices/delete": self._delete,
+            "voices/rename": self._rename,
+        }
+
+    def _press(self) -> None:
+        self._open().press()
+
+    def _open(self) -> Enrolment:
+        if self._enrolment is None:
+            raise PayloadError("enroll: enrolment is switched off on this device (enrolment.enabled)")
+        return self._enrolment
 
     def _enroll(self, message: Message) -> None:
-        payload = parse_enroll(message.payload)
-        if self._begin is None:
-            raise PayloadError("enroll: enrolment is switched off on this device (enrolment.enabled)")
+        payload, enrolment = parse_enroll(message.payload), self._open()
         request = EnrolRequest(payload.id or self._new_id(), self._person(payload.name, payload.language))
         self._expect(request.id, message)
-        self._begin(request)
+        enrolment.begin(request)
 
     def _delete(self, message: Message) -> None:
         payload = parse_one_voice(message.payload, what="voices/delete")
