@@ -28,9 +28,11 @@ from . import picture as drawing
 from .asr import RATE, Listener
 from .clips import Clips
 from .edits import distance, words
+from .silence import longest_rest
 from .speech import spoken
 
 FloatArray = npt.NDArray[np.float32]
+REST_S = 0.08
 COMMAND = "tools/train_starter evaluate"
 
 
@@ -44,6 +46,8 @@ class Row:
     count: int
     seconds: float
     teacher_s: float
+    rest_s: float
+    """The longest silence inside."""
 
     @property
     def ratio(self) -> float:
@@ -69,12 +73,19 @@ def measure(listener: Listener, text: str, wave: FloatArray, rate: int, teacher_
     """Listens to one sentence."""
     heard = listener.hear(soxr.resample(wave, rate, RATE) if rate != RATE else wave)
     wanted = words(text)
-    return Row(text, heard, distance(wanted, words(heard)), len(wanted), len(wave) / rate, teacher_s)
+    errors = distance(wanted, words(heard))
+    return Row(text, heard, errors, len(wanted), len(wave) / rate, teacher_s, longest_rest(wave, rate))
 
 
 def word_error_rate(rows: Sequence[Row]) -> float:
     """Errors per word over all sentences."""
     return sum(row.errors for row in rows) / max(1, sum(row.count for row in rows))
+
+
+def rests(rows: Sequence[Row]) -> float:
+    """Share of the sentences with a comma inside that rest somewhere for at least `REST_S`."""
+    kept = [row.rest_s >= REST_S for row in rows if "," in row.text]
+    return sum(kept) / max(1, len(kept))
 
 
 def by_text(
@@ -113,6 +124,7 @@ def run(out: Path, sentences: Sequence[str], *, quality: Path, record: bool, pic
         "duration_ratio_max": max(row.ratio for row in rows),
         "sentences": len(rows),
         "real_time_factor": factor,
+        "commas_with_a_rest": rests(rows),
         **further.figures(model, sentences, originals, quality),
     }
     figures = {name: round(value, 4) for name, value in figures.items()}

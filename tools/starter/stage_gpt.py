@@ -20,8 +20,6 @@ from .t2s import Batch, Sizes, Teaching
 
 IntArray = npt.NDArray[np.int64]
 TOKEN_S = 0.04
-FULL_STOP, FEWEST = 3, 6
-"""The front end puts a full stop before fewer phonemes than six."""
 PLACES = 3000
 """Phonemes and tokens of one batch, padding included."""
 SHARES = (0.45, 0.43, 0.12)
@@ -77,8 +75,6 @@ def read(folder: Path, name: str) -> list[Spoken]:
             raise ValueError(f"the front end has no phonemes for {clip.text!r}")
         middles = (np.arange(len(row)) + 0.5) * TOKEN_S
         sounding = np.searchsorted(end, middles).clip(max=len(end) - 1)
-        if len(phonemes) < FEWEST and phonemes[0] != FULL_STOP:
-            phonemes, sounding = np.concatenate([[FULL_STOP], phonemes]), sounding + 1
         phones = clip.labels()[(middles * 100).astype(int).clip(max=clip.samples // 160 - 1)]
         made.append(Spoken(phonemes, row, sounding.astype(np.int64), phones))
     return made
