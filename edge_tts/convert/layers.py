@@ -54,8 +54,11 @@ def cut(g: Graph, x: Value, start: int | Value, stop: int | Value, axis: int) ->
 
 
 def size(g: Graph, x: Value, axis: int) -> Value:
-    """Length of one axis, int64 [1]."""
-    return g.op("Shape", x, dtype="int64", start=axis, end=axis + 1)
+    """Length of one axis (counted from the front), int64 [1].
+
+    A slice of the whole shape: not every parser heeds the bounds that a Shape node may carry since opset 15.
+    """
+    return cut(g, g.op("Shape", x, dtype="int64"), axis, axis + 1, 0)
 
 
 def zeros(g: Graph, shape: Value) -> Value:

@@ -97,6 +97,12 @@ def test_what_must_be_constant_is(graphs: dict[str, onnx.ModelProto]) -> None:
                     assert node.input[position] in constants, f"{name}: {node.name} input {position}"
 
 
+def test_shapes_are_taken_whole(graphs: dict[str, onnx.ModelProto]) -> None:
+    """No Shape node carries bounds, which parsers older than the attribute overlook without a word."""
+    for name, model in graphs.items():
+        assert not [node.name for node in model.graph.node if node.op_type == "Shape" and node.attribute], name
+
+
 def test_constants_fit_into_half(graphs: dict[str, onnx.ModelProto]) -> None:
     """No constant of a float16 graph is infinite, and no mask constant is beyond the range."""
     for name, model in graphs.items():
