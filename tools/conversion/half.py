@@ -25,12 +25,15 @@ def convert_half(
     """
     if out.exists() and not options.replace:
         raise ModelError(f"{out}: exists already; choose another name, remove it or ask for its replacement")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}.fp32.", dir=out.parent) as folder:
-        writer = GraphWriter(Path(folder), exposed=True, progress=progress)
-        write_all(writer, sources)
-        progress("measuring ranges")
-        ranges = measure(Path(folder), writer.nodes)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{out.name}.fp32.", dir=out.parent) as folder:
+            writer = GraphWriter(Path(folder), exposed=True, progress=progress)
+            write_all(writer, sources)
+            progress("measuring ranges")
+            ranges = measure(Path(folder), writer.nodes)
+    except OSError as error:
+        raise ModelError(f"{out}: cannot be made: {error}") from error
 
     def finish(staging: Path) -> Sequence[str]:
         write_report(ranges, staging / REPORT)
