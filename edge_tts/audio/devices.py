@@ -12,6 +12,12 @@ from edge_tts.audio.wave import Resampler
 from edge_tts.errors import AudioError
 from edge_tts.values import FloatArray
 
+_LATENCY_S = 0.15
+"""At least so much sound lies ready in the device: what some call high latency is two blocks, and a busy machine tears
+holes into it. A stop is heard that much later."""
+_PATIENCE_S = 0.5
+"""So long a busy machine may leave the microphone alone without losing a sample."""
+
 
 class Loudspeaker(Protocol):
     """Takes mono float32 samples at `sample_rate` Hz. Each call may wait; AudioError when the device is gone."""
@@ -41,8 +47,10 @@ class PortAudioLoudspeaker:
         rate = self._device_rate(device)
         self._resampler = None if rate == sample_rate else Resampler(source_hz=sample_rate, target_hz=rate)
         try:
+            default_s = self._sounddevice.query_devices(device, "output")["default_high_output_latency"]
+            latency = max(_LATENCY_S, default_s)
             self._stream: Any = self._sounddevice.OutputStream(
-                samplerate=rate, device=device, channels=1, dtype="float32", latency="high"
+                samplerate=rate, device=device, channels=1, dtype="float32", latency=latency
             )
             self._stream.start()
         except (self._sounddevice.PortAudioError, ValueError) as refused:
@@ -116,7 +124,7 @@ class PortAudioMicrophone:
             found = self._sounddevice.query_devices(device, "input")
             self.sample_rate = int(sample_rate or found["default_samplerate"])
             self._stream: Any = self._sounddevice.InputStream(
-                samplerate=self.sample_rate, device=device, channels=1, dtype="float32", latency="high"
+                samplerate=self.sample_rate, device=device, channels=1, dtype="float32", latency=_PATIENCE_S
             )
             self._stream.start()
         except (self._sounddevice.PortAudioError, ValueError) as refused:

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from edge_tts.audio.wave import to_pcm16
 from edge_tts.errors import AudioError
 from edge_tts.values import FloatArray, Recording
 
@@ -19,9 +18,10 @@ _FFMPEG_TIMEOUT_S = 60.0
 
 
 def to_flac(recording: Recording) -> bytes:
-    """The recording, mono float32 [n], as a FLAC file of 16 bits. The same samples give the same bytes."""
+    """The recording, mono float32 [n], as a FLAC file of 16 bits; read and written again it is the same file."""
     buffer = io.BytesIO()
-    soundfile.write(buffer, to_pcm16(recording.samples), recording.sample_rate, format="FLAC", subtype="PCM_16")
+    whole = np.round(recording.samples.astype(np.float64) * 32768).clip(-32768, 32767).astype(np.int16)
+    soundfile.write(buffer, whole, recording.sample_rate, format="FLAC", subtype="PCM_16")
     return buffer.getvalue()
 
 
