@@ -14,8 +14,8 @@ import numpy.typing as npt
 import soxr
 
 from edge_tts.engine import Engine, load_engine
-from edge_tts.speech import load_synthesizer
-from edge_tts.speech.encoder import load_voice_encoder
+from edge_tts.speech import Synthesizer, load_synthesizer
+from edge_tts.speech.encoder import VoiceEncoder, load_voice_encoder
 from edge_tts.speech.identity import SpeakerIdentity
 from edge_tts.speech.mos import Listener as Opinions
 from edge_tts.speech.sovits import NoiseField, Sovits
@@ -23,7 +23,7 @@ from edge_tts.store.voices import BuiltinVoices
 from edge_tts.text import TextFrontEnd
 from edge_tts.values import ModelSet, Recording, Voice
 
-from . import data
+from . import data, person
 from .asr import RATE, Listener
 from .clips import Clips
 from .edits import distance, words
@@ -74,22 +74,12 @@ def unseen_speakers(folder: Path, text: str, seed: int = 1) -> list[FloatArray]:
     return [clips.wave(index) for index in range(len(clips.clips))]
 
 
-def enrolled(model: ModelSet, recordings: Sequence[FloatArray]) -> list[Voice]:
-    """The recordings of `ENROLMENT` as the product enrols them."""
-    with ExitStack() as stack:
-        encoder = load_voice_encoder(model, TextFrontEnd(), stack, threads=1)
-        return [
-            encoder.encode([Recording(wave, RATE)], ENROLMENT, "en", voice_id=f"unseen{number}", name="unseen")
-            for number, wave in enumerate(recordings)
-        ]
-
-
 def figures(
     model: ModelSet, sentences: Sequence[str], originals: Sequence[FloatArray], quality: Path
 ) -> dict[str, float]:
     """Every other figure; `quality` is the folder of the listening networks."""
     some = list(sentences[:SOME])
-    with ExitStack() as stack, tempfile.TemporaryDirectory() as scratch:
+    with ExitStack() as stack:
 
         def judge(name: str) -> Engine:
             engine = load_engine(quality / f"{name}.onnx", threads=1)
@@ -99,30 +89,53 @@ def figures(
         identity = SpeakerIdentity(engine=judge("speaker"))
         opinions = Opinions(p835=judge("dnsmos"), p808=judge("dnsmos_p808"))
         synthesizer = load_synthesizer(model, TextFrontEnd(), stack, threads=1)
-        voices = BuiltinVoices(model)
-        said = {name: [spoken(synthesizer, voices.load(name), text) for text in some] for name in model.voices}
-        vectors = np.stack([embedded(identity, waves, model.sample_rate) for waves in said.values()])
-        alike = vectors @ vectors.T
-        default = [soxr.resample(wave, model.sample_rate, RATE) for wave in said[model.default_voice or ""]]
-        scores = [opinions.opinion(wave) for wave in default]
-        theirs = [opinions.opinion(wave) for wave in originals[:SOME]]
+        encoder = load_voice_encoder(model, TextFrontEnd(), stack, threads=1)
+        voices = [BuiltinVoices(model).load(name) for name in model.voices]
+        prompt = next(voice for voice in voices if voice.id == model.default_voice)
+        found = {"tokens_wer": tokens_to_speech(model, sentences, originals)}
+        for name, waves in (
+            ("", [soxr.resample(spoken(synthesizer, prompt, text), model.sample_rate, RATE) for text in some]),
+            ("_teacher", originals[:SOME]),
+        ):
+            scores = [opinions.opinion(wave) for wave in waves]
+            found[f"dnsmos_overall{name}"] = float(np.mean([score.overall for score in scores]))
+            found[f"dnsmos_signal{name}"] = float(np.mean([score.signal for score in scores]))
+            found[f"dnsmos_p808{name}"] = float(np.mean([score.p808 for score in scores]))
+        own = said(synthesizer, identity, voices, some)
+        found["voices_most_alike"] = float((own @ own.T)[np.triu_indices(len(own), 1)].max())
+        found |= clones(synthesizer, encoder, identity, prompt, some[:3])
+        found |= person.figures(synthesizer, encoder, identity, prompt, some)
+    return found
+
+
+def said(
+    synthesizer: Synthesizer, identity: SpeakerIdentity, voices: Sequence[Voice], sentences: Sequence[str]
+) -> FloatArray:
+    """How each voice sounds to the identity network, unit vectors [voices, 256]."""
+    rate = synthesizer.model.sample_rate
+    return np.stack(
+        [embedded(identity, [spoken(synthesizer, voice, text) for text in sentences], rate) for voice in voices]
+    )
+
+
+def clones(
+    synthesizer: Synthesizer,
+    encoder: VoiceEncoder,
+    identity: SpeakerIdentity,
+    prompt: Voice,
+    sentences: Sequence[str],
+) -> dict[str, float]:
+    """Unseen synthetic speakers, enrolled as the product does it: their timbre on the built-in prompt."""
+    with tempfile.TemporaryDirectory() as scratch:
         targets = unseen_speakers(Path(scratch), ENROLMENT)
-        clones = enrolled(model, targets)
-        prompt = voices.load(model.default_voice or "")
-        clones = [replace(prompt, id=clone.id, conditioning=clone.conditioning) for clone in clones]
-        copies = [[spoken(synthesizer, clone, text) for text in some[:3]] for clone in clones]
-        wanted = np.stack([identity.embed(wave) for wave in targets])
-        made = np.stack([embedded(identity, waves, model.sample_rate) for waves in copies])
-        likeness = made @ wanted.T
-    others = likeness[~np.eye(len(likeness), dtype=bool)]
+    voices = []
+    for number, wave in enumerate(targets):
+        voice = encoder.encode([Recording(wave, RATE)], ENROLMENT, "en", voice_id=f"unseen{number}", name="unseen")
+        voices.append(replace(prompt, id=voice.id, conditioning=voice.conditioning))
+    wanted = np.stack([identity.embed(wave) for wave in targets])
+    likeness = said(synthesizer, identity, voices, sentences) @ wanted.T
     return {
-        "tokens_wer": tokens_to_speech(model, sentences, originals),
-        "dnsmos_overall": float(np.mean([score.overall for score in scores])),
-        "dnsmos_signal": float(np.mean([score.signal for score in scores])),
-        "dnsmos_p808": float(np.mean([score.p808 for score in scores])),
-        "dnsmos_overall_teacher": float(np.mean([score.overall for score in theirs])),
-        "voices_most_alike": float(alike[np.triu_indices(len(alike), 1)].max()),
         "clone_similarity": float(np.diag(likeness).mean()),
-        "clone_similarity_to_others": float(others.mean()),
+        "clone_similarity_to_others": float(likeness[~np.eye(len(likeness), dtype=bool)].mean()),
         "clone_identified": float((likeness.argmax(1) == np.arange(len(likeness))).mean()),
     }

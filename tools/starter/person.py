@@ -1,0 +1,63 @@
+"""How little the starter clones a real person: the one whose voice names the loudspeakers in Debian's alsa-utils."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+import soxr
+
+from edge_tts.speech import Synthesizer
+from edge_tts.speech.encoder import VoiceEncoder
+from edge_tts.speech.identity import SpeakerIdentity
+from edge_tts.values import Recording, Voice
+
+from .asr import RATE, Listener
+from .edits import distance, words
+from .speech import spoken
+
+FloatArray = npt.NDArray[np.float32]
+FOLDER = Path("/usr/share/sounds/alsa")
+PROMPT, REST = ("Front_Left", "Front_Center", "Front_Right"), ("Rear_Left", "Rear_Right", "Side_Left", "Side_Right")
+TRANSCRIPT = "Front left, front center, front right."
+
+
+def recording(names: Sequence[str]) -> FloatArray:
+    """Some of the person's words one after the other, 16 kHz."""
+    parts = []
+    for name in names:
+        samples, rate = soundfile.read(FOLDER / f"{name}.wav", dtype="float32", always_2d=True)
+        parts.append(soxr.resample(samples.mean(1), rate, RATE))
+    joined: FloatArray = np.concatenate(parts).astype(np.float32)
+    return joined
+
+
+def figures(
+    synthesizer: Synthesizer,
+    encoder: VoiceEncoder,
+    identity: SpeakerIdentity,
+    builtin: Voice,
+    sentences: Sequence[str],
+) -> dict[str, float]:
+    """Likeness and word errors with the person's timbre on the built-in prompt, and with the person's own prompt.
+
+    Nothing where the recordings are not installed."""
+    if not all((FOLDER / f"{name}.wav").exists() for name in (*PROMPT, *REST)):
+        return {}
+    person = encoder.encode([Recording(recording(PROMPT), RATE)], TRANSCRIPT, "en", voice_id="person", name="person")
+    timbre = replace(builtin, id="timbre", conditioning=person.conditioning)
+    truth = identity.embed(recording(REST))
+    listener = Listener()
+    found: dict[str, float] = {"person_similarity_to_self": float(truth @ identity.embed(recording(PROMPT)))}
+    for name, voice in (("person_builtin_prompt", timbre), ("person_own_prompt", person), ("person_floor", builtin)):
+        waves = [
+            soxr.resample(spoken(synthesizer, voice, text), synthesizer.model.sample_rate, RATE) for text in sentences
+        ]
+        found[f"{name}_similarity"] = float(truth @ identity.embed(np.concatenate(waves)))
+        errors = sum(distance(words(t), words(listener.hear(w))) for t, w in zip(sentences, waves, strict=True))
+        found[f"{name}_wer"] = errors / sum(len(words(text)) for text in sentences)
+    return found
