@@ -30,7 +30,7 @@ def pair(cuda: Cuda, shape: tuple[int, ...], start: int) -> tuple[HostBuffer, De
 ROWS = st.integers(1, 3)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=70, deadline=None)
 @given(st.integers(1, 4), st.integers(1, 9), ROWS, ROWS, st.integers(0, 9), st.booleans(), st.data())
 def test_appends_land_in_the_same_place(
     planes: int, capacity: int, batch: int, source_batch: int, count: int, flat: bool, data: st.DataObject
@@ -50,7 +50,7 @@ def test_appends_land_in_the_same_place(
     np.testing.assert_array_equal(device.prefix(plane, length).read(), host.prefix(plane, length).read())
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.integers(-2, 6), st.integers(-1, 3), st.integers(-1, 2), st.integers(0, 6))
 def test_no_append_reaches_outside(time: int, row: int, source_row: int, count: int) -> None:
     """Whatever is asked for, an append either changes its own cells or is refused; the device is never lost."""
