@@ -68,11 +68,16 @@ class Weights:
         return array
 
     def count(self, pattern: str) -> int:
-        """How many consecutive indices, from 0, have an array named by `pattern` with {} for the index."""
-        index = 0
-        while pattern.format(index) in self:
-            index += 1
-        return index
+        """How many indices, from 0, have an array named by `pattern` with {} for the index.
+
+        Raises CheckpointError when one between others is missing.
+        """
+        form = re.compile(re.escape(self._prefix + pattern).replace(r"\{\}", r"(\d+)"))
+        found = {int(match[1]) for match in map(form.fullmatch, self._source.shapes) if match}
+        for index in range(len(found)):
+            if index not in found:
+                raise CheckpointError(f"{self.label}: the parameter {self._prefix}{pattern.format(index)} is missing")
+        return len(found)
 
     def complete(self, unused: str = "$^") -> None:
         """Refuse arrays that were never taken, unless their name matches the regular expression `unused`."""

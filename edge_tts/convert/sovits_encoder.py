@@ -84,20 +84,10 @@ def _stack(g: Graph, x: Value, stack: str, weights: Weights, sizes: SovitsSizes)
     hidden = sizes.hidden
     for index in range(weights.count(f"enc_p.{stack}.norm_layers_1.{{}}.gamma")):
         with g.scope(f"{stack}.{index}"):
-            x = _norm(
-                g,
-                add(g, x, _relative_attention(g, x, f"{stack}.attn_layers.{index}", weights, sizes)),
-                f"{stack}.norm_layers_1.{index}",
-                weights,
-                hidden,
-            )
-            x = _norm(
-                g,
-                add(g, x, _feed_forward(g, x, f"{stack}.ffn_layers.{index}", weights, hidden)),
-                f"{stack}.norm_layers_2.{index}",
-                weights,
-                hidden,
-            )
+            y = _relative_attention(g, x, f"{stack}.attn_layers.{index}", weights, sizes)
+            x = _norm(g, add(g, x, y), f"{stack}.norm_layers_1.{index}", weights, hidden)
+            y = _feed_forward(g, x, f"{stack}.ffn_layers.{index}", weights, hidden)
+            x = _norm(g, add(g, x, y), f"{stack}.norm_layers_2.{index}", weights, hidden)
     return x
 
 

@@ -166,6 +166,16 @@ def test_weights_are_checked_as_they_are_taken(tmp_path: Path) -> None:
         weights.complete(r"m\.(bad|extra)$")
 
 
+def test_a_gap_between_layers_is_named(tmp_path: Path) -> None:
+    """Layers are counted by their arrays; when one between others lacks its own, that one is named."""
+    tree = {f"h.{index}.scale": np.ones(1, np.float16) for index in (0, 1, 3)}
+    with open_torch(write_torch(tmp_path / "a.pth", tree)) as file:
+        weights = Weights(file.use(file.tree), "a.pth")
+        with pytest.raises(CheckpointError, match=r"h\.2\.scale is missing"):
+            weights.count("h.{}.scale")
+        assert weights.count("g.{}.scale") == 0
+
+
 def test_a_safetensors_folder_is_preferred_and_read(tmp_path: Path) -> None:
     """The arrays of model.safetensors come back equal, also when an older pytorch_model.bin lies beside it."""
     write_safetensors(tmp_path / "model.safetensors", TREE)
