@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 
 from ..engine import Engine
 from ..errors import ModelError
-from ..values import FloatArray, Run, Segment
+from ..values import FloatArray, ModelSet, Run, Segment
 
 _START, _END, _UNKNOWN = "[CLS]", "[SEP]", "[UNK]"
 
@@ -32,6 +34,18 @@ class BertFeatures:
         hidden = self._engine.run({"token_ids": ids})["hidden"][0, 1:-1]
         features: FloatArray = np.repeat(hidden.astype(np.float32), run.word2ph, axis=0)
         return features
+
+
+def load_bert(model: ModelSet, stack: ExitStack, load: Callable[[Path], Engine]) -> BertFeatures | None:
+    """The BERT of a model set, loaded by `load` and closed by `stack`; None for a set without BERT or its vocabulary,
+    whose GPT then gets zeros. Raises `ModelError` when what is there cannot be used."""
+    graph, vocabulary = model.graph("bert"), model.directory / "vocab.txt"
+    if not graph.is_file() or not vocabulary.is_file():
+        return None
+    tokens = read_vocabulary(vocabulary)
+    engine = load(graph)
+    stack.callback(engine.close)
+    return BertFeatures(engine=engine, vocabulary=tokens, width=model.sizes.bert_width)
 
 
 def read_vocabulary(path: Path) -> dict[str, int]:

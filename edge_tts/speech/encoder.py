@@ -11,7 +11,6 @@ from ..engine import Array, Buffer, Engine, load_engine
 from ..errors import AudioError, ModelError, TextError
 from ..text import TextFrontEnd
 from ..values import FloatArray, IntArray, ModelSet, Recording, Segment, Voice
-from .bert import BertFeatures, read_vocabulary
 from .features import SAMPLE_RATE, SSL_RATE, filterbank, limit_peak, resample, spectrogram, to_mono
 from .sovits import mean_conditioning
 
@@ -105,10 +104,17 @@ class VoiceEncoder:
         return ids, np.concatenate([self._bert(segment) for segment in segments])
 
 
-def load_voice_encoder(model: ModelSet, front_end: TextFrontEnd, stack: ExitStack, *, threads: int = 0) -> VoiceEncoder:
-    """Load what a model set encodes voices with; `stack` closes it. Raises `ModelError` naming the graph that is wrong.
+def load_voice_encoder(
+    model: ModelSet,
+    front_end: TextFrontEnd,
+    stack: ExitStack,
+    *,
+    bert: Callable[[Segment], FloatArray] | None = None,
+    threads: int = 0,
+) -> VoiceEncoder:
+    """Load what a model set encodes voices with; `stack` closes it. `bert` is the one that speaks (`load_bert`).
 
-    A set without `bert.onnx` gives zeros for BERT features, as it does when it speaks.
+    Raises `ModelError` naming the graph that is wrong.
     """
 
     def load(name: str) -> Engine:
@@ -116,10 +122,6 @@ def load_voice_encoder(model: ModelSet, front_end: TextFrontEnd, stack: ExitStac
         stack.callback(engine.close)
         return engine
 
-    bert = None
-    if model.graph("bert").is_file():
-        vocabulary = read_vocabulary(model.directory / "vocab.txt")
-        bert = BertFeatures(engine=load("bert"), vocabulary=vocabulary, width=model.sizes.bert_width)
     return VoiceEncoder(
         model=model,
         front_end=front_end,

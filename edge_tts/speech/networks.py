@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
-from ..engine import Engine
+from ..engine import Engine, load_engine
 from ..text import TextFrontEnd
 from ..values import AudioChunk, ModelSet, Recording, SpeakRequest, Voice
+from .bert import BertFeatures, load_bert
 from .encoder import load_voice_encoder
 from .synthesizer import Synthesizer, load_synthesizer
 
@@ -17,9 +19,17 @@ class Networks:
     """The loaded networks of a model set. Those that encode are loaded for each voice anew: encoding is rare, and the
     memory they take is the larger part of the set."""
 
-    def __init__(self, *, model: ModelSet, front_end: TextFrontEnd, synthesizer: Synthesizer, threads: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        model: ModelSet,
+        front_end: TextFrontEnd,
+        synthesizer: Synthesizer,
+        bert: BertFeatures | None = None,
+        threads: int = 0,
+    ) -> None:
         self._model, self._front_end, self._threads = model, front_end, threads
-        self._synthesizer = synthesizer
+        self._synthesizer, self._bert = synthesizer, bert
 
     def stream(
         self, request: SpeakRequest, voice: Voice, should_stop: Callable[[], bool] = lambda: False
@@ -32,7 +42,7 @@ class Networks:
     ) -> Voice:
         """See `VoiceEncoder.encode`. Raises `ModelError` when the set has no networks that encode."""
         with ExitStack() as stack:
-            encoder = load_voice_encoder(self._model, self._front_end, stack, threads=self._threads)
+            encoder = load_voice_encoder(self._model, self._front_end, stack, bert=self._bert, threads=self._threads)
             return encoder.encode(recordings, transcript, language, voice_id=voice_id, name=name)
 
 
@@ -48,5 +58,7 @@ def load_networks(
 
     Raises `ModelError` naming the graph that is wrong.
     """
-    synthesizer = load_synthesizer(model, front_end, stack, threads=threads, load=load)
-    return Networks(model=model, front_end=front_end, synthesizer=synthesizer, threads=threads)
+    loader = load or partial(load_engine, threads=threads)
+    bert = load_bert(model, stack, loader)
+    synthesizer = load_synthesizer(model, front_end, stack, bert=bert, threads=threads, load=loader)
+    return Networks(model=model, front_end=front_end, synthesizer=synthesizer, bert=bert, threads=threads)

@@ -125,10 +125,12 @@ def load_synthesizer(
     front_end: TextFrontEnd,
     stack: ExitStack,
     *,
+    bert: BertFeatures | None = None,
     threads: int = 0,
     load: Callable[[Path], Engine] | None = None,
 ) -> Synthesizer:
     """Load the networks of a model set; `stack` closes them. `load` is who loads a graph, ONNX Runtime if absent.
+    `bert` gives the features of Chinese; without it they are zeros.
 
     Raises `ModelError` naming the graph that is wrong.
     """
@@ -142,6 +144,7 @@ def load_synthesizer(
         front_end=front_end,
         decoder=SemanticDecoder(prefill=engines["t2s_prefill"], step=engines["t2s_step"]),
         sovits=Sovits(encoder=engines["encoder"], flow=engines["flow"], wave=engines["wave"], sizes=model.sizes),
+        bert=bert,
     )
 
 
