@@ -11,22 +11,27 @@ from pathlib import Path
 from typing import Any
 
 from edge_tts.audio.files import read_any
+from edge_tts.cli_sync import add_carrying, add_sync, last_sync
 from edge_tts.config import Config
 from edge_tts.daemon import default_voice, open_model, open_networks
 from edge_tts.errors import AudioError, VoiceError
 from edge_tts.service.enrolment import Person, Take
 from edge_tts.service.keeper import VoiceKeeper
 from edge_tts.service.phrases import consent, explain, tongue_of
+from edge_tts.speech.excerpt import excerpt
 from edge_tts.speech.quality import QualityGate, Verdict, load_quality_gate
 from edge_tts.store.models import find_model_set
 from edge_tts.values import Recording
 from edge_tts.voices import Voices, open_voices, quality_folder
 
+_SAME_SPEAKER = 0.7
+"""Recordings of one person reach 0.8 and more, those of two stay below 0.65."""
+
 AddParser = Callable[..., argparse.ArgumentParser]
 
 
 def command_enroll(arguments: argparse.Namespace, config: Config) -> int:
-    """Make a voice from a recording: judge it, encode it, keep it."""
+    """Make a voice from recordings: judge them, encode them, keep them."""
     person = Person(arguments.name, arguments.language, arguments.owner or config.voices.owner)
     sentence = consent(tongue_of(person.language), person.name)
     agreed = same_words(arguments.text, sentence)
@@ -38,19 +43,33 @@ def command_enroll(arguments: argparse.Namespace, config: Config) -> int:
     model = open_model(config)
     voices = open_voices(config, model)
     keeper = VoiceKeeper(store=voices.store, shelf=voices.features, device=config.device, clock=time.time)
-    with ExitStack() as stack:
-        gate = load_quality_gate(quality_folder(config), stack)
-        verdict = _judged(gate, read_any(Path(arguments.audio)), arguments, what=arguments.audio)
-        takes = [keeper.pack(verdict.recording)]
-        if arguments.consent is not None:
-            spoken = _judged(gate, read_any(Path(arguments.consent)), arguments, what=arguments.consent)
-            takes.append(keeper.pack(spoken.recording))
+    verdict, transcript, others = _listen(arguments, quality_folder(config), agreed=agreed)
+    takes = [keeper.pack(recording) for recording in (verdict.recording, *others)]
     with open_networks(model, config) as networks:
         recordings = [heard for _, heard in takes]
-        made = networks.encode(recordings, arguments.text, person.language, voice_id="new", name=person.name)
-    take = Take(person, arguments.text, verdict, statement=sentence if agreed or arguments.consent else None)
-    print(keeper.keep(take, [audio for audio, _ in takes], made))
+        made = networks.encode(recordings, transcript, person.language, voice_id="new", name=person.name)
+    # The consent is spoken in the last recording: the first one too, where there is no other.
+    statement = sentence if agreed or arguments.consent is not None else None
+    print(keeper.keep(Take(person, transcript, verdict, statement), [audio for audio, _ in takes], made))
     return 0
+
+
+def _listen(arguments: argparse.Namespace, folder: Path, *, agreed: bool) -> tuple[Verdict, str, list[Recording]]:
+    """The verdict on the prompt, what is said in the part that is kept, and the other recordings. Raises AudioError."""
+    with ExitStack() as stack:
+        gate = load_quality_gate(folder, stack)
+        verdict = _judged(gate, arguments.audio, arguments)
+        transcript = excerpt(arguments.text, verdict.share) if verdict.share != (0.0, 1.0) else arguments.text
+        if transcript is None or (agreed and transcript != arguments.text):
+            raise AudioError(f"{arguments.audio}: more than 10 s of speech; cut the recording, and the text with it")
+        files = [*arguments.take, *([arguments.consent] if arguments.consent else [])]
+        others = [_judged(gate, file, arguments).recording for file in files]
+        likeness = gate.likeness([verdict.recording, *others])
+        if likeness < _SAME_SPEAKER and not arguments.anyway:
+            raise AudioError(
+                f"the recordings are of different people (likeness {likeness:.2f}, {_SAME_SPEAKER} is the least)"
+            )
+    return verdict, transcript, others
 
 
 def command_list(arguments: argparse.Namespace, config: Config) -> int:
@@ -62,6 +81,8 @@ def command_list(arguments: argparse.Namespace, config: Config) -> int:
         print(f"{'*' if card.id == default else ' '} {card.id:32} {card.language:6} {card.name}")
     for voice in voices.catalogue.unready():
         print(f"  {voice.ref.id:32} {voice.card.language:6} {voice.name} (not encoded for {model.name} yet)")
+    if config.bucket.url and (voices.store.shelf().voices or voices.store.tombstones()):
+        print(last_sync(config, voices.store, now=time.time()))
     return 0
 
 
@@ -97,8 +118,10 @@ def command_remove(arguments: argparse.Namespace, config: Config) -> int:
 def add_parsers(commands: Any, add: AddParser) -> None:
     """The parsers of these commands; `add` makes one with the options that every command has."""
     _add_enroll(commands, add)
+    add_sync(commands, add)
     group = commands.add_parser("voices", help="list, show, rename or remove voices")
     group = group.add_subparsers(required=True, metavar="COMMAND")
+    add_carrying(group, add)
     parser = add(group, "list", says="print the voices that can speak; * marks the default")
     parser.set_defaults(command=command_list)
     for name, says, command in (
@@ -131,19 +154,20 @@ def _add_enroll(commands: Any, add: AddParser) -> None:
     parser.add_argument("--language", required=True, help="language of the text: zh, en, ja, ko or yue")
     parser.add_argument("--name", required=True, metavar="N", help="what the voice is called")
     parser.add_argument("--owner", help="whose voice it is (default: voices.owner)")
+    parser.add_argument(
+        "--take", action="append", default=[], metavar="FILE", help="one more recording of this person"
+    )
     parser.add_argument("--consent", metavar="FILE", help="the consent sentence, read aloud (unless --text is it)")
     parser.add_argument("--anyway", action="store_true", help="keep a recording that the quality gate refuses")
     parser.set_defaults(command=command_enroll)
 
 
-def _judged(gate: QualityGate, recording: Recording, arguments: argparse.Namespace, *, what: str) -> Verdict:
+def _judged(gate: QualityGate, file: str, arguments: argparse.Namespace) -> Verdict:
     """The verdict on a recording that may be used. Raises AudioError that says what to do better."""
-    verdict = gate.judge(recording)
-    if verdict.share != (0.0, 1.0):
-        raise AudioError(f"{what}: more than 10 s of speech, so that its text would not fit what is kept; cut both")
+    verdict = gate.judge(read_any(Path(file)))
     if verdict.refusals and not arguments.anyway:
         reasons = " ".join(explain(refusal, "en") for refusal in verdict.refusals)
-        raise AudioError(f"{what}: {reasons} (--anyway keeps it all the same)")
+        raise AudioError(f"{file}: {reasons} (--anyway keeps it all the same)")
     return verdict
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -120,6 +122,12 @@ class QualityGate:
         part = Window(mono, wave, found, best_stretches(found, wave, longest_s=self._limits.longest_s - MARGINS_S))
         measures = self._measure(part)
         return Verdict(part.cut(mono), measures, self._compare(measures), share=part.share())
+
+    def likeness(self, recordings: Sequence[Recording]) -> float:
+        """How alike the speakers of several recordings are: the least of any two, 1 for one recording."""
+        waves = [resample(to_mono(take.samples), take.sample_rate, RATE) for take in recordings]
+        vectors = [self._identity.embed(wave) for wave in waves]
+        return min((float(a @ b) for a, b in combinations(vectors, 2)), default=1.0)
 
     def _measure(self, part: Window) -> Measures:
         speech, background = part.speech(), part.background()
