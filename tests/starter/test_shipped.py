@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from edge_tts.engine import load_engine
@@ -44,6 +45,17 @@ def test_every_file_is_the_one_the_manifest_names(model: ModelSet) -> None:
 def test_all_graphs_together_are_small_enough_for_a_clone(model: ModelSet) -> None:
     """At most 32 MB: the set is part of the repository."""
     assert sum(path.stat().st_size for path in STARTER.glob("*.onnx")) <= LARGEST
+
+
+@pytest.mark.parametrize("path", sorted(STARTER.glob("*.onnx")), ids=lambda path: path.stem)
+def test_a_graph_is_one_that_tensorrt_takes(path: Path) -> None:
+    """No control flow, no random numbers, no STFT or running sum of ONNX's own, convolutions with fixed weights."""
+    graph = onnx.load(path).graph
+    fixed = {tensor.name for tensor in graph.initializer}
+    refused = {"Loop", "If", "Scan", "NonZero", "RandomNormal", "RandomUniform", "RandomNormalLike", "STFT", "CumSum"}
+    assert not refused & {node.op_type for node in graph.node}
+    weights = [name for node in graph.node if node.op_type in ("Conv", "ConvTranspose") for name in node.input[1:]]
+    assert set(weights) <= fixed
 
 
 def test_it_says_what_it_is(model: ModelSet) -> None:

@@ -30,10 +30,19 @@ SMALLEST_COMPACT = 4096
 
 
 class CompactGraph(Graph):
-    """A float32 graph whose large weights are stored in float16 behind a Cast; runtimes fold it when they load."""
+    """A float32 graph whose large matrices are stored in float16 behind a Cast; runtimes fold it when they load.
+
+    Weights of convolutions stay float32: TensorRT wants them to be initializers."""
+
+    _compact = True
+
+    def op(self, kind: str, *inputs: Value, dtype: DType | None = None, **attributes: Any) -> Value:
+        """See `Graph.op`."""
+        self._compact = kind not in ("Conv", "ConvTranspose")
+        return super().op(kind, *inputs, dtype=dtype, **attributes)
 
     def _initializer(self, name: str, array: Array, dtype: DType) -> str:
-        if dtype != "float32" or array.size < SMALLEST_COMPACT:
+        if dtype != "float32" or array.size < SMALLEST_COMPACT or not self._compact:
             return super()._initializer(name, array, dtype)
         stored = super()._initializer(f"{name}.stored", array, "float16")
         return self._name_of(Value(stored, "float16"), "float32")
