@@ -130,12 +130,12 @@ class Ear:
     def wait_topic(self, topic: str, payload: str | None = None) -> str:
         """The first message on that topic (with that payload)."""
 
-        def found() -> str | None:
-            return next((p for t, p, _ in self.messages if t == f"{self.base}/{topic}" and payload in (None, p)), None)
+        def found() -> list[str]:  # a list, because an empty payload is a payload too
+            return [p for t, p, _ in self.messages if t == f"{self.base}/{topic}" and payload in (None, p)]
 
-        text = self._wait(found)
-        assert text is not None, f"nothing on {topic} among {self.messages}"
-        return text
+        texts = self._wait(found)
+        assert texts, f"nothing on {topic} among {self.messages}"
+        return str(texts[0])
 
     def wait_state(self, **wanted: Any) -> dict[str, Any]:
         """The first state with these values."""
