@@ -41,6 +41,9 @@ def command_enroll(arguments: argparse.Namespace, config: Config) -> int:
             "--consent, or make it the recording itself (voices.require_consent: false takes voices without)"
         )
     model = open_model(config)
+    if person.language not in model.languages:
+        spoken = ", ".join(model.languages)
+        raise VoiceError(f"the model set {model.name} does not speak '{person.language}'; it speaks: {spoken}")
     voices = open_voices(config, model)
     keeper = VoiceKeeper(store=voices.store, shelf=voices.features, device=config.device, clock=time.time)
     verdict, transcript, others = _listen(arguments, quality_folder(config), agreed=agreed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -14,6 +15,7 @@ from typing import Any, Literal
 from edge_tts.audio.devices import Microphone, PortAudioMicrophone
 from edge_tts.config import Config, EnrolmentConfig
 from edge_tts.engine import load_engine
+from edge_tts.errors import PayloadError
 from edge_tts.service.board import Board
 from edge_tts.service.button import Button, ButtonWatch, GpioButton, KeyButton, key_code
 from edge_tts.service.catalogue import Catalogue
@@ -37,6 +39,8 @@ from edge_tts.store.voice_sync import VoiceSync
 from edge_tts.store.voices import BuiltinVoices
 from edge_tts.values import ModelSet
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class Voices:
@@ -47,16 +51,21 @@ class Voices:
     catalogue: Catalogue
 
 
-def open_voices(
-    config: Config, model: ModelSet, *, recover: bool = False, clock: Callable[[], float] = time.time
-) -> Voices:
-    """The voices as they are on the disk; `recover` sweeps up after a crash first. Raises VoiceError."""
-    store = VoiceStore(
+def open_store(config: Config, *, clock: Callable[[], float] = time.time) -> VoiceStore:
+    """The enrolled voices, whatever model set speaks."""
+    return VoiceStore(
         directory=Path(config.voices.dir),
         device=config.device,
         clock=clock,
         require_consent=config.voices.require_consent,
     )
+
+
+def open_voices(
+    config: Config, model: ModelSet, *, recover: bool = False, clock: Callable[[], float] = time.time
+) -> Voices:
+    """The voices as they are on the disk; `recover` sweeps up after a crash first. Raises VoiceError."""
+    store = open_store(config, clock=clock)
     if recover:
         store.recover()
     features = FeatureShelf(store=store, model=model)
@@ -110,7 +119,7 @@ class VoiceRoom:
         new_id: Callable[[], str],
     ) -> None:
         self._config, self._fatal = config.enrolment, fatal
-        self._owner = config.voices.owner
+        self._owner, self._model = config.voices.owner, model
         self.fact = VoicesFact(board=board, catalogue=voices.catalogue, default=board.state.voice)
         self._upkeep = open_upkeep(config, voices.store, self.fact.synced, pulse, fatal, clock)
         self._readying = Readying(
@@ -129,7 +138,7 @@ class VoiceRoom:
             open_microphone=self._open_microphone,
             open_ears=lambda: open_ears(config),
             keeper=keeper,
-            default=self._person(None, None),
+            default=self._default_person(),
             sample_rate=model.sample_rate,
             fatal=fatal,
             clock=clock,
@@ -168,11 +177,23 @@ class VoiceRoom:
             self._upkeep.sync_soon()
 
     def _person(self, name: str | None, language: Literal["zh", "en"] | None) -> Person | None:
-        """Who is meant by a name and a language, or by the lack of them; None when there is no name at all."""
-        name = name or self._config.name
-        if name is None:
+        """Who is meant by a name and a language, or by the lack of them; None when there is no name at all.
+
+        Raises PayloadError for a language that the model set does not speak.
+        """
+        name, language = name or self._config.name, language or self._config.language
+        if language not in self._model.languages:
+            spoken = ", ".join(self._model.languages)
+            raise PayloadError(f"enroll: the model set {self._model.name} does not speak '{language}' but {spoken}")
+        return None if name is None else Person(name=name, language=language, owner=self._owner)
+
+    def _default_person(self) -> Person | None:
+        """Who is meant by a press of the button."""
+        try:
+            return self._person(None, None)
+        except PayloadError as unspoken:
+            log.warning("a press of the button will enrol nobody (enrolment.language): %s", unspoken)
             return None
-        return Person(name=name, language=language or self._config.language, owner=self._owner)
 
     def _open_microphone(self) -> Microphone:
         return PortAudioMicrophone(device=self._config.microphone, sample_rate=self._config.sample_rate)

@@ -98,6 +98,14 @@ def test_a_bad_recording_says_what_to_do_better(
     assert "too loud for the microphone" in capsys.readouterr().err
 
 
+def test_a_language_that_is_not_spoken(config: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A voice is enrolled in a language of the model set: its transcript must be pronounced."""
+    path = RECORDINGS / "consent-slt.flac"
+    arguments = ["enroll", "-c", config, "--audio", str(path), "--name", "Anna", "--language", "xx", "--text", SENTENCE]
+    assert main(arguments) == 1
+    assert "does not speak 'xx'" in capsys.readouterr().err
+
+
 def test_the_same_words() -> None:
     """Case, spaces and punctuation do not matter to consent; words do."""
     assert same_words("i agree that this device may speak with my voice -- my name is ANNA", SENTENCE)
