@@ -1,4 +1,4 @@
-"""Package metadata. The import package is `edge_tts`; the distribution is `edge-ttsd` (PyPI's `edge-tts` is another project)."""
+"""Package metadata. The package is `edge_tts`, the distribution `edge-ttsd`: PyPI's `edge-tts` is another project."""
 
 from pathlib import Path
 
