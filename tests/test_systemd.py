@@ -20,12 +20,15 @@ def tool(name: str) -> str:
     return found
 
 
-def test_the_unit_is_understood(tmp_path: Path) -> None:
-    """systemd knows every key and value of the unit; only the program's path is replaced by one that exists here."""
-    unit = tmp_path / "edge-tts.service"
-    text = (UNITS / "edge-tts.service").read_text()
-    assert text.count("/opt/edge-tts/.venv/bin/edge-ttsd run") == 1
-    unit.write_text(text.replace("/opt/edge-tts/.venv/bin/edge-ttsd", "/bin/true"))
+@pytest.mark.parametrize(
+    ("name", "program"), [("edge-tts", "edge-ttsd run"), ("edge-tts-button", "python -m tools.enrolling")]
+)
+def test_the_unit_is_understood(tmp_path: Path, name: str, program: str) -> None:
+    """systemd knows every key and value of each unit; only the program's path is replaced by one that exists here."""
+    unit = tmp_path / f"{name}.service"
+    text = (UNITS / f"{name}.service").read_text()
+    assert text.count(f"/opt/edge-tts/.venv/bin/{program}") == 1
+    unit.write_text(text.replace(f"/opt/edge-tts/.venv/bin/{program.split()[0]}", "/bin/true"))
     done = subprocess.run([tool("systemd-analyze"), "verify", str(unit)], capture_output=True, text=True, check=False)
     if "Failed to" in done.stderr and "bus" in done.stderr:
         pytest.skip(f"systemd-analyze cannot run here: {done.stderr}")
