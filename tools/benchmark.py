@@ -24,7 +24,7 @@ from edge_tts.speech.stream import SegmentStream
 from edge_tts.speech.t2s import Prompt, SemanticDecoder
 from edge_tts.store.models import read_model_set
 from edge_tts.store.voices import BuiltinVoices
-from edge_tts.values import FloatArray, ModelSet, Voice
+from edge_tts.values import FloatArray, IntArray, ModelSet, Voice
 
 from .judging.compare import log_spectral_distance
 
@@ -74,7 +74,7 @@ def measure(model: ModelSet, stack: ExitStack, *, seconds: float, threads: int) 
     return [*_thinking(model, decoder, voice, codes), *_singing(model, sovits, voice, codes)]
 
 
-def _thinking(model: ModelSet, decoder: SemanticDecoder, voice: Voice, codes: np.ndarray) -> list[Figure]:
+def _thinking(model: ModelSet, decoder: SemanticDecoder, voice: Voice, codes: IntArray) -> list[Figure]:
     """The GPT: reading the prompt, one step, and the step against the time its weights take to be read once."""
     phonemes = np.arange(PHONEMES, dtype=np.int64) % 50 + 1
     prompt = Prompt(
@@ -99,7 +99,7 @@ def _thinking(model: ModelSet, decoder: SemanticDecoder, voice: Voice, codes: np
     ]
 
 
-def _singing(model: ModelSet, sovits: Sovits, voice: Voice, codes: np.ndarray) -> list[Figure]:
+def _singing(model: ModelSet, sovits: Sovits, voice: Voice, codes: IntArray) -> list[Figure]:
     """The decoder at once and in pieces: time, and how far the pieces are from the whole."""
     phonemes = np.arange(len(codes), dtype=np.int64) % 50 + 1
     noise = NoiseField(seed=1, width=model.sizes.latent_width)

@@ -74,7 +74,8 @@ class HostBuffer:
         self.array = array
 
     def read(self) -> Array:
-        return self.array.copy()
+        taken: Array = self.array.copy()
+        return taken
 
     def write(self, array: Array) -> None:
         self.array[...] = array

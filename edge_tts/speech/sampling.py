@@ -48,7 +48,7 @@ def _nucleus(logits: FloatArray, top_p: float) -> FloatArray:
     order = np.argsort(-logits, kind="stable")
     beyond = np.cumsum(_softmax(logits[order])) > top_p
     beyond[0] = False
-    kept = logits.copy()
+    kept: FloatArray = logits.copy()
     kept[order[beyond]] = -np.inf
     return kept
 

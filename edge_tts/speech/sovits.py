@@ -89,7 +89,9 @@ def change_speed(features: FloatArray, speed: float) -> FloatArray:
 
 def frames_at(start: int, stop: int, step: float) -> FloatArray:
     """Where spoken frames `start` to `stop` lie among the encoder frames when each advances by `step`, float32."""
-    return ((np.arange(start, stop, dtype=np.float32) + 0.5) * np.float32(step) - 0.5).astype(np.float32)
+    centres = np.arange(start, stop, dtype=np.float32) + np.float32(0.5)
+    places: FloatArray = centres * np.float32(step) - np.float32(0.5)
+    return places
 
 
 def sample_frames(features: FloatArray, positions: FloatArray) -> FloatArray:

@@ -103,6 +103,6 @@ def _cross_fade(old: FloatArray, new: FloatArray) -> FloatArray:
     if count == 0:
         return new
     rising = (0.5 - 0.5 * np.cos(np.pi * (np.arange(count, dtype=np.float32) + 0.5) / count)).astype(np.float32)
-    faded = new.copy()
+    faded: FloatArray = new.copy()
     faded[:count] = old[:count] * (1 - rising) + new[:count] * rising
     return faded

@@ -32,7 +32,7 @@ def join(before: FloatArray, after: FloatArray) -> FloatArray:
     likeness = np.correlate(window, tail, "valid")
     energy = np.convolve(window**2, np.ones(OVERLAP_SAMPLES), "valid")
     offset = int(np.argmax(likeness / np.sqrt(energy + 1e-8)))
-    joined = after[offset:].copy()
+    joined: FloatArray = after[offset:].copy()
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(2 * OVERLAP_SAMPLES) / (2 * OVERLAP_SAMPLES))
     rising, falling = hann[:OVERLAP_SAMPLES], hann[OVERLAP_SAMPLES:]
     joined[:OVERLAP_SAMPLES] = (joined[:OVERLAP_SAMPLES] * rising + tail * falling).astype(np.float32)
