@@ -37,7 +37,8 @@ def main() -> int:
     args = _arguments()
     try:
         if args.models:
-            return _compare(*args.models, args)
+            first, second = args.models
+            return _compare(first, second, args)
         folder = GoldenFolder(args.folder, find_maker(args.folder, args.goldens))
         return _judge(folder, args)
     except EdgeTTSError as error:
