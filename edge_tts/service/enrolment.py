@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import queue
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -112,26 +113,24 @@ class Enrolment(Part):
         self._open_microphone, self._open_ears, self._keeper = open_microphone, open_ears, keeper
         self._default, self._sample_rate = default, sample_rate
         self._clock, self._new_id = clock, new_id
-        self._requests: queue.Queue[EnrolRequest] = queue.Queue(maxsize=1)
+        self._requests: queue.Queue[EnrolRequest] = queue.Queue()
         self._presses: queue.Queue[None] = queue.Queue()
-        self._busy = False
+        self._free = threading.Lock()
+        """Taken from the moment that an enrolment is asked for until it is over."""
         self._began, self._id = 0.0, ""
 
     def press(self) -> None:
         """Begin an enrolment; while one is under way, get on: skip the invitation, end the recording."""
-        if self._busy:
-            self._presses.put(None)
-        elif self._requests.empty():
+        try:
             self.begin(EnrolRequest(self._new_id()))
+        except QueueFullError:
+            self._presses.put(None)
 
     def begin(self, request: EnrolRequest) -> None:
         """Begin an enrolment. Raises QueueFullError while another is under way."""
-        try:
-            if self._busy:
-                raise queue.Full
-            self._requests.put_nowait(request)
-        except queue.Full:
-            raise QueueFullError("another enrolment is under way; wait for it or end it with stop") from None
+        if not self._free.acquire(blocking=False):
+            raise QueueFullError("another enrolment is under way; wait for it or end it with stop")
+        self._requests.put(request)
 
     def work(self) -> None:
         """One enrolment after another until asked to stop."""
@@ -142,13 +141,13 @@ class Enrolment(Part):
                 request = self._requests.get(timeout=_TICK_S)
             except queue.Empty:
                 continue
-            self._busy, self._began, self._id = True, self._clock(), request.id
+            self._began, self._id = self._clock(), request.id
             self._enrol(request)
             self._errands.forget()
             while self._pressed():
                 pass
+            self._free.release()
             self._show("idle")
-            self._busy = False
 
     def _enrol(self, request: EnrolRequest) -> None:
         """One enrolment from the invitation to the answer; whatever comes of it, one closing report."""
