@@ -82,6 +82,13 @@ def word_error_rate(rows: Sequence[Row]) -> float:
     return sum(row.errors for row in rows) / max(1, sum(row.count for row in rows))
 
 
+def by_teacher(sentences: Sequence[str], originals: Sequence[FloatArray]) -> list[Row]:
+    """The teacher's own sentences under the same ears: what nobody trained on them can undercut for good."""
+    listener = Listener()
+    pairs = zip(sentences, originals, strict=True)
+    return [measure(listener, text, wave, RATE, len(wave) / RATE) for text, wave in pairs]
+
+
 def rests(rows: Sequence[Row]) -> float:
     """Share of the sentences with a comma inside that rest somewhere for at least `REST_S`."""
     kept = [row.rest_s >= REST_S for row in rows if "," in row.text]
@@ -120,6 +127,7 @@ def run(out: Path, sentences: Sequence[str], *, quality: Path, record: bool, pic
         draw(model, sentences[0], originals[0], picture)
     figures: dict[str, float] = {
         "wer": word_error_rate(rows),
+        "wer_teacher": word_error_rate(by_teacher(sentences, originals)),
         "duration_ratio_min": min(row.ratio for row in rows),
         "duration_ratio_max": max(row.ratio for row in rows),
         "sentences": len(rows),
