@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_tts.store.sync import (
@@ -51,6 +51,7 @@ def acts(steps: Iterable[Step]) -> list[tuple[str, Key]]:
     return [(step.act, step.key) for step in steps]
 
 
+@settings(deadline=None)
 @given(keys)
 def test_every_object_is_known_by_its_path(key: Key) -> None:
     """A path written is read back as the same object."""

@@ -1,0 +1,128 @@
+"""Voices that came from elsewhere are encoded one at a time, at low priority, each at most once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from enrolled import new_voice, open_store
+from fakes import FakeClock, FakeSynthesizer, Notes
+from model_sets import CONDITIONING, SIZES, write_model_set
+
+from edge_tts.errors import AudioError
+from edge_tts.service.board import Board, State
+from edge_tts.service.errands import Errands
+from edge_tts.service.jobs import JobQueue, Outcome, failure
+from edge_tts.service.readying import Readying
+from edge_tts.service.worker import Task
+from edge_tts.store.models import read_model_set
+from edge_tts.store.voice_features import FeatureShelf
+from edge_tts.values import SpeakRequest, Voice
+
+
+class ToyEncoder(FakeSynthesizer):
+    """Encodes voices in the shapes of the toy model set."""
+
+    def encode(self, recordings: object, transcript: str, language: str, *, voice_id: str, name: str) -> Voice:  # type: ignore[override]
+        voice = super().encode(recordings, transcript, language, voice_id=voice_id, name=name)  # type: ignore[arg-type]
+        return replace(
+            voice,
+            prompt_tokens=np.array([1, 2]),
+            prompt_phoneme_ids=np.array([3]),
+            prompt_bert=np.zeros((1, SIZES["bert_width"]), np.float32),
+            conditioning=np.ones((1, CONDITIONING, 1), np.float32),
+        )
+
+
+class Room:
+    """Two voices without features, a line, and a worker that the test plays itself."""
+
+    def __init__(self, folder: Path) -> None:
+        self.store = open_store(folder / "voices")
+        self.voices = [self.store.add(new_voice(seed, name=f"V{seed}")) for seed in (1, 2)]
+        self.shelf = FeatureShelf(store=self.store, model=read_model_set(write_model_set(folder / "toy")))
+        self.encoder, self.notes, self.done = ToyEncoder(), Notes(), 0
+        board = Board(state=State())
+        board.listen(self.notes)
+        self.jobs = JobQueue(capacity=2, report=board.report, changed=lambda *_: None, clock=FakeClock())
+        ids = iter(f"e{number}" for number in range(100))
+        errands = Errands(jobs=self.jobs, board=board, new_id=lambda: next(ids))
+        self.readying = Readying(
+            store=self.store, shelf=self.shelf, errands=errands, unready=self.shelf.missing, done=self._count
+        )
+
+    def _count(self) -> None:
+        self.done += 1
+
+    def serve(self) -> str | None:
+        """Do the next job in line; its id."""
+        job = self.jobs.take(0)
+        if job is None:
+            return None
+        outcome = Outcome("done")
+        try:
+            if isinstance(job.request, Task):
+                list(job.request.work(self.encoder, lambda: False))
+        except AudioError as error:
+            outcome = failure(error)
+        self.jobs.finish(job, outcome)
+        return job.request.id
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Room:
+    """A fresh one."""
+    return Room(tmp_path)
+
+
+def test_all_are_encoded_one_after_the_other(room: Room) -> None:
+    """Looking again while one is under way adds none; afterwards the next one follows, until all can speak."""
+    for expected in ("e0", "e1"):
+        room.readying.look()
+        room.readying.look()
+        assert room.serve() == expected
+        assert room.serve() is None
+    room.readying.look()
+    assert room.serve() is None
+    assert room.done == 2
+    assert room.shelf.missing() == []
+    assert [length for length, _, _ in room.encoder.encoded] == [3200, 3200]
+    loaded = room.shelf.load(room.voices[0])
+    assert loaded is not None
+    assert loaded.name == "V1"
+
+
+def test_speech_comes_first(room: Room) -> None:
+    """A sentence that comes later is served before the encoding that waits."""
+    room.readying.look()
+    room.jobs.submit(SpeakRequest("text", "sentence", "hum"))
+    assert room.serve() == "sentence"
+    assert room.serve() == "e0"
+
+
+def test_what_cannot_be_encoded_is_tried_once(room: Room) -> None:
+    """The report says why; the other voice gets its turn; nothing is tried for ever."""
+    room.encoder.refuse_to_encode = True
+    for _ in range(4):
+        room.readying.look()
+        room.serve()
+    assert room.done == 0
+    assert room.notes.wait("e0", "failed").details["message"] == "this recording cannot be encoded"
+    assert len(room.shelf.missing()) == 2
+    room.readying.look()
+    assert room.serve() is None
+
+
+def test_what_was_stopped_or_crowded_out_gets_another_turn(room: Room) -> None:
+    """`stop` ends what waits, and a full line has no place for low priority: that is not the voice's fault."""
+    room.readying.look()
+    room.jobs.stop()
+    room.readying.look()
+    for name in ("a", "b"):
+        room.jobs.submit(SpeakRequest("text", name, "hum"))
+    assert [room.serve(), room.serve(), room.serve()] == ["a", "b", None]
+    room.readying.look()
+    assert room.serve() == "e2"
+    assert room.done == 1
