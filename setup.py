@@ -36,11 +36,13 @@ setup(
     extras_require={
         "button": ["gpiod>=2.1"],
         "jetson": ["jetson-stats>=4.2"],
+        "listen": ["pocketsphinx>=5.0"],
         "train": ["torch>=2.2", "pocketsphinx>=5.0"],
         "test": [
             "hypothesis>=6.100",
             "moto[server]>=5.1",
             "mypy>=1.11",
+            "pocketsphinx>=5.0; platform_machine == 'x86_64'",
             "pytest-timeout>=2.3",
             "pytest>=8",
             "ruff>=0.6",

@@ -66,12 +66,11 @@ def measure(model: ModelSet, stack: ExitStack, *, seconds: float, threads: int) 
     for name in ("t2s_prefill", "t2s_step", "encoder", "flow", "wave"):
         engines[name] = load_engine(model.graph(name), threads=threads)
         stack.callback(engines[name].close)
-    tokens = round(seconds * TOKENS_PER_SECOND)
     voice = _voice(model)
     decoder = SemanticDecoder(prefill=engines["t2s_prefill"], step=engines["t2s_step"])
     sovits = Sovits(encoder=engines["encoder"], flow=engines["flow"], wave=engines["wave"], sizes=model.sizes)
-    codes = np.random.default_rng(1).integers(0, model.sizes.tokens - 1, tokens)
-    return [*_thinking(model, decoder, voice, codes), *_singing(model, sovits, voice, codes)]
+    codes, phonemes = _utterance(model, voice, round(seconds * TOKENS_PER_SECOND))
+    return [*_thinking(model, decoder, voice, codes), *_singing(model, sovits, voice, codes, phonemes)]
 
 
 def _thinking(model: ModelSet, decoder: SemanticDecoder, voice: Voice, codes: IntArray) -> list[Figure]:
@@ -99,9 +98,8 @@ def _thinking(model: ModelSet, decoder: SemanticDecoder, voice: Voice, codes: In
     ]
 
 
-def _singing(model: ModelSet, sovits: Sovits, voice: Voice, codes: IntArray) -> list[Figure]:
+def _singing(model: ModelSet, sovits: Sovits, voice: Voice, codes: IntArray, phonemes: IntArray) -> list[Figure]:
     """The decoder at once and in pieces: time, and how far the pieces are from the whole."""
-    phonemes = np.arange(len(codes), dtype=np.int64) % 50 + 1
     noise = NoiseField(seed=1, width=model.sizes.latent_width)
     field = noise.frames(0, len(codes) * model.sizes.frames_per_token)
 
@@ -127,6 +125,14 @@ def _singing(model: ModelSet, sovits: Sovits, voice: Voice, codes: IntArray) -> 
         Figure("pieces_to_whole_rms", rest, "x", "rms of the difference over rms of the whole"),
         Figure("pieces_to_whole_lsd", log_spectral_distance(whole, pieces), "dB", "log-spectral distance"),
     ]
+
+
+def _utterance(model: ModelSet, voice: Voice, tokens: int) -> tuple[IntArray, IntArray]:
+    """Tokens and their phonemes: what the voice says in its reference, else arbitrary ones."""
+    if len(voice.prompt_tokens) > FIRST_PIECE + LATER_PIECES and model.voices:
+        return voice.prompt_tokens[:tokens], voice.prompt_phoneme_ids
+    codes = np.random.default_rng(1).integers(0, model.sizes.tokens - 1, tokens)
+    return codes, np.arange(tokens, dtype=np.int64) % 50 + 1
 
 
 def _voice(model: ModelSet) -> Voice:

@@ -82,16 +82,16 @@ def ensure_package(*, extras: Sequence[str] = ()) -> None:
     stamp.write_text(" ".join([fingerprint, *wanted]))
 
 
-def launch(module: str) -> NoReturn:
+def launch(module: str, *, extras: Sequence[str] = ()) -> NoReturn:
     """Run `python -m module` on this process' arguments in the checkout's environment, which is made first if missing.
 
     The module takes this process over; when that fails, the process ends with status 1. Progress goes to stderr, so
     that what the module prints can be piped.
     """
     try:
-        if Path(sys.prefix).resolve() != VENV.resolve():
+        if extras or Path(sys.prefix).resolve() != VENV.resolve():
             with contextlib.redirect_stdout(sys.stderr):
-                ensure_package()
+                ensure_package(extras=extras)
     except SetupError as trouble:
         sys.exit(f"{Path(sys.argv[0]).name}: {trouble}")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}

@@ -95,3 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise SystemExit(f"{missing.name} is not installed; the training tool needs: pip install .[train]") from missing
     except (EdgeTTSError, FileNotFoundError, RuntimeError) as wrong:
         raise SystemExit(f"{options.stage}: {wrong}") from wrong
+
+
+if __name__ == "__main__":
+    main()
