@@ -14,7 +14,7 @@ from broker import Broker, Ear, free_port
 from fakes import RATE, FakeLoudspeaker, FakeSynthesizer
 from model_sets import write_model_set
 
-from edge_tts.config import Config, LimitsConfig, MqttConfig
+from edge_tts.config import Config, LimitsConfig, MqttConfig, resolve
 from edge_tts.daemon import running
 from edge_tts.store.models import read_model_set
 
@@ -39,7 +39,7 @@ def appliance(config: Config, model: Path, synthesizer: FakeSynthesizer, speaker
     """The real wiring around a fake synthesizer and a fake loudspeaker."""
     numbers = itertools.count(1)
     with running(
-        config,
+        resolve(config, model.parent),
         model=read_model_set(model),
         load=synthesizer.loaded,
         open_loudspeaker=lambda rate: speaker,

@@ -11,7 +11,7 @@ from fakes import FakeLoudspeaker, FakeSynthesizer
 from model_sets import write_model_set
 from orin import tree
 
-from edge_tts.config import Config, MqttConfig
+from edge_tts.config import Config, MqttConfig, resolve
 from edge_tts.daemon import running
 from edge_tts.engine.loader import Choice
 from edge_tts.service.telemetry import TelemetryReader, read_files
@@ -26,7 +26,7 @@ def test_state_and_engines_are_published(broker: Broker, tmp_path: Path) -> None
     with (
         Ear(broker, "edge-tts/warm") as ear,
         running(
-            config.model_copy(update={"state_dir": str(tmp_path)}),
+            resolve(config, tmp_path),
             model=read_model_set(write_model_set(tmp_path / "models" / "toy")),
             load=FakeSynthesizer().loaded,
             open_loudspeaker=lambda rate: speaker,
