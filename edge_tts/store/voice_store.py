@@ -1,11 +1,11 @@
 """Enrolled voices on disk: each an immutable folder that appears and goes by one rename. Knows no network and no sound.
 
-    OWNER/ID/voice.json, reference.flac, consent.json, quality.json    never change; ID is the hash of voice.json
-    OWNER/ID/name.json                                                 what the voice is called now
-    OWNER/ID/features/FINGERPRINT.npz                                  what a model set derived; made anew when lost
-    .deleted/OWNER/ID.json                                             tombstones, kept for good
-    .staging/ .trash/ .incoming/                                       half-done work; swept at start
-    audit.log                                                          one JSON line per change
+OWNER/ID/voice.json, reference.flac, consent.json, quality.json    never change; ID is the hash of voice.json
+OWNER/ID/name.json                                                 what the voice is called now
+OWNER/ID/features/FINGERPRINT.npz                                  what a model set derived; made anew when lost
+.deleted/OWNER/ID.json                                             tombstones, kept for good
+.staging/ .trash/ .incoming/                                       half-done work, swept; a fetch goes on from .incoming
+audit.log                                                          one JSON line per change
 """
 
 from __future__ import annotations
