@@ -47,11 +47,10 @@ class Synthesizer:
         """Speak: the first chunk comes before the first segment is thought to its end, the final one says `last`.
 
         `should_stop` is asked once per token; when it says yes the stream ends with what is settled.
-        Raises `TextError` when there is nothing to speak or a part of it does not fit.
+        Raises `TextError` when there is nothing to speak, a part of it does not fit, or the model set does not speak
+        its language.
         """
-        segments = self._front_end.segments(request.text, request.language, split=request.split, ssml=request.ssml)
-        if not segments:
-            raise TextError("nothing in the text can be spoken: it has no letter, digit or ideograph")
+        segments = self._segments(request)
         seed = _seed(request.sampling)
         for index, segment in enumerate(segments):
             sampling = replace(request.sampling, seed=seed + index)
@@ -62,6 +61,25 @@ class Synthesizer:
             pause = request.fragment_interval_s if segment.pause_s is None else segment.pause_s
             yield self._chunk(np.zeros(round(pause * self.model.sample_rate), np.float32), request, last=False)
         yield self._chunk(np.zeros(0, np.float32), request, last=True)
+
+    def _segments(self, request: SpeakRequest) -> list[Segment]:
+        """What to speak, all of it in languages that the model set was trained on."""
+
+        def read(language: str) -> list[Segment]:
+            return self._front_end.segments(request.text, language, split=request.split, ssml=request.ssml)
+
+        segments, spoken = read(request.language), self.model.languages
+        if not segments:
+            raise TextError("nothing in the text can be spoken: it has no letter, digit or ideograph")
+        foreign = [run for segment in segments for run in segment.runs if run.language not in spoken]
+        if not any(character.isalpha() for run in foreign for character in run.text):
+            # Digits and marks belong to no language: those taken for another are read in the set's own.
+            return read(spoken[0]) if foreign else segments
+        asked = ", ".join(sorted({run.language for run in foreign}))
+        raise TextError(
+            f"the model set {self.model.name} speaks {', '.join(spoken)}, not {asked}; install GPT-SoVITS weights that do "
+            "with tools/convert"
+        )
 
     def _speak(
         self,

@@ -44,13 +44,14 @@ VOICE = Voice(
 
 
 class ToyFrontEnd:
-    """Every word is a segment of one phoneme per letter."""
+    """Every word is a segment of one phoneme per letter; what is not ASCII letters is zh unless told otherwise."""
 
     def segments(self, text: str, language: str, *, split: str, ssml: bool) -> list[Segment]:
-        return [
-            Segment(text=word, runs=(Run("en", word, word, tuple(word), None),), phoneme_ids=np.arange(len(word)))
-            for word in text.split()
-        ]
+        return [self._segment(word, language) for word in text.split()]
+
+    def _segment(self, word: str, language: str) -> Segment:
+        found = "en" if language == "en" or (word.isascii() and word.isalpha()) else "zh"
+        return Segment(text=word, runs=(Run(found, word, word, tuple(word), None),), phoneme_ids=np.arange(len(word)))
 
 
 class Stage:
@@ -150,6 +151,17 @@ def test_nothing_to_speak_is_an_error() -> None:
     """A text without speakable content is refused by name instead of ending in silence."""
     with pytest.raises(TextError, match="nothing in the text"):
         list(Stage().synthesizer.stream(request("   "), VOICE))
+
+
+def test_a_language_the_set_does_not_speak_is_refused() -> None:
+    """Instead of gibberish there is an error that names the set, the language and what to install."""
+    with pytest.raises(TextError, match=r"toy speaks en, not zh; install .* tools/convert"):
+        list(Stage().synthesizer.stream(request("hello 你好"), VOICE))
+
+
+def test_digits_are_read_in_the_language_of_the_set() -> None:
+    """A bare number, which could be of any language, is spoken by a set of one language."""
+    assert len(join(list(Stage().synthesizer.stream(request("42"), VOICE)))) > 0
 
 
 def test_speed_shortens_the_speech() -> None:
