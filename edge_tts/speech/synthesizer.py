@@ -77,8 +77,8 @@ class Synthesizer:
             return read(spoken[0]) if foreign else segments
         asked = ", ".join(sorted({run.language for run in foreign}))
         raise TextError(
-            f"the model set {self.model.name} speaks {', '.join(spoken)}, not {asked}; install GPT-SoVITS weights that do "
-            "with tools/convert"
+            f"the model set {self.model.name} speaks {', '.join(spoken)}, not {asked}; install GPT-SoVITS weights that "
+            "do with tools/convert"
         )
 
     def _speak(
