@@ -69,7 +69,7 @@ class Chain:
         rows = np.concatenate([bert, np.zeros_like(bert)])[None].astype(np.float32)
         # The runtime's mask, made smaller: it hides as well, and is no value of the network's own.
         mask = prefill_mask(2 * _PHONEMES, len(prompt)) * np.float32(0.01)
-        feeds = {"phoneme_ids": phonemes, "bert": rows, "prompt_tokens": prompt[None], "mask": mask}
+        feeds: dict[str, Array] = {"phoneme_ids": phonemes, "bert": rows, "prompt_tokens": prompt[None], "mask": mask}
         first = self._run("t2s_prefill", feeds)
         token, cache = int(first["logits"][0, :-1].argmax()), first["rows"][:, :, 0]
         tokens = [token]
