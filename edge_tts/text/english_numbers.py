@@ -36,27 +36,30 @@ def _below_100(n: int) -> str:
     return _TENS[n // 10] + (f"-{ONES[n % 10]}" if n % 10 else "")
 
 
-def _below_1000(n: int) -> str:
+def _below_1000(n: int, joint: str) -> str:
     words = [f"{ONES[n // 100]} hundred"] if n >= 100 else []
     if n % 100 or not words:
         words.append(_below_100(n % 100))
-    return " ".join(words)
+    return joint.join(words)
 
 
-def cardinal(n: int) -> str:
-    """`n` (0 to 10^18) with commas between the groups of three, none before a last group under one hundred."""
+def cardinal(n: int, joint: str = " ") -> str:
+    """`n` (0 to 10^18) with commas between the groups of three, none before a last group under one hundred.
+
+    `joint` stands before tens and ones: " " or " and ".
+    """
     if n < 1000:
-        return _below_1000(n)
+        return _below_1000(n, joint)
     groups, rest, scale = [], n, 0
     while rest:
         rest, group = divmod(rest, 1000)
         if group:
-            groups.append(f"{_below_1000(group)} {_SCALES[scale]}".strip())
+            groups.append(f"{_below_1000(group, joint)} {_SCALES[scale]}".strip())
         scale += 1
     groups.reverse()
     if 0 < n % 1000 < 100:
         last = groups.pop()
-        return f"{', '.join(groups)} {last}"
+        return f"{', '.join(groups)}{joint}{last}"
     return ", ".join(groups)
 
 
@@ -99,8 +102,8 @@ def to_ordinal(words: str) -> str:
 
 
 def ordinal(text: str) -> str:
-    """The ordinal of a run of digits."""
-    return to_ordinal(cardinal(int(text)) if len(text) <= LONGEST else digits(text))
+    """The ordinal of a run of digits: one hundred and first."""
+    return to_ordinal(cardinal(int(text), " and ") if len(text) <= LONGEST else digits(text))
 
 
 def plural(words: str) -> str:
@@ -115,8 +118,6 @@ def fraction(above: str, below: str) -> str:
     n, d = int(above[:LONGEST]), int(below[:LONGEST])
     if d < 2 or d > 100:
         return f"{number(above)} over {number(below)}"
-    if above == below:
-        return f"{number(above)} {number(below)}"
     words = "half" if d == 2 else to_ordinal(cardinal(d))
     if n != 1:
         words = "halves" if d == 2 else f"{words}s"

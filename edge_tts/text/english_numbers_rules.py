@@ -150,6 +150,7 @@ RULES: tuple[Rule, ...] = tuple(
         ),
         (r"(?<![\w/.])24/7(?![\d/])", _say("twenty-four seven")),
         (r"(?<![\d/.])(\d+)\s(\d{1,2})/(\d{1,3})(?![\d/])", _mixed),
+        (r"(?<![\d/.])(\d+)/\1(?![\d/]| of\b)", lambda m: f"{number(m[1])} {number(m[1])}"),  # 20/20
         (r"(?<![\d/.])(\d+)/(\d+)(?![\d/])", lambda m: fraction(m[1], m[2])),
         (r"(?<!\d)(\d+)(?:st|nd|rd|th)\b", lambda m: ordinal(m[1])),
         (r"(?<![\d.])(\d*\.\d+)(?!\d)", lambda m: decimal(m[1])),

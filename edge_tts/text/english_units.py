@@ -49,7 +49,6 @@ UNITS: dict[str, tuple[str, str]] = {
     "Wh": ("watt hour", "watt hours"),
     "V": ("volt", "volts"),
     "mV": ("millivolt", "millivolts"),
-    "A": ("amp", "amps"),
     "mA": ("milliamp", "milliamps"),
     "mAh": ("milliamp hour", "milliamp hours"),
     "dB": ("decibel", "decibels"),
@@ -78,7 +77,7 @@ UNITS: dict[str, tuple[str, str]] = {
     "px": ("pixel", "pixels"),
 }
 
-GLUED_ONLY = frozenset({"in", "h", "s", "A", "V", "W", "m", "g", "l", "L", "sec", "min"})
+GLUED_ONLY = frozenset({"in", "h", "s", "V", "W", "m", "g", "l", "L", "sec", "min"})
 """Also a word, a letter or a name: a unit only where nothing stands between it and the number."""
 SPACED_LETTERS = frozenset({"m", "g", "l", "L", "W", "V", "min", "sec"})
 """Of those, the ones that are units after a blank too, when no letter follows."""

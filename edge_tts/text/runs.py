@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from edge_tts.errors import TextError
+from edge_tts.text.chinese_units import WRITTEN_UNIT
 from edge_tts.text.languages import MODULES, PLANNED
 from edge_tts.text.scripts import DIGIT, HAN, HANGUL, KANA, LATIN, NUMERAL_SIGN
 
@@ -23,12 +24,10 @@ OPTIONS = (
 not English is; `all_zh` gives the numbers to it as well; `en` splits off nothing but ideographs."""
 
 _MARKS_THAT_END = frozenset(",.!?，。！？、；：;:")
-_MEASURES = (
-    r"°[CF]?|[℃℉%‰％]|(?:k?m/h|m/s|k[gm]|[cmkdn]m[²³]?|m[²³]|m[gl]|m[LA]|kWh?|[dD][bB]|[tgmLlhs])(?![A-Za-z0-9])"
-)
-_NUMBER = rf"[-−－+$￥¥£€]?[{DIGIT}](?:[{DIGIT}.,:/~～×÷*^+=－-]*[{DIGIT}])*(?:{_MEASURES})?"
+_MEASURES = rf"°[CF]?|[℃℉%‰％]|{WRITTEN_UNIT}"
+_NUMBER = rf"[-−－+$￥¥£€]?[{DIGIT}](?:[{DIGIT}.,:/~～×÷*^+=－-]*[{DIGIT}])*(?: ?(?:{_MEASURES}))?"
 _WORD = re.compile(
-    rf"(?P<number>{_NUMBER})|(?P<en>[{LATIN}]+(?:['’][{LATIN}]+)*)|(?P<zh>[{HAN}]+)|(?P<ja>[{KANA}]+)|(?P<ko>[{HANGUL}]+)"
+    rf"(?P<number>{_NUMBER})|(?P<en>[{LATIN}]+(?:['’][{LATIN}]+)*)|(?P<zh>[{HAN}]+(?:(?:/|(?<=每)){WRITTEN_UNIT})?)|(?P<ja>[{KANA}]+)|(?P<ko>[{HANGUL}]+)"
     rf"|(?P<greek>[\u0370-\u03ff]+)|(?P<power>[²³¹⁰⁴-⁹]+)|(?P<sign>[{NUMERAL_SIGN}]+)|(?P<other>[^\W\d_]+)|(?P<mark>\s+|.)",
     re.DOTALL,
 )
