@@ -18,10 +18,11 @@ from edge_tts import __version__, cli_voices
 from edge_tts.audio.devices import PortAudioLoudspeaker
 from edge_tts.audio.wave import WavFile
 from edge_tts.config import Config, load_config, resolve
-from edge_tts.daemon import default_voice, front_end_for, open_model, open_networks, run
+from edge_tts.daemon import run
 from edge_tts.doctor import as_json, as_text, diagnose
 from edge_tts.doctor.activation import open_loader
 from edge_tts.errors import ConfigError, EdgeTTSError
+from edge_tts.models import as_chosen, default_voice, front_end_for, open_choice, open_model, open_networks
 from edge_tts.store.models import find_model_set, installed_model_sets, verify_model_set
 from edge_tts.text import TextFrontEnd
 from edge_tts.text.show import show_json, show_stream, show_table
@@ -40,6 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         refuse_name_clash()
         config = _config(arguments.config)
         logging.basicConfig(level=config.log.level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        if arguments.command is not command_run:  # only the daemon must tell what was configured from what was chosen
+            config = as_chosen(config, open_choice(config))
         return int(arguments.command(arguments, config))
     except EdgeTTSError as error:
         print(f"edge-ttsd: {error}", file=sys.stderr)
@@ -125,7 +128,7 @@ def _show_phonemes(arguments: argparse.Namespace, front_end: TextFrontEnd) -> in
 
 
 def command_models_list(arguments: argparse.Namespace, config: Config) -> int:
-    """Print the installed model sets, the configured one marked."""
+    """Print the installed model sets, the one that speaks marked."""
     for name in installed_model_sets(Path(config.models.dir)):
         print(f"{'*' if name == config.models.name else ' '} {name}")
     return 0
@@ -255,14 +258,14 @@ def _add_models(commands: _Commands[argparse.ArgumentParser]) -> None:
     group = commands.add_parser("models", help="list, show or verify model sets").add_subparsers(
         required=True, metavar="COMMAND"
     )
-    parser = _add(group, "list", says="print the installed model sets; * marks the configured one")
+    parser = _add(group, "list", says="print the installed model sets; * marks the one that speaks")
     parser.set_defaults(command=command_models_list)
     for name, says, command in (
         ("show", "print the manifest of a model set", command_models_show),
         ("verify", "compare every file of a model set with its manifest", command_models_verify),
     ):
         parser = _add(group, name, says=says)
-        parser.add_argument("name", nargs="?", help="model set; the configured one if absent")
+        parser.add_argument("name", nargs="?", help="model set; the one that speaks if absent")
         parser.set_defaults(command=command)
 
 

@@ -13,8 +13,8 @@ from typing import Any
 from edge_tts.audio.files import read_any
 from edge_tts.cli_sync import add_carrying, add_sync, last_sync
 from edge_tts.config import Config
-from edge_tts.daemon import default_voice, open_model, open_networks
 from edge_tts.errors import AudioError, VoiceError
+from edge_tts.models import default_voice, open_model, open_networks
 from edge_tts.service.enrolment import Person, Take
 from edge_tts.service.keeper import VoiceKeeper
 from edge_tts.service.phrases import consent, explain, tongue_of
@@ -157,9 +157,7 @@ def _add_enroll(commands: Any, add: AddParser) -> None:
     parser.add_argument("--language", required=True, help="language of the text: zh, en, ja, ko or yue")
     parser.add_argument("--name", required=True, metavar="N", help="what the voice is called")
     parser.add_argument("--owner", help="whose voice it is (default: voices.owner)")
-    parser.add_argument(
-        "--take", action="append", default=[], metavar="FILE", help="one more recording of this person"
-    )
+    parser.add_argument("--take", action="append", default=[], metavar="FILE", help="one more recording of this person")
     parser.add_argument("--consent", metavar="FILE", help="the consent sentence, read aloud (unless --text is it)")
     parser.add_argument("--anyway", action="store_true", help="keep a recording that the quality gate refuses")
     parser.set_defaults(command=command_enroll)

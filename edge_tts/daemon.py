@@ -9,7 +9,7 @@ import signal
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,15 +17,17 @@ from typing import Any
 import edge_tts
 from edge_tts.audio.devices import Loudspeaker, OpenLoudspeaker, PortAudioLoudspeaker
 from edge_tts.audio.wave import WavFile
-from edge_tts.config import AudioConfig, Config, TextConfig
-from edge_tts.doctor.activation import activate, open_loader
+from edge_tts.config import AudioConfig, Config
 from edge_tts.engine.loader import Choice
-from edge_tts.errors import ConfigError
+from edge_tts.errors import EdgeTTSError
+from edge_tts.models import InstalledSets, as_chosen, default_voice, open_choice, open_model, open_networks
 from edge_tts.service.board import Board, State
 from edge_tts.service.catalogue import Catalogue
 from edge_tts.service.desk import Desk, Rules
+from edge_tts.service.errands import Errands
 from edge_tts.service.health import Health, sd_notify, watchdog_interval_s
 from edge_tts.service.jobs import JobQueue
+from edge_tts.service.model_change import ModelChange, Sets
 from edge_tts.service.mqtt import MqttLink
 from edge_tts.service.part import Fatal
 from edge_tts.service.payloads import SayPayload
@@ -33,10 +35,7 @@ from edge_tts.service.player import Player
 from edge_tts.service.settings import SettingsFile
 from edge_tts.service.telemetry import TelemetryReader, TelemetryWatch
 from edge_tts.service.worker import Speaker, Worker
-from edge_tts.speech.front_end import open_front_end
-from edge_tts.speech.networks import Networks, load_networks
-from edge_tts.store.models import find_model_set, verify_model_set
-from edge_tts.text import TextFrontEnd
+from edge_tts.store.model_choice import ModelChoice
 from edge_tts.values import ModelSet
 from edge_tts.voices import VoiceRoom, open_voices
 
@@ -54,62 +53,38 @@ class Stop:
 
     def __init__(self) -> None:
         self.failed = False
-        self._asked: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._again = False
+        self._asked: queue.SimpleQueue[bool] = queue.SimpleQueue()
 
     def ask(self) -> None:
         """End the process, in order."""
-        self._asked.put(None)
+        self._asked.put(False)
+
+    def ask_again(self) -> None:
+        """End the appliance, in order, and start it again in this process."""
+        self._asked.put(True)
 
     def wait(self, timeout_s: float) -> bool:
         """Wait until asked to stop; False after `timeout_s`."""
         try:
-            self._asked.get(timeout=timeout_s)
+            self._again = self._asked.get(timeout=timeout_s)
         except queue.Empty:
             return False
         return True
+
+    def wants_again(self) -> bool:
+        """Once asked to stop: whether a fresh start is all that anybody asked for."""
+        again = self._again
+        with suppress(queue.Empty):
+            while True:
+                again = self._asked.get_nowait() and again
+        return again and not self.failed
 
     def fatal(self, part: str, surprise: BaseException) -> None:
         """A part met something it cannot name: end the process loudly, and let systemd start a fresh one."""
         log.critical("%s failed, so the process ends: %r", part, surprise, exc_info=surprise)
         self.failed = True
         self.ask()
-
-
-def open_model(config: Config) -> ModelSet:
-    """The configured model set, its files compared with the manifest unless configured not to. Raises ModelError."""
-    model = find_model_set(Path(config.models.dir), config.models.name)
-    if config.models.verify:
-        verify_model_set(model)
-    return model
-
-
-def front_end_for(text: TextConfig, stack: ExitStack) -> TextFrontEnd:
-    """The text front end as configured; `stack` closes it. Raises TextError (lexicon) or ModelError (polyphones)."""
-    folder = None if text.polyphones is None else Path(text.polyphones)
-    return open_front_end(stack, lexicon=text.lexicon, polyphones=folder)
-
-
-@contextmanager
-def open_networks(
-    model: ModelSet, config: Config, *, told: Callable[[Iterable[Choice]], None] = lambda choices: None
-) -> Iterator[Networks]:
-    """The networks of a model set, loaded; they are given back at the end. `told` hears who runs each graph.
-
-    Where TensorRT is used its engines are built first, which may take minutes, and judged before they speak.
-    Raises ModelError or TextError (lexicon).
-    """
-    with ExitStack() as stack:
-        loader = stack.enter_context(open_loader(config.engine, waiting=ask_for_patience))
-        activate(model, loader)
-        front_end, threads = front_end_for(config.text, stack), config.engine.threads
-        networks = load_networks(model, front_end, stack, threads=threads, load=loader.load)
-        told(loader.choices)
-        yield networks
-
-
-def ask_for_patience() -> None:
-    """Tell systemd that a start which takes longer than it expects is still going on."""
-    sd_notify("EXTEND_TIMEOUT_USEC=60000000")
 
 
 def loudspeaker_for(audio: AudioConfig) -> OpenLoudspeaker:
@@ -121,15 +96,6 @@ def loudspeaker_for(audio: AudioConfig) -> OpenLoudspeaker:
         return PortAudioLoudspeaker(sample_rate=sample_rate, device=audio.device)
 
     return open_loudspeaker
-
-
-def default_voice(config: Config, model: ModelSet, catalogue: Catalogue) -> str:
-    """The voice that speaks when a request names none. Raises ConfigError when there is no such voice."""
-    voice = config.voice or model.default_voice or next(iter(catalogue.ids()), "")
-    if voice not in catalogue.ids():
-        known = ", ".join(catalogue.ids()) or "none"
-        raise ConfigError(f"voice: the model set {model.name} has no voice '{voice}'; it has: {known}")
-    return voice
 
 
 @contextmanager
@@ -144,10 +110,12 @@ def running(
     new_id: Callable[[], str] = lambda: uuid.uuid4().hex[:12],
     choices: Callable[[], Iterable[Choice]] = tuple,
     telemetry: TelemetryReader | None = None,
+    sets: Sets | None = None,
 ) -> Iterator[Callable[[], list[str]]]:
     """The appliance, up and serving, until the block ends. What cannot start raises its named error here.
 
-    `choices` says, once the networks are loaded, who runs them; `telemetry` is asked for the state of the device.
+    `choices` says, once the networks are loaded, who runs them; `telemetry` is asked for the state of the device;
+    `sets` are the model sets that can be changed to while it runs.
 
     Yields a function for the main thread to call every few seconds: it does the housekeeping and names stuck parts.
     """
@@ -182,7 +150,10 @@ def running(
         clock=clock,
         new_id=new_id,
     )
-    rules, more = rules_for(config, model, voices.catalogue), room.commands()
+    changes = [] if sets is None else [make_change(sets, jobs, board, fatal, clock, new_id)]
+    rules, more = rules_for(config, model, voices.catalogue), {**room.commands()}
+    for change in changes:
+        more |= change.commands()
     desk = Desk(rules=rules, jobs=jobs, player=player, board=board, clock=clock, new_id=new_id, more=more)
     link = MqttLink(
         config=config.mqtt, device=config.device, board=board, commands=desk.commands, handle=desk.handle, fatal=fatal
@@ -193,7 +164,7 @@ def running(
         parts.callback(kept.save)
         parts.enter_context(player)
         parts.enter_context(worker)
-        for part in room.parts():
+        for part in [*room.parts(), *changes]:
             parts.enter_context(part)
         board.put("engines", {"engines": [asdict(choice) for choice in choices()]})
         parts.enter_context(link)
@@ -243,6 +214,19 @@ def make_player(
     )
 
 
+def make_change(
+    sets: Sets,
+    jobs: JobQueue,
+    board: Board,
+    fatal: Fatal,
+    clock: Callable[[], float],
+    new_id: Callable[[], str],
+) -> ModelChange:
+    """The part that changes the model set."""
+    errands = Errands(jobs=jobs, board=board, new_id=new_id)
+    return ModelChange(sets=sets, errands=errands, board=board, fatal=fatal, clock=clock, new_id=new_id)
+
+
 def rules_for(config: Config, model: ModelSet, catalogue: Catalogue) -> Rules:
     """What requests are checked against."""
     return Rules(
@@ -271,8 +255,26 @@ def capabilities(config: Config, model: ModelSet, commands: tuple[str, ...]) -> 
 
 
 def run(config: Config) -> int:
-    """Serve until SIGTERM or SIGINT (0), or until a part fails (1). Raises EdgeTTSError when it cannot start."""
-    stop = Stop()
+    """Serve until SIGTERM or SIGINT (0), or until a part fails (1). Raises EdgeTTSError when it cannot start.
+
+    When another model set was chosen over MQTT everything is stopped and started again with it. A chosen set that
+    cannot start gives way to the one before.
+    """
+    stop, choice = Stop(), open_choice(config)
+    while True:
+        choice.begin()
+        try:
+            again = serve(as_chosen(config, choice), choice, stop)
+        except EdgeTTSError as error:
+            if not choice.fall_back(str(error)):
+                raise
+            continue
+        if not again or stop.failed:
+            return 1 if stop.failed else 0
+
+
+def serve(config: Config, choice: ModelChoice, stop: Stop) -> bool:
+    """Be the appliance with one model set until asked to stop; whether a fresh start was asked for."""
     model, choices = open_model(config), list[Choice]()
     log.info("loading model set %s %s (%s)", model.name, model.version, model.family)
     with running(
@@ -283,14 +285,17 @@ def run(config: Config) -> int:
         fatal=stop.fatal,
         choices=lambda: choices,
         telemetry=TelemetryReader(),
+        sets=InstalledSets(config=config, choice=choice, again=stop.ask_again),
     ) as look:
+        choice.proven()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.ask())
         sd_notify(f"READY=1\nMAINPID={os.getpid()}\nSTATUS=Listening as {config.mqtt.base_topic}/{config.device}")
         log.info("ready: listening as %s/%s", config.mqtt.base_topic, config.device)
         watch(stop, look)
-        sd_notify("STOPPING=1")
-    return 1 if stop.failed else 0
+        again = stop.wants_again()
+        sd_notify("STATUS=Changing the model set" if again else "STOPPING=1")
+        return again
 
 
 def watch(stop: Stop, look: Callable[[], list[str]]) -> None:

@@ -16,7 +16,7 @@ RANKS = {
     **dict.fromkeys(("text", "engine", "audio", "store", "convert"), 1),
     "speech": 2,
     "service": 3,
-    **dict.fromkeys(("daemon", "voices", "cli", "cli_voices", "cli_sync", "doctor", "__main__"), 4),
+    **dict.fromkeys(("daemon", "models", "voices", "cli", "cli_voices", "cli_sync", "doctor", "__main__"), 4),
 }
 """A part may import from lower ranks; within rank 0 and rank 4 from each other too."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,30 +13,13 @@ from ..engine.plan_cache import StoredPlan
 from ..engine.profiles import BUILT
 from ..errors import EdgeTTSError
 from ..service.telemetry import Telemetry, TelemetryReader
-from ..speech import load_synthesizer
 from ..store.models import find_model_set
-from ..text import TextFrontEnd
-from ..values import ModelSet, Sampling, SpeakRequest, Voice
-from .activation import PHRASES, a_voice, activate, compare, open_loader
+from .activation import a_voice, activate, compare, open_loader
 from .broker import check_broker
 from .checks import check_audio, check_disk, check_model, check_platform, check_telemetry, check_text, check_versions
 from .findings import Finding, look
 from .golden import Agreement
-
-
-@dataclass(frozen=True, slots=True)
-class Spoken:
-    """One sentence through the whole path."""
-
-    load_s: float
-    first_audio_ms: float
-    synthesis_s: float
-    audio_s: float
-
-    @property
-    def rtf(self) -> float:
-        """Seconds of computing per second of sound."""
-        return self.synthesis_s / self.audio_s if self.audio_s else 0.0
+from .rehearsal import Spoken, speak_phrase
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +87,7 @@ def _speak(config: Config, findings: list[Finding], open_engines: Open, clock: C
         if not golden:
             paths = {name: model.graph(name) for name in BUILT if model.graph(name).is_file()}
             golden = compare(model, voice, paths, loader, ())
-        spoken = _sentence(model, voice, loader, clock)
+        spoken = speak_phrase(model, voice, loader, clock)
         built = [loader.built(model.graph(name)) for name in BUILT]
         plans = tuple(plan for plan in built if plan is not None)
         findings += judge(golden, loader.choices, spoken)
@@ -133,23 +115,3 @@ def judge(golden: list[Agreement], choices: tuple[Choice, ...], spoken: Spoken) 
     else:
         text = f"first sound after {spoken.first_audio_ms:.0f} ms, {spoken.rtf:.2f} s of computing per second of sound"
         yield Finding("speech", "ok", text)
-
-
-def _sentence(model: ModelSet, voice: Voice, loader: EngineLoader, clock: Callable[[], float]) -> Spoken:
-    """Speak a phrase twice and time the second: the first pays for what happens once."""
-    language = next((name for name in PHRASES if name in model.languages), "en")
-    text, sampling = PHRASES[language], Sampling(seed=1)
-    request = SpeakRequest(text=text, id="doctor", voice=voice.id, language=language, sampling=sampling)
-    with ExitStack() as stack:
-        began = clock()
-        speaker = load_synthesizer(model, TextFrontEnd(), stack, load=loader.load)
-        loaded = clock() - began
-        for _ in range(2):
-            began, first, samples = clock(), 0.0, 0
-            for chunk in speaker.stream(request, voice):
-                first = first or clock() - began
-                samples += len(chunk.samples)
-            took = clock() - began
-    pause_s = request.fragment_interval_s
-    audio_s = max(0.0, samples / model.sample_rate - pause_s)
-    return Spoken(load_s=loaded, first_audio_ms=first * 1000, synthesis_s=took, audio_s=audio_s)

@@ -68,6 +68,19 @@ class VoicePayload(Record):
     id: RequestId | None = None
 
 
+class ModelPayload(Record):
+    """Which model set shall speak."""
+
+    model: str = Field(min_length=1, max_length=128)
+    id: RequestId | None = None
+
+
+class RollbackPayload(Record):
+    """The model set before this one shall speak."""
+
+    id: RequestId | None = None
+
+
 class _Id(Record):
     """Only the id of a payload that is wrong elsewhere, so that its sender recognises the report."""
 
@@ -101,6 +114,21 @@ def parse_enroll(payload: bytes) -> EnrolPayload:
 def parse_one_voice(payload: bytes, *, what: str) -> VoicePayload:
     """A JSON object that names a voice. Raises PayloadError."""
     return check_json(VoicePayload, payload, error=PayloadError, what=what)
+
+
+def parse_model(payload: bytes) -> ModelPayload:
+    """A JSON object, or the bare name of a model set. Raises PayloadError."""
+    if payload.lstrip()[:1] == b"{":
+        return check_json(ModelPayload, payload, error=PayloadError, what="models/activate")
+    name = _text(payload, what="models/activate").strip()
+    if not name:
+        raise PayloadError("models/activate: the payload is empty; the name of a model set is expected")
+    return ModelPayload(model=name[:128])
+
+
+def parse_rollback(payload: bytes) -> RollbackPayload:
+    """A JSON object, or nothing. Raises PayloadError."""
+    return check_json(RollbackPayload, payload.strip() or b"{}", error=PayloadError, what="models/rollback")
 
 
 def parse_volume(payload: bytes) -> float:

@@ -41,8 +41,26 @@ class Networks:
         self, recordings: Sequence[Recording], transcript: str, language: str, *, voice_id: str, name: str
     ) -> Voice:
         """See `VoiceEncoder.encode`. Raises `ModelError` when the set has no networks that encode."""
+        alone = EncoderAlone(model=self._model, front_end=self._front_end, bert=self._bert, threads=self._threads)
+        return alone.encode(recordings, transcript, language, voice_id=voice_id, name=name)
+
+
+class EncoderAlone:
+    """The part of a model set that encodes voices, whoever speaks: loaded for each voice anew and given back."""
+
+    def __init__(
+        self, *, model: ModelSet, front_end: TextFrontEnd, bert: BertFeatures | None = None, threads: int = 0
+    ) -> None:
+        """`bert`: the set's own if it is loaded already."""
+        self._model, self._front_end, self._bert, self._threads = model, front_end, bert, threads
+
+    def encode(
+        self, recordings: Sequence[Recording], transcript: str, language: str, *, voice_id: str, name: str
+    ) -> Voice:
+        """See `VoiceEncoder.encode`. Raises `ModelError` when the set has no networks that encode."""
         with ExitStack() as stack:
-            encoder = load_voice_encoder(self._model, self._front_end, stack, bert=self._bert, threads=self._threads)
+            bert = self._bert or load_bert(self._model, stack, partial(load_engine, threads=self._threads))
+            encoder = load_voice_encoder(self._model, self._front_end, stack, bert=bert, threads=self._threads)
             return encoder.encode(recordings, transcript, language, voice_id=voice_id, name=name)
 
 

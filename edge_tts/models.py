@@ -1,0 +1,148 @@
+"""The wiring of model sets: which one speaks, how it is loaded, how another takes over; beside `daemon.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from edge_tts.config import Config, TextConfig
+from edge_tts.doctor.activation import activate, open_loader
+from edge_tts.doctor.rehearsal import rehearse
+from edge_tts.engine.loader import Choice
+from edge_tts.errors import ConfigError
+from edge_tts.service.catalogue import Catalogue
+from edge_tts.service.encoding import encoding
+from edge_tts.service.errands import Work
+from edge_tts.service.health import sd_notify
+from edge_tts.speech.front_end import open_front_end
+from edge_tts.speech.networks import EncoderAlone, Networks, load_networks
+from edge_tts.store.model_choice import ModelChoice
+from edge_tts.store.models import find_model_set, installed_model_sets, verify_model_set
+from edge_tts.store.voice_store import EnrolledVoice
+from edge_tts.text import TextFrontEnd
+from edge_tts.values import ModelSet
+from edge_tts.voices import Voices, open_voices
+
+
+def open_choice(config: Config) -> ModelChoice:
+    """Which model set is to speak: the configured one, or the one that was chosen over MQTT since."""
+    return ModelChoice(Path(config.state_dir) / "model.json", configured=config.models.name)
+
+
+def as_chosen(config: Config, choice: ModelChoice) -> Config:
+    """The configuration with the chosen model set in place of the configured one."""
+    return config.model_copy(update={"models": config.models.model_copy(update={"name": choice.current})})
+
+
+def open_model(config: Config) -> ModelSet:
+    """The configured model set, its files compared with the manifest unless configured not to. Raises ModelError."""
+    model = find_model_set(Path(config.models.dir), config.models.name)
+    if config.models.verify:
+        verify_model_set(model)
+    return model
+
+
+def default_voice(config: Config, model: ModelSet, catalogue: Catalogue) -> str:
+    """The voice that speaks when a request names none. Raises ConfigError when there is no such voice."""
+    voice = config.voice or model.default_voice or next(iter(catalogue.ids()), "")
+    if voice not in catalogue.ids():
+        known = ", ".join(catalogue.ids()) or "none"
+        raise ConfigError(f"voice: the model set {model.name} has no voice '{voice}'; it has: {known}")
+    return voice
+
+
+def front_end_for(text: TextConfig, stack: ExitStack) -> TextFrontEnd:
+    """The text front end as configured; `stack` closes it. Raises TextError (lexicon) or ModelError (polyphones)."""
+    folder = None if text.polyphones is None else Path(text.polyphones)
+    return open_front_end(stack, lexicon=text.lexicon, polyphones=folder)
+
+
+@contextmanager
+def open_networks(
+    model: ModelSet, config: Config, *, told: Callable[[Iterable[Choice]], None] = lambda choices: None
+) -> Iterator[Networks]:
+    """The networks of a model set, loaded; they are given back at the end. `told` hears who runs each graph.
+
+    Where TensorRT is used its engines are built first, which may take minutes, and judged before they speak.
+    Raises ModelError or TextError (lexicon).
+    """
+    with ExitStack() as stack:
+        loader = stack.enter_context(open_loader(config.engine, waiting=ask_for_patience))
+        activate(model, loader)
+        front_end, threads = front_end_for(config.text, stack), config.engine.threads
+        networks = load_networks(model, front_end, stack, threads=threads, load=loader.load)
+        told(loader.choices)
+        yield networks
+
+
+def ask_for_patience() -> None:
+    """Tell systemd that a start which takes longer than it expects is still going on."""
+    sd_notify("EXTEND_TIMEOUT_USEC=60000000\nWATCHDOG=1")
+
+
+class InstalledSets:
+    """`Sets` of model_change in earnest; `again` asks for a fresh start."""
+
+    def __init__(self, *, config: Config, choice: ModelChoice, again: Callable[[], None]) -> None:
+        self._config, self._choice, self._again = config, choice, again
+
+    @property
+    def current(self) -> str:
+        """See Sets."""
+        return self._choice.current
+
+    @property
+    def previous(self) -> str | None:
+        """See Sets."""
+        return self._choice.previous
+
+    @property
+    def given_up(self) -> str | None:
+        """See Sets."""
+        return self._choice.given_up
+
+    def installed(self) -> list[str]:
+        """See Sets."""
+        return installed_model_sets(Path(self._config.models.dir))
+
+    @contextmanager
+    def audition(self, name: str, waiting: Callable[[], None]) -> Iterator[AuditionedSet]:
+        """See Sets."""
+        model = find_model_set(Path(self._config.models.dir), name)
+        verify_model_set(model)
+        waiting()
+        rehearse(model, self._config.engine, waiting=waiting)
+        with ExitStack() as stack:
+            front_end = front_end_for(self._config.text, stack)
+            encoder = EncoderAlone(model=model, front_end=front_end, threads=self._config.engine.threads)
+            yield AuditionedSet(config=self._config, model=model, encoder=encoder)
+
+    def choose(self, name: str) -> None:
+        """See Sets."""
+        self._choice.choose(name)
+
+    def start_again(self) -> None:
+        """See Sets."""
+        self._again()
+
+
+class AuditionedSet:
+    """`Candidate` of model_change in earnest: a set with its own shelf of features."""
+
+    def __init__(self, *, config: Config, model: ModelSet, encoder: EncoderAlone) -> None:
+        self._config, self._model, self._encoder = config, model, encoder
+        self._voices: Voices = open_voices(config, model)
+
+    def missing(self) -> list[EnrolledVoice]:
+        """See Candidate."""
+        return self._voices.features.missing()
+
+    def encoding(self, voice: EnrolledVoice) -> Work:
+        """See Candidate."""
+        return encoding(voice, store=self._voices.store, shelf=self._voices.features, encoder=self._encoder)
+
+    def check(self) -> None:
+        """See Candidate."""
+        self._voices.catalogue.refresh()
+        default_voice(self._config, self._model, self._voices.catalogue)

@@ -1,0 +1,41 @@
+"""The features of an enrolled voice, made as a task of the worker. Knows no queue and no networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
+
+from edge_tts.audio.files import read_sound
+from edge_tts.service.errands import Work
+from edge_tts.service.worker import Speaker
+from edge_tts.store.voice_features import FeatureShelf
+from edge_tts.store.voice_store import EnrolledVoice, VoiceStore
+from edge_tts.values import AudioChunk, Recording, Report, Voice
+
+
+class Encoder(Protocol):
+    """Whoever makes a voice of recordings: the networks that speak, or those of another model set."""
+
+    def encode(
+        self, recordings: Sequence[Recording], transcript: str, language: str, *, voice_id: str, name: str
+    ) -> Voice:
+        """See `Speaker.encode`."""
+
+
+def encoding(voice: EnrolledVoice, *, store: VoiceStore, shelf: FeatureShelf, encoder: Encoder | None = None) -> Work:
+    """A task that encodes `voice` and puts its features on the shelf; `encoder` None: the worker's own networks."""
+    card = voice.card
+
+    def work(networks: Speaker, should_stop: Callable[[], bool]) -> Iterator[AudioChunk]:
+        recordings = [read_sound(store.read(voice, name), what=name) for name in card.recordings]
+        maker = encoder or networks
+        made = maker.encode(recordings, card.transcript, card.language, voice_id=voice.ref.id, name=voice.name)
+        shelf.save(voice, made)
+        yield from ()
+
+    return work
+
+
+def was_put_off(report: Report) -> bool:
+    """Stopped, or crowded out of the line: no fault of the voice's."""
+    return report.stage == "interrupted" or report.details.get("error") == "QueueFullError"

@@ -1,0 +1,202 @@
+"""Changing the model set: try the other one, encode every voice for it, then ask for a fresh start with it.
+
+The set that speaks goes on speaking meanwhile: files and engines are tried on this part's thread, voices are encoded by
+the worker at low priority. Knows the order of the steps, not how they are done.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from edge_tts.errors import EdgeTTSError, PayloadError, QueueFullError
+from edge_tts.schema import nearest
+from edge_tts.service.board import Board
+from edge_tts.service.desk import Message
+from edge_tts.service.encoding import was_put_off
+from edge_tts.service.errands import Errands, Work
+from edge_tts.service.part import Fatal, Part
+from edge_tts.service.payloads import parse_model, parse_rollback
+from edge_tts.store.voice_store import EnrolledVoice
+from edge_tts.values import Report, Stage
+
+log = logging.getLogger(__name__)
+
+_TICK_S, _AGAIN_S = 0.5, 2.0
+
+
+class Candidate(Protocol):
+    """A model set that is ready to speak but for the voices."""
+
+    def missing(self) -> Sequence[EnrolledVoice]:
+        """The enrolled voices that it cannot speak in yet."""
+
+    def encoding(self, voice: EnrolledVoice) -> Work:
+        """A task that changes that."""
+
+    def check(self) -> None:
+        """Raise EdgeTTSError unless there is a voice to start with."""
+
+
+class Sets(Protocol):
+    """The model sets of this device, and which of them speaks."""
+
+    @property
+    def current(self) -> str:
+        """The one that speaks."""
+
+    @property
+    def previous(self) -> str | None:
+        """The one that spoke before."""
+
+    @property
+    def given_up(self) -> str | None:
+        """The one that was chosen last and had to give way to the one before, and why."""
+
+    def installed(self) -> list[str]:
+        """All there are."""
+
+    def audition(self, name: str, waiting: Callable[[], None]) -> AbstractContextManager[Candidate]:
+        """Check every file, build and judge its engines, have it say something. `waiting` is called now and then and
+        may raise to end it. Raises EdgeTTSError that says why the set cannot speak here."""
+
+    def choose(self, name: str) -> None:
+        """Have it speak from the next start on. Raises ModelError when that cannot be written down."""
+
+    def start_again(self) -> None:
+        """Ask for that start; returns at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRequest:
+    """Somebody wants another model set to speak."""
+
+    id: str
+    model: str
+
+
+class _Stopping(Exception):
+    """The process ends; so does the change."""
+
+
+class ModelChange(Part):
+    """One change at a time, on one thread. The commands only ask for it."""
+
+    def __init__(
+        self,
+        *,
+        sets: Sets,
+        errands: Errands,
+        board: Board,
+        fatal: Fatal,
+        clock: Callable[[], float],
+        new_id: Callable[[], str],
+    ) -> None:
+        # A set of gigabytes that is being read or loaded cannot be left at once.
+        super().__init__(name="model-change", fatal=fatal, stop_timeout_s=60.0)
+        self._sets, self._errands, self._board = sets, errands, board
+        self._clock, self._new_id = clock, new_id
+        self._requests: queue.Queue[ChangeRequest] = queue.Queue()
+        self._free = threading.Lock()
+        """Taken from the moment that a change is asked for until it is over."""
+
+    def commands(self) -> Mapping[str, Callable[[Message], None]]:
+        """Command -> who serves it; each may raise RequestError."""
+        return {"models/activate": self._activate, "models/rollback": self._roll_back}
+
+    def show(self, step: str | None = None, **details: Any) -> None:
+        """Put up the standing fact `models`."""
+        change = None if step is None else {"step": step, **details}
+        sets = self._sets
+        names = {"current": sets.current, "previous": sets.previous, "installed": sets.installed()}
+        self._board.put("models", {**names, "given_up": sets.given_up, "change": change})
+
+    def work(self) -> None:
+        """One change after another until asked to stop."""
+        self.show()
+        self.ready()
+        while not self.stopping.is_set():
+            try:
+                request = self._requests.get(timeout=_TICK_S)
+            except queue.Empty:
+                continue
+            self._change(request)
+            self._errands.forget()
+            self._free.release()
+            self.show()
+
+    def _activate(self, message: Message) -> None:
+        payload = parse_model(message.payload)
+        self._begin(message, payload.id, payload.model)
+
+    def _roll_back(self, message: Message) -> None:
+        payload, previous = parse_rollback(message.payload), self._sets.previous
+        if previous is None:
+            raise PayloadError(f"models/rollback: no model set spoke before {self._sets.current}")
+        self._begin(message, payload.id, previous)
+
+    def _begin(self, message: Message, request_id: str | None, model: str) -> None:
+        installed = self._sets.installed()
+        if model not in installed:
+            raise PayloadError(f"{message.command}: there is no model set '{model}'{nearest(model, installed)}")
+        if model == self._sets.current:
+            raise PayloadError(f"{message.command}: the model set {model} speaks already")
+        if not self._free.acquire(blocking=False):
+            raise QueueFullError("another change of the model set is under way")
+        request = ChangeRequest(request_id or self._new_id(), model)
+        if message.reply_to:
+            self._board.expect(request.id, message.reply_to)
+        self._requests.put(request)
+
+    def _change(self, request: ChangeRequest) -> None:
+        """One change from the first look at the files to the request for a fresh start; one closing report."""
+        began = self._clock()
+
+        def report(stage: Stage, details: Mapping[str, Any]) -> None:
+            self._board.report(Report(request.id, stage, round(1000 * (self._clock() - began), 1), details))
+
+        report("accepted", {})
+        report("started", {"model": request.model})
+        try:
+            left = self._prepare(request.model)
+            self._sets.choose(request.model)
+        except _Stopping:
+            report("interrupted", {"reason": "shutdown"})
+        except EdgeTTSError as error:
+            log.error("the model set stays %s: %s", self._sets.current, error)
+            report("failed", {"error": type(error).__name__, "message": str(error)})
+        else:
+            report("done", {"model": request.model, "unready": left})
+            self._sets.start_again()
+
+    def _prepare(self, model: str) -> list[str]:
+        """Everything but the change itself; the ids of the voices that cannot be encoded for the set."""
+        self.show("trying", model=model)
+        with self._sets.audition(model, self._give_up_when_stopping) as candidate:
+            left = self._encode_all(model, candidate)
+            candidate.check()
+            return left
+
+    def _encode_all(self, model: str, candidate: Candidate) -> list[str]:
+        """Encode one voice after the other, also those that are enrolled meanwhile."""
+        failed: list[str] = []
+        while waiting := [voice for voice in candidate.missing() if voice.ref.id not in failed]:
+            self.show("encoding", model=model, voice=waiting[0].ref.id, left=len(waiting))
+            errand = self._errands.do(candidate.encoding(waiting[0]), priority="low")
+            report = self._errands.wait(errand, self.stopping)
+            self._give_up_when_stopping()
+            if report is None or was_put_off(report):
+                self.stopping.wait(_AGAIN_S)
+            elif report.stage != "done":
+                log.warning("%s cannot be encoded for %s: %s", waiting[0].ref.id, model, report.details.get("message"))
+                failed.append(waiting[0].ref.id)
+        return failed
+
+    def _give_up_when_stopping(self) -> None:
+        if self.stopping.is_set():
+            raise _Stopping
