@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Sequence
-
 import numpy as np
 
 from edge_tts.errors import VoiceError
@@ -61,15 +59,6 @@ class FeatureShelf:
     def missing(self) -> list[EnrolledVoice]:
         """The voices whose features must be made for this model set: not there, or damaged."""
         return [voice for voice in self._store.shelf().voices if not self._is_usable(voice)]
-
-    def drop_others(self, keep: Sequence[ModelSet] = ()) -> None:
-        """Remove the features of every model set except this one and `keep`. Raises VoiceError."""
-        kept = {self._file, *(f"{fingerprint(model)}.npz" for model in keep)}
-        with self._store.changing():
-            for voice in self._store.shelf().voices:
-                for path in (voice.folder / FEATURES).glob("*.npz"):
-                    if path.name not in kept:
-                        path.unlink()
 
     def _is_usable(self, voice: EnrolledVoice) -> bool:
         try:

@@ -22,8 +22,10 @@ _SYMBOLS = {
     "lm": "流明",
     "lx": "勒克斯", "lux": "勒克斯", "rpm": "转每分钟", "bpm": "次每分钟", "Mbps": "兆比特每秒",
     "kbps": "千比特每秒",
+    "KB": "KB", "MB": "MB", "GB": "GB", "TB": "TB",
 }  # fmt: skip
-"""Symbol after a number -> name. Spelled exactly; a longer symbol in one other case is found by `_name`."""
+"""Symbol after a number -> name. Spelled exactly; a longer symbol in one other case is found by `_name`. Storage is
+said by its letters."""
 
 _PER = {"h": "小时", "hr": "小时", "s": "秒", "min": "分钟", "d": "天"}
 _SYMBOL = "|".join(sorted(map(re.escape, _SYMBOLS), key=len, reverse=True))

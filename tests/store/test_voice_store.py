@@ -271,9 +271,8 @@ def test_features_are_kept_per_model_set(tmp_path: Path, model: ModelSet) -> Non
     np.testing.assert_array_equal(loaded.prompt_bert, derived("x").prompt_bert)
     assert new.load(voice) is None
     new.save(voice, derived(voice.ref.id))
-    new.drop_others()
-    assert old.load(voice) is None
     assert new.load(voice) is not None
+    assert old.load(voice) is not None  # the way back is short
 
 
 def test_the_fingerprint_follows_the_networks_alone(model: ModelSet) -> None:

@@ -24,6 +24,7 @@ def spoken(text: str, option: str) -> list[tuple[str, str]]:
         ("室内26℃，温差大。", "zh", ["zh"]),
         ("身高 175 cm，体重 65 kg。", "zh", ["zh"]),
         ("电池5000mAh，20元/kg。", "zh", ["zh"]),
+        ("内存128GB。", "zh", ["zh"]),
         ("他在A座12B室", "zh", ["zh", "en", "zh", "en", "zh"]),
         ("大约1/4的学生", "zh", ["zh"]),
         ("今天真开心😀去吃火锅🔥", "zh", ["zh"]),
