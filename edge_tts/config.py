@@ -119,6 +119,7 @@ class LimitsConfig(Record):
     """What one message and the waiting line may ask of the machine."""
 
     queue: int = Field(default=16, ge=1, le=10000)
+    resume_s: float = Field(default=600.0, ge=0, le=604800)
     text_chars: int = Field(default=2000, ge=1, le=100000)
     payload_bytes: int = Field(default=65536, ge=256, le=16777216)
 

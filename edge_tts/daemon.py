@@ -27,6 +27,7 @@ from edge_tts.service.desk import Desk, Rules
 from edge_tts.service.errands import Errands
 from edge_tts.service.health import Health, sd_notify, watchdog_interval_s
 from edge_tts.service.jobs import JobQueue
+from edge_tts.service.journal import Journal
 from edge_tts.service.model_change import ModelChange, Sets
 from edge_tts.service.mqtt import MqttLink
 from edge_tts.service.part import Fatal
@@ -123,11 +124,13 @@ def running(
     health = Health(stall_s=config.health.stall_s, clock=clock)
     board = Board(state=first_state(config, model, kept, voices.catalogue))
     board.listen(kept)
+    journal = Journal(Path(config.state_dir) / "jobs", clock=clock)
     jobs = JobQueue(
         capacity=config.limits.queue,
         report=board.report,
         changed=lambda speaking, waiting: board.update(speaking=speaking, waiting=waiting),
         clock=clock,
+        journal=journal,
     )
     player = make_player(config.audio, board.state.volume, open_loudspeaker, jobs, health.pulse("player"), fatal, clock)
     worker = Worker(
@@ -167,12 +170,14 @@ def running(
         for part in [*room.parts(), *changes]:
             parts.enter_context(part)
         board.put("engines", {"engines": [asdict(choice) for choice in choices()]})
+        desk.resume(journal.read(), oldest_s=config.limits.resume_s)
         parts.enter_context(link)
         if telemetry is not None:
             parts.enter_context(
                 TelemetryWatch(reader=telemetry, publish=lambda values: board.update(telemetry=values), fatal=fatal)
             )
         parts.callback(jobs.close, CLOSING_S)
+        parts.callback(link.stopping.set)  # first of all: what comes now is left to the broker, for the next start
 
         def look() -> list[str]:
             kept.save()

@@ -6,7 +6,8 @@
     │   ├── PayloadError          the MQTT payload is not what the API takes
     │   ├── TextError             the text cannot be spoken (empty, too long, malformed SSML, no such language)
     │   ├── UnknownVoiceError     no voice of that name
-    │   └── QueueFullError        the line is full and this request may not push in
+    │   ├── QueueFullError        the line is full and this request may not push in
+    │   └── AbandonedError        the process died again and again while this request was in service
     ├── ModelError                a model set, graph or engine is missing, damaged or of the wrong kind
     │   ├── CheckpointError       an upstream checkpoint is corrupt, hostile or of an unsupported family
     │   └── EngineError           a loaded network refused to run
@@ -44,6 +45,10 @@ class UnknownVoiceError(RequestError):
 
 class QueueFullError(RequestError):
     """The job queue is full."""
+
+
+class AbandonedError(RequestError):
+    """The request may be what the process died of."""
 
 
 class ModelError(EdgeTTSError):

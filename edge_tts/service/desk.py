@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -13,6 +13,7 @@ from edge_tts.errors import PayloadError, QueueFullError, RequestError, TextErro
 from edge_tts.schema import nearest
 from edge_tts.service.board import Board, ReplyTo
 from edge_tts.service.jobs import JobQueue, failure
+from edge_tts.service.journal import Envelope, Page
 from edge_tts.service.payloads import id_in, parse_say, parse_voice, parse_volume, parse_which
 from edge_tts.service.player import Player
 from edge_tts.values import Report, Sampling, SpeakRequest
@@ -98,6 +99,15 @@ class Desk:
             outcome = failure(refused)
             self._board.refuse(Report(request_id, outcome.stage, 0.0, outcome.details), message.reply_to)
 
+    def resume(self, pages: Sequence[Page], *, oldest_s: float) -> None:
+        """Take up what an earlier run had accepted, up to `oldest_s` ago. Call it before the first message comes in:
+        that may be the second delivery of one of them."""
+        for page in pages:
+            self._remember(page.envelope.delivery or page.request.id)
+            if page.envelope.reply_to:
+                self._board.expect(page.request.id, page.envelope.reply_to)
+        self._jobs.resume(pages, oldest_s=oldest_s)
+
     def _check(self, message: Message) -> None:
         """What every command must fulfil. Raises PayloadError."""
         command, size, limit = message.command, len(message.payload), self._rules.payload_bytes
@@ -111,7 +121,8 @@ class Desk:
     def _say(self, message: Message) -> None:
         arrived = self._clock()
         say = parse_say(message.payload)
-        key = say.id or (message.number, hashlib.sha256(message.payload).digest())
+        delivery = None if say.id else (message.number, hashlib.sha256(message.payload).hexdigest())
+        key = delivery or say.id
         if self._is_duplicate(key, known_by_id=say.id is not None, redelivered=message.redelivered):
             log.info("dropped a second delivery of %s", say.id or "a message without id")
             return
@@ -130,14 +141,14 @@ class Desk:
             fragment_interval_s=say.fragment_interval,
             sampling=say.sampling(self._rules.sampling),
         )
-        self._submit(request, message.reply_to)
+        self._submit(request, Envelope(message.reply_to, delivery))
         self._remember(key)
 
-    def _submit(self, request: SpeakRequest, reply_to: ReplyTo | None) -> None:
-        if reply_to:
-            self._board.expect(request.id, reply_to)  # before: submitting reports already
+    def _submit(self, request: SpeakRequest, envelope: Envelope) -> None:
+        if envelope.reply_to:
+            self._board.expect(request.id, envelope.reply_to)  # before: submitting reports already
         try:
-            self._jobs.submit(request)
+            self._jobs.submit(request, envelope=envelope)
         except QueueFullError:
             self._board.forget(request.id)
             raise

@@ -6,6 +6,8 @@ import json
 import logging
 import random
 import ssl
+import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -62,18 +64,22 @@ class MqttLink(Part):
         self._delay_s = config.reconnect_min_s
         self._v5 = config.protocol == "5"
         self._client = self._make_client(device)
+        self._lock = threading.Lock()
+        self._held: deque[tuple[str, str, Properties | None]] | None = deque()
+        """Reports made since the connection was lost; None while there is one."""
+        board.listen(self)  # at once: there may be reports before there is a broker
 
     # -- what other threads call; none of it waits
 
     def on_report(self, report: Report, reply_to: ReplyTo | None) -> None:
         """Publish a report as an event, and to whom it may concern."""
         payload = json.dumps({**asdict(report), "details": dict(report.details)}, ensure_ascii=False)
-        self._publish("events", payload)
+        self._tell(f"{self._base}/events", payload, None)
         if reply_to is not None:
             properties = _properties(PacketTypes.PUBLISH)
             if reply_to.correlation is not None:
                 properties.CorrelationData = reply_to.correlation
-            self._client.publish(reply_to.topic, payload, qos=1, properties=properties)
+            self._tell(reply_to.topic, payload, properties)
 
     def on_fact(self, topic: str, value: Mapping[str, Any]) -> None:
         """Publish a standing fact, retained."""
@@ -84,7 +90,6 @@ class MqttLink(Part):
 
     def work(self) -> None:
         """Stay connected until asked to stop. A broker that is not there yet is waited for."""
-        self._board.listen(self)
         self.ready()
         while not self.stopping.is_set():
             if self._connect():
@@ -103,6 +108,8 @@ class MqttLink(Part):
         self._client.disconnect()
 
     def _connect(self) -> bool:
+        with self._lock:
+            self._held = self._held or deque()
         try:
             self._client.connect(
                 self._config.host,
@@ -120,9 +127,28 @@ class MqttLink(Part):
         """Serve the connection until it breaks or is closed; ends at the first loop that reports either."""
         try:
             while self._client.loop(timeout=1.0) == MQTTErrorCode.MQTT_ERR_SUCCESS:
-                pass
+                if self._held is not None and self._client.is_connected():
+                    self._release()
         except MQTTException as garbage:
             log.warning("what the broker sent is not MQTT %s: %s", self._config.protocol, garbage)
+
+    def _tell(self, topic: str, payload: str, properties: Properties | None) -> None:
+        """Publish a report, in the order in which they were made: paho would send one that comes between the socket and
+        the broker's welcome before all that waited for it, or even before its own greeting."""
+        with self._lock:
+            if self._held is None:
+                self._warn(self._client.publish(topic, payload, qos=1, properties=properties))
+            elif len(self._held) < MAX_UNSENT:
+                self._held.append((topic, payload, properties))
+            else:
+                log.warning("%d reports wait for the broker already; one to %s is dropped", MAX_UNSENT, topic)
+
+    def _release(self) -> None:
+        """Publish what was held, behind what paho has just sent again."""
+        with self._lock:
+            held, self._held = self._held or (), None
+            for topic, payload, properties in held:
+                self._warn(self._client.publish(topic, payload, qos=1, properties=properties))
 
     def _next_delay_s(self) -> float:
         """Doubling from the configured minimum to the maximum, each drawn from its upper half so that a house full of
@@ -196,9 +222,11 @@ class MqttLink(Part):
         return properties
 
     def _publish(self, topic: str, payload: str, *, retain: bool = False) -> paho.MQTTMessageInfo:
-        info = self._client.publish(f"{self._base}/{topic}", payload, qos=1, retain=retain)
+        return self._warn(self._client.publish(f"{self._base}/{topic}", payload, qos=1, retain=retain))
+
+    def _warn(self, info: paho.MQTTMessageInfo) -> paho.MQTTMessageInfo:
         if info.rc == MQTTErrorCode.MQTT_ERR_QUEUE_SIZE:
-            log.warning("%d messages wait for the broker already; one on %s is dropped", MAX_UNSENT, topic)
+            log.warning("%d messages wait for the broker already; one is dropped", MAX_UNSENT)
         return info
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -11,11 +12,12 @@ from typing import Any
 
 import pytest
 from broker import Broker, Ear, free_port
-from fakes import RATE, FakeLoudspeaker, FakeSynthesizer
+from fakes import RATE, WAIT_S, FakeLoudspeaker, FakeSynthesizer
 from model_sets import write_model_set
 
 from edge_tts.config import Config, LimitsConfig, MqttConfig, resolve
 from edge_tts.daemon import running
+from edge_tts.service.jobs import JobQueue
 from edge_tts.store.models import read_model_set
 
 PROTOCOLS = ["5", "3.1.1"]
@@ -306,14 +308,63 @@ def test_a_stop_without_any_broker_is_quick(model: Path) -> None:
         pass
 
 
-def test_a_shutdown_tells_those_who_wait(furnish: Furnish) -> None:
-    """Stopping the daemon ends the request in service and the waiting ones with a report, then says offline."""
+def test_a_shutdown_ends_what_is_spoken_and_keeps_what_waits(furnish: Furnish) -> None:
+    """Stopping the daemon ends the request in service with a report and says offline. Those that waited are spoken by
+    the next start, and answered where they were asked."""
     with furnish() as house:
         house.synthesizer.gate.clear()
         house.say(id="a", text="a")
-        house.say(id="b", text="b")
+        answers = f"answers/{house.ear.base}"
+        house.ear.publish("say", {"id": "b", "text": "b"}, ResponseTopic=answers, CorrelationData=b"\x00")
         house.ear.wait_event(id="a", stage="first_audio")
         house.ear.wait_event(id="b", stage="accepted")
-    for name in ("a", "b"):
-        assert house.ear.wait_event(id=name, stage="interrupted")["details"] == {"reason": "shutdown"}
+    assert house.ear.wait_event(id="a", stage="interrupted")["details"] == {"reason": "shutdown"}
     house.ear.wait_topic("status", "offline")
+    assert house.stages("b") == ["accepted"]
+    with furnish() as house:
+        house.ear.wait_event(id="b", stage="done")
+        replies = house.ear.wait_replies(4)
+        assert [report["stage"] for report, _ in replies] == ["accepted", "started", "first_audio", "done"]
+        assert {correlation for _, correlation in replies} == {b"\x00"}
+        assert replies[0][0]["details"] == {"waiting": 0, "resumed": True}
+        house.say(id="b", text="b")  # a second delivery
+        house.say(id="c", text="c")
+        house.ear.wait_event(id="c", stage="done")
+        assert house.synthesizer.spoken == ["b", "c"]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize("named", [True, False])
+def test_a_message_is_acknowledged_only_when_it_is_on_the_disk(
+    broker: Broker, model: Path, monkeypatch: pytest.MonkeyPatch, named: bool
+) -> None:
+    """A death between the disk and the acknowledgement: the broker delivers the message again, the journal has it too,
+    and it is spoken once, whether or not it has an id."""
+    device = f"unacknowledged-{named}"
+    synthesizer, died = FakeSynthesizer(), threading.Event()
+
+    class DeathError(BaseException):
+        """Of the process."""
+
+    def die(queue: JobQueue, *_: Any) -> None:
+        raise DeathError
+
+    config, speaker = resolve(config_for(broker.port, device), model.parent), FakeLoudspeaker()
+    with Ear(broker, f"edge-tts/{device}") as ear:
+        with monkeypatch.context() as patch:
+            patch.setattr(JobQueue, "_make_room", die)  # the request has just been written
+            with running(
+                config,
+                model=read_model_set(model),
+                load=synthesizer.loaded,
+                open_loudspeaker=lambda rate: speaker,
+                fatal=lambda name, surprise: died.set(),
+            ):
+                ear.wait_topic("status", "online")
+                ear.publish("say", {"id": "a", "text": "once"} if named else "once")
+                assert died.wait(WAIT_S)
+        with appliance(config, model, synthesizer, speaker):
+            ear.wait_event(stage="done")
+            ear.publish("say", {"id": "b", "text": "after"})
+            ear.wait_event(id="b", stage="done")
+    assert synthesizer.spoken == ["once", "after"]
