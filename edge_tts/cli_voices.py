@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,8 @@ from edge_tts.models import default_voice, open_model, open_networks
 from edge_tts.service.enrolment import Person, Take
 from edge_tts.service.keeper import VoiceKeeper
 from edge_tts.service.phrases import consent, explain, tongue_of
-from edge_tts.speech.excerpt import excerpt
-from edge_tts.speech.quality import QualityGate, Verdict, load_quality_gate
+from edge_tts.speech.quality import Refusal, load_quality_gate
+from edge_tts.speech.reference import Reference, choose_reference
 from edge_tts.store.models import find_model_set
 from edge_tts.values import Recording
 from edge_tts.voices import Voices, open_voices, quality_folder
@@ -46,33 +46,38 @@ def command_enroll(arguments: argparse.Namespace, config: Config) -> int:
         raise VoiceError(f"the model set {model.name} does not speak '{person.language}'; it speaks: {spoken}")
     voices = open_voices(config, model)
     keeper = VoiceKeeper(store=voices.store, shelf=voices.features, device=config.device, clock=time.time)
-    verdict, transcript, others = _listen(arguments, quality_folder(config), agreed=agreed)
-    takes = [keeper.pack(recording) for recording in (verdict.recording, *others)]
+    reference, others = _listen(arguments, quality_folder(config), agreed=agreed)
+    takes = [keeper.pack(recording) for recording in (*reference.recordings, *others)]
     with open_networks(model, config) as networks:
-        recordings = [heard for _, heard in takes]
-        made = networks.encode(recordings, transcript, person.language, voice_id="new", name=person.name)
-    # The consent is spoken in the last recording: the first one too, where there is no other.
+        recordings, words = [heard for _, heard in takes], reference.transcript
+        made = networks.encode(recordings, words, person.language, voice_id="new", name=person.name)
+    # A recording of the consent comes last; else it is what was read for the reference.
     statement = sentence if agreed or arguments.consent is not None else None
-    print(keeper.keep(Take(person, transcript, verdict, statement), [audio for audio, _ in takes], made))
+    stated_in = len(takes if arguments.consent else reference.recordings) - 1
+    take = Take(person, words, reference.verdict, statement, stated_in)
+    print(keeper.keep(take, [audio for audio, _ in takes], made))
     return 0
 
 
-def _listen(arguments: argparse.Namespace, folder: Path, *, agreed: bool) -> tuple[Verdict, str, list[Recording]]:
-    """The verdict on the prompt, what is said in the part that is kept, and the other recordings. Raises AudioError."""
+def _listen(arguments: argparse.Namespace, folder: Path, *, agreed: bool) -> tuple[Reference, list[Recording]]:
+    """The reference in the first recording, and the others, the consent last. Raises AudioError."""
     with ExitStack() as stack:
         gate = load_quality_gate(folder, stack)
-        verdict = _judged(gate, arguments.audio, arguments)
-        transcript = excerpt(arguments.text, verdict.share) if verdict.share != (0.0, 1.0) else arguments.text
-        if transcript is None or (agreed and transcript != arguments.text):
-            raise AudioError(f"{arguments.audio}: more than 10 s of speech; cut the recording, and the text with it")
-        files = [*arguments.take, *([arguments.consent] if arguments.consent else [])]
-        others = [_judged(gate, file, arguments).recording for file in files]
-        likeness = gate.likeness([verdict.recording, *others])
+        keep_all = agreed and arguments.consent is None
+        reference = choose_reference(gate, read_any(Path(arguments.audio)), arguments.text, keep_all=keep_all)
+        _refuse(arguments.audio, reference.refusals, arguments)
+        judged = [(file, gate.judge(read_any(Path(file)))) for file in arguments.take]
+        if arguments.consent is not None:
+            judged.append((arguments.consent, gate.judge_whole(read_any(Path(arguments.consent)))))
+        for file, verdict in judged:
+            _refuse(file, verdict.refusals, arguments)
+        others = [verdict.recording for _, verdict in judged]
+        likeness = gate.likeness([*reference.recordings, *others])
         if likeness < _SAME_SPEAKER and not arguments.anyway:
             raise AudioError(
                 f"the recordings are of different people (likeness {likeness:.2f}, {_SAME_SPEAKER} is the least)"
             )
-    return verdict, transcript, others
+    return reference, others
 
 
 def command_list(arguments: argparse.Namespace, config: Config) -> int:
@@ -163,13 +168,11 @@ def _add_enroll(commands: Any, add: AddParser) -> None:
     parser.set_defaults(command=command_enroll)
 
 
-def _judged(gate: QualityGate, file: str, arguments: argparse.Namespace) -> Verdict:
-    """The verdict on a recording that may be used. Raises AudioError that says what to do better."""
-    verdict = gate.judge(read_any(Path(file)))
-    if verdict.refusals and not arguments.anyway:
-        reasons = " ".join(explain(refusal, "en") for refusal in verdict.refusals)
+def _refuse(file: str, refusals: Sequence[Refusal], arguments: argparse.Namespace) -> None:
+    """Raise AudioError that says what to do better, if there is anything."""
+    if refusals and not arguments.anyway:
+        reasons = " ".join(explain(refusal, "en") for refusal in refusals)
         raise AudioError(f"{file}: {reasons} (--anyway keeps it all the same)")
-    return verdict
 
 
 def _voices(config: Config) -> Voices:

@@ -4,13 +4,40 @@ from __future__ import annotations
 
 import functools
 import io
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import soundfile
+from fakes import FakeSynthesizer
+from model_sets import CONDITIONING, SIZES
 
 from edge_tts.store.voice_format import Consent, Quality, sha256
 from edge_tts.store.voice_store import NewVoice, VoiceStore
+from edge_tts.values import Recording, Voice
+
+
+class ToyEncoder(FakeSynthesizer):
+    """Encodes voices in the shapes of the toy model set, and remembers what it was given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard: list[Sequence[Recording]] = []
+
+    def encode(
+        self, recordings: Sequence[Recording], transcript: str, language: str, *, voice_id: str, name: str
+    ) -> Voice:
+        """See Speaker."""
+        self.heard.append(recordings)
+        voice = super().encode(recordings, transcript, language, voice_id=voice_id, name=name)
+        return replace(
+            voice,
+            prompt_tokens=np.array([1, 2]),
+            prompt_phoneme_ids=np.array([3]),
+            prompt_bert=np.zeros((1, SIZES["bert_width"]), np.float32),
+            conditioning=np.ones((1, CONDITIONING, 1), np.float32),
+        )
 
 
 @functools.cache

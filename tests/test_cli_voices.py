@@ -9,9 +9,15 @@ import numpy as np
 import pytest
 import soundfile
 import yaml
+from slow_reader import RATE, slow_reader
 
+from edge_tts.audio.files import read_sound
 from edge_tts.cli import main
 from edge_tts.cli_voices import same_words
+from edge_tts.config import load_config
+from edge_tts.models import open_networks
+from edge_tts.store.models import find_model_set
+from edge_tts.voices import open_store, open_voices
 
 ROOT = Path(__file__).resolve().parent.parent
 RECORDINGS = ROOT / "tests" / "recordings"
@@ -68,24 +74,84 @@ def test_a_long_recording_is_cut_with_its_text(config: str, tmp_path: Path, caps
     assert json.loads(capsys.readouterr().out)["card"]["transcript"] == WEATHER
 
 
+def test_a_slow_consent_is_kept_whole(config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Read slowly, the consent sentence is cut like any other recording; all of it is stored as well, and that is what
+    the consent record is about, whatever other takes there are. They all make the voice, now and when made anew."""
+    soundfile.write(tmp_path / "slow.wav", slow_reader("slt"), RATE)
+    assert enroll(config, tmp_path / "slow.wav", "--take", str(RECORDINGS / "weather-slt.flac")) == 0
+    parsed = load_config(Path(config))
+    voices = open_voices(parsed, find_model_set(ROOT / "models", "starter"))
+    voice = voices.store.find("Anna")
+    card, agreed = voice.card, json.loads(voices.store.read(voice, "consent.json"))
+    assert card.recordings == ("reference.flac", "take-2.flac", "take-3.flac")
+    assert card.transcript == SENTENCE[: SENTENCE.index(" My name")]
+    assert (agreed["statement"], agreed["audio_sha256"]) == (SENTENCE, card.files["take-2.flac"].sha256)
+    recordings = [read_sound(voices.store.read(voice, name), what=name) for name in card.recordings]
+    assert [len(recording.samples) > 10 * RATE for recording in recordings] == [False, True, False]
+    kept = voices.features.load(voice)
+    assert kept is not None
+    with open_networks(find_model_set(ROOT / "models", "starter"), parsed) as networks:
+        anew = networks.encode(recordings, card.transcript, "en", voice_id="anew", name="Anna")
+    np.testing.assert_allclose(anew.conditioning, kept.conditioning, rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(anew.prompt_tokens, kept.prompt_tokens)
+
+
+def test_a_slow_consent_beside_another_text(config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A recording of the consent is proof: it is never cut to a window; the words of the reference are other ones."""
+    soundfile.write(tmp_path / "slow.wav", slow_reader("slt"), RATE)
+    assert enroll(config, RECORDINGS / "weather-slt.flac", "--consent", str(tmp_path / "slow.wav"), text=WEATHER) == 0
+    store = open_store(load_config(Path(config)))
+    voice = store.find("Anna")
+    assert voice.card.transcript == WEATHER
+    assert len(read_sound(store.read(voice, "take-2.flac"), what="consent").samples) > 10 * RATE
+    sha256 = json.loads(store.read(voice, "consent.json"))["audio_sha256"]
+    assert sha256 == voice.card.files["take-2.flac"].sha256
+
+
 @pytest.mark.parametrize(
     ("audio", "more", "text", "says"),
     [
         ("weather-slt", [], WEATHER, "needs its speaker's consent"),
         ("weather-slt", ["--consent", "consent-rms"], WEATHER, "different people"),
         ("missing", [], SENTENCE, "cannot be read"),
-        ("README.md", [], SENTENCE, "neither libsndfile nor ffmpeg"),
     ],
 )
 def test_refusals(
     config: str, audio: str, more: list[str], text: str, says: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What cannot become a voice is refused with one line that says why, and nothing is stored."""
-    path = RECORDINGS / (audio if audio.endswith("md") else f"{audio}.flac")
     files = [str(RECORDINGS / f"{word}.flac") if word.startswith("consent-") else word for word in more]
-    assert enroll(config, path, *files, text=text) == 1
+    assert enroll(config, RECORDINGS / f"{audio}.flac", *files, text=text) == 1
     assert says in capsys.readouterr().err
     assert not list((Path(config).parent / ".state" / "voices").glob("*/*/voice.json"))
+
+
+@pytest.mark.parametrize(
+    ("ffmpeg", "says"),
+    [
+        (None, "(ffmpeg, which reads more formats, is not installed)"),
+        ("echo 'Invalid data found' >&2; exit 1", "neither libsndfile nor ffmpeg can read it: Invalid data found"),
+        ("exit 0", "neither libsndfile nor ffmpeg can read it: no sound in it"),
+    ],
+)
+def test_what_is_no_sound(
+    config: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    ffmpeg: str | None,
+    says: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A file that nobody can read is refused with one line, where ffmpeg is installed and where it is not."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    if ffmpeg is not None:
+        (programs / "ffmpeg").write_text(f"#!/bin/sh\n{ffmpeg}\n")
+        (programs / "ffmpeg").chmod(0o755)
+    monkeypatch.setenv("PATH", str(programs))
+    assert enroll(config, RECORDINGS / "README.md") == 1
+    assert says in capsys.readouterr().err
+    assert not list(tmp_path.rglob("voice.json"))
 
 
 def test_a_bad_recording_says_what_to_do_better(

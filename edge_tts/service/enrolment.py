@@ -18,7 +18,8 @@ from edge_tts.service.part import Fatal, Part
 from edge_tts.service.phrases import Tongue, consent, explain, step, tongue_of
 from edge_tts.service.taking import Ended, Hold, Listening, record, tone
 from edge_tts.service.worker import Speaker
-from edge_tts.speech.quality import Refusal, Verdict
+from edge_tts.speech.quality import Verdict
+from edge_tts.speech.reference import Judge, choose_reference
 from edge_tts.values import AudioChunk, Recording, Report, Stage, Voice
 
 log = logging.getLogger(__name__)
@@ -55,7 +56,9 @@ class Take:
     transcript: str
     verdict: Verdict
     statement: str | None
-    """What the speaker agreed to in the last recording; None where there is no consent."""
+    """What the speaker agreed to; None where there is no consent."""
+    stated_in: int = 0
+    """Which of the recordings holds the whole statement."""
 
 
 class Keeper(Protocol):
@@ -66,13 +69,6 @@ class Keeper(Protocol):
 
     def keep(self, take: Take, audio: Sequence[bytes], made: Voice) -> str:
         """Store the voice with its consent and its features; its id. Raises VoiceError."""
-
-
-class Judge(Protocol):
-    """`QualityGate` in earnest."""
-
-    def judge(self, recording: Recording) -> Verdict:
-        """Whether the recording may become a voice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,25 +171,25 @@ class Enrolment(Part):
         # 2. judge
         self._show("checking", person)
         self._errands.speak(step("thanks", tongue))
-        verdict = ears.gate.judge(recording)
-        if not verdict.passed or verdict.measures is None or verdict.share != (0.0, 1.0):
-            # The sentence takes half of what fits: whoever needs more has said something else.
-            refusals = verdict.refusals or (Refusal("long", 0.0, 10.0),)
-            reason = explain(refusals[0], tongue)
-            codes = [refusal.code for refusal in refusals]
+        sentence = consent(tongue, person.name)
+        found = choose_reference(ears.gate, recording, sentence, keep_all=True)
+        if found.refusals:
+            reason = explain(found.refusals[0], tongue)
+            codes = [refusal.code for refusal in found.refusals]
             self._errands.speak(step("again", tongue, reason=reason))
             self._report(request, "failed", {"error": "Refused", "message": reason, "refusals": codes})
             return
         # 3. encode, then store everything at once
         self._show("encoding", person)
-        sentence = consent(tongue, person.name)
-        take = Take(person, sentence, verdict, statement=sentence)
-        audio, heard = self._keeper.pack(verdict.recording)
-        voice = self._keeper.keep(take, [audio], self._encode(take, heard))
+        packed = [self._keeper.pack(recording) for recording in found.recordings]
+        take = Take(person, found.transcript, found.verdict, statement=sentence, stated_in=len(packed) - 1)
+        made = self._encode(take, [heard for _, heard in packed])
+        voice = self._keeper.keep(take, [audio for audio, _ in packed], made)
         # 4. answer in the new voice
         self._show("answering", person)
         self._errands.wait(self._errands.speak(step("answer", tongue, name=person.name), voice=voice), self.stopping)
-        self._report(request, "done", {"voice": voice, "name": person.name, "measures": verdict.measures.record()})
+        measures = found.verdict.measures.record() if found.verdict.measures else {}
+        self._report(request, "done", {"voice": voice, "name": person.name, "measures": measures})
 
     def _record(self, request: EnrolRequest, person: Person, tongue: Tongue, listening: Listening) -> Recording:
         """Invite, sound the tone, and record while nothing else is spoken."""
@@ -219,19 +215,21 @@ class Enrolment(Part):
             )
         finally:
             hold.release()
-        if ended in (Ended.GIVEN_UP, Ended.NOBODY):
-            raise _GivenUp("nobody" if ended is Ended.NOBODY else "interrupted")
+        # An alert or a stop may have come with the last sound, before the hold could say so: its report knows.
+        closed = self._errands.wait(held, self.stopping)
+        if ended is Ended.GIVEN_UP or closed is None or closed.stage != "done":
+            raise _GivenUp("interrupted")
+        if ended is Ended.NOBODY:
+            raise _GivenUp("nobody")
         return recording
 
-    def _encode(self, take: Take, recording: Recording) -> Voice:
+    def _encode(self, take: Take, recordings: Sequence[Recording]) -> Voice:
         """The features, made by the worker when its turn comes."""
         made: list[Voice] = []
         person = take.person
 
         def encode(networks: Speaker, should_stop: Callable[[], bool]) -> Iterator[AudioChunk]:
-            made.append(
-                networks.encode([recording], take.transcript, person.language, voice_id="new", name=person.name)
-            )
+            made.append(networks.encode(recordings, take.transcript, person.language, voice_id="new", name=person.name))
             yield from ()
 
         closed = self._errands.wait(self._errands.do(encode), self.stopping)

@@ -41,7 +41,7 @@ class VoiceKeeper:
             fields = {
                 "statement": take.statement,
                 "language": take.person.language,
-                "audio_sha256": sha256(audio[-1]),
+                "audio_sha256": sha256(audio[take.stated_in]),
                 "time": int(self._clock()),
                 "device": self._device,
             }

@@ -64,8 +64,8 @@ _REFUSALS: Mapping[str, Mapping[Tongue, str]] = {
         "zh": "说得太短了：只听到{value:.0f}秒，至少需要{limit:.0f}秒。请把整句话慢慢读完。",
     },
     "long": {
-        "en": "That was too long without a pause. Read only the sentence, in at most {limit:.0f} seconds.",
-        "zh": "说得太长，中间也没有停顿。请只读这句话，不要超过{limit:.0f}秒。",
+        "en": "That took too long. Read only the sentence, in one go, in at most {limit:.0f} seconds.",
+        "zh": "读得太久了。请只读这句话，一口气读完，不要超过{limit:.0f}秒。",
     },
     "holes": {
         "en": "The microphone drops out again and again. Turn off its noise suppression, or use another one.",

@@ -97,9 +97,7 @@ def record(
     return Recording(samples, rate), ended
 
 
-def _ended(
-    utterance: Utterance, seconds: float, listening: Listening, pressed: bool, given_up: bool
-) -> Ended | None:
+def _ended(utterance: Utterance, seconds: float, listening: Listening, pressed: bool, given_up: bool) -> Ended | None:
     """Why the recording is over, or None while it goes on."""
     if given_up:
         return Ended.GIVEN_UP

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import combinations
 from pathlib import Path
 
@@ -18,9 +18,19 @@ from .measures import clipped_share, high_share_db, hole_share, hum_db, level_db
 from .mel import RATE
 from .mos import Listener
 from .vad import SpeechDetector, stretches
-from .window import MARGINS_S, Window, best_stretches
+from .window import MARGINS_S, Stretches, Window, best_part, span_s
 
 _NO_BACKGROUND_DB = -100.0
+WHOLE_S = 30.0
+"""The most that is kept whole."""
+
+Cuts = Callable[[Stretches], Collection[int]]
+"""Where a recording may be cut: see `best_part`."""
+
+
+def anywhere(found: Stretches) -> Collection[int]:
+    """At every pause."""
+    return range(len(found) + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +97,19 @@ class Verdict:
     """What the gate says: without refusals the recording may become a voice."""
 
     recording: Recording
-    """Mono, cut to the speech; the best window of one that is too long."""
+    """Mono, cut to the speech; the best window of one that is too long, where there is one."""
     measures: Measures | None
     """None when there is nothing to measure."""
     refusals: tuple[Refusal, ...] = ()
-    share: tuple[float, float] = (0.0, 1.0)
-    """Which share of the speech lies before and up to the end of the window: (0, 1) is all of it."""
+    found: Stretches = ()
+    """All that is spoken."""
+    part: tuple[int, int] = (0, 0)
+    """What of it is in the window: found[first:last]."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether the window is all of the speech."""
+        return self.part == (0, len(self.found))
 
     @property
     def passed(self) -> bool:
@@ -108,8 +125,26 @@ class QualityGate:
     ) -> None:
         self._detector, self._identity, self._listener, self._limits = detector, identity, listener, limits
 
-    def judge(self, recording: Recording) -> Verdict:
-        """Cut the recording to its speech, measure it and compare with the limits. Takes any length and any rate."""
+    def judge(self, recording: Recording, *, cuts: Cuts = anywhere) -> Verdict:
+        """Cut the recording to its speech, measure it and compare with the limits. Takes any length and any rate.
+
+        Of one that is too long the best window is judged; it is cut out only where `cuts` allows.
+        """
+        shortest_s, longest_s = self._limits.shortest_s, self._limits.longest_s - MARGINS_S
+
+        def best(found: Stretches, wave: FloatArray) -> tuple[int, int]:
+            return best_part(found, wave, cuts=cuts(found), shortest_s=shortest_s, longest_s=longest_s)
+
+        return self._judge(recording, self._limits, best)
+
+    def judge_whole(self, recording: Recording) -> Verdict:
+        """The same for all that is said in up to 30 s, with all pauses: of a proof no word may be lost."""
+        limits = replace(self._limits, longest_s=WHOLE_S, silence_share=1.0)
+        return self._judge(recording, limits, lambda found, wave: (0, len(found)))
+
+    def _judge(
+        self, recording: Recording, limits: Limits, keep: Callable[[Stretches, FloatArray], tuple[int, int]]
+    ) -> Verdict:
         samples = np.nan_to_num(to_mono(recording.samples)).astype(np.float32)
         samples = samples - samples.mean() if len(samples) else samples
         mono = Recording(samples, recording.sample_rate)
@@ -118,10 +153,10 @@ class QualityGate:
         wave = resample(samples, recording.sample_rate, RATE)
         found = stretches(self._detector.probabilities(wave))
         if not found:
-            return Verdict(mono, None, (Refusal("short", 0.0, self._limits.shortest_s),))
-        part = Window(mono, wave, found, best_stretches(found, wave, longest_s=self._limits.longest_s - MARGINS_S))
+            return Verdict(mono, None, (Refusal("short", 0.0, limits.shortest_s),))
+        part = Window(mono, wave, found, keep(found, wave))
         measures = self._measure(part)
-        return Verdict(part.cut(mono), measures, self._compare(measures), share=part.share())
+        return Verdict(part.cut(mono), measures, _compare(measures, limits), found, part.part)
 
     def likeness(self, recordings: Sequence[Recording]) -> float:
         """How alike the speakers of several recordings are: the least of any two, 1 for one recording."""
@@ -134,13 +169,12 @@ class QualityGate:
         vectors = self._identity.slices(speech)
         opinion = self._listener.opinion(np.clip(part.cut(Recording(part.wave, RATE)).samples, -1, 1), windows=1)
         cut, level = part.cut(part.mono), level_db(speech)
-        span_s = part.kept[-1].end_s - part.kept[0].start_s
         speech_s = sum(stretch.length_s for stretch in part.kept)
         # Too little background to measure: the recording was cut closely, and the opinion must do.
         noise_db = level_db(background) if len(background) >= RATE // 5 else _NO_BACKGROUND_DB
         return Measures(
             speech_s=speech_s,
-            span_s=span_s,
+            span_s=span_s(part.kept),
             level_db=level,
             peak=float(np.abs(cut.samples).max()),
             clipped_share=clipped_share(cut.samples),
@@ -148,7 +182,7 @@ class QualityGate:
             hum_db=hum_db(background, RATE) - level,
             whistle_db=whistle_db(background, RATE) - level,
             high_db=high_share_db(cut.samples, cut.sample_rate),
-            silence_share=1 - speech_s / span_s,
+            silence_share=1 - speech_s / span_s(part.kept),
             hole_share=hole_share(cut.samples, cut.sample_rate),
             split_likeness=split_likeness(vectors),
             pair_likeness=float((vectors @ vectors.T).min()),
@@ -158,28 +192,25 @@ class QualityGate:
             mos_p808=opinion.p808,
         )
 
-    def _compare(self, found: Measures) -> tuple[Refusal, ...]:
-        """The reasons, the one that is mended first in front."""
-        limits = self._limits
-        checks = (
-            ("short", found.span_s, limits.shortest_s, found.span_s < limits.shortest_s),
-            ("long", found.span_s, limits.longest_s, found.span_s > limits.longest_s),
-            ("holes", found.hole_share, limits.hole_share, found.hole_share > limits.hole_share),
-            ("pauses", found.silence_share, limits.silence_share, found.silence_share > limits.silence_share),
-            ("clipped", found.clipped_share, limits.clipped_share, found.clipped_share > limits.clipped_share),
-            ("quiet", found.level_db, limits.quietest_db, found.level_db < limits.quietest_db),
-            ("hum", found.hum_db, limits.hum_db, found.hum_db > limits.hum_db),
-            ("whistle", found.whistle_db, limits.whistle_db, found.whistle_db > limits.whistle_db),
-            ("high", found.high_db, limits.high_db, found.high_db > limits.high_db),
-            ("noisy", found.snr_db, limits.snr_db, found.snr_db < limits.snr_db),
-            ("speakers", found.split_likeness, limits.split_likeness, self._has_strangers(found)),
-            ("poor", found.mos_overall, limits.overall_mos, found.mos_overall < limits.overall_mos),
-        )
-        return tuple(Refusal(code, value, limit) for code, value, limit, wrong in checks if wrong)
 
-    def _has_strangers(self, found: Measures) -> bool:
-        limits = self._limits
-        return found.split_likeness < limits.split_likeness or found.pair_likeness < limits.pair_likeness
+def _compare(found: Measures, limits: Limits) -> tuple[Refusal, ...]:
+    """The reasons, the one that is mended first in front."""
+    strangers = found.split_likeness < limits.split_likeness or found.pair_likeness < limits.pair_likeness
+    checks = (
+        ("short", found.span_s, limits.shortest_s, found.span_s < limits.shortest_s),
+        ("long", found.span_s, limits.longest_s, found.span_s > limits.longest_s - MARGINS_S),
+        ("holes", found.hole_share, limits.hole_share, found.hole_share > limits.hole_share),
+        ("pauses", found.silence_share, limits.silence_share, found.silence_share > limits.silence_share),
+        ("clipped", found.clipped_share, limits.clipped_share, found.clipped_share > limits.clipped_share),
+        ("quiet", found.level_db, limits.quietest_db, found.level_db < limits.quietest_db),
+        ("hum", found.hum_db, limits.hum_db, found.hum_db > limits.hum_db),
+        ("whistle", found.whistle_db, limits.whistle_db, found.whistle_db > limits.whistle_db),
+        ("high", found.high_db, limits.high_db, found.high_db > limits.high_db),
+        ("noisy", found.snr_db, limits.snr_db, found.snr_db < limits.snr_db),
+        ("speakers", found.split_likeness, limits.split_likeness, strangers),
+        ("poor", found.mos_overall, limits.overall_mos, found.mos_overall < limits.overall_mos),
+    )
+    return tuple(Refusal(code, value, limit) for code, value, limit, wrong in checks if wrong)
 
 
 def split_likeness(vectors: FloatArray) -> float:

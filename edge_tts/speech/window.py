@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
@@ -15,6 +17,9 @@ _LEAD_S, _TAIL_S = 0.1, 0.2
 MARGINS_S = _LEAD_S + _TAIL_S
 """Kept before the first and after the last word, together."""
 
+Stretches = tuple[Stretch, ...]
+"""Of one recording, in order."""
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -23,8 +28,14 @@ class Window:
     mono: Recording
     wave: FloatArray
     """The whole recording at 16 kHz."""
-    all: tuple[Stretch, ...]
-    kept: tuple[Stretch, ...]
+    all: Stretches
+    part: tuple[int, int]
+    """Which of them are kept: all[first:last]."""
+
+    @property
+    def kept(self) -> Stretches:
+        """The stretches of speech in the window."""
+        return self.all[slice(*self.part)]
 
     def cut(self, recording: Recording) -> Recording:
         """`recording` (the same sound at any rate) from just before the first word to just after the last."""
@@ -43,36 +54,35 @@ class Window:
         gaps = [Stretch(a + 2 * BLOCK_S, b - 2 * BLOCK_S) for a, b in zip(starts, ends, strict=True)]
         return _join(self.wave, tuple(gap for gap in gaps if gap.length_s > 0.05))
 
-    def share(self) -> tuple[float, float]:
-        """Where the kept part begins and ends among all speech: (0, 1) is the whole of it."""
-        total = sum(stretch.length_s for stretch in self.all)
-        before = sum(stretch.length_s for stretch in self.all if stretch.end_s <= self.kept[0].start_s)
-        return before / total, (before + sum(stretch.length_s for stretch in self.kept)) / total
 
+def best_part(
+    found: Stretches, wave: FloatArray, *, cuts: Collection[int], shortest_s: float, longest_s: float
+) -> tuple[int, int]:
+    """The stretches to keep, as in found[first:last]: all when they fit, else those in a row that hold most speech,
+    clean and evenly loud.
 
-def best_stretches(found: tuple[Stretch, ...], wave: FloatArray, *, longest_s: float) -> tuple[Stretch, ...]:
-    """The stretches to keep: all when they fit, else those in a row that hold most speech, clean and evenly loud.
-
-    A window begins and ends at a pause, never inside a word. When no stretch fits, the first one comes back, too long.
+    A window begins and ends at a pause, never inside a word, and only at `cuts`: each the index of the stretch after a
+    pause, or len(found). When no window fits, everything is kept, too long.
     """
-    if found[-1].end_s - found[0].start_s <= longest_s:
-        return found
-    windows = [
-        found[first : last + 1]
-        for first in range(len(found))
-        for last in range(first, len(found))
-        if found[last].end_s - found[first].start_s <= longest_s
-    ]
-    return max(windows, key=lambda window: _worth(window, wave), default=found[:1])
+    if span_s(found) <= longest_s:
+        return 0, len(found)
+    parts = list(combinations(sorted(cuts), 2))
+    fitting = [part for part in parts if shortest_s <= span_s(found[slice(*part)]) <= longest_s]
+    return max(fitting, key=lambda part: _worth(found[slice(*part)], wave), default=(0, len(found)))
 
 
-def _worth(window: tuple[Stretch, ...], wave: FloatArray) -> float:
+def span_s(stretches: Stretches) -> float:
+    """Seconds from the first word to the last."""
+    return stretches[-1].end_s - stretches[0].start_s
+
+
+def _worth(window: Stretches, wave: FloatArray) -> float:
     """Seconds of speech, less what clipping and uneven loudness cost."""
     levels = [level_db(_join(wave, (stretch,))) for stretch in window]
     clipped = clipped_share(_join(wave, window))
     return sum(stretch.length_s for stretch in window) - 0.1 * (max(levels) - min(levels)) - 200 * clipped
 
 
-def _join(samples: FloatArray, parts: tuple[Stretch, ...]) -> FloatArray:
+def _join(samples: FloatArray, parts: Stretches) -> FloatArray:
     pieces = [samples[int(part.start_s * RATE) : int(part.end_s * RATE)] for part in parts]
     return np.concatenate([np.zeros(0, np.float32), *pieces])

@@ -15,13 +15,14 @@ from fakes import RATE, WAIT_S, FakeClock, FakeLoudspeaker, FakeSynthesizer, Not
 from edge_tts.engine import load_engine
 from edge_tts.errors import AudioError
 from edge_tts.service.board import Board, State
-from edge_tts.service.enrolment import Ears, Enrolment, EnrolRequest, Person, Take
+from edge_tts.service.enrolment import Ears, Enrolment, EnrolRequest, Keeper, Person, Take
 from edge_tts.service.errands import Errands
 from edge_tts.service.jobs import JobQueue
 from edge_tts.service.player import Player
 from edge_tts.service.taking import Listening
 from edge_tts.service.worker import Worker
-from edge_tts.speech.quality import Measures, Refusal, Verdict
+from edge_tts.speech.quality import Cuts, Measures, Refusal, Verdict
+from edge_tts.speech.reference import Judge
 from edge_tts.speech.vad import SpeechDetector
 from edge_tts.values import FloatArray, Recording, Voice
 
@@ -64,16 +65,20 @@ class FakeMicrophone:
 
 
 class FakeGate:
-    """Says what it is told to, and remembers what it was asked about."""
+    """Says what it is told to, and remembers what it was asked about. What it hears is one stretch of speech."""
 
     def __init__(self, *refusals: str) -> None:
         self.judged: list[Recording] = []
         self._refusals = tuple(Refusal(code, 1.0, 3.0) for code in refusals)
 
-    def judge(self, recording: Recording) -> Verdict:
+    def judge(self, recording: Recording, *, cuts: Cuts) -> Verdict:
         """See Judge."""
         self.judged.append(recording)
         return Verdict(recording, MEASURES, self._refusals)
+
+    def judge_whole(self, recording: Recording) -> Verdict:
+        """See Judge."""
+        raise AssertionError("nothing was cut off")
 
 
 class FakeKeeper:
@@ -95,9 +100,18 @@ class FakeKeeper:
 class Scene:
     """A worker, a player and an enrolment, all running."""
 
-    def __init__(self, microphone: FakeMicrophone, gate: FakeGate, default: Person | None) -> None:
+    def __init__(
+        self,
+        microphone: FakeMicrophone,
+        gate: FakeGate,
+        default: Person | None,
+        judge: Judge | None,
+        keeper: Keeper | None,
+        synthesizer: FakeSynthesizer | None,
+    ) -> None:
         self.microphone, self.gate, self.keeper = microphone, gate, FakeKeeper()
-        self.notes, self.synthesizer, self.loudspeaker = Notes(), FakeSynthesizer(), FakeLoudspeaker()
+        self._judge = judge or gate
+        self.notes, self.synthesizer, self.loudspeaker = Notes(), synthesizer or FakeSynthesizer(), FakeLoudspeaker()
         self.clock, self.fatal = FakeClock(), threading.Event()
         self.board = Board(state=State(voice="hum"))
         self.board.listen(self.notes)
@@ -130,7 +144,7 @@ class Scene:
             board=self.board,
             open_microphone=lambda: self.microphone,
             open_ears=self._ears,
-            keeper=self.keeper,
+            keeper=keeper or self.keeper,
             default=default,
             sample_rate=RATE,
             fatal=lambda *_: self.fatal.set(),
@@ -140,7 +154,7 @@ class Scene:
 
     @contextmanager
     def _ears(self) -> Iterator[Ears]:
-        yield Ears(Listening(SpeechDetector(engine=self.engine)), self.gate)
+        yield Ears(Listening(SpeechDetector(engine=self.engine)), self._judge)
 
     def enrol(self, person: Person | None = ANNA, request_id: str = "enrol") -> None:
         """What MQTT's `enroll` does."""
@@ -157,10 +171,16 @@ class Scene:
 
 @contextmanager
 def scene(
-    microphone: FakeMicrophone | None = None, gate: FakeGate | None = None, *, default: Person | None = ANNA
+    microphone: FakeMicrophone | None = None,
+    gate: FakeGate | None = None,
+    *,
+    default: Person | None = ANNA,
+    judge: Judge | None = None,
+    keeper: Keeper | None = None,
+    synthesizer: FakeSynthesizer | None = None,
 ) -> Iterator[Scene]:
-    """A running scene; the microphone hears the consent sentence unless told otherwise."""
-    made = Scene(microphone or FakeMicrophone(spoken()), gate or FakeGate(), default)
+    """A running scene; the microphone hears the consent sentence unless told otherwise; `judge` replaces `gate`."""
+    made = Scene(microphone or FakeMicrophone(spoken()), gate or FakeGate(), default, judge, keeper, synthesizer)
     with made.player, made.worker, made.enrolment:
         yield made
         made.jobs.close(timeout_s=WAIT_S)

@@ -90,6 +90,17 @@ def test_an_alert_comes_first() -> None:
     assert it.keeper.kept == []
 
 
+@pytest.mark.parametrize("block", [0, 10 * 20 - 1])
+def test_an_alert_at_the_last_moment(block: int) -> None:
+    """However late an alert comes, even with the sound that ends the recording, it is the alert that ended it."""
+    microphone = FakeMicrophone(np.zeros(0, np.float32))
+    with scene(microphone) as it:
+        alert = SpeakRequest("fire", "alert", "hum", priority="alert")
+        microphone.on_read = lambda now: it.jobs.submit(alert) if now == block else None
+        it.enrol()
+        assert it.notes.wait("enrol", "interrupted").details == {"reason": "interrupted"}
+
+
 def test_a_refused_recording_is_explained_and_not_kept() -> None:
     """The person hears what to do better; the report carries every reason; nothing is encoded or stored."""
     with scene(gate=FakeGate("clipped", "noisy")) as it:

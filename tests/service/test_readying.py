@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
-from enrolled import new_voice, open_store
-from fakes import FakeClock, FakeSynthesizer, Notes
-from model_sets import CONDITIONING, SIZES, write_model_set
+from enrolled import ToyEncoder, new_voice, open_store
+from fakes import FakeClock, Notes
+from model_sets import write_model_set
 
 from edge_tts.errors import AudioError
 from edge_tts.service.board import Board, State
@@ -19,21 +17,7 @@ from edge_tts.service.readying import Readying
 from edge_tts.service.worker import Task
 from edge_tts.store.models import read_model_set
 from edge_tts.store.voice_features import FeatureShelf
-from edge_tts.values import SpeakRequest, Voice
-
-
-class ToyEncoder(FakeSynthesizer):
-    """Encodes voices in the shapes of the toy model set."""
-
-    def encode(self, recordings: object, transcript: str, language: str, *, voice_id: str, name: str) -> Voice:  # type: ignore[override]
-        voice = super().encode(recordings, transcript, language, voice_id=voice_id, name=name)  # type: ignore[arg-type]
-        return replace(
-            voice,
-            prompt_tokens=np.array([1, 2]),
-            prompt_phoneme_ids=np.array([3]),
-            prompt_bert=np.zeros((1, SIZES["bert_width"]), np.float32),
-            conditioning=np.ones((1, CONDITIONING, 1), np.float32),
-        )
+from edge_tts.values import SpeakRequest
 
 
 class Room:

@@ -1,39 +1,84 @@
-"""Which words are taken to be in a part of a recording."""
+"""Which words are taken to lie between two pauses of a recording."""
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_tts.speech.excerpt import excerpt
+from edge_tts.speech.excerpt import clause_marks, syllables
+from edge_tts.speech.vad import Stretch
 
 TEXT = "The weather is fine today, and the kettle has boiled. Please close the window before you go to bed."
+CONSENT = "I agree that this device may speak with my voice. My name is Anna."
+
+
+def spoken(*stretches: tuple[float, float]) -> tuple[Stretch, ...]:
+    """So many seconds of speech, each followed by a pause of so many."""
+    found, now = [], 0.0
+    for speech_s, pause_s in stretches:
+        found.append(Stretch(now, now + speech_s))
+        now += speech_s + pause_s
+    return tuple(found)
+
+
+def words(text: str, found: tuple[Stretch, ...]) -> list[str]:
+    """The text from each marked pause to the next."""
+    marks = sorted(clause_marks(text, found).items())
+    return [text[start:end].strip() for (_, start), (_, end) in pairwise(marks)]
 
 
 @pytest.mark.parametrize(
-    ("share", "words"),
+    ("text", "found", "known"),
     [
-        ((0.0, 1.0), TEXT),
-        ((0.0, 0.53), "The weather is fine today, and the kettle has boiled."),
-        ((0.5, 1.0), "Please close the window before you go to bed."),
-        ((0.27, 0.5), "and the kettle has boiled."),
-        ((0.0, 0.75), None),
-        ((0.4, 0.41), None),
+        (TEXT, spoken((5.4, 0.5), (4.6, 0.5)), [TEXT[:53], TEXT[54:]]),
+        (TEXT, spoken((2.9, 0.5), (2.5, 0.5), (4.6, 0.5)), [TEXT[:26], TEXT[27:53], TEXT[54:]]),
+        (TEXT, spoken((7.5, 0.5), (2.5, 0.5)), [TEXT]),
+        (CONSENT, spoken((7.0, 1.0), (3.0, 0.0)), [CONSENT[:49], CONSENT[50:]]),
+        (
+            "今天天气很好，水烧开了。请把窗户关上。",
+            spoken((6.0, 1.0), (4.0, 0.0)),
+            ["今天天气很好，水烧开了。", "请把窗户关上。"],
+        ),
+        ("One clause only", spoken((5.0, 1.0), (5.0, 0.0)), ["One clause only"]),
     ],
 )
-def test_clauses_near_the_edges(share: tuple[float, float], words: str | None) -> None:
-    """Clauses are kept whose ends are near the part's ends; when none is, no answer is better than a wrong one."""
-    assert excerpt(TEXT, share) == words
+def test_clauses_end_at_pauses(text: str, found: tuple[Stretch, ...], known: list[str]) -> None:
+    """A pause is where a clause ends if as much of the speech lies before it as the clause has syllables."""
+    assert words(text, found) == known
 
 
-def test_chinese_clauses() -> None:
-    """Full-width punctuation ends a clause too."""
-    assert excerpt("今天天气很好，水烧开了。请把窗户关上。", (0.0, 0.62)) == "今天天气很好，水烧开了。"
+def test_the_longest_of_near_pauses_is_where_a_clause_ends() -> None:
+    """Whoever pauses after every word pauses longest after a sentence: one word more would be a wrong transcript."""
+    found = spoken((6.5, 0.3), (0.5, 0.9), (0.4, 0.3), (2.6, 0.0))
+    assert list(clause_marks(CONSENT, found)) == [0, 2, 4]
 
 
-@given(st.text(max_size=80), st.floats(0, 1), st.floats(0, 1))
-def test_an_excerpt_is_part_of_the_text(text: str, one: float, other: float) -> None:
-    """Whatever the text and the share, what comes back stands in the text."""
-    found = excerpt(text, (min(one, other), max(one, other)))
-    assert found is None or found in text
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("I agree that this device may speak", 9),
+        ("kettle", 2),
+        ("Anna", 2),
+        ("the", 1),
+        ("我的名字", 4),
+        ("v2", 2),
+        ("!", 0),
+    ],
+)
+def test_syllables(text: str, count: int) -> None:
+    """Vowels in a row, without a silent e; each Chinese character and each digit."""
+    assert syllables(text) == count
+
+
+@given(st.text(max_size=80), st.lists(st.tuples(st.floats(0.1, 5), st.floats(0.25, 3)), max_size=8))
+def test_marks_are_in_order(text: str, pauses: list[tuple[float, float]]) -> None:
+    """Whatever the text and the speech, the marks go from 0 to the end of both, and later pauses are further on."""
+    found = spoken(*pauses)
+    marks = clause_marks(text, found)
+    assert marks[len(found)] == len(text)
+    ordered = [marks[pause] for pause in sorted(marks)]
+    assert ordered == sorted(ordered)
+    assert len(found) == 0 or marks[0] == 0

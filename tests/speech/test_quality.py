@@ -14,7 +14,7 @@ from edge_tts.speech.features import resample
 from edge_tts.speech.measures import clipped_share, hole_share, hum_db, level_db, whistle_db
 from edge_tts.speech.quality import QualityGate, load_quality_gate
 from edge_tts.speech.vad import Stretch
-from edge_tts.speech.window import best_stretches
+from edge_tts.speech.window import best_part
 from edge_tts.values import FloatArray, Recording
 
 from .quality_networks import QUALITY, recording
@@ -55,7 +55,7 @@ def test_a_clean_recording_passes(gate: QualityGate, name: str) -> None:
     assert verdict.refusals == ()
     assert verdict.recording.sample_rate == RATE
     assert len(verdict.recording.samples) < len(take(name)) - RATE
-    assert verdict.share == (0.0, 1.0)
+    assert verdict.whole
 
 
 def test_rate_and_channels_do_not_matter(gate: QualityGate) -> None:
@@ -117,19 +117,51 @@ def test_an_inaudible_carrier_is_refused(gate: QualityGate) -> None:
 
 
 def test_the_best_window_of_a_long_recording_is_kept(gate: QualityGate) -> None:
-    """Of 15 s the cleanest 10 s at most are kept, from pause to pause, and the verdict tells which part they are."""
+    """Of 15 s the cleanest 10 s at most are kept, from pause to pause, and the verdict tells which part they are.
+
+    Where that pause is no place to cut there is no window, and all of it is refused.
+    """
     pause = noise(RATE, -80)
     spoilt = np.clip(recording("weather-rms") * 4, -0.9, 0.9)
-    verdict = gate.judge(Recording(np.concatenate([spoilt, pause, take("weather-rms"), pause]), RATE))
+    long = Recording(np.concatenate([spoilt, pause, take("weather-rms"), pause]), RATE)
+    verdict = gate.judge(long)
     assert verdict.passed
     assert 3 <= len(verdict.recording.samples) / RATE <= 10
-    assert verdict.share == (pytest.approx(0.5, abs=0.03), 1.0)
+    assert verdict.part[1] == len(verdict.found)
+    assert verdict.found[verdict.part[0]].start_s > len(spoilt) / RATE
+    uncut = gate.judge(long, cuts=lambda found: [0, len(found)])
+    assert uncut.whole
+    assert uncut.refusals[0].code == "long"
 
 
-def test_speech_without_a_pause_stays_too_long() -> None:
-    """A window never cuts a word: a stretch longer than the limit comes back as it is, to be refused."""
-    found = (Stretch(1.0, 12.5), Stretch(14.0, 26.0))
-    assert best_stretches(found, np.ones(26 * RATE, np.float32), longest_s=9.7) == found[:1]
+def test_a_statement_is_judged_with_all_its_pauses(gate: QualityGate) -> None:
+    """Proof is kept from the first word to the last; that it took long is no reason against it, a second speaker is."""
+    pause = noise(3 * RATE, -80)
+    slow = np.concatenate([take()[: 2 * RATE], pause, pause, take()[2 * RATE :]])
+    verdict = gate.judge_whole(Recording(slow, RATE))
+    assert verdict.refusals == ()
+    assert len(verdict.recording.samples) / RATE > 10
+    strangers = gate.judge_whole(Recording(np.concatenate([take(), pause, take("consent-slt")]), RATE))
+    assert [refusal.code for refusal in strangers.refusals] == ["speakers"]
+    endless = gate.judge_whole(Recording(np.tile(take(), 6), RATE))
+    assert [refusal.code for refusal in endless.refusals] == ["long"]
+
+
+@pytest.mark.parametrize("found", [((1.0, 12.5), (14.0, 26.0)), ((0.0, 2.0), (11.0, 12.0))])
+def test_without_a_window_everything_stays(found: tuple[tuple[float, float], ...]) -> None:
+    """A window never cuts a word and has three seconds at least: where there is none all comes back, to be refused."""
+    stretches = tuple(Stretch(*times) for times in found)
+    wave = np.ones(26 * RATE, np.float32)
+    assert best_part(stretches, wave, cuts=range(3), shortest_s=3.0, longest_s=9.7) == (0, 2)
+
+
+def test_what_passes_fits_the_encoder(gate: QualityGate) -> None:
+    """What is kept around the words counts too: 9.8 s of speech and the margins are more than 10 s."""
+    spoken = np.pad(np.tile(recording("weather-rms"), 2)[: 10 * RATE], RATE)
+    verdict = gate.judge(Recording(spoken, RATE), cuts=lambda found: [0, len(found)])
+    assert verdict.measures is not None
+    assert 9.7 < verdict.measures.span_s < 10 < len(verdict.recording.samples) / RATE
+    assert [refusal.code for refusal in verdict.refusals] == ["long"]
 
 
 @given(st.lists(st.floats(-1, 1, width=32), max_size=3000), st.sampled_from([8000, 16000, 44100]))

@@ -1,0 +1,133 @@
+"""Somebody who reads the consent so slowly that it does not fit: the real gate, the real store, the whole enrolment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from enrolled import ToyEncoder, open_store
+from enrolling import FakeMicrophone, scene
+from model_sets import write_model_set
+from slow_reader import BREATHS, RATE, SENTENCE_ENDS, between_sentences, consent_of, read_slowly, slow_reader
+
+from edge_tts.audio.files import read_sound
+from edge_tts.errors import VoiceError
+from edge_tts.schema import check_json
+from edge_tts.service.keeper import VoiceKeeper
+from edge_tts.service.phrases import consent
+from edge_tts.speech.quality import QualityGate, load_quality_gate
+from edge_tts.store.models import read_model_set
+from edge_tts.store.voice_features import FeatureShelf
+from edge_tts.store.voice_format import Consent
+from edge_tts.store.voice_store import EnrolledVoice, VoiceStore
+from edge_tts.values import FloatArray
+
+QUALITY = Path(__file__).resolve().parent.parent.parent / "models" / "quality"
+SENTENCE = consent("en", "Anna")
+FIRST = "I agree that this device may speak with my voice."
+
+
+@pytest.fixture(scope="module")
+def gate() -> Iterator[QualityGate]:
+    """The gate with the shipped networks."""
+    with ExitStack() as stack:
+        yield load_quality_gate(QUALITY, stack)
+
+
+@dataclass
+class Box:
+    """A store on disk and what was said while somebody tried to get into it."""
+
+    folder: Path
+    gate: QualityGate
+    encoder: ToyEncoder = field(default_factory=ToyEncoder)
+
+    def __post_init__(self) -> None:
+        self.store: VoiceStore = open_store(self.folder / "voices")
+        model = read_model_set(write_model_set(self.folder / "toy"))
+        self.shelf = FeatureShelf(store=self.store, model=model)
+
+    def press(self, read: FloatArray, stage: str) -> dict[str, Any]:
+        """Press the button and read; the details of the report that closes the enrolment."""
+        keeper = VoiceKeeper(store=self.store, shelf=self.shelf, device="kitchen", clock=lambda: 1_700_000_000.0)
+        microphone = FakeMicrophone(read)
+        with scene(microphone, judge=self.gate, keeper=keeper, synthesizer=self.encoder) as it:
+            it.enrolment.press()
+            details = dict(it.notes.wait("pressed", stage).details)
+            it.wait_step("idle")
+            assert not it.fatal.is_set()
+        return details
+
+    def voice(self) -> EnrolledVoice:
+        """The one that was stored."""
+        [voice] = self.store.shelf(thorough=True).voices
+        return voice
+
+    def heard(self, name: str) -> FloatArray:
+        """A stored recording, float32 at 16 kHz."""
+        found = read_sound(self.store.read(self.voice(), name), what=name)
+        assert found.sample_rate == RATE
+        return found.samples
+
+
+@pytest.fixture
+def box(tmp_path: Path, gate: QualityGate) -> Box:
+    """An empty one."""
+    return Box(tmp_path, gate)
+
+
+@pytest.mark.parametrize("voice", ["rms", "slt", "awb", "kal16"])
+def test_the_best_window_becomes_the_voice(box: Box, voice: str) -> None:
+    """Of a reading of more than 10 s the first sentence becomes the prompt, with exactly its words as the transcript;
+    the whole reading is stored beside it, and the consent is about that one. Both are encoded."""
+    read = slow_reader(voice)
+    done = box.press(read, "done")
+    stored = box.voice()
+    window, whole = (box.heard(name) for name in stored.card.recordings)
+    assert (stored.ref.id, stored.card.transcript) == (done["voice"], FIRST)
+    assert 3 <= len(window) / RATE <= 10 < len(whole) / RATE
+    agreed = check_json(Consent, box.store.read(stored, "consent.json"), error=VoiceError, what="consent")
+    assert (agreed.statement, agreed.audio_sha256) == (SENTENCE, stored.card.files["take-2.flac"].sha256)
+    assert done["measures"]["span_s"] < 10
+    [encoded] = box.encoder.heard
+    assert [len(recording.samples) for recording in encoded] == [len(window), len(whole)]
+    assert box.encoder.encoded == [(len(window), FIRST, "en")]
+    assert box.shelf.load(stored) is not None
+    pause, words = between_sentences(voice), np.flatnonzero(np.abs(read) > 0.05)
+    assert place(window, read) < words[0]
+    assert pause[0] <= place(window, read) + len(window) <= pause[1]
+    assert place(whole, read) < words[0]
+    assert place(whole, read) + len(whole) > words[-1]
+
+
+def place(part: FloatArray, read: FloatArray) -> int:
+    """Where `part` was cut out of `read`, sample for sample but for an offset and 16 bits."""
+    spectrum = np.fft.rfft(read, 2 * len(read)) * np.conj(np.fft.rfft(part, 2 * len(read)))
+    start = int(np.fft.irfft(spectrum)[: len(read)].argmax())
+    apart = read[start : start + len(part)] - part
+    assert np.abs(apart - apart.mean()).max() < 1e-4
+    return start
+
+
+def test_without_a_pause_between_the_sentences_the_person_is_asked_again(box: Box) -> None:
+    """Where the reader pauses everywhere but at the end of a clause nobody knows the words of a window."""
+    breaths = [at for at in BREATHS["rms"] if at != SENTENCE_ENDS["rms"]]
+    failed = box.press(slow_reader("rms", breaths=breaths, times=1.9), "failed")
+    assert failed["refusals"] == ["long"]
+    assert failed["message"] == "That took too long. Read only the sentence, in one go, in at most 10 seconds."
+    assert box.store.shelf().voices == ()
+
+
+def test_a_statement_that_another_person_ends_is_no_consent(box: Box) -> None:
+    """The window alone would pass; but who says "My name is Anna" after it must be the same person."""
+    first, second = consent_of("rms"), consent_of("slt")
+    begin = read_slowly(first[: int(SENTENCE_ENDS["rms"] * RATE)], BREATHS["rms"][:4], times=1.6)
+    end = read_slowly(second[int(SENTENCE_ENDS["slt"] * RATE) :], [], times=1.6)
+    failed = box.press(np.concatenate([begin[: -RATE // 2], end]), "failed")
+    assert failed["refusals"] == ["speakers"]
+    assert box.store.shelf().voices == ()
