@@ -119,7 +119,7 @@ def command_remove(arguments: argparse.Namespace, config: Config) -> int:
     voices = _voices(config)
     voice = voices.store.find(arguments.voice)
     voices.store.delete(voice.ref)
-    print(f"deleted {voice.name} ({voice.ref.id}); a running daemon notices at its next sync or restart")
+    print(f"deleted {voice.name} ({voice.ref.id}); a running daemon notices within seconds")
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -15,7 +16,7 @@ from typing import Any, Literal
 from edge_tts.audio.devices import Microphone, PortAudioMicrophone
 from edge_tts.config import Config, EnrolmentConfig
 from edge_tts.engine import load_engine
-from edge_tts.errors import PayloadError
+from edge_tts.errors import PayloadError, VoiceError
 from edge_tts.service.board import Board
 from edge_tts.service.button import Button, ButtonWatch, GpioButton, KeyButton, key_code
 from edge_tts.service.catalogue import Catalogue
@@ -34,6 +35,7 @@ from edge_tts.speech.vad import SpeechDetector
 from edge_tts.store.bucket import Place
 from edge_tts.store.sync_state import SyncReport
 from edge_tts.store.voice_features import FeatureShelf
+from edge_tts.store.voice_format import VoiceRef
 from edge_tts.store.voice_store import VoiceStore
 from edge_tts.store.voice_sync import VoiceSync
 from edge_tts.store.voices import BuiltinVoices
@@ -75,31 +77,53 @@ def open_voices(
 
 
 class VoicesFact:
-    """The standing fact `voices`: who can speak, who will soon, and how the last sync went."""
+    """The standing fact `voices`: who can speak, who cannot yet and why, and how the last sync went. Any thread's."""
 
-    def __init__(self, *, board: Board, catalogue: Catalogue, default: str) -> None:
-        self._board, self._catalogue, self._default = board, catalogue, default
+    def __init__(
+        self,
+        *,
+        board: Board,
+        catalogue: Catalogue,
+        default: str,
+        reason: Callable[[VoiceRef], str | None] = lambda ref: None,
+    ) -> None:
+        """`reason`: why a voice could not be encoded, if somebody has tried."""
+        self._board, self._catalogue, self._default, self._reason = board, catalogue, default, reason
         self._sync: Mapping[str, Any] | None = None
+        self._lock = threading.RLock()
+        """Who looks at the disk last is also the last to tell."""
+
+    @property
+    def syncing(self) -> bool:
+        """Whether a sync is under way."""
+        return self._sync is not None and self._sync["status"] == "running"
 
     def refresh(self) -> None:
         """Look at the disk again and tell everybody. A default voice that is gone gives way to the configured one."""
-        self._catalogue.refresh()
-        if self._board.state.voice not in self._catalogue.ids():
-            self._board.update(voice=self._default)
-        self._show()
+        with self._lock:
+            self._catalogue.refresh()
+            if self._board.state.voice not in self._catalogue.ids():
+                self._board.update(voice=self._default)
+            self.show()
 
     def synced(self, report: SyncReport) -> None:
         """How far a sync has come; once it is over the disk is looked at again."""
         self._sync = report.model_dump(mode="json")
         if report.status == "running":
-            self._show()
+            self.show()
         else:
             self.refresh()
 
-    def _show(self) -> None:
-        cards = [asdict(card) for card in self._catalogue.cards()]
-        unready = [voice.ref.id for voice in self._catalogue.unready()]
-        self._board.put("voices", {"default": self._default, "voices": cards, "unready": unready, "sync": self._sync})
+    def show(self) -> None:
+        """Tell everybody what is known."""
+        with self._lock:
+            cards = [asdict(card) for card in self._catalogue.cards()]
+            unready = [
+                {"id": voice.ref.id, "name": voice.name, "reason": self._reason(voice.ref)}
+                for voice in self._catalogue.unready()
+            ]
+            fact = {"default": self._default, "voices": cards, "unready": unready, "sync": self._sync}
+            self._board.put("voices", fact)
 
 
 class VoiceRoom:
@@ -120,7 +144,13 @@ class VoiceRoom:
     ) -> None:
         self._config, self._fatal = config.enrolment, fatal
         self._owner, self._model = config.voices.owner, model
-        self.fact = VoicesFact(board=board, catalogue=voices.catalogue, default=board.state.voice)
+        self._catalogue, self._trouble = voices.catalogue, ""
+        self.fact = VoicesFact(
+            board=board,
+            catalogue=voices.catalogue,
+            default=board.state.voice,
+            reason=lambda ref: self._readying.reason(ref),
+        )
         self._upkeep = open_upkeep(config, voices.store, self.fact.synced, pulse, fatal, clock)
         self._readying = Readying(
             store=voices.store,
@@ -128,6 +158,7 @@ class VoiceRoom:
             errands=Errands(jobs=jobs, board=board, new_id=new_id),
             unready=voices.catalogue.unready,
             done=self.fact.refresh,
+            failed=self.fact.show,
         )
         keeper = VoiceKeeper(
             store=voices.store, shelf=voices.features, device=config.device, clock=time.time, changed=self._changed
@@ -167,8 +198,25 @@ class VoiceRoom:
         return [*syncing, self._enrolment, *button_watches(self._config, self._enrolment.press, self._fatal)]
 
     def look(self) -> None:
-        """Housekeeping, every few seconds: have a voice encoded that cannot speak yet."""
-        self._readying.look()
+        """Housekeeping, every few seconds: notice what another process has changed; have a voice encoded that cannot
+        speak yet, unless it has only just come: whoever enrols a voice saves its features a moment later."""
+        if self._catalogue.is_stale():
+            self._notice()
+        else:
+            self._readying.look()
+
+    def _notice(self) -> None:
+        """The voices on the disk have changed: by the command line, or by a part of ours that will tell so itself."""
+        try:
+            self.fact.refresh()
+        except VoiceError as trouble:  # the disk's; it is tried again the next time
+            if str(trouble) != self._trouble:
+                log.warning("the voices cannot be read: %s", trouble)
+            self._trouble = str(trouble)
+            return
+        self._trouble = ""
+        if self._upkeep is not None and not self.fact.syncing:
+            self._upkeep.sync_soon()
 
     def _changed(self) -> None:
         """A voice was enrolled, renamed or deleted here: everybody shall know, the bucket too."""

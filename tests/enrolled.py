@@ -13,8 +13,9 @@ import soundfile
 from fakes import FakeSynthesizer
 from model_sets import CONDITIONING, SIZES
 
+from edge_tts.store.voice_features import FeatureShelf
 from edge_tts.store.voice_format import Consent, Quality, sha256
-from edge_tts.store.voice_store import NewVoice, VoiceStore
+from edge_tts.store.voice_store import EnrolledVoice, NewVoice, VoiceStore
 from edge_tts.values import Recording, Voice
 
 
@@ -38,6 +39,12 @@ class ToyEncoder(FakeSynthesizer):
             prompt_bert=np.zeros((1, SIZES["bert_width"]), np.float32),
             conditioning=np.ones((1, CONDITIONING, 1), np.float32),
         )
+
+
+def make_features(shelf: FeatureShelf, voice: EnrolledVoice) -> None:
+    """Have `voice` speak with the toy model set of `shelf`."""
+    nothing = [Recording(np.zeros(1, np.float32), 16000)]
+    shelf.save(voice, ToyEncoder().encode(nothing, "", "en", voice_id=voice.ref.id, name=voice.name))
 
 
 @functools.cache

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from edge_tts.audio.files import read_sound
-from edge_tts.service.errands import Errands
+from edge_tts.service.encoding import encoding, was_put_off
+from edge_tts.service.errands import Errands, Work
 from edge_tts.service.worker import Speaker
 from edge_tts.store.voice_features import FeatureShelf
 from edge_tts.store.voice_format import VoiceRef
 from edge_tts.store.voice_store import EnrolledVoice, VoiceStore
-from edge_tts.values import AudioChunk, Report
+from edge_tts.values import AudioChunk
 
 
 class Readying:
     """Puts one voice at a time into the worker's line, at low priority, so that speech always comes first.
 
-    `unready` tells which voices are waiting, `done` hears of every one that can speak now. A voice that cannot be
-    encoded is tried once per run of the process: the report says why. Used by one thread.
+    `unready` tells which voices are waiting, `done` hears of every one that can speak now, `failed` of every one that
+    cannot: it is tried once per run of the process, and `reason` says why. Used by one thread; `reason` by any.
     """
 
     def __init__(
@@ -28,10 +28,12 @@ class Readying:
         errands: Errands,
         unready: Callable[[], Sequence[EnrolledVoice]],
         done: Callable[[], None],
+        failed: Callable[[], None] = lambda: None,
     ) -> None:
         self._store, self._shelf, self._errands = store, shelf, errands
-        self._unready, self._done = unready, done
+        self._unready, self._done, self._failed = unready, done, failed
         self._tried: set[VoiceRef] = set()
+        self._reasons: dict[VoiceRef, str] = {}
         self._current: tuple[str, VoiceRef] | None = None
 
     def look(self) -> None:
@@ -41,29 +43,28 @@ class Readying:
             report = self._errands.ended(errand)
             if report is None:
                 return
-            if _was_put_off(report):
-                self._tried.discard(ref)
             self._errands.forget()
             self._current = None
+            if was_put_off(report):
+                self._tried.discard(ref)
+            elif report.stage == "failed":
+                self._reasons[ref] = str(report.details.get("message", "unknown"))
+                self._failed()
         for voice in self._unready():
             if voice.ref not in self._tried:
                 self._tried.add(voice.ref)
                 self._current = self._errands.do(self._encode(voice), priority="low"), voice.ref
                 return
 
-    def _encode(self, voice: EnrolledVoice) -> Callable[[Speaker, Callable[[], bool]], Iterator[AudioChunk]]:
-        card = voice.card
+    def reason(self, ref: VoiceRef) -> str | None:
+        """Why that voice could not be encoded; None while nobody has tried."""
+        return self._reasons.get(ref)
+
+    def _encode(self, voice: EnrolledVoice) -> Work:
+        encode = encoding(voice, store=self._store, shelf=self._shelf)
 
         def work(networks: Speaker, should_stop: Callable[[], bool]) -> Iterator[AudioChunk]:
-            recordings = [read_sound(self._store.read(voice, name), what=name) for name in card.recordings]
-            made = networks.encode(recordings, card.transcript, card.language, voice_id=voice.ref.id, name=voice.name)
-            self._shelf.save(voice, made)
+            yield from encode(networks, should_stop)
             self._done()
-            yield from ()
 
         return work
-
-
-def _was_put_off(report: Report) -> bool:
-    """Stopped, or crowded out of the line: no fault of the voice's."""
-    return report.stage == "interrupted" or report.details.get("error") == "QueueFullError"

@@ -88,7 +88,7 @@ class VoiceDesk:
         self._jobs.submit(task)
 
     def _ref(self, wanted: str) -> VoiceRef:
-        return self._catalogue.enrolled(self._catalogue.resolve(wanted)).ref
+        return self._catalogue.enrolled(wanted).ref
 
     def _expect(self, request_id: str, message: Message) -> None:
         if message.reply_to:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+
 import numpy as np
 
 from edge_tts.errors import VoiceError
@@ -33,6 +34,11 @@ class FeatureShelf:
         self._store = store
         self._model = model
         self._file = f"{fingerprint(model)}.npz"
+
+    @property
+    def file(self) -> str:
+        """What they are called in the folder of each voice."""
+        return self._file
 
     def load(self, voice: EnrolledVoice) -> Voice | None:
         """The voice as this model set speaks it; None when its features are not made yet. Raises VoiceError."""

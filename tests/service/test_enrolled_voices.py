@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from enrolled import new_voice
 from enrolling import ANNA, MEASURES, MIC_RATE, spoken
 from fakes import WAIT_S, FakeClock, FakeLoudspeaker, FakeSynthesizer, Notes
 from model_sets import CONDITIONING, SIZES, write_model_set
@@ -115,6 +116,22 @@ def test_a_voice_of_another_model_set_is_not_ready(voices: Voices) -> None:
     assert [voice.ref.id for voice in voices.catalogue.unready()] == [voice_id]
     with pytest.raises(UnknownVoiceError, match="not ready"):
         voices.catalogue.resolve("Anna")
+
+
+def test_an_unready_voice_is_found_to_be_changed(voices: Voices) -> None:
+    """Whoever wants to rename or delete it says its name or its id, as ever; if two are meant, only the id will do."""
+    ready, unready = keep(voices), voices.store.add(new_voice(name="Anna"))
+    voices.catalogue.refresh()
+    assert voices.catalogue.resolve("Anna") == ready
+    for wanted in (unready.ref.id, unready.ref.id[:6]):
+        assert voices.catalogue.enrolled(wanted).ref == unready.ref
+    with pytest.raises(UnknownVoiceError, match="may mean 2 voices"):
+        voices.catalogue.enrolled("Anna")
+    voices.store.rename(unready.ref, "Bert")
+    voices.catalogue.refresh()
+    assert voices.catalogue.enrolled("Bert").ref == unready.ref
+    with pytest.raises(UnknownVoiceError, match="did you mean 'Bert'"):
+        voices.catalogue.enrolled("Bret")
 
 
 class House:

@@ -27,18 +27,26 @@ class Room:
         self.store = open_store(folder / "voices")
         self.voices = [self.store.add(new_voice(seed, name=f"V{seed}")) for seed in (1, 2)]
         self.shelf = FeatureShelf(store=self.store, model=read_model_set(write_model_set(folder / "toy")))
-        self.encoder, self.notes, self.done = ToyEncoder(), Notes(), 0
+        self.encoder, self.notes, self.done, self.failed = ToyEncoder(), Notes(), 0, 0
         board = Board(state=State())
         board.listen(self.notes)
         self.jobs = JobQueue(capacity=2, report=board.report, changed=lambda *_: None, clock=FakeClock())
         ids = iter(f"e{number}" for number in range(100))
         errands = Errands(jobs=self.jobs, board=board, new_id=lambda: next(ids))
         self.readying = Readying(
-            store=self.store, shelf=self.shelf, errands=errands, unready=self.shelf.missing, done=self._count
+            store=self.store,
+            shelf=self.shelf,
+            errands=errands,
+            unready=self.shelf.missing,
+            done=self._count,
+            failed=self._count_failed,
         )
 
     def _count(self) -> None:
         self.done += 1
+
+    def _count_failed(self) -> None:
+        self.failed += 1
 
     def serve(self) -> str | None:
         """Do the next job in line; its id."""
@@ -87,12 +95,14 @@ def test_speech_comes_first(room: Room) -> None:
 
 
 def test_what_cannot_be_encoded_is_tried_once(room: Room) -> None:
-    """The report says why; the other voice gets its turn; nothing is tried for ever."""
+    """The report says why, and so does `reason`; the other voice gets its turn; nothing is tried for ever."""
+    assert [room.readying.reason(voice.ref) for voice in room.voices] == [None, None]
     room.encoder.refuse_to_encode = True
     for _ in range(4):
         room.readying.look()
         room.serve()
-    assert room.done == 0
+    assert (room.done, room.failed) == (0, 2)
+    assert {room.readying.reason(voice.ref) for voice in room.voices} == {"this recording cannot be encoded"}
     assert room.notes.wait("e0", "failed").details["message"] == "this recording cannot be encoded"
     assert len(room.shelf.missing()) == 2
     room.readying.look()
@@ -109,4 +119,4 @@ def test_what_was_stopped_or_crowded_out_gets_another_turn(room: Room) -> None:
     assert [room.serve(), room.serve(), room.serve()] == ["a", "b", None]
     room.readying.look()
     assert room.serve() == "e2"
-    assert room.done == 1
+    assert (room.done, room.failed) == (1, 0)

@@ -55,6 +55,11 @@ def wait_fact(ear: Ear, holds: Callable[[dict[str, Any]], bool]) -> dict[str, An
     return fact
 
 
+def unready(fact: dict[str, Any]) -> set[str]:
+    """Ids of the voices that cannot speak yet."""
+    return {voice["id"] for voice in fact["unready"]}
+
+
 def test_two_daemons_agree(tmp_path: Path, broker: Broker) -> None:
     """Each tells of the voices of both, and of the sync; one deleted on the other device is gone here too."""
     voice = open_store(tmp_path / "shared-a" / ".state" / "voices", device="shared-a").add(new_voice())
@@ -63,12 +68,12 @@ def test_two_daemons_agree(tmp_path: Path, broker: Broker) -> None:
     with ExitStack() as stack:
         first, second = (stack.enter_context(room(tmp_path / name, broker)) for name in ("shared-a", "shared-b"))
         for ear in (first, second):
-            fact = wait_fact(ear, lambda fact: set(fact["unready"]) == both and bool(fact["sync"]))
+            fact = wait_fact(ear, lambda fact: unready(fact) == both and bool(fact["sync"]))
             assert fact["sync"]["status"] in ("running", "done")
             assert fact["sync"]["bucket"] == str(tmp_path / "bucket")
         open_store(tmp_path / "shared-b" / ".state" / "voices", device="shared-b").delete(voice.ref)
         for ear in (first, second):
             ear.messages.clear()
-            wait_fact(ear, lambda fact: fact["unready"] == [other.ref.id])
+            wait_fact(ear, lambda fact: unready(fact) == {other.ref.id})
     assert not list(tmp_path.rglob(f"{voice.ref.id}/*.flac"))
     assert len(list(tmp_path.glob("bucket/v1/anna/*/card"))) == 1
