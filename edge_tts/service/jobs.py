@@ -149,9 +149,10 @@ class JobQueue:
                 else:
                     self._close_out(job, outcome)
             jobs.sort(key=_rank)
-            room = max(0, self._capacity - len(self._waiting))
+            # The first goes into service at once, as the one did that had been taken from a full line.
+            room = max(0, self._capacity - len(self._waiting) + (self._current is None))
             for job in jobs[room:]:
-                full = QueueFullError(f"no room after a restart: {room} requests may wait (limits.queue)")
+                full = QueueFullError(f"no room after a restart: {self._capacity} requests may wait (limits.queue)")
                 self._close_out(job, failure(full))
             self._enter(jobs[:room], resumed=True)
             self._announce()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -331,6 +332,33 @@ def test_a_shutdown_ends_what_is_spoken_and_keeps_what_waits(furnish: Furnish) -
         house.say(id="c", text="c")
         house.ear.wait_event(id="c", stage="done")
         assert house.synthesizer.spoken == ["b", "c"]
+
+
+def test_a_voice_that_is_gone_after_a_restart_is_named(furnish: Furnish, model: Path) -> None:
+    """A request that waits for a voice which the next start does not have fails by name; the next one is spoken."""
+    with furnish() as house:
+        house.synthesizer.gate.clear()
+        house.say(id="current", text="current")
+        house.say(id="gone", text="gone", voice="buzz")
+        house.say(id="there", text="there", voice="hum")
+        house.ear.wait_event(id="there", stage="accepted")
+    shutil.rmtree(model)
+    write_model_set(model, voices=("hum",))
+    with furnish() as house:
+        house.ear.wait_event(id="there", stage="done")
+        assert house.ear.wait_event(id="gone", stage="failed")["details"]["error"] == "UnknownVoiceError"
+        assert house.synthesizer.spoken == ["there"]
+
+
+def test_a_disk_that_keeps_nothing_does_not_silence_the_daemon(furnish: Furnish, model: Path) -> None:
+    """Where no journal can be kept messages are accepted and spoken as ever."""
+    jobs = model.parent / ".state" / "jobs"
+    jobs.parent.mkdir()
+    jobs.write_text("in the way")
+    with furnish() as house:
+        house.say(id="a", text="a")
+        house.ear.wait_event(id="a", stage="done")
+    assert jobs.read_text() == "in the way"
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
