@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from edge_tts.errors import PayloadError
-from edge_tts.schema import ConfigDict, Field, Record, check, check_json
+from edge_tts.schema import Field, Record, check, check_json
 from edge_tts.service.board import ReplyTo
 from edge_tts.service.payloads import RequestId
 from edge_tts.store.files import sync_folder, write_atomic
@@ -56,9 +56,9 @@ class Page:
 
 
 class _Reply(Record):
-    model_config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
     topic: str
-    correlation: bytes | None
+    correlation: str | None = Field(pattern="^([0-9a-f]{2})*$")
+    """In hex."""
 
 
 class _Sampling(Record):
@@ -184,7 +184,7 @@ class Journal:
         record = {
             "accepted": accepted,
             "deadline": None if expires_at is None else accepted + (expires_at - self._clock()),
-            "reply_to": envelope.reply_to and asdict(envelope.reply_to),
+            "reply_to": _reply(envelope.reply_to),
             "delivery": envelope.delivery,
             "request": asked,
         }
@@ -205,8 +205,8 @@ class Journal:
             expires_at = self._clock() + (found.deadline - found.accepted) - age_s
         asked = found.request.model_dump()
         request = SpeakRequest(**{**asked, "sampling": Sampling(**asked["sampling"])}, expires_at=expires_at)
-        reply_to = None if found.reply_to is None else ReplyTo(found.reply_to.topic, found.reply_to.correlation)
-        return Page(path, request, Envelope(reply_to, found.delivery), age_s, int(name["begun"]))
+        envelope = Envelope(_reply_to(found.reply_to), found.delivery)
+        return Page(path, request, envelope, age_s, int(name["begun"]))
 
     def _put_aside(self, path: Path, why: Exception) -> None:
         """Out of the way, by name, where somebody may look at it."""
@@ -230,3 +230,15 @@ class Journal:
             known, self._failing = self._failing, True
         if not known:
             log.error("%s: a restart may lose accepted requests or say them again: %s", self._folder, why)
+
+
+def _reply(address: ReplyTo | None) -> _Reply | None:
+    if address is None:
+        return None
+    return _Reply(topic=address.topic, correlation=None if address.correlation is None else address.correlation.hex())
+
+
+def _reply_to(reply: _Reply | None) -> ReplyTo | None:
+    if reply is None:
+        return None
+    return ReplyTo(reply.topic, None if reply.correlation is None else bytes.fromhex(reply.correlation))
