@@ -120,8 +120,8 @@ class LimitsConfig(Record):
 
     queue: int = Field(default=16, ge=1, le=10000)
     resume_s: float = Field(default=600.0, ge=0, le=604800)
-    text_chars: int = Field(default=2000, ge=1, le=100000)
-    payload_bytes: int = Field(default=65536, ge=256, le=16777216)
+    text_chars: int = Field(default=20000, ge=1, le=100000)
+    payload_bytes: int = Field(default=262144, ge=256, le=16777216)
 
 
 class HealthConfig(Record):

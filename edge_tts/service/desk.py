@@ -16,6 +16,7 @@ from edge_tts.service.jobs import JobQueue, failure
 from edge_tts.service.journal import Envelope, Page
 from edge_tts.service.payloads import id_in, parse_say, parse_voice, parse_volume, parse_which
 from edge_tts.service.player import Player
+from edge_tts.text.runs import check_option
 from edge_tts.values import Report, Sampling, SpeakRequest
 
 log = logging.getLogger(__name__)
@@ -131,7 +132,7 @@ class Desk:
             text=self._checked_text(say.text),
             id=say.id or self._new_id(),
             voice=self._rules.resolve_voice(say.voice or self._board.state.voice),
-            language=say.language,
+            language=_checked_language(say.language),
             priority=say.priority,
             expires_at=arrived + min(lifetimes) if lifetimes else None,
             volume=say.volume / 100,
@@ -183,3 +184,8 @@ class Desk:
         self._seen[key] = None
         while len(self._seen) > REMEMBERED:
             self._seen.popitem(last=False)
+
+
+def _checked_language(language: str) -> str:
+    check_option(language)
+    return language

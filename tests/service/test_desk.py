@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 
 import pytest
 from fakes import FakeClock, FakeLoudspeaker, Notes
@@ -116,6 +117,15 @@ def test_a_command_that_does_not_exist_is_refused(command: str) -> None:
     counter.desk.handle(Message(command, b""))
     [message] = counter.failures()
     assert f"no command '{command}'" in message
+
+
+@pytest.mark.parametrize(("language", "says"), [("fr", "no language option 'fr'"), ("ja", "not supported yet")])
+def test_a_language_that_nobody_speaks_is_refused_at_once(language: str, says: str) -> None:
+    """The sender hears it in place of `accepted`, not when the turn of the request has come."""
+    counter = Counter()
+    counter.handle(json.dumps({"text": "a", "language": language, "id": "a"}).encode())
+    assert counter.notes.stages("a") == ["failed"]
+    assert says in counter.failures()[0]
 
 
 def test_nothing_is_read_of_a_payload_that_is_too_long() -> None:
