@@ -127,7 +127,7 @@ def test_what_the_command_line_does_is_noticed(house: House) -> None:
         export_voice(store, store.add(new_voice(2, name="Bert")), it.bucket.parent / "bert.voice")
         assert it.voices("import", str(it.bucket.parent / "bert.voice")) == 0
         it.look()
-        assert [(voice["name"], voice["reason"]) for voice in it.named()["unready"]] == [("Bert", None)]
+        it.fact(lambda fact: [(voice["name"], voice["reason"]) for voice in fact["unready"]] == [("Bert", None)])
         it.look()
         it.named("Bert")
     assert len(house.encoder.heard) == 1
