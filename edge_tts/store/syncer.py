@@ -79,6 +79,7 @@ class Syncer:
         self._notes = SyncNotes(SyncReport(bucket=name))
         self._remote: dict[Key, str] = {}
         self._failed: set[VoiceRef] = set()
+        self._obeyed: set[VoiceRef] = set()
         self._damaged: tuple[tuple[VoiceRef, str], ...] = ()
         self._acts = {
             "send": self._send,
@@ -115,6 +116,7 @@ class Syncer:
     def _list(self) -> None:
         """What is there; a mark that has been checked stays checked only as long as its object is there."""
         self._failed.clear()
+        self._obeyed.clear()
         self._remote = {}
         for prefix in [ROOT] if self._owners is None else [f"{ROOT}/{owner}" for owner in self._owners]:
             for path, found in self._bucket.list(prefix).items():
@@ -139,12 +141,13 @@ class Syncer:
         return self._owners is None or ref.owner in self._owners
 
     def _carry_out(self, steps: Sequence[Step]) -> None:
-        """Take the steps; one that fails for a reason of its own costs only its voice the rest."""
+        """Take the steps; one that fails for a reason of its own costs only its voice the rest. Not so a tombstone:
+        one that is bad must not stand in the way of a good one of the same voice."""
         report = self._notes.report
         self._change(planned=report.planned + len(steps))
         for step in steps:
             try:
-                if step.ref not in self._failed:
+                if step.ref not in self._failed or step.act == "obey":
                     self._acts[step.act](step.key)
             except (_OvertakenError, UnknownVoiceError):
                 self._failed.add(step.ref)  # changed or deleted meanwhile, here or there: the next sync sees it
@@ -200,10 +203,15 @@ class Syncer:
         return files
 
     def _obey(self, key: Key) -> None:
+        """Delete the voice. One good tombstone is enough: whatever else lies beside it changes nothing."""
+        if key.ref in self._obeyed:
+            return
         stone = self._good(key, most=MOST_JSON_BYTES)
         read_tombstone(stone, ref=key.ref, what=key.path)
         had = self._store.folder(key.ref).exists()
         self._store.bury(key.ref, stone)
+        self._obeyed.add(key.ref)
+        self._failed.discard(key.ref)
         self._change(deleted=self._notes.report.deleted + had)
 
     def _compare(self, key: Key) -> None:
@@ -228,7 +236,11 @@ class Syncer:
     def _mine(self, key: Key) -> bytes:
         """Our bytes of an object."""
         if key.kind == "tombstones":
-            return self._store.tombstones()[key.ref]
+            stone = self._store.tombstones()[key.ref]
+            read_tombstone(stone, ref=key.ref, what=f"the tombstone of {key.ref.owner}/{key.ref.id}")
+            if sha256(stone) != key.sha256:
+                raise _OvertakenError
+            return stone
         voice = self._store.get(key.ref)
         if key.kind == "card":
             return self._store.card_bytes(voice)

@@ -199,6 +199,26 @@ def test_a_rotten_tombstone_brings_nobody_back(kitchen: Device, bedroom: Device)
     assert contents(bedroom.store) == {}
 
 
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("how", ["rotten", "forged"])
+def test_one_good_tombstone_is_enough(kitchen: Device, bedroom: Device, how: str, first: bool) -> None:
+    """A bad one beside it, whichever is looked at first, is told once and keeps nobody alive; its author never returns."""
+    voice = kitchen.store.add(new_voice())
+    settle(kitchen, bedroom)
+    kitchen.store.delete(voice.ref)
+    (good,) = (sha256(stone) for stone in kitchen.store.tombstones().values())
+    tries = (to_bytes(Tombstone(owner="bert", voice=voice.ref.id, time=n, device="x")) for n in itertools.count())
+    data = next(data for data in tries if (sha256(data) < good) == first)
+    name = f"v1/anna/{voice.ref.id}/tombstones/{sha256(data)}"
+    kitchen.bucket.create(name, data if how == "forged" else data + b"?")
+    assert kitchen.sync().status == "done"
+    report = bedroom.sync()
+    assert contents(bedroom.store) == {}
+    assert (report.deleted, len(report.problems)) == (1, first)
+    settle(kitchen, bedroom)
+    assert set(kitchen.bucket.list("v1")) == {name, f"v1/anna/{voice.ref.id}/tombstones/{good}"}
+
+
 @pytest.mark.parametrize("how", ["wrong owner", "wrong voice", "huge", "not JSON"])
 def test_a_forged_tombstone_deletes_nothing(kitchen: Device, how: str) -> None:
     """A tombstone counts for the voice whose tree it lies in, and only if it says so itself."""
