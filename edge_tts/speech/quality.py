@@ -145,7 +145,8 @@ class QualityGate:
     def _judge(
         self, recording: Recording, limits: Limits, keep: Callable[[Stretches, FloatArray], tuple[int, int]]
     ) -> Verdict:
-        samples = np.nan_to_num(to_mono(recording.samples)).astype(np.float32)
+        # A file of floats can hold more than full scale, which the voice's FLAC cannot: judge what will be kept.
+        samples = np.nan_to_num(to_mono(recording.samples)).clip(-1, 1).astype(np.float32)
         samples = samples - samples.mean() if len(samples) else samples
         mono = Recording(samples, recording.sample_rate)
         if not np.any(np.abs(samples) > 1e-4):

@@ -70,12 +70,22 @@ def test_rate_and_channels_do_not_matter(gate: QualityGate) -> None:
     assert len(verdict.recording.samples) == pytest.approx(3 * len(plain.recording.samples), rel=0.03)
 
 
+def in_a_church(x: FloatArray) -> FloatArray:
+    """The recording with one second of reverberation."""
+    decay = np.random.default_rng(0).normal(size=RATE) * np.exp(-np.arange(RATE) / RATE * 6.9)
+    decay[0] = 8
+    size = len(x) + len(decay)
+    wet = np.fft.irfft(np.fft.rfft(x, size) * np.fft.rfft(decay, size), size)[: len(x)]
+    return (0.5 * wet / np.abs(wet).max()).astype(np.float32)
+
+
 SPOILT: list[tuple[str, Spoil]] = [
     ("silent", lambda x: np.zeros_like(x)),
     ("short", lambda x: x[: int(2.4 * RATE)]),
     ("short", lambda x: noise(len(x), -20)),
     ("clipped", lambda x: np.clip(x, -0.25, 0.25)),
     ("clipped", lambda x: np.clip(x, -0.25, 0.25) * np.float32(0.3)),
+    ("clipped", lambda x: x * np.float32(20)),  # as a file of floats can hold it
     ("quiet", lambda x: x * np.float32(0.03)),
     ("noisy", lambda x: x + noise(len(x), -30)),
     ("hum", lambda x: x + tone(len(x), 50, -42) + tone(len(x), 150, -48)),
@@ -85,6 +95,7 @@ SPOILT: list[tuple[str, Spoil]] = [
     ("holes", lambda x: np.where(np.arange(len(x)) % 1600 < 640, np.float32(0), x)),
     ("pauses", lambda x: np.concatenate([x[: 2 * RATE], noise(5 * RATE, -80), x[2 * RATE :]])),
     ("speakers", lambda x: np.concatenate([x[: 3 * RATE], take("consent-slt")])),
+    ("poor", in_a_church),
 ]
 
 
