@@ -56,6 +56,22 @@ def flac(seed: int, seconds: float = 0.2) -> bytes:
     return file.getvalue()
 
 
+@functools.cache
+def silence(seconds: float, rate: int = 16000, channels: int = 1) -> bytes:
+    """Nothing at all as a FLAC file: however much there is of it, it packs to next to nothing."""
+    file = io.BytesIO()
+    soundfile.write(file, np.zeros((int(seconds * rate), channels), np.int16), rate, format="FLAC", subtype="PCM_16")
+    return file.getvalue()
+
+
+def voice_from(*recordings: bytes) -> NewVoice:
+    """A voice about to be enrolled, of these recordings."""
+    new = new_voice()
+    assert new.consent is not None
+    agreed = new.consent.model_copy(update={"audio_sha256": sha256(recordings[0])})
+    return replace(new, recordings=recordings, consent=agreed)
+
+
 def new_voice(
     seed: int = 1, *, owner: str = "anna", name: str = "Anna", consent: bool = True, takes: int = 1
 ) -> NewVoice:

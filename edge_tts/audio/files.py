@@ -14,6 +14,8 @@ from edge_tts.errors import AudioError
 from edge_tts.values import FloatArray, Recording
 
 _LONGEST_S = 600
+_MOST_SAMPLES = 1 << 26
+"""What a file may unpack to, channels counted: ten minutes in stereo at 48 kHz. As float32 it takes 256 MiB."""
 _FFMPEG_TIMEOUT_S = 60.0
 
 
@@ -25,12 +27,19 @@ def to_flac(recording: Recording) -> bytes:
     return buffer.getvalue()
 
 
-def read_sound(data: bytes, *, what: str) -> Recording:
-    """The recording in a file that libsndfile reads (WAV, FLAC, OGG, MP3, ...). Raises AudioError."""
+def read_sound(data: bytes, *, what: str, longest_s: int = _LONGEST_S, most_samples: int = _MOST_SAMPLES) -> Recording:
+    """The recording in a file that libsndfile reads (WAV, FLAC, OGG, MP3, ...). Raises AudioError.
+
+    What is longer, or unpacks to more samples (channels counted), is refused before it is decoded.
+    """
     try:
         with soundfile.SoundFile(io.BytesIO(data)) as file:
-            if file.frames > _LONGEST_S * file.samplerate:
-                raise AudioError(f"{what}: lasts longer than {_LONGEST_S} s; cut it to what is to be used")
+            if file.frames > longest_s * file.samplerate:
+                raise AudioError(f"{what}: lasts longer than {longest_s} s; cut it to what is to be used")
+            if file.frames * file.channels > most_samples:
+                raise AudioError(
+                    f"{what}: unpacks to more than {most_samples} samples; make it mono and convert it to 48000 Hz"
+                )
             samples: FloatArray = file.read(dtype="float32")
             rate = int(file.samplerate)
     except (soundfile.SoundFileError, RuntimeError) as broken:

@@ -9,6 +9,7 @@ from edge_tts.audio.files import read_sound
 from edge_tts.service.errands import Work
 from edge_tts.service.worker import Speaker
 from edge_tts.store.voice_features import FeatureShelf
+from edge_tts.store.voice_format import LONGEST_S, MOST_SAMPLES
 from edge_tts.store.voice_store import EnrolledVoice, VoiceStore
 from edge_tts.values import AudioChunk, Recording, Report, Voice
 
@@ -27,13 +28,28 @@ def encoding(voice: EnrolledVoice, *, store: VoiceStore, shelf: FeatureShelf, en
     card = voice.card
 
     def work(networks: Speaker, should_stop: Callable[[], bool]) -> Iterator[AudioChunk]:
-        recordings = [read_sound(store.read(voice, name), what=name) for name in card.recordings]
         maker = encoder or networks
-        made = maker.encode(recordings, card.transcript, card.language, voice_id=voice.ref.id, name=voice.name)
+        made = maker.encode(
+            _recordings(voice, store), card.transcript, card.language, voice_id=voice.ref.id, name=voice.name
+        )
         shelf.save(voice, made)
         yield from ()
 
     return work
+
+
+def _recordings(voice: EnrolledVoice, store: VoiceStore) -> list[Recording]:
+    """What was recorded. The limits are those of a voice that is taken in: one from before them is refused here.
+
+    Raises VoiceError, AudioError.
+    """
+    heard: list[Recording] = []
+    left = MOST_SAMPLES
+    for name in voice.card.recordings:
+        data = store.read(voice, name)
+        heard.append(read_sound(data, what=name, longest_s=LONGEST_S, most_samples=left))
+        left -= heard[-1].samples.size
+    return heard
 
 
 def was_put_off(report: Report) -> bool:

@@ -24,6 +24,8 @@ _FFT, _HOP, _PAD = 2048, 640, 704
 _FBANK_FRAME, _FBANK_SHIFT, _FBANK_FFT, _MELS = 400, 160, 512, 80
 _FBANK_LOW, _FBANK_HIGH = 20.0, 8000.0
 _FBANK_FLOOR = np.float32(1.1920929e-07)
+_MOST_STEPS = 1 << 22
+"""The resampler's filter has about as many taps as source x target, by their common divisor: 441 x 320 at 44.1 kHz."""
 
 
 def to_mono(samples: FloatArray) -> FloatArray:
@@ -45,6 +47,8 @@ def resample(samples: FloatArray, source: int, target: int) -> FloatArray:
         raise AudioError(f"cannot resample from {source} to {target} Hz: rates are positive")
     common = gcd(source, target)
     source, target = source // common, target // common
+    if source * target > _MOST_STEPS:
+        raise AudioError(f"the sample rate {source * common} Hz is too unusual; convert the recording to 48000 Hz")
     kernel, width = _sinc_kernel(source, target)
     count = -(-target * len(samples) // source)
     padded = np.pad(samples, (width, width + source))

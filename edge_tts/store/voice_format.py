@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import gcd
 from typing import Annotated, Literal
 
 from edge_tts.errors import VoiceError
@@ -20,6 +21,11 @@ MOST_JSON_BYTES = 1 << 16
 MOST_RECORDING_BYTES = 1 << 24
 MOST_RECORDINGS = 16
 MOST_VOICE_BYTES = 1 << 26
+LONGEST_S = 60
+"""Of one recording. The consent may last 30 s, and the words of a voice 10 s."""
+MOST_SAMPLES = 1 << 25
+"""What all recordings of a voice unpack to, channels counted: 128 MiB as float32. FLAC packs silence to nothing."""
+_MOST_FLAC_BLOCKS = 64
 
 Owner = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 """Whose voices these are; it becomes a folder and a bucket prefix. Lower case: some disks do not tell `A` from `a`."""
@@ -171,8 +177,9 @@ def check_files(card: Card, files: Mapping[str, bytes], *, require_consent: bool
         raise VoiceError(f"the voice's card and its files do not agree: {', '.join(odd)}")
     for name, data in files.items():
         check_entry(name, data, card.files[name])
-    for name in card.recordings:
-        flac_seconds(files[name], what=name)
+    samples = sum(flac_samples(files[name], what=name) for name in card.recordings)
+    if samples > MOST_SAMPLES:
+        raise VoiceError(f"the voice's recordings unpack to {samples} samples; {MOST_SAMPLES} is the most")
     if QUALITY in files:
         check_json(Quality, files[QUALITY], error=VoiceError, what=QUALITY)
     if CONSENT in files:
@@ -196,15 +203,36 @@ def check_display_name(name: str) -> str:
     return name
 
 
-def flac_seconds(data: bytes, *, what: str) -> float:
-    """How long a FLAC file plays, in seconds, by its first block (STREAMINFO, RFC 9639). Raises VoiceError."""
-    if len(data) < 42 or data[:4] != b"fLaC" or data[4] & 0x7F != 0:
+def flac_samples(data: bytes, *, what: str) -> int:
+    """How many samples a FLAC file unpacks to, channels counted, by its first metadata block (STREAMINFO, RFC 9639).
+
+    Nothing is decoded. Raises VoiceError, also for what is FLAC but too much to work on.
+    """
+    if len(data) < 42 or data[:4] != b"fLaC" or _block_kinds(data).count(0) != 1 or data[4] & 0x7F != 0:
         raise VoiceError(f"{what}: is not a FLAC file")
     packed = int.from_bytes(data[18:26], "big")  # 20 bits rate, 3 channels - 1, 5 bits per sample - 1, 36 samples
-    rate, samples = packed >> 44, packed & ((1 << 36) - 1)
+    rate, channels, samples = packed >> 44, (packed >> 41 & 7) + 1, packed & ((1 << 36) - 1)
     if rate == 0 or samples == 0:
         raise VoiceError(f"{what}: is a FLAC file without a length or a sample rate")
-    return samples / rate
+    if channels > 2:
+        raise VoiceError(f"{what}: has {channels} channels; two are the most")
+    # 44100 Hz is 441 steps against 320 of 32 kHz; 44101 would be 44101 against 32000, a filter of gigabytes.
+    if not 8000 <= rate <= 192000 or rate // gcd(rate, 32000) > 1000:
+        raise VoiceError(f"{what}: has an unusual sample rate of {rate} Hz; convert it to 48000 Hz")
+    if samples > LONGEST_S * rate:
+        raise VoiceError(f"{what}: lasts {samples / rate:.0f} s; {LONGEST_S} s is the most")
+    return samples * channels
+
+
+def _block_kinds(data: bytes) -> list[int]:
+    """The kinds of a FLAC file's metadata blocks in order; 0 is STREAMINFO, of which decoders believe the last one."""
+    kinds: list[int] = []
+    at, last = 4, False
+    while not last and at + 4 <= len(data) and len(kinds) < _MOST_FLAC_BLOCKS:
+        kinds.append(data[at] & 0x7F)
+        last = data[at] >= 0x80
+        at += 4 + int.from_bytes(data[at + 1 : at + 4], "big")
+    return kinds if last else []
 
 
 def _limited(data: bytes, what: str) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import subprocess
 from pathlib import Path
@@ -56,3 +57,13 @@ def test_an_endless_recording_is_refused() -> None:
     stored = to_flac(Recording(np.zeros(601 * 8000, np.float32), 8000))
     with pytest.raises(AudioError, match="longer than 600 s"):
         read_sound(stored, what="it")
+
+
+@pytest.mark.parametrize("shape", [(1001, 1), (126, 8)])
+def test_what_unpacks_to_too_much_is_refused(shape: tuple[int, int]) -> None:
+    """Silence packs to nothing: the limit is on what would be in memory, every channel counted."""
+    packed = io.BytesIO()
+    soundfile.write(packed, np.zeros(shape, np.int16), 48000, format="FLAC", subtype="PCM_16")
+    with pytest.raises(AudioError, match="unpacks to more than 1000 samples"):
+        read_sound(packed.getvalue(), what="it", most_samples=1000)
+    assert read_sound(packed.getvalue(), what="it", most_samples=shape[0] * shape[1]).samples.size == np.prod(shape)

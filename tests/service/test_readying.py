@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from enrolled import ToyEncoder, new_voice, open_store
+from enrolled import ToyEncoder, new_voice, open_store, silence, voice_from
 from fakes import FakeClock, Notes
 from model_sets import write_model_set
 
@@ -15,6 +15,7 @@ from edge_tts.service.errands import Errands
 from edge_tts.service.jobs import JobQueue, Outcome, failure
 from edge_tts.service.readying import Readying
 from edge_tts.service.worker import Task
+from edge_tts.store import voice_store
 from edge_tts.store.models import read_model_set
 from edge_tts.store.voice_features import FeatureShelf
 from edge_tts.values import SpeakRequest
@@ -107,6 +108,24 @@ def test_what_cannot_be_encoded_is_tried_once(room: Room) -> None:
     assert len(room.shelf.missing()) == 2
     room.readying.look()
     assert room.serve() is None
+
+
+@pytest.mark.parametrize(
+    "recordings", [[silence(61)], [silence(60, 48000, 8), silence(60, 48000, 4)]], ids=["long", "much"]
+)
+def test_a_voice_from_before_the_limits_is_refused_by_name(
+    room: Room, monkeypatch: pytest.MonkeyPatch, recordings: list[bytes]
+) -> None:
+    """It lies on the disk already and would unpack to more than there is memory: it fails alone, the others follow."""
+    with monkeypatch.context() as before:
+        before.setattr(voice_store, "check_files", lambda *_, **__: None)
+        bomb = room.store.add(voice_from(*recordings))
+    for _ in range(4):
+        room.readying.look()
+        room.serve()
+    assert room.done == 2
+    assert [voice.ref for voice in room.shelf.missing()] == [bomb.ref]
+    assert ".flac: " in (room.readying.reason(bomb.ref) or "")
 
 
 def test_what_was_stopped_or_crowded_out_gets_another_turn(room: Room) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from enrolled import contents, flac, new_voice, open_store
+from enrolled import contents, flac, new_voice, open_store, silence, voice_from
 from model_sets import CONDITIONING, SIZES, write_model_set
 from power_cut import cut_everywhere
 
@@ -17,7 +17,7 @@ from edge_tts.errors import UnknownVoiceError, VoiceError
 from edge_tts.store.audit import AuditLog
 from edge_tts.store.models import read_model_set
 from edge_tts.store.voice_features import FeatureShelf, fingerprint
-from edge_tts.store.voice_format import VoiceRef, flac_seconds, sha256, voice_id
+from edge_tts.store.voice_format import VoiceRef, flac_samples, sha256, voice_id
 from edge_tts.store.voice_store import VoiceStore
 from edge_tts.values import ModelSet, Voice
 
@@ -89,13 +89,46 @@ def test_a_voice_without_consent_is_refused(tmp_path: Path) -> None:
 
 def test_what_is_not_flac_is_refused(tmp_path: Path) -> None:
     """A recording is a FLAC file with a length; the length is read from its header."""
-    assert flac_seconds(flac(1, 0.5), what="x") == pytest.approx(0.5)
+    assert flac_samples(flac(1, 0.5), what="x") == 8000
+    assert flac_samples(silence(0.5, channels=2), what="x") == 16000
     for data in (b"", b"RIFF" + bytes(100), flac(1)[:41], b"fLaC" + bytes(60)):
         with pytest.raises(VoiceError, match="FLAC"):
-            flac_seconds(data, what="x")
+            flac_samples(data, what="x")
     odd = replace(new_voice(), recordings=[b"RIFF" + bytes(100)], consent=None)
     with pytest.raises(VoiceError, match=r"reference\.flac: is not a FLAC file"):
         open_store(tmp_path, consent=False).add(odd)
+
+
+def second_header(small: bytes, large: bytes) -> bytes:
+    """`large` behind the first block of `small`: decoders believe the later STREAMINFO."""
+    first = bytearray(small[4:42])
+    first[0] &= 0x7F
+    return b"fLaC" + bytes(first) + large[4:]
+
+
+BOMBS = {
+    "sample rate of 44101 Hz": lambda: [silence(1, 44101)],
+    "sample rate of 200000 Hz": lambda: [silence(1, 200000)],
+    "8 channels": lambda: [silence(1, 192000, 8)],
+    "lasts 61 s": lambda: [silence(61)],
+    "unpack to 33580800 samples": lambda: [silence(58.3, 192000), silence(58.3, 192000, 2)],
+    "not a FLAC file": lambda: [second_header(silence(1), silence(61))],
+}
+
+
+@pytest.mark.parametrize("reason", BOMBS)
+def test_what_would_unpack_to_too_much_is_refused(tmp_path: Path, reason: str) -> None:
+    """FLAC makes any amount of silence tiny: such a voice is refused by name, whoever made it, and is not decoded."""
+    store = open_store(tmp_path)
+    with pytest.raises(VoiceError, match=reason):
+        store.add(voice_from(*BOMBS[reason]()))
+    assert not contents(store)
+
+
+@pytest.mark.parametrize("rate", [8000, 11025, 22050, 37800, 44100, 96000, 192000])
+def test_usual_sample_rates_are_taken(tmp_path: Path, rate: int) -> None:
+    """Those of sound cards, telephones and CDs, in stereo too."""
+    assert open_store(tmp_path).add(voice_from(silence(1, rate, 2)))
 
 
 def test_a_rename_lasts_and_changes_nothing_else(tmp_path: Path) -> None:
