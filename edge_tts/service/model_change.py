@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -22,12 +22,13 @@ from edge_tts.service.encoding import was_put_off
 from edge_tts.service.errands import Errands, Work
 from edge_tts.service.part import Fatal, Part
 from edge_tts.service.payloads import parse_model, parse_rollback
+from edge_tts.service.worker import Speaker
 from edge_tts.store.voice_store import EnrolledVoice
-from edge_tts.values import Report, Stage
+from edge_tts.values import AudioChunk, Report, Stage
 
 log = logging.getLogger(__name__)
 
-_TICK_S, _AGAIN_S = 0.5, 2.0
+_TICK_S, _POLL_S, _AGAIN_S = 0.5, 0.05, 2.0
 
 
 class Candidate(Protocol):
@@ -171,6 +172,7 @@ class ModelChange(Part):
             log.error("the model set stays %s: %s", self._sets.current, error)
             report("failed", {"error": type(error).__name__, "message": str(error)})
         else:
+            self._hand_over()
             report("done", {"model": request.model, "unready": left})
             self._sets.start_again()
 
@@ -196,6 +198,24 @@ class ModelChange(Part):
                 log.warning("%s cannot be encoded for %s: %s", waiting[0].ref.id, model, report.details.get("message"))
                 failed.append(waiting[0].ref.id)
         return failed
+
+    def _hand_over(self) -> None:
+        """Wait until whatever was in line before has been said, then keep the line: no sentence is cut off by the fresh
+        start."""
+        begun = threading.Event()
+
+        def hold(networks: Speaker, should_stop: Callable[[], bool]) -> Iterator[AudioChunk]:
+            begun.set()
+            while not should_stop() and not self.stopping.wait(_POLL_S):
+                pass
+            yield from ()
+
+        while not begun.is_set() and not self.stopping.is_set():
+            held = self._errands.do(hold)
+            while not begun.wait(_POLL_S) and not self.stopping.is_set() and self._errands.ended(held) is None:
+                pass
+            if not begun.is_set():  # `stop`, or a full line: it was not meant for us
+                self.stopping.wait(_AGAIN_S)
 
     def _give_up_when_stopping(self) -> None:
         if self.stopping.is_set():

@@ -180,6 +180,23 @@ def test_the_old_set_speaks_meanwhile(tmp_path: Path) -> None:
         assert order.index("second") < order.index("e1")
 
 
+def test_no_sentence_is_cut_off_by_the_change(tmp_path: Path) -> None:
+    """What is being said and what waits when all is ready is said to its end by the old set; nothing is begun after."""
+    with stage(tmp_path) as it:
+        it.synthesizer.gate.clear()
+        for name in ("first", "second"):
+            it.jobs.submit(SpeakRequest("text", name, "hum"))
+        it.notes.wait("first", "started")
+        it.send("models/activate", {"model": "new", "id": "change"})
+        it.notes.wait("e0", "accepted")
+        assert not it.sets.again.is_set()
+        it.synthesizer.gate.set()
+        assert it.sets.again.wait(WAIT_S)
+        it.jobs.submit(SpeakRequest("text", "late", "hum"))
+        assert it.notes.stages("second")[-1] == "done"
+        assert it.notes.stages("late") == ["accepted"]
+
+
 def test_a_set_that_cannot_speak_changes_nothing(tmp_path: Path) -> None:
     """The report says why, nothing restarts, and another try is welcome."""
     with stage(tmp_path) as it:
@@ -215,6 +232,7 @@ def test_an_encoding_that_was_stopped_is_tried_again(tmp_path: Path, monkeypatch
         it.notes.wait("e0", "accepted")
         it.jobs.stop("e0")
         it.notes.wait("e1", "accepted")
+        assert it.sets.encoded == []
         it.synthesizer.gate.set()
         assert it.notes.wait("change", "done")
 
