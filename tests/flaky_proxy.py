@@ -10,11 +10,27 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-Fault = Literal["drop", "reset", "half", "cut", "stall", "error", "busy", "skew", "spoil", "spoil_upload"]
+Fault = Literal[
+    "drop",
+    "reset",
+    "half",
+    "cut",
+    "stall",
+    "error",
+    "busy",
+    "conflict",
+    "precondition",
+    "skew",
+    "archived",
+    "glacier",
+    "spoil",
+    "spoil_upload",
+]
 """drop: the connection closes before anything is forwarded. reset: the server does it, but the answer is a TCP reset.
 half: the server gets half of the body, then silence. cut: half of the answer. stall: no answer until the proxy closes.
-error, busy: 500, 503 without asking the server. skew: S3's answer to a wrong clock. spoil: a byte of the answer's body
-is another one. spoil_upload: a byte of the request's body is another one."""
+error, busy, conflict, precondition: 500, 503, 409, 412 without asking the server. skew: S3's answer to a wrong clock.
+archived, glacier: what Azure and S3 answer to whoever reads from the archive. spoil: a byte of the answer's body is
+another one. spoil_upload: a byte of the request's body is another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +46,19 @@ _SKEW = (
     b"<Error><Code>RequestTimeTooSkewed</Code>"
     b"<Message>The difference between the request time and the current time is too large.</Message></Error>"
 )
-_ANSWERS = {"error": (500, b""), "busy": (503, b"<Error><Code>SlowDown</Code></Error>"), "skew": (403, _SKEW)}
+_ARCHIVED = (
+    b"<Error><Code>BlobArchived</Code><Message>This operation is not permitted on an archived blob.</Message></Error>"
+)
+_GLACIER = b"<Error><Code>InvalidObjectState</Code><Message>The storage class does not allow it</Message></Error>"
+_ANSWERS = {
+    "error": (500, b""),
+    "busy": (503, b"<Error><Code>SlowDown</Code></Error>"),
+    "conflict": (409, b""),
+    "precondition": (412, b""),
+    "skew": (403, _SKEW),
+    "archived": (409, _ARCHIVED),
+    "glacier": (403, _GLACIER),
+}
 
 
 class FlakyProxy:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import obstore
-from obstore.exceptions import AlreadyExistsError, BaseError, NotSupportedError, PreconditionError
+from obstore.exceptions import AlreadyExistsError, NotSupportedError, PreconditionError
 from obstore.store import LocalStore, from_url
 
 from edge_tts.errors import TransportError
@@ -20,7 +20,11 @@ from edge_tts.store.credentials import Secrets
 
 T = TypeVar("T")
 
+_Errors = tuple[type[Exception], ...]
+
 _TICK_S = 0.5
+_THERE = (AlreadyExistsError, PreconditionError)
+_NOT_SUPPORTED = (NotSupportedError, NotImplementedError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +93,8 @@ class Bucket:
         self._secrets = secrets
         self._abandon = abandon
         self._used_before = used_before
-        self._loop = asyncio.new_event_loop()
         self._store = self._open()
+        self._loop = asyncio.new_event_loop()
 
     def list(self, prefix: str) -> dict[str, Found]:
         """Every object below `prefix`, path -> what it looks like."""
@@ -108,17 +112,18 @@ class Bucket:
             return Blob(bytes(await result.bytes_async()), _mark(result.meta))
 
         try:
-            return self._do(fetch)
+            return self._do(fetch, but=(FileNotFoundError,))
         except FileNotFoundError:
             return None
 
     def create(self, path: str, data: bytes) -> str | None:
         """Put a new object; its mark, or None if another was there before (a conditional put: it stays as it is)."""
         try:
-            return self._put(path, data, "create")
-        except (AlreadyExistsError, PreconditionError):
+            return self._put(path, data, "create", but=_THERE + _NOT_SUPPORTED)
+        except _THERE:
+            self._require(path)
             return None
-        except (NotSupportedError, NotImplementedError):  # an old S3 server; objects of one name have the same bytes
+        except _NOT_SUPPORTED:  # an old S3 server; objects of one name have the same bytes
             return self.replace(path, data)
 
     def replace(self, path: str, data: bytes) -> str | None:
@@ -128,7 +133,7 @@ class Bucket:
     def delete(self, path: str) -> None:
         """Remove an object; fine if there is none."""
         try:
-            self._do(lambda: obstore.delete_async(self._store, path))
+            self._do(lambda: obstore.delete_async(self._store, path), but=(FileNotFoundError,))
         except FileNotFoundError:
             return
 
@@ -144,13 +149,23 @@ class Bucket:
     ) -> None:
         self.close()
 
-    def _put(self, path: str, data: bytes, mode: Any) -> str | None:
+    def _put(self, path: str, data: bytes, mode: Any, *, but: _Errors = ()) -> str | None:
         self._require_folder()
         try:
-            result = self._do(lambda: obstore.put_async(self._store, path, data, mode=mode, use_multipart=False))
+            result = self._do(
+                lambda: obstore.put_async(self._store, path, data, mode=mode, use_multipart=False),
+                but=(FileNotFoundError, *but),
+            )
         except FileNotFoundError:
             raise TransportError(f"{self._place.url}: there is no such bucket") from None
         return result["e_tag"]
+
+    def _require(self, path: str) -> None:
+        """It was refused as being there already: see that it is, or a bucket that refuses all would pass for full."""
+        try:
+            self._do(lambda: obstore.head_async(self._store, path), but=(FileNotFoundError,))
+        except FileNotFoundError:
+            raise TransportError(f"{self._place.url}: {path} can neither be made nor found") from None
 
     def _open(self) -> Any:
         if self._place.kind == "file":
@@ -176,9 +191,9 @@ class Bucket:
             raise TransportError(f"{self._place.folder}: the bucket's folder has vanished; is its disk connected?")
         self._used_before = True
 
-    def _do(self, start: Callable[[], Awaitable[T]]) -> T:
-        """Wait for one request."""
-        return self._translated(lambda: self._loop.run_until_complete(self._patiently(start)))
+    def _do(self, start: Callable[[], Awaitable[T]], *, but: _Errors = ()) -> T:
+        """Wait for one request; the errors `but` are answers that the caller understands."""
+        return self._translated(lambda: self._loop.run_until_complete(self._patiently(start)), but=but)
 
     async def _patiently(self, start: Callable[[], Awaitable[T]]) -> T:
         task = asyncio.ensure_future(start())
@@ -190,13 +205,14 @@ class Bucket:
                 raise TransportError(f"{self._place.url}: given up, because the daemon stops")
         return task.result()
 
-    def _translated(self, work: Callable[[], T]) -> T:
+    def _translated(self, work: Callable[[], T], *, but: _Errors = ()) -> T:
         """The result of `work`; obstore's errors without secrets: `from None`, as the originals quote requests."""
+        named: _Errors = (TransportError, *but)
         try:
             return work()
-        except (AlreadyExistsError, PreconditionError, NotSupportedError, FileNotFoundError, NotImplementedError):
+        except named:
             raise
-        except (BaseError, OSError, ValueError) as trouble:
+        except Exception as trouble:  # noqa: BLE001 - whatever a server makes the library raise, panics (RustPanic) too
             raise TransportError(f"{self._place.url}: {self._secrets.explain(str(trouble))}") from None
 
 

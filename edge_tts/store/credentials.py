@@ -66,13 +66,17 @@ def read_secrets(kind: str, environ: Mapping[str, str]) -> Secrets:
     found: dict[str, str] = {}
     for variable, name in _NAMES[kind].items():
         path = Path(folder) / variable.lower() if folder else None
+        value = environ.get(variable, "")
         try:
             if path is not None and path.is_file():
-                found[name] = path.read_text(encoding="utf-8").strip()
-            elif environ.get(variable):
-                found[name] = environ[variable]
-        except (OSError, UnicodeDecodeError) as unreadable:
-            raise TransportError(f"the credential {variable.lower()} cannot be read") from unreadable
+                value = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            raise TransportError(f"the credential {variable.lower()} cannot be read") from None
+        value = value.strip()  # a file of another system ends its lines otherwise
+        if not (value.isprintable() or value.startswith("{")):  # a key in JSON has several lines
+            raise TransportError(f"{variable}: holds a character that is in no credential; copy it anew")
+        if value:
+            found[name] = value
     missing = not found or any(name not in found for name in _REQUIRED.get(kind, ()))
     if missing and _NAMES[kind]:
         names = ", ".join(_NAMES[kind])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import logging
+import os
 import threading
 import traceback
 from collections.abc import Iterator
@@ -89,6 +91,64 @@ def test_every_fault_has_a_name(proxy: FlakyProxy, bucket_name: str, fault: Faul
         assert "v1/x" in bucket.list("v1")
 
 
+@pytest.mark.parametrize("fault", ["conflict", "precondition"])
+def test_an_answer_that_does_not_fit_the_question(proxy: FlakyProxy, bucket_name: str, fault: Fault) -> None:
+    """409 and 412 mean something to a conditional put alone. Elsewhere (an archived object, a proxy with ideas of its
+    own) they are faults like any other; and a server that says so of all puts does not pass for one that has it all."""
+    with s3_bucket(proxy, bucket_name) as bucket:
+        bucket.create("v1/x", b"x")
+        proxy.fault = lambda request: fault
+        for operation in (
+            lambda: bucket.list("v1"),
+            lambda: bucket.get("v1/x", most=9),
+            lambda: bucket.create("v1/y", b"y"),
+            lambda: bucket.replace("v1/x", b"y"),
+            lambda: bucket.delete("v1/x"),
+        ):
+            with pytest.raises(TransportError, match=bucket_name):
+                operation()
+        proxy.fault = lambda request: fault if request.method == "PUT" else None
+        with pytest.raises(TransportError, match="neither be made nor found"):
+            bucket.create("v1/y", b"y")
+        assert bucket.create("v1/x", b"y") is None
+
+
+def test_an_archived_object_is_a_transport_error(s3: S3, proxy: FlakyProxy) -> None:
+    """Azure answers 409 to whoever reads a blob that lies in the archive."""
+    proxy.fault = lambda request: "archived"
+    place = Place("az://container/home", endpoint=proxy.url, retry_s=0)
+    with (
+        Bucket(place=place, secrets=Secrets({"account_name": "family", "account_key": "c2VjcmV0"})) as bucket,
+        pytest.raises(TransportError, match="BlobArchived"),
+    ):
+        bucket.get("v1/x", most=9)
+
+
+def test_a_panic_of_the_library_is_a_transport_error(proxy: FlakyProxy, bucket_name: str) -> None:
+    """Whatever the library cannot bear (here a header that HTTP does not know) ends one sync, not the daemon."""
+    secrets = Secrets({"access_key_id": "KEY\r", "secret_access_key": SECRET})
+    with (
+        Bucket(place=s3_place(proxy, bucket_name), secrets=secrets) as bucket,
+        pytest.raises(TransportError, match=bucket_name),
+    ):
+        bucket.list("v1")
+
+
+def test_a_bucket_that_cannot_be_opened_leaves_nothing_open() -> None:
+    """A mistyped key is tried again every few minutes, for as long as the daemon runs."""
+    secrets = Secrets({"account_name": "family", "account_key": "!!"})
+    gc.collect()
+    gc.disable()
+    try:
+        before = len(os.listdir("/proc/self/fd"))
+        for _ in range(3):
+            with pytest.raises(TransportError, match="Invalid Access Key"):
+                Bucket(place=Place("az://container/x"), secrets=secrets)
+        assert len(os.listdir("/proc/self/fd")) == before
+    finally:
+        gc.enable()
+
+
 def test_a_passing_fault_is_outwaited(proxy: FlakyProxy, bucket_name: str) -> None:
     """With retries allowed, one 503 is not even noticed."""
     proxy.fault = lambda request: "busy" if request.number == 0 else None
@@ -166,6 +226,21 @@ def test_credentials_come_from_systemd_before_the_environment(tmp_path: Path) ->
     for kind, name in (("s3", "AWS_SECRET_ACCESS_KEY"), ("gs", "GOOGLE_SERVICE_ACCOUNT_KEY"), ("az", "AZURE_STORAGE")):
         with pytest.raises(TransportError, match=name):
             read_secrets(kind, {"AWS_ACCESS_KEY_ID": KEY})
+
+
+@pytest.mark.parametrize("value", ["KEY\r\n", " KEY\u00a0"])
+def test_what_was_pasted_around_a_credential_is_dropped(value: str) -> None:
+    """Blanks, and the line ends of another system."""
+    environ = {"AWS_ACCESS_KEY_ID": value, "AWS_SECRET_ACCESS_KEY": SECRET}
+    assert read_secrets("s3", environ).values["access_key_id"] == "KEY"
+
+
+@pytest.mark.parametrize("value", ["\ufeffTOP", "TOP\nTOP", "TOP\x1bTOP"])
+def test_a_credential_with_an_invisible_character_is_refused(value: str) -> None:
+    """It is named and not repeated."""
+    with pytest.raises(TransportError, match="AWS_SECRET_ACCESS_KEY: holds a character") as caught:
+        read_secrets("s3", {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": value})
+    assert "TOP" not in told(caught.value)
 
 
 @pytest.mark.parametrize("url", ["gs://bucket/home", "az://container/home"])

@@ -202,7 +202,7 @@ def test_a_rotten_tombstone_brings_nobody_back(kitchen: Device, bedroom: Device)
 @pytest.mark.parametrize("first", [True, False])
 @pytest.mark.parametrize("how", ["rotten", "forged"])
 def test_one_good_tombstone_is_enough(kitchen: Device, bedroom: Device, how: str, first: bool) -> None:
-    """A bad one beside it, whichever is looked at first, is told once and keeps nobody alive; its author never returns."""
+    """A bad one beside it, whichever is looked at first, keeps nobody alive, and is told once at most."""
     voice = kitchen.store.add(new_voice())
     settle(kitchen, bedroom)
     kitchen.store.delete(voice.ref)
