@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,6 +13,10 @@ from edge_tts.schema import Field, Record, check, field_validator
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
 """Something that becomes a topic level or a folder: letters, digits, - and _."""
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+_BUCKET = re.compile(r"file:///.+|(s3|gs|az)://[A-Za-z0-9$][A-Za-z0-9._-]*(/[^@?#\x00-\x1f]*)?")
+_ENDPOINT = re.compile(r"https?://[^@?#\s]+")
 
 
 class MqttConfig(Record):
@@ -92,7 +97,8 @@ class EnrolmentConfig(Record):
 
 
 class BucketConfig(Record):
-    """What enrolled voices are synced with; credentials are never written here."""
+    """What enrolled voices are synced with. Addresses are shown to everybody, so none may hold credentials: what is not
+    plainly an address is refused, and not repeated."""
 
     url: str | None = ".state/bucket"
     region: str | None = None
@@ -100,6 +106,25 @@ class BucketConfig(Record):
     owners: tuple[str, ...] | None = None
     interval_s: float = Field(default=600.0, ge=1, le=604800)
     timeout_s: float = Field(default=60.0, ge=1, le=3600)
+
+    @field_validator("url")
+    @classmethod
+    def _is_bucket(cls, url: str | None) -> str | None:
+        """A bucket and a prefix, or a folder, whose name may be anything that is no address of another kind."""
+        if url is not None and _SCHEME.match(url) and not _BUCKET.fullmatch(url):
+            raise ValueError(
+                "is neither s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX nor a folder; "
+                "credentials never belong here"
+            )
+        return url
+
+    @field_validator("endpoint")
+    @classmethod
+    def _is_endpoint(cls, endpoint: str | None) -> str | None:
+        """The address of a server."""
+        if endpoint is not None and not _ENDPOINT.fullmatch(endpoint):
+            raise ValueError("is not https://HOST or http://HOST:PORT; credentials never belong here")
+        return endpoint
 
     @field_validator("owners", mode="before")
     @classmethod
@@ -161,6 +186,9 @@ def load_config(path: Path) -> Config:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as missing:
         raise ConfigError(f"{path}: cannot be read ({missing.strerror})") from missing
+    except yaml.MarkedYAMLError as broken:  # its own text quotes the line, and there may be a password in it
+        line = 0 if broken.problem_mark is None else broken.problem_mark.line + 1
+        raise ConfigError(f"{path}: is not YAML: line {line}: {broken.problem}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as broken:
         raise ConfigError(f"{path}: is not YAML: {broken}") from broken
     config = check(Config, {} if raw is None else raw, error=ConfigError, what=str(path))

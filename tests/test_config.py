@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
@@ -81,6 +82,52 @@ def test_a_wrong_file_is_refused_by_name(tmp_path: Path, text: str, named: str) 
         load_config(path)
     assert str(path) in str(refused.value)
     assert named in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "url: s3://key:TOPSECRET@bucket/x",
+        "url: az://container/x?sig=TOPSECRET",
+        "url: s3://bucket/x#TOPSECRET",
+        "url: s3://key:TOPSECRET/x",
+        "url: s3:key:TOPSECRET@bucket",
+        "url: https://key:TOPSECRET@minio/bucket",
+        "url: file://key:TOPSECRET@nas/share",
+        'url: "s3://bucket/TOP\\nSECRET"',
+        "endpoint: http://key:TOPSECRET@minio:9000",
+        "endpoint: key:TOPSECRET@minio:9000",
+        "endpoint: https://minio/?key=TOPSECRET",
+        "url:s3://key:TOPSECRET@bucket/x\n  region: x",
+        "url: 's3://key:TOPSECRET@bucket",
+        "url: s3://key:TOPSECRET@bucket: x",
+        "secret: TOPSECRET",
+        "- s3://key:TOPSECRET@bucket",
+    ],
+)
+def test_credentials_in_an_address_are_refused_and_not_repeated(tmp_path: Path, text: str) -> None:
+    """Addresses are shown in the log and over MQTT. What refuses them, or a line that is no YAML, tells no secret."""
+    with pytest.raises(ConfigError) as refused:
+        load_config(write(tmp_path, f"bucket:\n  {text}\n"))
+    assert "TOP" not in "".join(traceback.format_exception(refused.value))
+
+
+@pytest.mark.parametrize(
+    ("url", "endpoint"),
+    [
+        ("s3://voices", "http://192.168.1.2:9000"),
+        ("s3://our.voices/at home/anna", "https://minio.example/s3"),
+        ("gs://our_voices/x", None),
+        ("az://$root/x", None),
+        ("file:///mnt/nas@home/#1", None),
+        ("/mnt/nas@home/100%?", None),
+        (None, None),
+    ],
+)
+def test_an_address_of_a_bucket_is_taken_as_it_is(tmp_path: Path, url: str | None, endpoint: str | None) -> None:
+    """Of each kind; a folder may be called anything."""
+    bucket = load_config(write(tmp_path, yaml.safe_dump({"bucket": {"url": url, "endpoint": endpoint}}))).bucket
+    assert (bucket.url, bucket.endpoint) == (url, endpoint)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

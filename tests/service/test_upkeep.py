@@ -184,13 +184,10 @@ def test_it_stops_while_the_bucket_keeps_it_waiting(tmp_path: Path, silent_bucke
 
 
 def test_a_bucket_that_cannot_be_opened_is_reported(tmp_path: Path) -> None:
-    """No credentials, an address that is none: said in the report; the next sync looks again."""
-    store = open_store(tmp_path)
-    for url, reason in (("s3://bucket", "no credentials"), ("ftp://x", "not supported")):
-        sync = VoiceSync(store=store, place=Place(url), environ={}, clock=lambda: 7.0)
-        report = sync()
-        assert (report.status, report.finished) == ("failed", 7.0)
-        assert reason in report.error
+    """No credentials: said in the report; the next sync looks again."""
+    report = VoiceSync(store=open_store(tmp_path), place=Place("s3://bucket"), environ={}, clock=lambda: 7.0)()
+    assert (report.status, report.finished) == ("failed", 7.0)
+    assert "no credentials" in report.error
 
 
 def test_the_last_report_is_there_for_another_process(tmp_path: Path) -> None:

@@ -202,21 +202,6 @@ def test_a_folder_that_has_vanished_is_not_made_anew(tmp_path: Path) -> None:
     assert not folder.exists()
 
 
-@pytest.mark.parametrize(
-    ("url", "reason"),
-    [
-        ("ftp://x/y", "'ftp://' is not supported"),
-        ("s3://key:secret@bucket/x", "credentials never belong there"),
-        ("az://a/b?sig=secret", "credentials never belong there"),
-    ],
-)
-def test_an_address_that_is_none(url: str, reason: str) -> None:
-    """Another kind of address, or one that carries credentials, is refused without being repeated."""
-    with pytest.raises(TransportError, match=reason) as caught:
-        _ = Place(url).kind
-    assert "secret" not in str(caught.value)
-
-
 def test_credentials_come_from_systemd_before_the_environment(tmp_path: Path) -> None:
     """A file in $CREDENTIALS_DIRECTORY wins; what is there of neither is told by name."""
     (tmp_path / "aws_secret_access_key").write_text(f"{SECRET}\n")
