@@ -5,9 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+import zipfile
+import zlib
 from pathlib import Path
 
 _BLOCK = 1 << 20
+
+UNREADABLE_ZIP = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, KeyError, OverflowError, RuntimeError)
+"""All that Python's zipfile raises for a file that has rotted or is hostile; NotImplementedError is a RuntimeError."""
 
 
 def write_atomic(path: Path, data: bytes) -> None:

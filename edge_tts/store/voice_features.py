@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 
 import numpy as np
 
@@ -43,7 +44,7 @@ class FeatureShelf:
     def load(self, voice: EnrolledVoice) -> Voice | None:
         """The voice as this model set speaks it; None when its features are not made yet. Raises VoiceError."""
         path = voice.folder / FEATURES / self._file
-        if not path.exists():
+        if not os.path.exists(path):  # so says the function, unlike the method, also where it may not look
             return None
         arrays = read_features(path, self._model.sizes)
         return Voice(id=voice.ref.id, name=voice.name, language=voice.card.language, **arrays)

@@ -10,6 +10,7 @@ audit.log                                                          one JSON line
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -122,15 +123,16 @@ class VoiceStore:
             except UnknownVoiceError:
                 continue  # deleted while we looked
             except VoiceError as wrong:
-                damaged.append((ref, str(wrong)))
+                if not os.path.exists(self._stone(ref)):  # else it was deleted while we looked, too
+                    damaged.append((ref, str(wrong)))
         return Shelf(tuple(voices), tuple(damaged))
 
     def get(self, ref: VoiceRef) -> EnrolledVoice:
-        """That voice. Raises UnknownVoiceError, or VoiceError when its card is damaged."""
+        """That voice. Raises UnknownVoiceError, or VoiceError when its card is damaged or cannot be read."""
         folder = self.folder(ref)
-        if not folder.is_dir() or self._stone(ref).exists():
-            raise UnknownVoiceError(f"there is no voice {ref.id} of {ref.owner}")
         with _disk(folder):
+            if not folder.is_dir() or self._stone(ref).exists():
+                raise UnknownVoiceError(f"there is no voice {ref.id} of {ref.owner}")
             card = read_card((folder / CARD).read_bytes(), ref=ref, what=str(folder / CARD))
         return EnrolledVoice(ref, card, self._title(ref, card), folder)
 
@@ -218,8 +220,9 @@ class VoiceStore:
 
     def delete(self, ref: VoiceRef) -> None:
         """Delete a voice for good: audio, records and features here now, the bucket's copy at the next sync."""
-        if not self.folder(ref).exists():
-            raise UnknownVoiceError(f"there is no voice {ref.id} of {ref.owner}")
+        with _disk(self.folder(ref)):
+            if not self.folder(ref).exists():
+                raise UnknownVoiceError(f"there is no voice {ref.id} of {ref.owner}")
         self.bury(ref, to_bytes(self._new_stone(ref)))
 
     def bury(self, ref: VoiceRef, stone: bytes) -> bool:
@@ -235,10 +238,10 @@ class VoiceStore:
         return True
 
     def tombstones(self) -> dict[VoiceRef, bytes]:
-        """Every deleted voice and its tombstone."""
+        """Every deleted voice and its tombstone; of one that cannot be read, no bytes: it holds all the same."""
         with _disk(self.directory):
             paths = sorted((self.directory / ".deleted").glob("*/[0-9a-f]*.json"))
-            return {VoiceRef(path.parent.name, path.stem): path.read_bytes() for path in paths}
+        return {VoiceRef(path.parent.name, path.stem): _read(path) for path in paths}
 
     def folder(self, ref: VoiceRef) -> Path:
         """Where that voice lies, or would."""
@@ -263,7 +266,7 @@ class VoiceStore:
 
     def _refs(self) -> list[VoiceRef]:
         with _disk(self.directory):
-            folders = sorted(path for path in self.directory.glob("[a-z0-9]*/[0-9a-f]*") if path.is_dir())
+            folders = sorted(self.directory.glob("[a-z0-9]*/[0-9a-f]*"))
         return [VoiceRef(path.parent.name, path.name) for path in folders]
 
     def _stone(self, ref: VoiceRef) -> Path:
@@ -273,8 +276,8 @@ class VoiceStore:
         """The name register; a voice that was never renamed, or whose register is damaged, has its first name."""
         path = self.folder(ref) / NAME
         try:
-            return read_name(path.read_bytes(), ref=ref, what=str(path))
-        except (FileNotFoundError, VoiceError):
+            return read_name(_read(path), ref=ref, what=str(path))
+        except VoiceError:
             return NameEntry(owner=ref.owner, voice=ref.id, name=card.name, counter=0, device=card.device)
 
     def _write_title(self, ref: VoiceRef, entry: NameEntry) -> None:
@@ -322,6 +325,14 @@ def _disk(where: Path) -> Iterator[None]:
         yield
     except OSError as trouble:
         raise VoiceError(f"{trouble.filename or where}: {trouble.strerror or trouble}") from trouble
+
+
+def _read(path: Path) -> bytes:
+    """What is in a file; nothing if it is not there or cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
 
 
 def _is_meant(voice: EnrolledVoice, wanted: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy.typing as npt
 
 from edge_tts.errors import UnknownVoiceError, VoiceError
 from edge_tts.schema import Record, check_json, nearest
+from edge_tts.store.files import UNREADABLE_ZIP
 from edge_tts.values import ModelSet, ModelSizes, Voice
 
 
@@ -79,9 +81,11 @@ def read_features(path: Path, sizes: ModelSizes) -> dict[str, Any]:
     Raises VoiceError.
     """
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as broken:
+        with zipfile.ZipFile(path) as stored:
+            # Each is read whole, its checksum compared, before numpy looks at it: so it never sees what has rotted.
+            members = {name.removesuffix(".npy"): io.BytesIO(stored.read(name)) for name in stored.namelist()}
+        arrays = {name: np.lib.format.read_array(data, allow_pickle=False) for name, data in members.items()}
+    except UNREADABLE_ZIP as broken:
         raise VoiceError(f"{path}: is not a readable feature file: {broken}") from broken
     tokens = _array(path, arrays, "prompt_tokens", np.int64, (None,))
     phonemes = _array(path, arrays, "prompt_phoneme_ids", np.int64, (None,))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -214,16 +215,16 @@ def test_features_that_go_while_they_are_read(tmp_path: Path, monkeypatch: pytes
     shelf = FeatureShelf(store=store, model=read_model_set(write_model_set(tmp_path / "toy")))
     voice = store.add(new_voice())
     make_features(shelf, voice)
-    real = Path.exists
+    real = os.path.exists
 
     def exists(path: Path) -> bool:
         there = real(path)
-        if path.suffix == ".npz":
+        if str(path).endswith(".npz"):
             monkeypatch.undo()
             store.delete(voice.ref)
         return there
 
-    monkeypatch.setattr(Path, "exists", exists)
+    monkeypatch.setattr(os.path, "exists", exists)
     with pytest.raises(VoiceError, match="not a readable feature file"):
         shelf.load(voice)
     assert shelf.load(voice) is None
