@@ -58,13 +58,6 @@ def discard(folder: Path, *, trash: Path) -> None:
     shutil.rmtree(grave)
 
 
-def empty(folder: Path) -> None:
-    """Remove whatever is in `folder`: what a crash left behind. Raises OSError."""
-    if folder.is_dir():
-        for path in list(folder.iterdir()):
-            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-
-
 def append_line(path: Path, line: bytes) -> None:
     """Add a line to a log, durably; half a line that a power cut left there is ended first. Raises OSError."""
     with path.open("a+b") as file:

@@ -20,7 +20,8 @@ from edge_tts.errors import UnknownVoiceError, VoiceError
 from edge_tts.schema import check, nearest
 from edge_tts.store.audit import AuditLog
 from edge_tts.store.files import write_atomic
-from edge_tts.store.folders import discard, empty, locked, make_folder, publish
+from edge_tts.store.folders import discard, make_folder, publish
+from edge_tts.store.voice_folder import VOICES, held, sweep
 from edge_tts.store.voice_format import (
     CARD,
     CONSENT,
@@ -103,11 +104,7 @@ class VoiceStore:
     def recover(self) -> None:
         """Make the folder if need be, sweep up after a crash and finish deletions that it interrupted."""
         with self.changing():
-            empty(self.directory / ".staging")
-            empty(self.directory / ".trash")
-            for leftover in self.directory.rglob(".*.*.*"):  # what `write_atomic` had not renamed yet
-                if leftover.is_file():
-                    leftover.unlink()
+            sweep(self.directory)
             for ref, stone in self.tombstones().items():
                 self._remove(ref, by=self._readable_stone(ref, stone).device)
 
@@ -240,7 +237,7 @@ class VoiceStore:
     def tombstones(self) -> dict[VoiceRef, bytes]:
         """Every deleted voice and its tombstone; of one that cannot be read, no bytes: it holds all the same."""
         with _disk(self.directory):
-            paths = sorted((self.directory / ".deleted").glob("*/[0-9a-f]*.json"))
+            paths = sorted((self.directory / ".deleted").glob(f"{VOICES}.json"))
         return {VoiceRef(path.parent.name, path.stem): _read(path) for path in paths}
 
     def folder(self, ref: VoiceRef) -> Path:
@@ -259,14 +256,12 @@ class VoiceStore:
     @contextmanager
     def changing(self) -> Iterator[None]:
         """Hold the folder while it is changed: one change at a time, whoever makes it. Raises VoiceError."""
-        with _disk(self.directory):
-            make_folder(self.directory)
-            with locked(self.directory / ".lock"):
-                yield
+        with _disk(self.directory), held(self.directory):
+            yield
 
     def _refs(self) -> list[VoiceRef]:
         with _disk(self.directory):
-            folders = sorted(self.directory.glob("[a-z0-9]*/[0-9a-f]*"))
+            folders = sorted(self.directory.glob(VOICES))
         return [VoiceRef(path.parent.name, path.name) for path in folders]
 
     def _stone(self, ref: VoiceRef) -> Path:
