@@ -14,7 +14,7 @@ from edge_tts.store.sync_state import Publish, SyncReport
 log = logging.getLogger(__name__)
 
 FIRST_RETRY_S = 5.0
-"""After a failed sync the next one is tried so soon; the time doubles up to the regular interval."""
+"""After a sync that was not complete the next one follows so soon; the time doubles up to the regular interval."""
 THOROUGH_EVERY = 1000
 """Every so many syncs all objects and recordings are read and hashed again: bit rot is found while it can be healed."""
 _TICK_S = 1.0
@@ -50,7 +50,8 @@ class Upkeep(Part):
         self._random = random
         self._wanted = threading.Event()
         self._done = 0
-        self._failures = 0
+        self._failing = False
+        self._incomplete = 0
         self._problems: tuple[str, ...] = ()
         self._told: tuple[str, float] = ("", 0.0)
 
@@ -75,21 +76,22 @@ class Upkeep(Part):
     def _note(self, report: SyncReport) -> None:
         """A line in the log where there is news: trouble that began, trouble that is over."""
         failed = report.status == "failed"
-        if failed and not self._failures and not self.stopping.is_set():
+        if failed and not self._failing and not self.stopping.is_set():
             log.warning("sync with %s failed, and is tried again: %s", report.bucket, report.error)
-        if not failed and self._failures:
+        if not failed and self._failing:
             log.info("sync with %s works again", report.bucket)
         for problem in report.problems:
             if problem not in self._problems:
                 log.warning("sync with %s: %s", report.bucket, problem)
         self._problems = report.problems
-        self._failures = self._failures + 1 if failed else 0
+        self._failing = failed
+        self._incomplete = 0 if report.status == "done" else self._incomplete + 1
 
     def _pause_s(self) -> float:
-        """The interval; less after failures, and a random part of it, so that devices do not come all at once."""
+        """The interval; less after trouble, and a random part of it, so that devices do not come all at once."""
         longest = self._interval_s
-        if self._failures:
-            longest = min(longest, FIRST_RETRY_S * 2.0 ** min(self._failures - 1, 30))
+        if self._incomplete:
+            longest = min(longest, FIRST_RETRY_S * 2.0 ** min(self._incomplete - 1, 30))
         return longest * self._random.uniform(0.75, 1.0)
 
     def _wait(self, pause_s: float) -> None:

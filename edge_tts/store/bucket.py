@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import threading
+import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +20,7 @@ from obstore.exceptions import AlreadyExistsError, NotSupportedError, Preconditi
 from obstore.store import LocalStore, from_url
 
 from edge_tts.errors import TransportError
+from edge_tts.store.bucket_folder import MARKER, open_folder, vanished
 from edge_tts.store.credentials import Secrets
 
 T = TypeVar("T")
@@ -83,17 +88,23 @@ class Bucket:
         secrets: Secrets,
         abandon: Callable[[], bool] = lambda: False,
         used_before: bool = False,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._place = place
         self._secrets = secrets
         self._abandon = abandon
-        self._used_before = used_before
-        self._store = self._open()
+        self._is_folder = place.kind == "file"
+        self._marked = False
         self._loop = asyncio.new_event_loop()
+        try:
+            self._store = self._open_folder(used_before, clock()) if self._is_folder else self._open_service()
+        except BaseException:
+            self.close()
+            raise
 
     def list(self, prefix: str) -> dict[str, Found]:
         """Every object below `prefix`, path -> what it looks like."""
-        self._require_folder()
+        self._require_disk()
         metas = self._do(lambda: obstore.list(self._store, prefix, chunk_size=1000).collect_async())
         return {meta["path"]: Found(_mark(meta), meta["size"]) for meta in metas}
 
@@ -145,7 +156,7 @@ class Bucket:
         self.close()
 
     def _put(self, path: str, data: bytes, mode: Any, *, but: _Errors = ()) -> str | None:
-        self._require_folder()
+        self._require_disk()
         try:
             result = self._do(
                 lambda: obstore.put_async(self._store, path, data, mode=mode, use_multipart=False),
@@ -162,10 +173,14 @@ class Bucket:
         except FileNotFoundError:
             raise TransportError(f"{self._place.url}: {path} can neither be made nor found") from None
 
-    def _open(self) -> Any:
-        if self._place.kind == "file":
-            self._require_folder()
-            return self._translated(lambda: LocalStore(self._place.folder, mkdir=True, automatic_cleanup=True))
+    def _open_folder(self, used_before: bool, now: float) -> Any:
+        def work() -> Any:
+            self._marked = open_folder(self._place.folder, used_before=used_before, now=now)
+            return LocalStore(self._place.folder, automatic_cleanup=True)
+
+        return self._do(lambda: _aside(work, name=f"opens {self._place.folder}"))
+
+    def _open_service(self) -> Any:
         config: Any = dict(self._secrets.values)
         if self._place.kind == "s3":
             config["region"] = self._place.region or "us-east-1"
@@ -180,25 +195,32 @@ class Bucket:
             lambda: from_url(self._place.url, config=config, client_options=client, retry_config=retry)
         )
 
-    def _require_folder(self) -> None:
-        """A folder that has been used and is gone is out of reach: never start another in its place."""
-        if self._place.kind == "file" and self._used_before and not self._place.folder.is_dir():
-            raise TransportError(f"{self._place.folder}: the bucket's folder has vanished; is its disk connected?")
-        self._used_before = True
+    def _require_disk(self) -> None:
+        """A disk may be pulled out at any time, and nothing may be written to where it was mounted."""
+        if self._marked:
+            try:
+                self._do(lambda: obstore.head_async(self._store, MARKER), but=(FileNotFoundError,))
+            except FileNotFoundError:
+                raise vanished(self._place.folder) from None
 
     def _do(self, start: Callable[[], Awaitable[T]], *, but: _Errors = ()) -> T:
         """Wait for one request; the errors `but` are answers that the caller understands."""
         return self._translated(lambda: self._loop.run_until_complete(self._patiently(start)), but=but)
 
     async def _patiently(self, start: Callable[[], Awaitable[T]]) -> T:
+        """Wait, asking now and then whether to give up. The library limits a service's time, but not a disk's."""
         task = asyncio.ensure_future(start())
-        while not task.done():
-            await asyncio.wait({task}, timeout=_TICK_S)
-            if self._abandon() and not task.done():
+        ends = self._loop.time() + (self._place.timeout_s if self._is_folder else math.inf)
+        while True:
+            stopping, left_s = self._abandon(), ends - self._loop.time()
+            if stopping or left_s <= 0:
                 task.cancel()
                 await asyncio.wait({task})
-                raise TransportError(f"{self._place.url}: given up, because the daemon stops")
-        return task.result()
+                reason = "given up, because the daemon stops" if stopping else "the disk does not answer"
+                raise TransportError(f"{self._place.url}: {reason}")
+            await asyncio.wait({task}, timeout=min(_TICK_S, left_s))
+            if task.done():
+                return task.result()
 
     def _translated(self, work: Callable[[], T], *, but: _Errors = ()) -> T:
         """The result of `work`; obstore's errors without secrets: `from None`, as the originals quote requests."""
@@ -213,3 +235,24 @@ class Bucket:
 
 def _mark(meta: Any) -> str:
     return str(meta["e_tag"] or f"{meta['size']} {meta['last_modified'].isoformat()}")
+
+
+async def _aside(work: Callable[[], T], *, name: str) -> T:
+    """The result of `work`, done by a thread of that name, which a disk may hold for as long as it likes: nobody waits
+    for its end. As long as it is held there is no second one, or in a month there would be thousands."""
+    done: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(work())
+        except BaseException as trouble:  # noqa: BLE001 - raised again where it is waited for
+            done.set_exception(trouble)
+
+    for thread in threading.enumerate():
+        if thread.name == name:
+            thread.join(_TICK_S)
+            if thread.is_alive():
+                raise TransportError("the disk still does not answer")
+    done.set_running_or_notify_cancel()
+    threading.Thread(target=run, name=name, daemon=True).start()
+    return await asyncio.wrap_future(done)

@@ -43,15 +43,18 @@ class SyncReport(Record):
 
 class _Notes(Record):
     format: Literal[1] = 1
+    used: bool = False
     checked: dict[str, str]
     report: SyncReport
 
 
 @dataclass(slots=True)
 class SyncNotes:
-    """What a sync remembers for the next one. Losing it costs time, nothing else."""
+    """What a sync remembers for the next one. Losing it costs time, and `used` until the next sync."""
 
     report: SyncReport
+    used: bool = False
+    """Whether the bucket has ever been reached: if it is a folder and empty now, its disk is not connected."""
     checked: dict[Key, str] = field(default_factory=dict)
     """Objects whose bytes were right when they had this mark."""
 
@@ -65,13 +68,14 @@ def read_notes(path: Path, *, bucket: str) -> SyncNotes:
     if notes.report.bucket != bucket:
         return SyncNotes(SyncReport(bucket=bucket))
     keys = ((parse_key(text), mark) for text, mark in notes.checked.items())
-    return SyncNotes(notes.report, {key: mark for key, mark in keys if key is not None})
+    checked = {key: mark for key, mark in keys if key is not None}
+    return SyncNotes(notes.report, used=notes.used or bool(checked), checked=checked)
 
 
 def write_notes(path: Path, notes: SyncNotes) -> None:
     """Keep `notes`. Raises OSError."""
-    record = _Notes(checked={key.path: mark for key, mark in notes.checked.items()}, report=notes.report)
-    write_atomic(path, to_bytes(record))
+    checked = {key.path: mark for key, mark in notes.checked.items()}
+    write_atomic(path, to_bytes(_Notes(used=notes.used, checked=checked, report=notes.report)))
 
 
 Publish = Callable[[SyncReport], None]

@@ -102,6 +102,7 @@ class Syncer:
             self._notes.checked.clear()
         try:
             self._list()
+            self._note_use()
             for plan in (plan_tombstones, plan_voices, plan_names):
                 self._carry_out(plan(self._local(thorough), self._remote, self._notes.checked))
             self._sweep()
@@ -125,6 +126,13 @@ class Syncer:
                     self._remote[key] = found.mark
         self._notes.checked = {key: mark for key, mark in self._notes.checked.items() if key in self._remote}
 
+    def _note_use(self) -> None:
+        """Remember that the bucket is there, whatever becomes of this sync."""
+        if not self._notes.used:
+            self._notes.used = True
+            with self._store.changing():
+                write_notes(self._path, self._notes)
+
     def _local(self, thorough: bool) -> Local:
         """What is here, as of now."""
         voices = {}
@@ -141,8 +149,8 @@ class Syncer:
         return self._owners is None or ref.owner in self._owners
 
     def _carry_out(self, steps: Sequence[Step]) -> None:
-        """Take the steps; one that fails for a reason of its own costs only its voice the rest. Not so a tombstone:
-        one that is bad must not stand in the way of a good one of the same voice."""
+        """Take the steps; one that fails for a reason of its own costs only its voice the rest, and so does an object
+        that the bucket refuses. A bad tombstone costs not even that: there may be a good one of the same voice."""
         report = self._notes.report
         self._change(planned=report.planned + len(steps))
         for step in steps:
@@ -151,10 +159,16 @@ class Syncer:
                     self._acts[step.act](step.key)
             except (_OvertakenError, UnknownVoiceError):
                 self._failed.add(step.ref)  # changed or deleted meanwhile, here or there: the next sync sees it
+            except TransportError as refused:
+                self._bucket.list(f"{ROOT}/{step.ref.owner}/{step.ref.id}")  # raises if nothing at all can be had
+                self._fail(step.ref, f"{step.key.path}: {refused}")
             except VoiceError as wrong:
-                self._failed.add(step.ref)
-                self._change(problems=(*self._notes.report.problems, str(wrong)))
+                self._fail(step.ref, str(wrong))
             self._change(done=self._notes.report.done + 1)
+
+    def _fail(self, ref: VoiceRef, why: str) -> None:
+        self._failed.add(ref)
+        self._change(problems=(*self._notes.report.problems, why))
 
     def _send(self, key: Key) -> None:
         """Put an object of ours. It counts as right only when a later sync has read it back: uploads go wrong too."""

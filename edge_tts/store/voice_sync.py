@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from edge_tts.errors import TransportError
 from edge_tts.store.bucket import Bucket, Place
 from edge_tts.store.credentials import read_secrets
-from edge_tts.store.sync_state import Publish, SyncReport, read_notes
+from edge_tts.store.sync_state import Publish, SyncNotes, SyncReport, read_notes
 from edge_tts.store.syncer import NOTES, Syncer
 from edge_tts.store.voice_store import VoiceStore
 
@@ -32,7 +32,7 @@ class VoiceSync:
 
     def last(self) -> SyncReport:
         """How the last sync ended, whichever process made it."""
-        return read_notes(self._store.directory / NOTES, bucket=self._place.url).report
+        return self._notes().report
 
     def __call__(
         self,
@@ -42,11 +42,12 @@ class VoiceSync:
         thorough: bool = False,
     ) -> SyncReport:
         """One sync; a bucket that cannot be opened is a report of status failed, like every other trouble."""
-        last = self.last()
+        notes = self._notes()
         try:
             secrets = read_secrets(self._place.kind, self._environ)
-            used_before = last.last_success is not None
-            with Bucket(place=self._place, secrets=secrets, abandon=abandon, used_before=used_before) as bucket:
+            with Bucket(
+                place=self._place, secrets=secrets, abandon=abandon, used_before=notes.used, clock=self._clock
+            ) as bucket:
                 syncer = Syncer(
                     store=self._store,
                     bucket=bucket,
@@ -63,8 +64,11 @@ class VoiceSync:
                 status="failed",
                 started=now,
                 finished=now,
-                last_success=last.last_success,
+                last_success=notes.report.last_success,
                 error=str(closed),
             )
             publish(report)
             return report
+
+    def _notes(self) -> SyncNotes:
+        return read_notes(self._store.directory / NOTES, bucket=self._place.url)

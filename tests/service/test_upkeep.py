@@ -16,7 +16,7 @@ from flaky_proxy import FlakyProxy
 
 from edge_tts.service.upkeep import FIRST_RETRY_S, THOROUGH_EVERY, Upkeep
 from edge_tts.store.bucket import Place
-from edge_tts.store.sync_state import Publish, SyncReport
+from edge_tts.store.sync_state import Publish, SyncReport, SyncStatus
 from edge_tts.store.voice_sync import VoiceSync
 
 
@@ -94,12 +94,13 @@ def test_trouble_is_logged_once_and_so_is_its_end(caplog: pytest.LogCaptureFixtu
     ]
 
 
-def test_failures_are_tried_again_sooner_and_ever_less_often() -> None:
-    """The pause after a failure begins small, doubles, and never exceeds the interval."""
+@pytest.mark.parametrize("trouble", ["failed", "incomplete"])
+def test_trouble_is_tried_again_sooner_and_ever_less_often(trouble: SyncStatus) -> None:
+    """The pause after it begins small, doubles, and never exceeds the interval."""
     part = upkeep(Sync())
     pauses = []
     for _ in range(12):
-        part._note(SyncReport(status="failed"))
+        part._note(SyncReport(status=trouble))
         pauses.append(part._pause_s())
     assert pauses[0] <= FIRST_RETRY_S
     assert all(1.4 < later / sooner < 2.7 for sooner, later in itertools.pairwise(pauses[:7]))

@@ -156,6 +156,45 @@ def test_a_fetch_goes_on_where_it_broke_off(kitchen: Device, bedroom: Device, pr
     assert not list(bedroom.store.directory.glob(".incoming/*/*"))
 
 
+@pytest.mark.parametrize("what", ["/card", "/files/"])
+def test_an_object_that_is_refused_costs_its_voice_only(
+    kitchen: Device, bedroom: Device, proxy: FlakyProxy, what: str
+) -> None:
+    """One lies in the archive (S3 Glacier) and is not given out: the others arrive, and it is asked for again at the
+    next sync. A bucket that does not even list it is out of reach."""
+    voices = [kitchen.store.add(new_voice(number, name=f"V{number}")) for number in range(4)]
+    first = min(voice.ref for voice in voices)
+    settle(kitchen)
+    proxy.fault = lambda request: "glacier" if first.id in request.path and what in request.path else None
+    for fetched in (3, 0):
+        report = bedroom.sync()
+        assert (report.status, report.fetched, report.error, len(report.problems)) == ("incomplete", fetched, "", 1)
+        assert "InvalidObjectState" in report.problems[0]
+        assert first.id in report.problems[0]
+    proxy.fault = lambda request: "glacier"
+    assert bedroom.sync().status == "failed"
+    proxy.fault = lambda request: None
+    settle(bedroom, kitchen)
+    assert len(contents(bedroom.store)) == 4
+
+
+def test_a_tombstone_that_is_refused_keeps_its_voice_where_it_is(
+    kitchen: Device, bedroom: Device, proxy: FlakyProxy
+) -> None:
+    """The voice is neither sent again nor taken anew, and deleted as soon as the tombstone can be read."""
+    dead, alive = kitchen.store.add(new_voice(1)), kitchen.store.add(new_voice(2, name="Alive"))
+    settle(kitchen)
+    kitchen.store.delete(dead.ref)
+    kitchen.store.rename(alive.ref, "Mum")
+    settle(kitchen)
+    proxy.fault = lambda request: "glacier" if "/tombstones/" in request.path else None
+    assert bedroom.sync().status == "incomplete"
+    proxy.fault = lambda request: None
+    settle(bedroom, kitchen)
+    assert list(contents(bedroom.store).values()) == ["Mum"]
+    assert bedroom.store.tombstones().keys() == {dead.ref}
+
+
 def test_wrong_bytes_are_never_used_and_are_mended(kitchen: Device, bedroom: Device) -> None:
     """A recording that somebody changed in the bucket is not taken; the device that has the right one puts it back."""
     voice = kitchen.store.add(new_voice())
