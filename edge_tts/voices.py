@@ -66,13 +66,22 @@ def open_store(config: Config, *, clock: Callable[[], float] = time.time) -> Voi
 def open_voices(
     config: Config, model: ModelSet, *, recover: bool = False, clock: Callable[[], float] = time.time
 ) -> Voices:
-    """The voices as they are on the disk; `recover` sweeps up after a crash first. Raises VoiceError."""
+    """The voices as they are on the disk. Raises VoiceError.
+
+    `recover`, for the daemon: sweep up after a crash first, and do without what the disk refuses: the voices that come
+    with the model set speak all the same.
+    """
     store = open_store(config, clock=clock)
-    if recover:
-        store.recover()
     features = FeatureShelf(store=store, model=model)
     catalogue = Catalogue(builtin=BuiltinVoices(model), store=store, shelf=features)
-    catalogue.refresh()
+    if not recover:
+        catalogue.refresh()
+        return Voices(store, features, catalogue)
+    for step in (store.recover, catalogue.refresh):
+        try:
+            step()
+        except VoiceError as trouble:
+            log.warning("the folder of the voices is in trouble: %s", trouble)
     return Voices(store, features, catalogue)
 
 
@@ -90,6 +99,8 @@ class VoicesFact:
         """`reason`: why a voice could not be encoded, if somebody has tried."""
         self._board, self._catalogue, self._default, self._reason = board, catalogue, default, reason
         self._sync: Mapping[str, Any] | None = None
+        self.trouble = ""
+        """Why the disk cannot be read; empty when it can."""
         self._lock = threading.RLock()
         """Who looks at the disk last is also the last to tell."""
 
@@ -99,12 +110,26 @@ class VoicesFact:
         return self._sync is not None and self._sync["status"] == "running"
 
     def refresh(self) -> None:
-        """Look at the disk again and tell everybody. A default voice that is gone gives way to the configured one."""
+        """Look at the disk again and tell everybody. A default voice that is gone gives way to the configured one.
+
+        Where the disk cannot be read, what was known stays, and `Catalogue.is_stale` has it tried again.
+        """
         with self._lock:
-            self._catalogue.refresh()
+            trouble = self._look()
+            if trouble and trouble != self.trouble:
+                log.warning("the voices cannot be read: %s", trouble)
+            self.trouble = trouble
             if self._board.state.voice not in self._catalogue.ids():
                 self._board.update(voice=self._default)
             self.show()
+
+    def _look(self) -> str:
+        """What is wrong with the disk, if anything."""
+        try:
+            self._catalogue.refresh()
+        except VoiceError as trouble:
+            return str(trouble)
+        return ""
 
     def synced(self, report: SyncReport) -> None:
         """How far a sync has come; once it is over the disk is looked at again."""
@@ -144,7 +169,7 @@ class VoiceRoom:
     ) -> None:
         self._config, self._fatal = config.enrolment, fatal
         self._owner, self._model = config.voices.owner, model
-        self._catalogue, self._trouble = voices.catalogue, ""
+        self._catalogue = voices.catalogue
         self.fact = VoicesFact(
             board=board,
             catalogue=voices.catalogue,
@@ -207,15 +232,8 @@ class VoiceRoom:
 
     def _notice(self) -> None:
         """The voices on the disk have changed: by the command line, or by a part of ours that will tell so itself."""
-        try:
-            self.fact.refresh()
-        except VoiceError as trouble:  # the disk's; it is tried again the next time
-            if str(trouble) != self._trouble:
-                log.warning("the voices cannot be read: %s", trouble)
-            self._trouble = str(trouble)
-            return
-        self._trouble = ""
-        if self._upkeep is not None and not self.fact.syncing:
+        self.fact.refresh()
+        if not self.fact.trouble and self._upkeep is not None and not self.fact.syncing:
             self._upkeep.sync_soon()
 
     def _changed(self) -> None:

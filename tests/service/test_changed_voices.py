@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from bad_disk import unreadable
 from broker import Broker, Ear
 from enrolled import ToyEncoder, make_features, new_voice, open_store
 from fakes import FakeLoudspeaker
@@ -256,3 +258,63 @@ def test_nothing_is_read_while_nothing_changes(house: House, monkeypatch: pytest
                 it.look()
         assert told == ["the voices cannot be read: the disk is broken"]
         it.named("Anna", "Bert")
+
+
+def read_only(folder: Path) -> None:
+    """Nothing can be changed any more, as on a disk that was remounted after an error."""
+    (folder / ".lock").unlink(missing_ok=True)
+    (folder / ".lock").mkdir()
+
+
+def somebody_else_s(folder: Path) -> None:
+    """voices.dir was set to a home by a slip."""
+    shutil.rmtree(folder)
+    (folder / "photos").mkdir(parents=True)
+    (folder / "photos" / ".IMG.2020.jpg").write_text("mine")
+
+
+def a_file(folder: Path) -> None:
+    """It is no folder at all."""
+    shutil.rmtree(folder)
+    folder.write_text("a file")
+
+
+@pytest.mark.parametrize("trouble", [read_only, somebody_else_s, a_file])
+def test_trouble_with_the_voices_folder_silences_nobody(house: House, trouble: Callable[[Path], None]) -> None:
+    """The daemon starts, says in the log what is wrong, and speaks; what is there and whole can be read and speaks too.
+    To enrol or delete is refused by name. A sync fails and ends nothing."""
+    house.enrol("Anna")
+    folder = Path(house.config.voices.dir)
+    trouble(folder)
+    known = ["Anna"] if trouble is read_only else []
+    with pytest.MonkeyPatch.context() as patch:
+        told: list[str] = []
+        patch.setattr(logging.getLogger("edge_tts.voices"), "warning", lambda text, *more: told.append(text % more))
+        with house.open() as it:
+            it.named(*known)
+            for name in ["hum", *known]:
+                it.say(name, name)
+                it.ear.wait_event(id=name, stage="done")
+            for name in known:
+                it.ear.publish("voices/delete", {"id": "d", "voice": name})
+                assert str(folder) in it.ear.wait_event(id="d", stage="failed")["details"]["message"]
+            it.fact(lambda fact: bool(fact["sync"]) and fact["sync"]["status"] == "failed")
+            it.look()
+    assert len(told) == 1
+    assert str(folder) in told[0]
+    if trouble is somebody_else_s:
+        assert [path.name for path in folder.rglob("*")] == ["photos", ".IMG.2020.jpg"]
+
+
+def test_a_disk_that_comes_back_is_noticed(house: House) -> None:
+    """Unreadable at the start, the voices speak from the next look on; before that the daemon speaks without them."""
+    house.enrol("Anna")
+    with ExitStack() as disk:
+        disk.enter_context(unreadable(Path(house.config.voices.dir)))
+        with house.open() as it:
+            it.named()
+            it.say("a")
+            it.ear.wait_event(id="a", stage="done")
+            disk.close()
+            it.look()
+            it.named("Anna")
