@@ -29,6 +29,8 @@ def command_sync(arguments: argparse.Namespace, config: Config) -> int:
     print(sync_line(report, now=time.time()))
     for problem in report.problems:
         print(f"  {problem}")
+    if report.more_problems:
+        print(f"  and {report.more_problems} more")
     return 1 if report.problems else 0
 
 
@@ -67,7 +69,8 @@ def sync_line(report: SyncReport, *, now: float) -> str:
     if report.error:
         parts.append(report.error)
     if report.problems:
-        parts.append(f"{len(report.problems)} problem(s), the first: {report.problems[0]}")
+        count = len(report.problems) + report.more_problems
+        parts.append(f"{count} problem(s), the first: {report.problems[0]}")
     return ", ".join(parts)
 
 

@@ -72,5 +72,6 @@ def test_the_line_about_a_sync() -> None:
     failed = report.model_copy(update={"status": "failed", "sent": 0, "error": "no route", "finished": 9000.0})
     assert sync_line(failed, now=9000.0 + 7200) == "sync with b: failed 2 h ago, last complete 4 h ago, no route"
     odd = failed.model_copy(update={"status": "incomplete", "error": "", "problems": ("x", "y"), "last_success": None})
-    says = "sync with b: incomplete 0 s ago, last complete never, 2 problem(s), the first: x"
-    assert sync_line(odd, now=9000.0) == says
+    says = "sync with b: incomplete 0 s ago, last complete never, {} problem(s), the first: x"
+    assert sync_line(odd, now=9000.0) == says.format(2)
+    assert sync_line(odd.model_copy(update={"more_problems": 7}), now=9000.0) == says.format(9)

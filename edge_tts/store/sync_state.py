@@ -17,6 +17,10 @@ SyncStatus = Literal["never", "running", "done", "incomplete", "failed"]
 """incomplete: some voice could not be used, see `problems`. failed: the bucket is out of reach, see `error`."""
 
 
+MOST_PROBLEMS = 20
+_MOST_CHARS = 300
+
+
 class SyncReport(Record):
     """How far the sync with the bucket is, or how the last one ended. Times are seconds since 1970, by our clock."""
 
@@ -38,7 +42,21 @@ class SyncReport(Record):
     """Voices deleted here because another device did."""
     renamed: int = 0
     problems: tuple[str, ...] = ()
+    """The first MOST_PROBLEMS of them."""
+    more_problems: int = 0
     error: str = ""
+
+    def with_problem(self, text: str) -> SyncReport:
+        """This report and one more problem."""
+        if len(self.problems) >= MOST_PROBLEMS:
+            return self.model_copy(update={"more_problems": self.more_problems + 1})
+        return self.model_copy(update={"problems": (*self.problems, one_line(text))})
+
+
+def one_line(text: str) -> str:
+    """A message that may quote a stranger, fit to be shown: short, and nothing in it moves a cursor or turns a text."""
+    text = "".join(mark if mark.isprintable() else "?" for mark in text)
+    return text if len(text) <= _MOST_CHARS else text[: _MOST_CHARS - 1] + "…"
 
 
 class _Notes(Record):

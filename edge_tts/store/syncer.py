@@ -11,7 +11,7 @@ from edge_tts.store.bucket import Blob, Found
 from edge_tts.store.files import write_atomic
 from edge_tts.store.folders import discard, make_folder
 from edge_tts.store.sync import ROOT, Key, Local, LocalVoice, Step, parse_key, plan_names, plan_tombstones, plan_voices
-from edge_tts.store.sync_state import Publish, SyncNotes, SyncReport, read_notes, write_notes
+from edge_tts.store.sync_state import Publish, SyncNotes, SyncReport, one_line, read_notes, write_notes
 from edge_tts.store.voice_format import (
     CONSENT,
     MOST_JSON_BYTES,
@@ -106,12 +106,13 @@ class Syncer:
             for plan in (plan_tombstones, plan_voices, plan_names):
                 self._carry_out(plan(self._local(thorough), self._remote, self._notes.checked))
             self._sweep()
-            rotten = tuple(problem for ref, problem in self._damaged if self._is_ours(ref))
-            self._change(problems=self._notes.report.problems + rotten)
+            for ref, problem in self._damaged:
+                if self._is_ours(ref):
+                    self._tell(self._notes.report.with_problem(problem))
             status = "incomplete" if self._notes.report.problems else "done"
             self._change(status=status)
         except (TransportError, VoiceError) as error:  # a VoiceError that belongs to no voice is the disk's
-            self._change(status="failed", error=str(error))
+            self._change(status="failed", error=one_line(str(error)))
         return self._finish()
 
     def _list(self) -> None:
@@ -168,7 +169,7 @@ class Syncer:
 
     def _fail(self, ref: VoiceRef, why: str) -> None:
         self._failed.add(ref)
-        self._change(problems=(*self._notes.report.problems, why))
+        self._tell(self._notes.report.with_problem(why))
 
     def _send(self, key: Key) -> None:
         """Put an object of ours. It counts as right only when a later sync has read it back: uploads go wrong too."""
@@ -297,7 +298,9 @@ class Syncer:
             with self._store.changing():
                 write_notes(self._path, self._notes)
         except VoiceError as full:  # notes only save time
-            self._notes.report = report.model_copy(update={"finished": now, "status": "failed", "error": str(full)})
+            self._notes.report = report.model_copy(
+                update={"finished": now, "status": "failed", "error": one_line(str(full))}
+            )
         self._publish(self._notes.report)
         return self._notes.report
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import threading
 from pathlib import Path
 
@@ -12,9 +13,9 @@ from flaky_proxy import Fault, FlakyProxy
 from s3 import S3, folder_bucket, s3_bucket
 
 from edge_tts.store.bucket import Bucket
-from edge_tts.store.sync_state import SyncReport
+from edge_tts.store.sync_state import MOST_PROBLEMS, SyncReport
 from edge_tts.store.syncer import Syncer
-from edge_tts.store.voice_format import Tombstone, VoiceRef, sha256, to_bytes
+from edge_tts.store.voice_format import Tombstone, VoiceRef, sha256, to_bytes, voice_id
 from edge_tts.store.voice_store import VoiceStore
 
 
@@ -282,6 +283,17 @@ def test_strange_objects_are_left_alone(kitchen: Device, bedroom: Device) -> Non
     bedroom.sync()
     assert list(contents(bedroom.store)) == [("anna", good.ref.id)]
     assert "v1/readme.txt" in kitchen.bucket.list("v1")
+
+
+def test_a_report_of_strange_objects_stays_small_and_plain(kitchen: Device) -> None:
+    """Whoever can add objects can neither write into our log or terminal, nor fill the retained message."""
+    for number in range(MOST_PROBLEMS + 5):
+        card = json.dumps({f"{number}\n\x1b[2J\x9b\u202e" + "A" * 60000: 1}, ensure_ascii=number % 2 == 0).encode()
+        kitchen.bucket.create(f"v1/anna/{voice_id(card)}/card", card)
+    report = kitchen.sync()
+    assert (len(report.problems), report.more_problems) == (MOST_PROBLEMS, 5)
+    assert all(problem.isprintable() for problem in report.problems)
+    assert max(len(to_bytes(report)) for report in kitchen.reports) < 10000
 
 
 def test_an_emptied_bucket_is_filled_again(kitchen: Device, bedroom: Device) -> None:
