@@ -14,6 +14,9 @@ from edge_tts.schema import Field, Record, check, field_validator
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
 """Something that becomes a topic level or a folder: letters, digits, - and _."""
 
+Owner = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+"""Whose voices: a folder and a prefix in the bucket. Lower case: some disks do not tell `A` from `a`."""
+
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _BUCKET = re.compile(r"file:///.+|(s3|gs|az)://[A-Za-z0-9$][A-Za-z0-9._-]*(/[^@?#\x00-\x1f]*)?")
 _ENDPOINT = re.compile(r"https?://[^@?#\s]+")
@@ -75,7 +78,7 @@ class VoicesConfig(Record):
     """Where enrolled voices are kept, and which are taken."""
 
     dir: str = ".state/voices"
-    owner: str = Field(default="family", pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
+    owner: Owner = "family"
     require_consent: bool = True
 
 
@@ -103,7 +106,7 @@ class BucketConfig(Record):
     url: str | None = ".state/bucket"
     region: str | None = None
     endpoint: str | None = None
-    owners: tuple[str, ...] | None = None
+    owners: tuple[Owner, ...] | None = Field(default=None, min_length=1)
     interval_s: float = Field(default=600.0, ge=1, le=604800)
     timeout_s: float = Field(default=60.0, ge=1, le=3600)
 
