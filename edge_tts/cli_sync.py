@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,7 @@ def command_sync(arguments: argparse.Namespace, config: Config) -> int:
     sync = voice_sync(config, open_store(config))
     if sync is None:
         raise ConfigError("there is nothing to sync with: bucket.url is null")
+    os.umask(0o077)  # recordings, in a folder that may be open to other accounts
     report = sync(thorough=arguments.thorough)
     if report.status == "failed":
         raise TransportError(report.error)

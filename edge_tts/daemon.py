@@ -265,6 +265,7 @@ def run(config: Config) -> int:
     When another model set was chosen over MQTT everything is stopped and started again with it. A chosen set that
     cannot start gives way to the one before.
     """
+    os.umask(0o077)  # recordings, texts, a WAV file of what was said: none of it is for other accounts
     stop, choice = Stop(), open_choice(config)
     while True:
         choice.begin()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,16 @@ from model_sets import write_model_set
 
 from edge_tts.cli import main
 from edge_tts.cli_sync import sync_line
+from edge_tts.store.bucket_folder import MARKER
 from edge_tts.store.sync_state import SyncReport
+
+
+@pytest.fixture(autouse=True)
+def own_umask() -> Iterator[None]:
+    """The command sets it, for a process that ends afterwards."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
 
 
 def device(folder: Path, **bucket: object) -> str:
@@ -38,6 +49,18 @@ def test_two_devices_share_a_folder(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert f"{voice.ref.id} en     Anna (not encoded for toy yet)" in listed
     assert f"sync with {tmp_path / 'b'}: done" in listed
     assert main(["sync", "--thorough", "-c", attic]) == 0
+
+
+def test_recordings_in_an_open_folder_are_private(tmp_path: Path) -> None:
+    """A folder that others may look into (a share, a stick) shows them neither the voices nor whose they are."""
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b").chmod(0o755)
+    kitchen = device(tmp_path / "kitchen")
+    open_store(tmp_path / "kitchen" / ".state" / "voices").add(new_voice())
+    assert main(["sync", "-c", kitchen]) == 0
+    made = [path for path in (tmp_path / "b").rglob("*") if path.name != MARKER]
+    assert len(made) == 8
+    assert not [path for path in made if path.stat().st_mode & 0o077]
 
 
 def test_a_voice_is_carried_by_hand(

@@ -17,6 +17,7 @@ import pytest
 import soundfile
 import yaml
 from broker import Broker, Ear, free_port
+from enrolled import new_voice, open_store
 from fakes import WAIT_S
 
 from tools.demo_model import write_untrained_set
@@ -126,6 +127,32 @@ def test_a_killed_daemon_is_missed_and_misses_nothing(tmp_path: Path, broker: Br
         ear.publish("say", {"id": "missed", "text": "Still here."})
         with daemon(config):
             ear.wait_event(id="missed", stage="done")
+
+
+def test_what_the_daemon_writes_is_for_its_own_account(tmp_path: Path, broker: Broker, untrained: Path) -> None:
+    """Recordings, requests, settings, and the bucket that is a folder: also where the folder above is open to all."""
+    state = tmp_path / ".state"
+    state.mkdir(mode=0o755)
+    for name in ("bucket", "voices"):
+        (state / name).mkdir(mode=0o755)
+    open_store(state / "voices", device="private").add(new_voice())
+    config = write_config(tmp_path, untrained, broker.port, "private")
+    before, umask = {state, *state.rglob("*")}, os.umask(0o022)
+    try:
+        with Ear(broker, "edge-tts/private") as ear, daemon(config) as process:
+            ear.wait_topic("status", "online")
+            ear.publish("volume/set", "30")
+            ear.wait_state(volume=30.0)
+            ear.publish("say", {"id": "a", "text": "Hello."})
+            ear.wait_event(id="a", stage="done")
+            assert ear.wait_for(lambda: any('"sent": 4' in fact for fact in ear.on("voices")))
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=WAIT_S)
+    finally:
+        os.umask(umask)
+    new = {path for path in [tmp_path / "out.wav", *state.rglob("*")] if path not in before}
+    assert {"out.wav", "settings.json", "card"} <= {path.name for path in new}
+    assert not [path for path in new if path.stat().st_mode & 0o077]
 
 
 @pytest.mark.parametrize(
