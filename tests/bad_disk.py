@@ -1,49 +1,97 @@
-"""A rotten spot on the disk for tests: one file or folder that refuses to be looked at, opened or listed."""
+"""Bad disks for tests: a spot that cannot be read, a file that cannot be removed, a disk that is full.
+
+Python's audit events tell of every open, listing, mkdir, rename and remove before it happens, and may refuse it.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-_bad: list[tuple[str, int]] = []
+Refuses = Callable[[str, str, int], "int | None"]
+"""Event, path, flags of an open -> the errno to answer with, if any."""
+
+_WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+_EVENTS = ("open", "os.listdir", "os.scandir", "os.mkdir", "os.remove", "os.rmdir")
+_rules: list[Refuses] = []
 
 
 @contextmanager
 def unreadable(path: Path, *, code: int = errno.EIO) -> Iterator[None]:
-    """While the block runs, `path` and all below it answer with that error."""
-    _install()
+    """While the block runs, `path` and all below it cannot be looked at, opened or listed."""
     real = Path.stat
 
+    def rule(event: str, name: str, flags: int) -> int | None:
+        is_bad = name == str(path) or name.startswith(f"{path}/")
+        return code if is_bad and event in ("open", "os.listdir", "os.scandir", "stat") else None
+
     def stat(self: Path, **options: Any) -> os.stat_result:
-        if self != path:  # the name of a bad file is in its folder, which is well
-            _refuse(os.fspath(self))
+        if self != path:  # what is known of a bad file's name is in its folder, which is well
+            _refuse("stat", os.fspath(self), 0)
         return real(self, **options)
 
-    _bad.append((os.fspath(path), code))
+    with _ruled(rule), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "stat", stat)
+        yield
+
+
+@contextmanager
+def undeletable(path: Path) -> Iterator[None]:
+    """While the block runs, the file cannot be removed."""
+
+    def rule(event: str, name: str, flags: int) -> int | None:
+        return errno.EIO if event == "os.remove" and name == str(path) else None
+
+    with _ruled(rule):
+        yield
+
+
+@contextmanager
+def full(root: Path, *, once: Callable[[], bool] = lambda: True) -> Iterator[None]:
+    """While the block runs, nothing can be written below `root` any more, as soon as `once` is true."""
+
+    def rule(event: str, name: str, flags: int) -> int | None:
+        writes = event == "os.mkdir" or (event == "open" and flags & _WRITES and not name.endswith(".lock"))
+        return errno.ENOSPC if writes and name.startswith(f"{root}/") and once() else None
+
+    with _ruled(rule):
+        yield
+
+
+@contextmanager
+def _ruled(rule: Refuses) -> Iterator[None]:
+    _install()
+    _rules.append(rule)
     try:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Path, "stat", stat)
-            yield
+        yield
     finally:
-        _bad.pop()
+        _rules.remove(rule)
 
 
-def _refuse(path: str) -> None:
-    for bad, code in _bad:
-        if path == bad or path.startswith(bad + "/"):
+def _refuse(event: str, path: str, flags: int) -> None:
+    rules, _rules[:] = list(_rules), []  # what a rule itself looks at is not refused
+    try:
+        answers = [rule(event, path, flags) for rule in rules]
+    finally:
+        _rules[:] = rules
+    for code in answers:
+        if code is not None:
             raise OSError(code, os.strerror(code), path)
 
 
 def _hook(event: str, arguments: tuple[Any, ...]) -> None:
-    if _bad and event in ("open", "os.listdir", "os.scandir") and isinstance(arguments[0], str | os.PathLike):
-        _refuse(os.fspath(arguments[0]))
+    if _rules and event in _EVENTS and isinstance(arguments[0], str | os.PathLike):
+        path, last = os.fspath(arguments[0]), arguments[-1]
+        if event in ("os.remove", "os.rmdir") and isinstance(last, int) and last > 2:
+            path = os.path.join(os.readlink(f"/proc/self/fd/{last}"), path)  # rmtree: relative to an open folder
+        _refuse(event, path, last if event == "open" and isinstance(last, int) else 0)
 
 
 def _install(installed: list[bool] = []) -> None:  # noqa: B006 - an audit hook can be added once and never removed

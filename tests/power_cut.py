@@ -33,7 +33,8 @@ class Disk:
         self.dead = False
         self._cut_at = cut_at
         self._sizes: dict[str, int] = {}
-        self._renames: list[tuple[str, str]] = []
+        self._renames: list[tuple[str, str, bytes | None]] = []
+        """Old name, new name, and what was there under the new one."""
         self._made: list[str] = []
 
     def step(self) -> None:
@@ -62,7 +63,7 @@ class Disk:
             self.step()
             self._sizes.pop(path, None)
             self._made = [made for made in self._made if os.path.dirname(made) != path]
-            self._renames = [(old, new) for old, new in self._renames if path not in map(os.path.dirname, (old, new))]
+            self._renames = [known for known in self._renames if path not in map(os.path.dirname, known[:2])]
 
     def lose(self) -> None:
         """Take away what no fsync had made safe: bytes are cut in the middle, new names go, renamed ones go back."""
@@ -74,9 +75,11 @@ class Disk:
                 shutil.rmtree(path)
             elif os.path.exists(path):
                 os.remove(path)
-        for old, new in reversed(self._renames):
+        for old, new, replaced in reversed(self._renames):
             if os.path.exists(new) and not os.path.exists(old) and os.path.isdir(os.path.dirname(old)):
                 shutil.move(new, old)
+                if replaced is not None:
+                    Path(new).write_bytes(replaced)
 
     def _on_write(self, path: str, flags: int) -> None:
         if not os.path.exists(path):
@@ -92,7 +95,7 @@ class Disk:
 
         self._sizes = {moved(path): size for path, size in self._sizes.items()}
         self._made = [moved(path) for path in self._made if path != old]
-        self._renames.append((old, new))
+        self._renames.append((old, new, Path(new).read_bytes() if os.path.isfile(new) else None))
 
     def _is_here(self, path: object) -> bool:
         return isinstance(path, str | os.PathLike) and os.fspath(path).startswith(self.root)

@@ -30,9 +30,12 @@ class AuditLog:
         parsed = (_parse(line) for line in self._path.read_bytes().splitlines())
         return [line for line in parsed if line is not None]
 
-    def has(self, event: str, ref: VoiceRef) -> bool:
-        """Whether such a line is there. Raises OSError."""
-        return any((line.get("event"), line.get("voice")) == (event, ref.id) for line in self.lines())
+    def events(self) -> dict[str, set[str]]:
+        """Id -> what was done to that voice. Raises OSError."""
+        found: dict[str, set[str]] = {}
+        for line in self.lines():
+            found.setdefault(str(line.get("voice")), set()).add(str(line.get("event")))
+        return found
 
 
 def _parse(line: bytes) -> dict[str, Any] | None:

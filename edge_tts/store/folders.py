@@ -46,16 +46,15 @@ def publish(files: Mapping[str, bytes], target: Path, *, staging: Path) -> None:
     sync_folder(target.parent)
 
 
-def discard(folder: Path, *, trash: Path) -> None:
-    """Let `folder` vanish at once, then take its files off the disk; fine if there is none. Raises OSError."""
-    grave = Path(tempfile.mkdtemp(dir=make_folder(trash)))
-    try:
-        folder.rename(grave / folder.name)
-    except FileNotFoundError:
-        grave.rmdir()
-        return
+def remove(folder: Path) -> bool:
+    """Take a folder and all that is in it off the disk, as far as it goes; False if there is none. Raises OSError."""
+    if not os.path.lexists(folder):
+        return False
+    shutil.rmtree(folder, ignore_errors=True)  # one file that stays must not keep the others
+    if os.path.lexists(folder):
+        shutil.rmtree(folder)  # says why
     sync_folder(folder.parent)
-    shutil.rmtree(grave)
+    return True
 
 
 def append_line(path: Path, line: bytes) -> None:

@@ -9,7 +9,7 @@ from typing import Protocol
 from edge_tts.errors import TransportError, UnknownVoiceError, VoiceError
 from edge_tts.store.bucket import Blob, Found
 from edge_tts.store.files import write_atomic
-from edge_tts.store.folders import discard, make_folder
+from edge_tts.store.folders import make_folder
 from edge_tts.store.sync import ROOT, Key, Local, LocalVoice, Step, parse_key, plan_names, plan_tombstones, plan_voices
 from edge_tts.store.sync_state import Publish, SyncNotes, SyncReport, one_line, read_notes, write_notes
 from edge_tts.store.voice_format import (
@@ -100,6 +100,7 @@ class Syncer:
         self._tell(SyncReport(bucket=self._name, status="running", started=self._clock(), last_success=last))
         if thorough:
             self._notes.checked.clear()
+        self._tidy()
         try:
             self._list()
             self._note_use()
@@ -114,6 +115,13 @@ class Syncer:
         except (TransportError, VoiceError) as error:  # a VoiceError that belongs to no voice is the disk's
             self._change(status="failed", error=one_line(str(error)))
         return self._finish()
+
+    def _tidy(self) -> None:
+        """Finish deletions that the disk refused to; what it refuses still is told."""
+        try:
+            self._store.recover()
+        except VoiceError as trouble:
+            self._tell(self._notes.report.with_problem(str(trouble)))
 
     def _list(self) -> None:
         """What is there; a mark that has been checked stays checked only as long as its object is there."""
@@ -223,8 +231,7 @@ class Syncer:
             return
         stone = self._good(key, most=MOST_JSON_BYTES)
         read_tombstone(stone, ref=key.ref, what=key.path)
-        had = self._store.folder(key.ref).exists()
-        self._store.bury(key.ref, stone)
+        had = self._store.bury(key.ref, stone)
         self._obeyed.add(key.ref)
         self._failed.discard(key.ref)
         self._change(deleted=self._notes.report.deleted + had)
@@ -285,10 +292,7 @@ class Syncer:
     def _sweep(self) -> None:
         """Drop what was collected of voices that are whole here now, deleted, or gone from the bucket."""
         wanted = {key.ref for key in self._remote if key.kind == "card" and key.ref in self._failed}
-        for folder in self._store.directory.glob(".incoming/*/*"):
-            if VoiceRef(folder.parent.name, folder.name) not in wanted:
-                with self._store.changing():
-                    discard(folder, trash=self._store.directory / ".trash")
+        self._store.drop_incoming(keep=wanted)
 
     def _finish(self) -> SyncReport:
         now, report = self._clock(), self._notes.report

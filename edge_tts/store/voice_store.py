@@ -4,14 +4,14 @@ OWNER/ID/voice.json, reference.flac, consent.json, quality.json    never change;
 OWNER/ID/name.json                                                 what the voice is called now
 OWNER/ID/features/FINGERPRINT.npz                                  what a model set derived; made anew when lost
 .deleted/OWNER/ID.json                                             tombstones, kept for good
-.staging/ .trash/ .incoming/                                       half-done work, swept; a fetch goes on from .incoming
+.staging/ .incoming/                                               half-done work, swept; a fetch goes on from .incoming
 audit.log                                                          one JSON line per change
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from edge_tts.errors import UnknownVoiceError, VoiceError
 from edge_tts.schema import check, nearest
 from edge_tts.store.audit import AuditLog
 from edge_tts.store.files import write_atomic
-from edge_tts.store.folders import discard, make_folder, publish
+from edge_tts.store.folders import make_folder, publish, remove
 from edge_tts.store.voice_folder import VOICES, held, sweep
 from edge_tts.store.voice_format import (
     CARD,
@@ -105,8 +105,7 @@ class VoiceStore:
         """Make the folder if need be, sweep up after a crash and finish deletions that it interrupted."""
         with self.changing():
             sweep(self.directory)
-            for ref, stone in self.tombstones().items():
-                self._remove(ref, by=self._readable_stone(ref, stone).device)
+            self._obey({ref: self._readable_stone(ref, stone) for ref, stone in self.tombstones().items()})
 
     def shelf(self, *, thorough: bool = False) -> Shelf:
         """Every voice, by owner and id. `thorough` reads the recordings too and finds the ones that have rotted."""
@@ -190,11 +189,7 @@ class VoiceStore:
             self._refuse_deleted(ref)
             if self._is_whole(ref):
                 return self.get(ref)
-            title = self._title(ref, read_card(card))
-            discard(self.folder(ref), trash=self.directory / ".trash")  # a damaged copy
-            target = make_folder(self.directory / ref.owner) / ref.id
-            renamed = {NAME: to_bytes(title)} if title.counter else {}
-            publish({CARD: card, **files, **renamed}, target, staging=self.directory / ".staging")
+            self._put(self.folder(ref), {CARD: card, **files})
             self._audit.append(event, ref, by=self._device)
         return self.get(ref)
 
@@ -223,22 +218,30 @@ class VoiceStore:
         self.bury(ref, to_bytes(self._new_stone(ref)))
 
     def bury(self, ref: VoiceRef, stone: bytes) -> bool:
-        """Obey a tombstone, ours or another device's; False if it was known. Once it is on disk there is no return."""
+        """Obey a tombstone, ours or another device's; True if the voice was here.
+
+        Once the tombstone is on disk there is no return: what refuses to go now goes the next time, or by `recover`.
+        """
         record = read_tombstone(stone, ref=ref)
         with self.changing():
             path = self._stone(ref)
-            if path.exists():
-                return False
-            make_folder(path.parent)
-            write_atomic(path, stone)
-            self._remove(ref, by=record.device)
-        return True
+            if not path.exists():
+                make_folder(path.parent)
+                write_atomic(path, stone)
+            return self._obey({ref: record})
 
     def tombstones(self) -> dict[VoiceRef, bytes]:
         """Every deleted voice and its tombstone; of one that cannot be read, no bytes: it holds all the same."""
         with _disk(self.directory):
             paths = sorted((self.directory / ".deleted").glob(f"{VOICES}.json"))
         return {VoiceRef(path.parent.name, path.stem): _read(path) for path in paths}
+
+    def drop_incoming(self, *, keep: Collection[VoiceRef]) -> None:
+        """Remove what was collected of voices, except of those that are to be fetched on."""
+        with self.changing():
+            for folder in self.directory.glob(f".incoming/{VOICES}"):
+                if VoiceRef(folder.parent.name, folder.name) not in keep:
+                    remove(folder)
 
     def folder(self, ref: VoiceRef) -> Path:
         """Where that voice lies, or would."""
@@ -279,6 +282,15 @@ class VoiceStore:
         write_atomic(self.folder(ref) / NAME, to_bytes(entry))
         self._audit.append("renamed", ref, by=entry.device)
 
+    def _put(self, folder: Path, files: Mapping[str, bytes]) -> None:
+        """Let a voice appear at once. Of a damaged copy each file is replaced in its place: what it is called stays."""
+        if not folder.exists():
+            make_folder(folder.parent)
+            publish(files, folder, staging=self.directory / ".staging")
+            return
+        for name, data in files.items():
+            write_atomic(folder / name, data)
+
     def _is_whole(self, ref: VoiceRef) -> bool:
         try:
             self.files(self.get(ref))
@@ -290,15 +302,29 @@ class VoiceStore:
         if self._stone(ref).exists():
             raise VoiceError(f"voice {ref.id} of {ref.owner} was deleted and stays deleted; record the person anew")
 
-    def _remove(self, ref: VoiceRef, *, by: str) -> None:
-        """The second half of a deletion; may be run again after a crash."""
-        if self.folder(ref).exists():
-            if not self._audit.has("deleted", ref):
-                self._audit.append("deleted", ref, by=by)
-            discard(self.folder(ref), trash=self.directory / ".trash")
+    def _obey(self, stones: Mapping[VoiceRef, Tombstone]) -> bool:
+        """The second half of deletions, which may be run again after a crash; True if a voice was here. Raises OSError.
+
+        What was recorded goes first, for that takes no space on a full disk; only then comes the line in the log.
+        """
+        here, troubles = set(), []
+        for ref in stones:
+            try:
+                remove(self.incoming(ref))
+                if remove(self.folder(ref)):
+                    here.add(ref)
+            except OSError as trouble:  # the others are deleted all the same
+                troubles.append(trouble)
             with suppress(OSError):  # the owner has other voices
                 self.folder(ref).parent.rmdir()
-        discard(self.incoming(ref), trash=self.directory / ".trash")
+        log = self._audit.events()
+        for ref, stone in stones.items():
+            events = log.get(ref.id, set())
+            if "deleted" not in events and (ref in here or events) and not os.path.lexists(self.folder(ref)):
+                self._audit.append("deleted", ref, by=stone.device)
+        if troubles:
+            raise troubles[0]
+        return bool(here)
 
     def _readable_stone(self, ref: VoiceRef, stone: bytes) -> Tombstone:
         """The tombstone, written anew if it has rotted: the deletion holds, and other devices must read of it."""
@@ -306,7 +332,8 @@ class VoiceStore:
             return read_tombstone(stone, ref=ref)
         except VoiceError:
             fresh = self._new_stone(ref)
-            write_atomic(self._stone(ref), to_bytes(fresh))
+            with suppress(OSError):  # a full disk must not keep a recording
+                write_atomic(self._stone(ref), to_bytes(fresh))
             return fresh
 
     def _new_stone(self, ref: VoiceRef) -> Tombstone:

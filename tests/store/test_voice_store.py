@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from bad_disk import full, undeletable
 from enrolled import contents, flac, new_voice, open_store, silence, voice_from
 from model_sets import CONDITIONING, SIZES, write_model_set
 from power_cut import cut_everywhere
+from s3 import folder_bucket
 
 from edge_tts.errors import UnknownVoiceError, VoiceError
 from edge_tts.store.audit import AuditLog
 from edge_tts.store.models import read_model_set
+from edge_tts.store.syncer import Syncer
 from edge_tts.store.voice_features import FeatureShelf, fingerprint
-from edge_tts.store.voice_format import VoiceRef, flac_samples, sha256, voice_id
+from edge_tts.store.voice_format import VoiceRef, flac_samples, sha256, to_bytes, voice_id
 from edge_tts.store.voice_store import VoiceStore
 from edge_tts.values import ModelSet, Voice
 
@@ -180,6 +184,62 @@ def test_a_deleted_voice_is_gone_for_good(tmp_path: Path) -> None:
         store.accept(voice.ref, *kept, event="imported")
 
 
+def test_what_is_deleted_goes_from_a_full_disk(tmp_path: Path) -> None:
+    """Not a byte is free once the tombstone is written: the recording goes all the same, the line in the log later."""
+    store = open_store(tmp_path)
+    voice = store.add(new_voice())
+    stone = tmp_path / ".deleted" / "anna" / f"{voice.ref.id}.json"
+    with full(tmp_path, once=stone.exists):
+        with pytest.raises(VoiceError, match=r"audit\.log: No space left"):
+            store.delete(voice.ref)
+        with pytest.raises(VoiceError, match="No space left"):
+            open_store(tmp_path)
+    assert not list(tmp_path.rglob("*.flac"))
+    for _ in range(2):
+        assert audit(open_store(tmp_path)) == ["enrolled", "deleted"]
+
+
+def test_a_rotten_tombstone_holds_on_a_full_disk(tmp_path: Path) -> None:
+    """It cannot be mended and the log cannot be written, but what it is about goes."""
+    store = open_store(tmp_path)
+    voice, other = store.add(new_voice(1)), store.add(new_voice(2))
+    store.delete(other.ref)
+    stones = [tmp_path / ".deleted" / "anna" / f"{ref.id}.json" for ref in (voice.ref, other.ref)]
+    for stone in stones:
+        stone.write_bytes(b"\0")
+    with full(tmp_path), pytest.raises(VoiceError, match="No space left"):
+        open_store(tmp_path)
+    assert not list(tmp_path.rglob("*.flac"))
+    assert audit(open_store(tmp_path)) == ["enrolled", "enrolled", "deleted", "deleted"]
+    assert b"\0" not in b"".join(stone.read_bytes() for stone in stones)
+
+
+@pytest.mark.parametrize("again", ["delete", "recover", "sync"])
+def test_a_recording_that_refuses_to_go_is_never_said_to_be_gone(tmp_path: Path, again: str) -> None:
+    """The deletion fails by name as long as a file of the voice is there, the other files go; then it is finished."""
+    store = open_store(tmp_path / "voices")
+    anna, bert = store.add(new_voice(1)), store.add(new_voice(2, name="Bert"))
+    bucket = folder_bucket(tmp_path / "bucket")
+    finish: dict[str, Callable[[], object]] = {
+        "delete": lambda: store.delete(anna.ref),
+        "recover": store.recover,
+        "sync": lambda: Syncer(store=store, bucket=bucket, name="b", clock=lambda: 1.0).run(),
+    }
+    with undeletable(anna.folder / "reference.flac"):
+        for _ in range(2):
+            with pytest.raises(VoiceError, match=r"reference\.flac: Input/output error"):
+                store.delete(anna.ref)
+        report = Syncer(store=store, bucket=bucket, name="b", clock=lambda: 1.0).run()
+        assert report.status == "incomplete"
+        assert "reference.flac: Input/output error" in report.problems[0]
+        store.delete(bert.ref)
+    assert [path.name for path in anna.folder.iterdir()] == ["reference.flac"]
+    assert audit(store) == ["enrolled", "enrolled", "deleted"]
+    finish[again]()
+    assert not anna.folder.exists()
+    assert audit(store) == ["enrolled", "enrolled", "deleted", "deleted"]
+
+
 def test_a_rotten_tombstone_is_written_anew(tmp_path: Path) -> None:
     """The deletion holds although its record has become unreadable, and other devices can read of it again."""
     store = open_store(tmp_path)
@@ -267,6 +327,32 @@ def test_power_cut_while_deleting(tmp_path: Path) -> None:
         assert len(list(root.rglob("*.flac"))) == len(names)
 
     assert cut_everywhere(tmp_path, start=start, work=work, check=check) > 8
+
+
+def test_power_cut_while_a_damaged_copy_is_replaced(tmp_path: Path) -> None:
+    """Whenever the power goes, the name that was given here stays, and no less of the voice is there than before."""
+    good = open_store(tmp_path / "good")
+    voice = good.add(new_voice())
+    card, files = good.card_bytes(voice), good.files(voice)
+
+    def start(root: Path) -> None:
+        store = open_store(root)
+        copy = store.accept(voice.ref, card, files, event="imported")
+        (copy.folder / "reference.flac").write_bytes(b"rotten")
+        (copy.folder / "name.json").write_bytes(to_bytes(copy.title.model_copy(update={"name": "Mum", "counter": 1})))
+
+    def work(root: Path) -> None:
+        open_store(root).accept(voice.ref, card, files, event="fetched")
+
+    def check(root: Path, done: bool) -> None:
+        store = open_store(root)
+        assert [found.name for found in store.shelf().voices] == ["Mum"]
+        assert list(contents(store).values()) == ["Mum"] or not done
+        assert not list(root.rglob(".*.flac.*"))
+        store.accept(voice.ref, card, files, event="fetched")
+        assert list(contents(store).values()) == ["Mum"]
+
+    assert cut_everywhere(tmp_path, start=start, work=work, check=check) > 10
 
 
 @pytest.fixture
