@@ -89,6 +89,8 @@ def command_list(arguments: argparse.Namespace, config: Config) -> int:
         print(f"{'*' if card.id == default else ' '} {card.id:32} {card.language:6} {card.name}")
     for voice in voices.catalogue.unready():
         print(f"  {voice.ref.id:32} {voice.card.language:6} {voice.name} (not encoded for {model.name} yet)")
+    for ref, problem in voices.store.shelf().damaged:
+        print(f"  {ref.id:32} {'':6} damaged, cannot be used: {problem}")
     if config.bucket.url and (voices.store.shelf().voices or voices.store.tombstones()):
         print(last_sync(config, voices.store, now=time.time()))
     return 0
@@ -117,9 +119,9 @@ def command_rename(arguments: argparse.Namespace, config: Config) -> int:
 def command_remove(arguments: argparse.Namespace, config: Config) -> int:
     """Delete an enrolled voice for good, here now and everywhere at the next sync."""
     voices = _voices(config)
-    voice = voices.store.find(arguments.voice)
-    voices.store.delete(voice.ref)
-    print(f"deleted {voice.name} ({voice.ref.id}); a running daemon notices within seconds")
+    ref = voices.store.find_remains(arguments.voice)
+    voices.store.delete(ref)
+    print(f"deleted {arguments.voice} ({ref.id}); a running daemon notices within seconds")
     return 0
 
 

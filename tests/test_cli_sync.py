@@ -98,3 +98,17 @@ def test_the_line_about_a_sync() -> None:
     says = "sync with b: incomplete 0 s ago, last complete never, {} problem(s), the first: x"
     assert sync_line(odd, now=9000.0) == says.format(2)
     assert sync_line(odd.model_copy(update={"more_problems": 7}), now=9000.0) == says.format(9)
+
+
+def test_what_is_damaged_is_listed_and_removed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A voice whose card has rotted: its recording is on the disk, so the list has it and `remove` takes its id."""
+    kitchen = device(tmp_path / "kitchen", url=None)
+    voice = open_store(tmp_path / "kitchen" / ".state" / "voices").add(new_voice())
+    (voice.folder / "voice.json").write_bytes(b"rotten")
+    assert main(["voices", "list", "-c", kitchen]) == 0
+    assert f"{voice.ref.id}        damaged, cannot be used: {voice.folder}" in capsys.readouterr().out
+    assert main(["voices", "remove", "-c", kitchen, voice.ref.id]) == 0
+    assert f"deleted {voice.ref.id}" in capsys.readouterr().out
+    assert not voice.folder.exists()
+    assert main(["voices", "list", "-c", kitchen]) == 0
+    assert voice.ref.id not in capsys.readouterr().out

@@ -134,14 +134,13 @@ class VoiceStore:
 
     def find(self, wanted: str, *, owner: str | None = None) -> EnrolledVoice:
         """The one voice of that id (6 digits of it will do) or that name. Raises UnknownVoiceError."""
-        voices = [voice for voice in self.shelf().voices if owner in (None, voice.ref.owner)]
-        found = [voice for voice in voices if _is_meant(voice, wanted)]
-        if len(found) > 1:
-            ids = ", ".join(f"{voice.ref.owner}/{voice.ref.id}" for voice in found)
-            raise UnknownVoiceError(f"'{wanted}' may mean {len(found)} voices; give the id: {ids}")
-        if not found:
-            raise UnknownVoiceError(f"there is no voice '{wanted}'{nearest(wanted, [voice.name for voice in voices])}")
-        return found[0]
+        voices = {voice.ref: voice for voice in self.shelf().voices if owner in (None, voice.ref.owner)}
+        return voices[_the_one({ref: voice.name for ref, voice in voices.items()}, wanted)]
+
+    def find_remains(self, wanted: str) -> VoiceRef:
+        """Like `find`, to delete it: also what is damaged, or was deleted but not to the end, by its id."""
+        names = {voice.ref: voice.name for voice in self.shelf().voices}
+        return _the_one({ref: names.get(ref, "") for ref in self._refs()}, wanted)
 
     def card_bytes(self, voice: EnrolledVoice) -> bytes:
         """The card as it was hashed into the id."""
@@ -357,5 +356,17 @@ def _read(path: Path) -> bytes:
         return b""
 
 
-def _is_meant(voice: EnrolledVoice, wanted: str) -> bool:
-    return wanted == voice.name or (len(wanted) >= 6 and voice.ref.id.startswith(wanted))
+def _the_one(names: Mapping[VoiceRef, str], wanted: str) -> VoiceRef:
+    """Which of the voices is meant; a whole id goes before a voice that is called so. Raises UnknownVoiceError."""
+    found = [ref for ref in names if ref.id == wanted] or [
+        ref
+        for ref, name in names.items()
+        if wanted and (name == wanted or (len(wanted) >= 6 and ref.id.startswith(wanted)))
+    ]
+    if len(found) > 1:
+        ids = ", ".join(f"{ref.owner}/{ref.id}" for ref in found)
+        raise UnknownVoiceError(f"'{wanted}' may mean {len(found)} voices; give the id: {ids}")
+    if not found:
+        known = [name for name in names.values() if name]
+        raise UnknownVoiceError(f"there is no voice '{wanted}'{nearest(wanted, known)}")
+    return found[0]

@@ -63,6 +63,34 @@ def test_owners_are_kept_apart(tmp_path: Path) -> None:
         store.find("Ana")
 
 
+def test_a_name_that_is_another_s_id_hides_nobody(tmp_path: Path) -> None:
+    """Whoever is called like another voice's id: the id means the other."""
+    store = open_store(tmp_path)
+    anna, bert = store.add(new_voice(1)), store.add(new_voice(2, name="Bert"))
+    store.rename(bert.ref, anna.ref.id)
+    assert store.find(anna.ref.id).ref == store.find_remains(anna.ref.id) == anna.ref
+    assert store.find(bert.ref.id[:8]).ref == bert.ref
+
+
+def test_what_is_damaged_is_found_by_its_id_to_be_deleted(tmp_path: Path) -> None:
+    """Also a voice whose card is gone, and one whose deletion the disk refused to finish."""
+    store = open_store(tmp_path)
+    anna, bert, carl = (store.add(new_voice(seed, name=name)) for seed, name in enumerate(["Anna", "Bert", "Carl"]))
+    (anna.folder / "voice.json").write_bytes(b"rotten")
+    with undeletable(bert.folder / "reference.flac"), pytest.raises(VoiceError):
+        store.delete(bert.ref)
+    for voice in (anna, bert):
+        with pytest.raises(UnknownVoiceError):
+            store.find(voice.ref.id)
+        assert store.find_remains(voice.ref.id[:8]) == voice.ref
+        store.delete(store.find_remains(voice.ref.id))
+    assert store.find_remains("Carl") == carl.ref
+    for unknown in ("", "Anna", anna.ref.id):
+        with pytest.raises(UnknownVoiceError):
+            store.find_remains(unknown)
+    assert len(list(tmp_path.rglob("*.flac"))) == 1
+
+
 @pytest.mark.parametrize("owner", ["", "..", "a/b", "Anna", ".deleted", "a" * 65, "a\n"])
 def test_an_owner_that_is_no_folder_name_is_refused(tmp_path: Path, owner: str) -> None:
     """Nothing is stored outside the owner's folder, whatever the owner is called."""
