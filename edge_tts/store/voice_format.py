@@ -26,6 +26,8 @@ LONGEST_S = 60
 MOST_SAMPLES = 1 << 25
 """What all recordings of a voice unpack to, channels counted: 128 MiB as float32. FLAC packs silence to nothing."""
 _MOST_FLAC_BLOCKS = 64
+_FARTHEST_AHEAD = 1 << 20
+"""Nobody has renamed a voice so often without another device's hearing of it."""
 
 Owner = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 """Whose voices these are; it becomes a folder and a bucket prefix. Lower case: some disks do not tell `A` from `a`."""
@@ -105,6 +107,14 @@ class NameEntry(Record):
     def rank(self) -> tuple[int, str, str]:
         """Of two entries the one of higher rank holds, on every device."""
         return self.counter, self.device, self.name
+
+    def outranks(self, other: NameEntry) -> bool:
+        """Whether this one holds rather than `other`, which we have.
+
+        One that claims to be the first name, or unbelievably many renames ahead, was written by none of us: taken, it
+        could never be renamed again.
+        """
+        return 0 < self.counter <= other.counter + _FARTHEST_AHEAD and self.rank() > other.rank()
 
 
 class Tombstone(Record):

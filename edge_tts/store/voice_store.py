@@ -204,7 +204,7 @@ class VoiceStore:
     def merge_name(self, ref: VoiceRef, entry: NameEntry) -> bool:
         """Take over a name given elsewhere if it outranks ours; True if it did."""
         with self.changing():
-            if entry.rank() <= self.get(ref).title.rank():
+            if not entry.outranks(self.get(ref).title):
                 return False
             self._write_title(ref, entry)
         return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 from collections.abc import Callable
@@ -12,6 +13,8 @@ import numpy as np
 import pytest
 from bad_disk import full, undeletable
 from enrolled import contents, flac, new_voice, open_store, silence, voice_from
+from hypothesis import given
+from hypothesis import strategies as st
 from model_sets import CONDITIONING, SIZES, write_model_set
 from power_cut import cut_everywhere
 from s3 import folder_bucket
@@ -21,7 +24,7 @@ from edge_tts.store.audit import AuditLog
 from edge_tts.store.models import read_model_set
 from edge_tts.store.syncer import Syncer
 from edge_tts.store.voice_features import FeatureShelf, fingerprint
-from edge_tts.store.voice_format import VoiceRef, flac_samples, sha256, to_bytes, voice_id
+from edge_tts.store.voice_format import NameEntry, VoiceRef, flac_samples, read_name, sha256, to_bytes, voice_id
 from edge_tts.store.voice_store import VoiceStore
 from edge_tts.values import ModelSet, Voice
 
@@ -172,6 +175,40 @@ def test_a_rename_lasts_and_changes_nothing_else(tmp_path: Path) -> None:
     renamed = open_store(tmp_path).rename(voice.ref, "Mum")
     assert (renamed.name, renamed.title.counter, renamed.ref) == ("Mum", 2, voice.ref)
     assert (voice.folder / "voice.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("counter", [0, 1 << 21, (1 << 53) - 1])
+def test_a_forged_name_is_not_taken(tmp_path: Path, counter: int) -> None:
+    """One that would outrank every name to come, or that passes for the first name: the voice stays what it is called,
+    here and in the bucket, and can be renamed."""
+    kitchen, attic = (open_store(tmp_path / name, device=name) for name in ("kitchen", "attic"))
+    voice = kitchen.add(new_voice())
+    forged = to_bytes(voice.title.model_copy(update={"counter": counter, "device": "zzz", "name": "Evil"}))
+    assert not kitchen.merge_name(voice.ref, read_name(forged, ref=voice.ref))
+    bucket = folder_bucket(tmp_path / "bucket")
+    path = f"v1/anna/{voice.ref.id}/names/{sha256(forged)}"
+    bucket.create(path, forged)
+    for store in (kitchen, attic, kitchen, attic):
+        assert Syncer(store=store, bucket=bucket, name="b", clock=lambda: 1.0).run().status == "done"
+        assert list(contents(store).values()) == ["Anna"]
+    assert path not in bucket.list("v1")
+    assert kitchen.rename(voice.ref, "Mum").name == "Mum"
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from("ab"), st.sampled_from("xy")), min_size=1, max_size=5))
+def test_the_order_in_which_names_are_heard_of_does_not_matter(heard: list[tuple[int, str, str]]) -> None:
+    """Whatever comes first, all devices end with the same name: never with the first one if there is another."""
+    fields = {"owner": "anna", "voice": "0" * 32}
+    first = NameEntry(**fields, name="Anna", counter=0, device="kitchen")
+    entries = [NameEntry(**fields, name=name, counter=counter, device=device) for counter, device, name in heard]
+    ends = set()
+    for order in itertools.permutations(entries):
+        title = first
+        for entry in order:
+            title = entry if entry.outranks(title) else title
+        ends.add(title)
+    assert len(ends) == 1
+    assert (ends == {first}) == all(entry.counter == 0 for entry in entries)
 
 
 def test_a_damaged_file_is_never_used(tmp_path: Path) -> None:
