@@ -8,11 +8,10 @@ from __future__ import annotations
 import io
 import stat
 import zipfile
-import zlib
 from pathlib import Path
 
 from edge_tts.errors import VoiceError
-from edge_tts.store.files import write_atomic
+from edge_tts.store.files import UNREADABLE_ZIP, write_atomic
 from edge_tts.store.voice_format import (
     CARD,
     MOST_JSON_BYTES,
@@ -73,7 +72,7 @@ def read_archive(data: bytes, *, what: str) -> dict[str, bytes]:
             members = archive.infolist()
             _check_members(members, what=what)
             return {member.filename: _unpack(archive, member, what=what) for member in members}
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, ValueError, RuntimeError) as broken:
+    except UNREADABLE_ZIP as broken:
         raise VoiceError(f"{what}: is not a readable voice archive (zip): {broken}") from broken
 
 

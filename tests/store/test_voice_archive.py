@@ -125,6 +125,21 @@ def test_bombs_are_refused(tmp_path: Path, exported: bytes) -> None:
     refused(tmp_path, bytes(liar), "not a readable voice archive")
 
 
+@pytest.mark.parametrize("offset", [2**62, 2**63, 2**64 - 1])
+def test_a_file_that_lies_beyond_all_disks_is_refused(tmp_path: Path, exported: bytes, offset: int) -> None:
+    """zip64 can place a file where no number of the system's reaches; that too is a refusal by name."""
+    entry, end = exported.index(b"PK\x01\x02"), exported.index(b"PK\x05\x06")
+    name = int.from_bytes(exported[entry + 28 : entry + 30], "little")
+    extra = struct.pack("<HHQ", 1, 8, offset)
+    head = bytearray(exported[entry : entry + 46 + name])
+    struct.pack_into("<H", head, 30, len(extra))
+    struct.pack_into("<I", head, 42, 0xFFFFFFFF)  # the offset is in the extra field
+    archive = exported[:entry] + bytes(head) + extra + exported[entry + 46 + name : end]
+    tail = bytearray(exported[end:])
+    struct.pack_into("<I", tail, 12, len(archive) - entry)
+    refused(tmp_path, archive + bytes(tail), "not a readable voice archive")
+
+
 @pytest.mark.parametrize("name", ["features.npz", "weights.pth", "x.pkl"])
 def test_arrays_and_pickles_are_refused_unread(tmp_path: Path, exported: bytes, name: str) -> None:
     """A pickle in an .npz is refused for its name already: nothing in it is looked at, let alone executed."""
