@@ -31,9 +31,7 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return models
 
 
-def write_config(
-    folder: Path, sets: Path, port: int, device: str, protocol: str = "5", **keys: object
-) -> Path:
+def write_config(folder: Path, sets: Path, port: int, device: str, protocol: str = "5", **keys: object) -> Path:
     """A configuration whose loudspeaker is a WAV file in `folder`."""
     path = folder / "config.yaml"
     settings = {
