@@ -21,8 +21,9 @@ from edge_tts.config import Config, load_config, resolve
 from edge_tts.daemon import run
 from edge_tts.doctor import as_json, as_text, diagnose
 from edge_tts.doctor.activation import open_loader
-from edge_tts.errors import ConfigError, EdgeTTSError
+from edge_tts.errors import MOST_CHARS, ConfigError, EdgeTTSError, one_line
 from edge_tts.models import as_chosen, default_voice, front_end_for, open_choice, open_model, open_networks
+from edge_tts.schema import readable_json
 from edge_tts.store.models import find_model_set, installed_model_sets, verify_model_set
 from edge_tts.text import TextFrontEnd
 from edge_tts.text.show import show_json, show_stream, show_table
@@ -40,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         refuse_name_clash()
         config = _config(arguments.config)
-        logging.basicConfig(level=config.log.level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        _log_to_stderr(config.log.level)
         if arguments.command is not command_run:  # only the daemon must tell what was configured from what was chosen
             config = as_chosen(config, open_choice(config))
         return int(arguments.command(arguments, config))
@@ -49,6 +50,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+class _OneLine(logging.Formatter):
+    """A line per record, whatever a record quotes; a traceback keeps its lines."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        return one_line(super().formatMessage(record), most=4 * MOST_CHARS)
+
+
+def _log_to_stderr(level: str) -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(_OneLine("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=level.upper(), handlers=[handler])
 
 
 def refuse_name_clash() -> None:
@@ -137,7 +151,7 @@ def command_models_list(arguments: argparse.Namespace, config: Config) -> int:
 def command_models_show(arguments: argparse.Namespace, config: Config) -> int:
     """Print the manifest of a model set."""
     model = find_model_set(Path(config.models.dir), arguments.name or config.models.name)
-    print(json.dumps(json.loads((model.directory / "manifest.json").read_bytes()), indent=2, ensure_ascii=False))
+    print(readable_json(json.loads((model.directory / "manifest.json").read_bytes())))
     return 0
 
 

@@ -15,6 +15,7 @@ from edge_tts.cli_sync import add_carrying, add_sync, last_sync
 from edge_tts.config import Config
 from edge_tts.errors import AudioError, VoiceError
 from edge_tts.models import default_voice, open_model, open_networks
+from edge_tts.schema import readable_json
 from edge_tts.service.enrolment import Person, Take
 from edge_tts.service.keeper import VoiceKeeper
 from edge_tts.service.phrases import consent, explain, tongue_of
@@ -105,7 +106,7 @@ def command_show(arguments: argparse.Namespace, config: Config) -> int:
     for name in ("consent.json", "quality.json"):
         there = name in voice.card.files
         known[name.removesuffix(".json")] = json.loads(voices.store.read(voice, name)) if there else None
-    print(json.dumps(known, indent=2, ensure_ascii=False))
+    print(readable_json(known))
     return 0
 
 

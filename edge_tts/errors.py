@@ -18,9 +18,30 @@
 A named error ends one job. Anything else is a defect: it ends the process loudly and systemd starts it again.
 """
 
+from __future__ import annotations
+
+import json
+import re
+from unicodedata import category
+
+MOST_CHARS = 1000
+
+
+def one_line(text: str, *, most: int = MOST_CHARS) -> str:
+    """A text that may quote a stranger, fit for a log, a terminal and MQTT: one line of bounded length.
+
+    What would move a cursor or turn the text around is spelled out as in JSON.
+    """
+    text = re.sub(r"[\t\n\v\f\r]+ *", " ", text[: 4 * most])
+    text = "".join(mark if mark.isprintable() or category(mark) == "Zs" else json.dumps(mark)[1:-1] for mark in text)
+    return text if len(text) <= most else text[: most - 1] + "…"
+
 
 class EdgeTTSError(Exception):
-    """Base of all expected errors."""
+    """Base of all expected errors. The message may quote what came from outside: it is made fit to be shown."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(one_line(message))
 
 
 class ConfigError(EdgeTTSError):

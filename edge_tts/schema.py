@@ -6,11 +6,18 @@ A record is frozen, its types are strict, and a key it does not know is an error
 from __future__ import annotations
 
 import difflib
+import json
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-__all__ = ["ConfigDict", "Field", "Record", "check", "check_json", "field_validator", "nearest"]
+from edge_tts.errors import one_line
+
+__all__ = ["ConfigDict", "Field", "Record", "check", "check_json", "field_validator", "nearest", "readable_json"]
+
+
+_MOST_KEY = 80
+"""Characters of a key that a message repeats."""
 
 
 class Record(BaseModel):
@@ -38,6 +45,12 @@ def check_json(kind: type[RecordT], payload: bytes, *, error: type[Exception], w
         raise error(f"{what}: {_explain(kind, invalid)}") from invalid
 
 
+def readable_json(value: Any) -> str:
+    """JSON for a terminal: letters as they are, but whatever would move the cursor or turn the text spelled out."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    return "\n".join(one_line(line, most=12 * len(text)) for line in text.split("\n"))
+
+
 def nearest(name: str, known: list[str]) -> str:
     """`, did you mean 'x'?` for the known name closest to `name`, else the list of known names."""
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
@@ -50,7 +63,7 @@ def _explain(kind: type[BaseModel], invalid: ValidationError) -> str:
     """The first problem in words a person can act on, and how many more there are."""
     problems = invalid.errors(include_url=False, include_context=False)
     first, more = problems[0], len(problems) - 1
-    path = [str(part) for part in first["loc"]]
+    path = [one_line(str(part), most=_MOST_KEY) for part in first["loc"]]
     if first["type"] == "extra_forbidden":
         known = list(_at(kind, path[:-1]).model_fields)
         text = f"unknown key '{'.'.join(path)}'{nearest(path[-1], known)}"

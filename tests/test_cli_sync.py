@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
+import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -112,3 +115,23 @@ def test_what_is_damaged_is_listed_and_removed(tmp_path: Path, capsys: pytest.Ca
     assert not voice.folder.exists()
     assert main(["voices", "list", "-c", kitchen]) == 0
     assert voice.ref.id not in capsys.readouterr().out
+
+
+def test_an_archive_cannot_play_with_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither what is refused nor what is taken: `show` prints JSON that means what was stored, and nothing else."""
+    kitchen = device(tmp_path / "kitchen", url=None)
+    words = "hi \x9b2J \u202e 小梅 there" + "\U000e0001" * 1900
+    store = open_store(tmp_path / "kitchen" / ".state" / "voices")
+    voice = store.add(replace(new_voice(), transcript=words))
+    card = json.loads(store.card_bytes(voice))
+    assert main(["voices", "show", "Anna", "-c", kitchen]) == 0
+    out = capsys.readouterr().out
+    assert out.replace("\n", "").isprintable()
+    assert "小梅" in out
+    assert json.loads(out)["card"]["transcript"] == words
+    with zipfile.ZipFile(tmp_path / "x.voice", "w") as archive:
+        archive.writestr("voice.json", json.dumps({**card, "x\x1b]0;owned\x07\x1b[2J\nedge-ttsd: all is well": 1}))
+    assert main(["voices", "import", "-c", kitchen, str(tmp_path / "x.voice")]) == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.isprintable()
+    assert "unknown key 'x\\u001b]0;owned" in line

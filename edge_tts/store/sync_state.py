@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from edge_tts.errors import VoiceError
+from edge_tts.errors import VoiceError, one_line
 from edge_tts.schema import Record, check_json
 from edge_tts.store.files import write_atomic
 from edge_tts.store.sync import Key, parse_key
@@ -50,13 +50,7 @@ class SyncReport(Record):
         """This report and one more problem."""
         if len(self.problems) >= MOST_PROBLEMS:
             return self.model_copy(update={"more_problems": self.more_problems + 1})
-        return self.model_copy(update={"problems": (*self.problems, one_line(text))})
-
-
-def one_line(text: str) -> str:
-    """A message that may quote a stranger, fit to be shown: short, and nothing in it moves a cursor or turns a text."""
-    text = "".join(mark if mark.isprintable() else "?" for mark in text)
-    return text if len(text) <= _MOST_CHARS else text[: _MOST_CHARS - 1] + "…"
+        return self.model_copy(update={"problems": (*self.problems, one_line(text, most=_MOST_CHARS))})
 
 
 class _Notes(Record):

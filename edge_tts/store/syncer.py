@@ -11,7 +11,7 @@ from edge_tts.store.bucket import Blob, Found
 from edge_tts.store.files import write_atomic
 from edge_tts.store.folders import make_folder
 from edge_tts.store.sync import ROOT, Key, Local, LocalVoice, Step, parse_key, plan_names, plan_tombstones, plan_voices
-from edge_tts.store.sync_state import Publish, SyncNotes, SyncReport, one_line, read_notes, write_notes
+from edge_tts.store.sync_state import Publish, SyncNotes, SyncReport, read_notes, write_notes
 from edge_tts.store.voice_format import (
     CONSENT,
     MOST_JSON_BYTES,
@@ -113,7 +113,7 @@ class Syncer:
             status = "incomplete" if self._notes.report.problems else "done"
             self._change(status=status)
         except (TransportError, VoiceError) as error:  # a VoiceError that belongs to no voice is the disk's
-            self._change(status="failed", error=one_line(str(error)))
+            self._change(status="failed", error=str(error))
         return self._finish()
 
     def _tidy(self) -> None:
@@ -302,9 +302,7 @@ class Syncer:
             with self._store.changing():
                 write_notes(self._path, self._notes)
         except VoiceError as full:  # notes only save time
-            self._notes.report = report.model_copy(
-                update={"finished": now, "status": "failed", "error": one_line(str(full))}
-            )
+            self._notes.report = report.model_copy(update={"finished": now, "status": "failed", "error": str(full)})
         self._publish(self._notes.report)
         return self._notes.report
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from edge_tts.errors import TransportError
 from edge_tts.store.bucket import Bucket, Place
 from edge_tts.store.credentials import read_secrets
-from edge_tts.store.sync_state import Publish, SyncNotes, SyncReport, one_line, read_notes
+from edge_tts.store.sync_state import Publish, SyncNotes, SyncReport, read_notes
 from edge_tts.store.syncer import NOTES, Syncer
 from edge_tts.store.voice_store import VoiceStore
 
@@ -65,7 +65,7 @@ class VoiceSync:
                 started=now,
                 finished=now,
                 last_success=notes.report.last_success,
-                error=one_line(str(closed)),
+                error=str(closed),
             )
             publish(report)
             return report
