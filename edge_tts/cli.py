@@ -22,7 +22,7 @@ from edge_tts.daemon import run
 from edge_tts.doctor import as_json, as_text, diagnose
 from edge_tts.doctor.activation import open_loader
 from edge_tts.errors import MOST_CHARS, ConfigError, EdgeTTSError, one_line
-from edge_tts.models import as_chosen, default_voice, front_end_for, open_choice, open_model, open_networks
+from edge_tts.models import as_chosen, first_voice, front_end_for, open_choice, open_model, open_networks
 from edge_tts.schema import readable_json
 from edge_tts.store.models import find_model_set, installed_model_sets, verify_model_set
 from edge_tts.text import TextFrontEnd
@@ -90,7 +90,7 @@ def command_say(arguments: argparse.Namespace, config: Config) -> int:
     request = SpeakRequest(
         text=arguments.text,
         id=uuid.uuid4().hex[:12],
-        voice=catalogue.resolve(arguments.voice or default_voice(config, model, catalogue)),
+        voice=catalogue.resolve(arguments.voice or first_voice(config, model, catalogue)),
         language=arguments.language,
         speed=arguments.speed,
         split=arguments.split,

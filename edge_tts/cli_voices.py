@@ -14,7 +14,7 @@ from edge_tts.audio.files import read_any
 from edge_tts.cli_sync import add_carrying, add_sync, last_sync
 from edge_tts.config import Config
 from edge_tts.errors import AudioError, VoiceError
-from edge_tts.models import default_voice, open_model, open_networks
+from edge_tts.models import first_voice, open_model, open_networks
 from edge_tts.schema import readable_json
 from edge_tts.service.enrolment import Person, Take
 from edge_tts.service.keeper import VoiceKeeper
@@ -85,7 +85,7 @@ def command_list(arguments: argparse.Namespace, config: Config) -> int:
     """Print the voices that can speak, the default one marked, and those that this model set has yet to encode."""
     model = find_model_set(Path(config.models.dir), config.models.name)
     voices = open_voices(config, model)
-    default = default_voice(config, model, voices.catalogue)
+    default = first_voice(config, model, voices.catalogue)
     for card in voices.catalogue.cards():
         print(f"{'*' if card.id == default else ' '} {card.id:32} {card.language:6} {card.name}")
     for voice in voices.catalogue.unready():

@@ -20,7 +20,7 @@ from edge_tts.audio.wave import WavFile
 from edge_tts.config import AudioConfig, Config
 from edge_tts.engine.loader import Choice
 from edge_tts.errors import EdgeTTSError
-from edge_tts.models import InstalledSets, as_chosen, default_voice, open_choice, open_model, open_networks
+from edge_tts.models import InstalledSets, as_chosen, first_voice, open_choice, open_model, open_networks
 from edge_tts.service.board import Board, State
 from edge_tts.service.catalogue import Catalogue
 from edge_tts.service.desk import Desk, Rules
@@ -191,7 +191,7 @@ def first_state(config: Config, model: ModelSet, kept: SettingsFile, catalogue: 
     """Voice and volume as they were set last, else as configured. Raises ConfigError for a voice that is not there."""
     remembered = kept.settings
     return State(
-        voice=remembered.voice if remembered.voice in catalogue.ids() else default_voice(config, model, catalogue),
+        voice=remembered.voice if remembered.voice in catalogue.ids() else first_voice(config, model, catalogue),
         volume=config.audio.volume if remembered.volume is None else remembered.volume,
     )
 

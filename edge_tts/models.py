@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -19,10 +20,13 @@ from edge_tts.speech.front_end import open_front_end
 from edge_tts.speech.networks import EncoderAlone, Networks, load_networks
 from edge_tts.store.model_choice import ModelChoice
 from edge_tts.store.models import find_model_set, installed_model_sets, verify_model_set
+from edge_tts.store.voice_format import is_voice_id
 from edge_tts.store.voice_store import EnrolledVoice
 from edge_tts.text import TextFrontEnd
 from edge_tts.values import ModelSet
 from edge_tts.voices import Voices, open_voices
+
+log = logging.getLogger(__name__)
 
 
 def open_choice(config: Config) -> ModelChoice:
@@ -50,6 +54,15 @@ def default_voice(config: Config, model: ModelSet, catalogue: Catalogue) -> str:
         known = ", ".join(catalogue.ids()) or "none"
         raise ConfigError(f"voice: the model set {model.name} has no voice '{voice}'; it has: {known}")
     return voice
+
+
+def first_voice(config: Config, model: ModelSet, catalogue: Catalogue) -> str:
+    """The voice as configured. An enrolled one that cannot speak (damaged, its disk away, not encoded yet) gives way to
+    the model set's own: a box that speaks can be mended. Raises ConfigError for any other that is not there."""
+    if config.voice is not None and is_voice_id(config.voice) and config.voice not in catalogue.ids():
+        log.error("voice: %s cannot speak now, see `edge-ttsd voices list`; another one does instead", config.voice)
+        config = config.model_copy(update={"voice": None})
+    return default_voice(config, model, catalogue)
 
 
 def front_end_for(text: TextConfig, stack: ExitStack) -> TextFrontEnd:

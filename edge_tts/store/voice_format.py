@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import gcd
@@ -141,6 +142,11 @@ def sha256(data: bytes) -> str:
 def voice_id(card: bytes) -> str:
     """The id of the voice whose voice.json has these bytes."""
     return sha256(card)[:ID_DIGITS]
+
+
+def is_voice_id(text: str) -> bool:
+    """Whether an enrolled voice might have this id; one that comes with a model set has a name for it."""
+    return re.fullmatch(rf"[0-9a-f]{{{ID_DIGITS}}}", text) is not None
 
 
 def read_card(data: bytes, *, ref: VoiceRef | None = None, what: str = CARD) -> Card:

@@ -318,3 +318,20 @@ def test_a_disk_that_comes_back_is_noticed(house: House) -> None:
             disk.close()
             it.look()
             it.named("Anna")
+
+
+@pytest.mark.parametrize("state", ["damaged", "not encoded", "away"])
+def test_a_configured_voice_that_cannot_speak_gives_way(house: House, state: str) -> None:
+    """`voice` in config.yaml names an enrolled one: the daemon starts without it, says so, and speaks."""
+    anna = house.enrol("Anna")
+    house.config = house.config.model_copy(update={"voice": anna.ref.id})
+    if state == "damaged":
+        (anna.folder / "voice.json").write_bytes(b"rotten")
+    elif state == "away":
+        shutil.rmtree(house.config.voices.dir)
+    else:
+        shutil.rmtree(anna.folder / "features")
+    with house.open() as it:
+        it.ear.publish("say", {"id": "a", "text": "hello"})
+        assert it.ear.wait_event(id="a", stage="started")["details"] == {"voice": "hum"}
+        it.ear.wait_event(id="a", stage="done")
