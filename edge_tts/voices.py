@@ -200,6 +200,7 @@ class VoiceRoom:
             clock=clock,
             new_id=new_id,
         )
+        jobs.on_stop(self._enrolment.stop)
         self._desk = VoiceDesk(
             catalogue=voices.catalogue,
             store=voices.store,

@@ -86,8 +86,9 @@ class _GivenUp(Exception):
 class Enrolment(Part):
     """One enrolment at a time, on one thread. `press` and `begin` are for others and return at once.
 
-    While a person records, a task of ours is in service, so nothing else is spoken into the recording; an alert or a
-    `stop` ends that task like any other, and with it the recording.
+    While a person records, a task of ours is in service, so nothing else is spoken into the recording; an alert ends
+    that task like any other, and with it the recording. A `stop` ends the enrolment wherever it is: whoever says stop
+    before the voice is stored has not agreed.
     """
 
     def __init__(
@@ -113,6 +114,8 @@ class Enrolment(Part):
         self._presses: queue.Queue[None] = queue.Queue()
         self._free = threading.Lock()
         """Taken from the moment that an enrolment is asked for until it is over."""
+        self._stopped = threading.Event()
+        """Somebody took back the enrolment that is under way."""
         self._began, self._id = 0.0, ""
 
     def press(self) -> None:
@@ -126,7 +129,14 @@ class Enrolment(Part):
         """Begin an enrolment. Raises QueueFullError while another is under way."""
         if not self._free.acquire(blocking=False):
             raise QueueFullError("another enrolment is under way; wait for it or end it with stop")
+        self._id = request.id
+        self._stopped.clear()
         self._requests.put(request)
+
+    def stop(self, request_id: str | None = None) -> None:
+        """End the enrolment that is under way, if it has that id; None means any. Nothing of it is kept."""
+        if request_id in (None, self._id):
+            self._stopped.set()
 
     def work(self) -> None:
         """One enrolment after another until asked to stop."""
@@ -137,7 +147,7 @@ class Enrolment(Part):
                 request = self._requests.get(timeout=_TICK_S)
             except queue.Empty:
                 continue
-            self._began, self._id = self._clock(), request.id
+            self._began = self._clock()
             self._enrol(request)
             self._errands.forget()
             while self._pressed():
@@ -173,6 +183,7 @@ class Enrolment(Part):
         self._errands.speak(step("thanks", tongue))
         sentence = consent(tongue, person.name)
         found = choose_reference(ears.gate, recording, sentence, keep_all=True)
+        self._give_up_if_stopped()
         if found.refusals:
             reason = explain(found.refusals[0], tongue)
             codes = [refusal.code for refusal in found.refusals]
@@ -184,6 +195,7 @@ class Enrolment(Part):
         packed = [self._keeper.pack(recording) for recording in found.recordings]
         take = Take(person, found.transcript, found.verdict, statement=sentence, stated_in=len(packed) - 1)
         made = self._encode(take, [heard for _, heard in packed])
+        self._give_up_if_stopped()
         voice = self._keeper.keep(take, [audio for audio, _ in packed], made)
         # 4. answer in the new voice
         self._show("answering", person)
@@ -203,7 +215,8 @@ class Enrolment(Part):
             while not hold.begun.wait(_POLL_S):
                 if self._pressed():
                     self._errands.cancel(invitation)
-                if self.stopping.is_set() or self._errands.ended(held):
+                self._give_up_if_stopped()
+                if self._errands.ended(held):
                     raise _GivenUp("interrupted")
             self._show("recording", person)
             self._report(request, "started", {"name": person.name, "sentence": sentence})
@@ -211,7 +224,7 @@ class Enrolment(Part):
                 self._open_microphone,
                 listening,
                 pressed=self._pressed,
-                given_up=lambda: hold.over.is_set() or self.stopping.is_set(),
+                given_up=lambda: hold.over.is_set() or self._stopped.is_set() or self.stopping.is_set(),
             )
         finally:
             hold.release()
@@ -232,12 +245,20 @@ class Enrolment(Part):
             made.append(networks.encode(recordings, take.transcript, person.language, voice_id="new", name=person.name))
             yield from ()
 
-        closed = self._errands.wait(self._errands.do(encode), self.stopping)
-        if made:
-            return made[0]
-        if closed is None or closed.stage != "failed":
+        closed = None
+        while closed is None or closed.details.get("reason") == "alert":  # an alert comes first, then it goes on
+            self._give_up_if_stopped()
+            made.clear()
+            closed = self._errands.wait(self._errands.do(encode), self.stopping)
+        if closed.stage == "failed":
+            raise VoiceError(f"the recording could not be encoded: {closed.details.get('message', closed.stage)}")
+        if closed.stage != "done":
             raise _GivenUp("interrupted")
-        raise VoiceError(f"the recording could not be encoded: {closed.details.get('message', closed.stage)}")
+        return made[0]
+
+    def _give_up_if_stopped(self) -> None:
+        if self._stopped.is_set() or self.stopping.is_set():
+            raise _GivenUp("interrupted")
 
     def _pressed(self) -> bool:
         try:

@@ -109,7 +109,12 @@ class JobQueue:
         self._ended: list[Page] = []
         self._current: Job | None = None
         self._closed = False
+        self._on_stop: Callable[[str | None], None] = lambda request_id: None
         self._condition = threading.Condition()
+
+    def on_stop(self, hear: Callable[[str | None], None]) -> None:
+        """Have `hear` told of every `stop`, with its id: something may be under way that is not in line just now."""
+        self._on_stop = hear
 
     def submit(self, request: Request, *, envelope: Envelope | None = None) -> None:
         """Put a request in line and report it accepted; never waits for its turn. Raises QueueFullError.
@@ -187,6 +192,7 @@ class JobQueue:
     def stop(self, request_id: str | None = None, *, reason: str = "stopped") -> None:
         """End the request of that id, or all: those waiting now, the one in service as soon as it has faded out."""
         outcome = Outcome("interrupted", {"reason": reason})
+        self._on_stop(request_id)
         with self._line():
             for job in [job for job in self._waiting if request_id in (None, job.request.id)]:
                 self._waiting.remove(job)

@@ -151,6 +151,7 @@ class Scene:
             clock=self.clock,
             new_id=lambda: "pressed",
         )
+        self.jobs.on_stop(self.enrolment.stop)
 
     @contextmanager
     def _ears(self) -> Iterator[Ears]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from enrolling import ANNA, MIC_RATE, FakeGate, FakeMicrophone, scene, spoken
-from fakes import RATE
+from fakes import RATE, FakeSynthesizer
 
 from edge_tts.errors import QueueFullError
 from edge_tts.service.enrolment import EnrolRequest
 from edge_tts.service.phrases import consent, step
-from edge_tts.values import SpeakRequest
+from edge_tts.speech.quality import Cuts, Verdict
+from edge_tts.values import Recording, SpeakRequest, Voice
 
 INVITATION = step("invite", "en", sentence=consent("en", "Anna"))
 
@@ -223,3 +226,56 @@ def test_in_chinese() -> None:
         it.notes.wait("enrol", "done")
     assert it.keeper.kept[0][0].statement == "我同意这台设备用我的声音说话。我的名字是小梅。"
     assert it.synthesizer.spoken[1] == step("thanks", "zh")
+
+
+@pytest.mark.parametrize("request_id", [None, "enrol"])
+@pytest.mark.parametrize("when", ["judging", "encoding"])
+def test_a_stop_after_the_recording_keeps_nothing(when: str, request_id: str | None) -> None:
+    """Whoever says stop before the voice is stored, to everything or to the enrolment by its id, has not agreed."""
+
+    class StopAtJudging(FakeGate):
+        def judge(self, recording: Recording, *, cuts: Cuts) -> Verdict:
+            it.jobs.stop(request_id)
+            return super().judge(recording, cuts=cuts)
+
+    class StopAtEncoding(FakeSynthesizer):
+        def encode(self, *recordings: Any, **names: Any) -> Voice:
+            it.jobs.stop(request_id)
+            return super().encode(*recordings, **names)
+
+    gate = StopAtJudging() if when == "judging" else FakeGate()
+    with scene(gate=gate, synthesizer=StopAtEncoding() if when == "encoding" else None) as it:
+        it.enrol()
+        assert it.notes.wait("enrol", "interrupted").details == {"reason": "interrupted"}
+        it.wait_step("idle")
+    assert it.notes.stages("enrol") == ["accepted", "started", "interrupted"]
+    assert it.keeper.kept == []
+    assert len(it.synthesizer.encoded) == (when == "encoding")
+
+
+def test_a_stop_of_something_else_is_none_of_ours() -> None:
+    """A stop that names another request lets an enrolment go on, and one of yesterday's does not end today's."""
+    microphone = FakeMicrophone(spoken())
+    with scene(microphone) as it:
+        it.jobs.stop()
+        microphone.on_read = lambda block: it.jobs.stop("breakfast")
+        it.enrol()
+        it.notes.wait("enrol", "done")
+    assert len(it.keeper.kept) == 1
+
+
+def test_an_alert_while_the_voice_is_encoded() -> None:
+    """The alert is spoken first; then the encoding is done again, and the voice is kept."""
+
+    class AlertAtEncoding(FakeSynthesizer):
+        def encode(self, *recordings: Any, **names: Any) -> Voice:
+            if not self.encoded:
+                it.jobs.submit(SpeakRequest("fire", "alert", "hum", priority="alert"))
+            return super().encode(*recordings, **names)
+
+    with scene(synthesizer=AlertAtEncoding()) as it:
+        it.enrol()
+        it.notes.wait("enrol", "done")
+    assert it.synthesizer.spoken[-2:] == ["fire", step("answer", "en", name="Anna")]
+    assert len(it.synthesizer.encoded) == 2
+    assert len(it.keeper.kept) == 1
