@@ -7,6 +7,7 @@ import logging
 import random
 import ssl
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
@@ -33,6 +34,9 @@ MAX_UNSENT = 1000
 """Reports that wait for the broker while it is away; then new ones are dropped."""
 GOODBYE_S = 2.0
 """How long a stop waits for the last reports to leave."""
+REPLY_BYTES, REPLY_LEVELS = 1024, 100
+"""The longest and deepest response topic. A broker throws out whoever publishes below too many levels (mosquitto: 200),
+although it passes such a topic on."""
 
 
 class MqttLink(Part):
@@ -53,6 +57,7 @@ class MqttLink(Part):
         handle: Callable[[Message], None],
         fatal: Fatal,
         jitter: Callable[[], float] = random.random,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(name="mqtt", fatal=fatal)
         self._config = config
@@ -60,7 +65,7 @@ class MqttLink(Part):
         self._board = board
         self._commands = tuple(commands)
         self._handle = handle
-        self._jitter = jitter
+        self._jitter, self._clock = jitter, clock
         self._delay_s = config.reconnect_min_s
         self._v5 = config.protocol == "5"
         self._client = self._make_client(device)
@@ -72,10 +77,11 @@ class MqttLink(Part):
     # -- what other threads call; none of it waits
 
     def on_report(self, report: Report, reply_to: ReplyTo | None) -> None:
-        """Publish a report as an event, and to whom it may concern."""
+        """Publish a report as an event, and to whom it may concern. An address is checked here once more: the journal
+        may bring one that was accepted under another name of the device, or by an older version."""
         payload = json.dumps({**asdict(report), "details": dict(report.details)}, ensure_ascii=False)
         self._tell(f"{self._base}/events", payload, None)
-        if reply_to is not None:
+        if reply_to is not None and self._answers(reply_to.topic):
             properties = _properties(PacketTypes.PUBLISH)
             if reply_to.correlation is not None:
                 properties.CorrelationData = reply_to.correlation
@@ -93,7 +99,10 @@ class MqttLink(Part):
         self.ready()
         while not self.stopping.is_set():
             if self._connect():
+                began = self._clock()
                 self._run_loop()
+                if self._clock() - began > self._config.reconnect_max_s:
+                    self._delay_s = self._config.reconnect_min_s  # a welcome alone proves nothing: it has to last
             if not self.stopping.wait(self._next_delay_s()):
                 log.info("connecting to %s:%s again", self._config.host, self._config.port)
 
@@ -164,7 +173,6 @@ class MqttLink(Part):
             log.error("the broker at %s:%s refuses us: %s", self._config.host, self._config.port, reason)
             return
         log.info("connected to %s:%s (MQTT %s)", self._config.host, self._config.port, self._config.protocol)
-        self._delay_s = self._config.reconnect_min_s
         client.subscribe([(f"{self._base}/{command}", 1) for command in self._commands])
         for topic, value in self._board.facts().items():
             self._publish(topic, json.dumps(value, ensure_ascii=False), retain=True)
@@ -185,10 +193,32 @@ class MqttLink(Part):
                 redelivered=message.dup,
                 number=message.mid,
                 expires_in_s=_expiry(message),
-                reply_to=_reply_to(message),
+                reply_to=self._reply_to(message),
             )
         )
         client.ack(message.mid, message.qos)
+
+    def _reply_to(self, message: paho.MQTTMessage) -> ReplyTo | None:
+        """Where the sender wants its reports; None where it names no topic that we publish to."""
+        topic = getattr(message.properties, "ResponseTopic", "")
+        if not topic or not self._answers(topic):
+            return None
+        return ReplyTo(topic, getattr(message.properties, "CorrelationData", None))
+
+    def _answers(self, topic: str) -> bool:
+        """Whether we would publish there: a sender must not have us thrown out, or give our commands in our name."""
+        if len(topic.encode()) > REPLY_BYTES or topic.count("/") >= REPLY_LEVELS:
+            why = "it is too long or too deep"
+        elif not topic.isprintable() or "#" in topic or "+" in topic:
+            why = "nobody can publish there"
+        elif topic.startswith("$"):
+            why = "it is the broker's own"
+        elif f"{topic}/".startswith(f"{self._base}/"):
+            why = "it is the device's own"
+        else:
+            return True
+        log.warning("nothing is sent to the response topic %.200r: %s", topic, why)
+        return False
 
     # -- construction
 
@@ -237,14 +267,6 @@ def _properties(kind: int) -> Properties:
 def _expiry(message: paho.MQTTMessage) -> float | None:
     seconds = getattr(message.properties, "MessageExpiryInterval", None)
     return None if seconds is None else float(seconds)
-
-
-def _reply_to(message: paho.MQTTMessage) -> ReplyTo | None:
-    """Where the sender wants its reports; None where it names no topic that can be published to."""
-    topic = getattr(message.properties, "ResponseTopic", "")
-    if not topic or "#" in topic or "+" in topic:
-        return None
-    return ReplyTo(topic, getattr(message.properties, "CorrelationData", None))
 
 
 def _password(config: MqttConfig) -> str | None:

@@ -6,6 +6,7 @@ import itertools
 import json
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -18,8 +19,11 @@ from model_sets import write_model_set
 
 from edge_tts.config import Config, LimitsConfig, MqttConfig, resolve
 from edge_tts.daemon import running
+from edge_tts.service.board import ReplyTo
 from edge_tts.service.jobs import JobQueue
+from edge_tts.service.journal import Envelope, Journal
 from edge_tts.store.models import read_model_set
+from edge_tts.values import SpeakRequest
 
 PROTOCOLS = ["5", "3.1.1"]
 
@@ -256,6 +260,48 @@ def test_a_response_topic_that_cannot_be_published_to_is_ignored(furnish: Furnis
         house.ear.publish("say", {"id": "a", "text": "hi"}, ResponseTopic="answers/#")
         house.ear.publish("say", {"id": "b", "text": "hi"})
         house.ear.wait_event(id="b", stage="done")
+
+
+BAD_ADDRESSES = {
+    "deep": "a/" * 250,
+    "long": "a" * 1025,
+    "the broker's": "$SYS/broker/x",
+    "a command": "{base}/pause",
+    "a fact": "{base}/status",
+    "the device": "{base}",
+    "unprintable": "answers/\u2028",
+}
+
+
+@pytest.mark.parametrize("kind", BAD_ADDRESSES)
+def test_a_response_topic_that_would_do_harm_costs_the_replies_alone(
+    furnish: Furnish, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    """mosquitto passes on topics for which it throws out whoever publishes there, and a report on a command of ours
+    would carry it out: the request is spoken, the address refused in one line, the connection kept."""
+    with furnish() as house:
+        address = BAD_ADDRESSES[kind].format(base=house.ear.base)
+        house.ear.publish("say", {"id": "a", "text": "hi"}, ResponseTopic=address)
+        house.ear.wait_event(id="a", stage="done")
+        house.ear.publish("say", {"id": "b", "text": "hi"}, ResponseTopic=f"answers/{house.ear.base}")
+        house.ear.wait_event(id="b", stage="done")
+        assert {report["id"] for report, _ in house.ear.wait_replies(4)} == {"b"}
+        assert house.ear.on("pause") == []
+        assert "is gone" not in caplog.text
+    assert caplog.text.count("nothing is sent to the response topic") == 1
+
+
+def test_a_harmful_address_in_the_journal_does_no_harm(
+    furnish: Furnish, model: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What was accepted before such addresses were refused is spoken after the restart, and the daemon is reachable."""
+    journal = Journal(model.parent / ".state" / "jobs", clock=time.monotonic)
+    assert journal.add(SpeakRequest("hi", "a", "hum"), Envelope(ReplyTo("a/" * 250))) is not None
+    with furnish() as house:
+        house.ear.wait_event(id="a", stage="done")
+        house.say(id="b", text="hi")
+        house.ear.wait_event(id="b", stage="done")
+        assert "is gone" not in caplog.text
 
 
 def test_an_expired_request_is_reported_and_not_spoken(furnish: Furnish) -> None:

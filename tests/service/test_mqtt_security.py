@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 from broker import Broker
-from fakes import WAIT_S
+from fakes import WAIT_S, FakeClock
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.reasoncodes import ReasonCode
 
 from edge_tts.config import MqttConfig
 from edge_tts.errors import TransportError
@@ -116,3 +118,37 @@ def test_the_way_back_is_jittered_and_grows() -> None:
         jitter=lambda: next(draws),
     )
     assert [one._next_delay_s() for _ in range(4)] == [0.5, 2.0, 3.0, 2.0]
+
+
+def test_only_a_connection_that_lasts_ends_the_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Welcomed and thrown out again at once, the link waits longer each time; after a connection that outlasted the
+    longest wait it begins with the shortest."""
+    clock, waits = FakeClock(), list[float]()
+    one = MqttLink(
+        config=MqttConfig(reconnect_min_s=1.0, reconnect_max_s=8.0),
+        device="safe",
+        board=Board(state=State()),
+        commands=["say"],
+        handle=lambda message: None,
+        fatal=lambda *_: None,
+        jitter=lambda: 1.0,
+        clock=clock,
+    )
+    lasting = iter([0.1, 0.1, 0.1, 8.1, 0.1])
+
+    class Impatient(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            waits.append(timeout or 0.0)
+            if len(waits) == 5:
+                self.set()
+            return self.is_set()
+
+    def connection() -> None:
+        one._on_connect(one._client, None, None, ReasonCode(PacketTypes.CONNACK), None)
+        clock.now += next(lasting)
+
+    one.stopping = Impatient()
+    monkeypatch.setattr(one, "_connect", lambda: True)
+    monkeypatch.setattr(one, "_run_loop", connection)
+    one.work()
+    assert waits == [1.0, 2.0, 4.0, 1.0, 2.0]
