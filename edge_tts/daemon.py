@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import logging
 import os
 import queue
@@ -25,7 +27,7 @@ from edge_tts.service.board import Board, State
 from edge_tts.service.catalogue import Catalogue
 from edge_tts.service.desk import Desk, Rules
 from edge_tts.service.errands import Errands
-from edge_tts.service.health import Health, sd_notify, watchdog_interval_s
+from edge_tts.service.health import Health, sd_notify, watchdog_interval_s, watchdog_line
 from edge_tts.service.jobs import JobQueue
 from edge_tts.service.journal import Journal
 from edge_tts.service.model_change import ModelChange, Sets
@@ -44,6 +46,8 @@ log = logging.getLogger(__name__)
 
 CLOSING_S = 3.0
 """How long a stop waits for the sound to fade out and the last report to be sent."""
+START_S = 900.0
+"""How long a start may take, as in systemd/edge-tts.service: engines may have to be built."""
 LOOK_S = 5.0
 """How often the main thread looks for stuck parts when systemd does not ask more often."""
 
@@ -167,11 +171,11 @@ def running(
         parts.callback(kept.save)
         parts.enter_context(player)
         parts.enter_context(worker)
-        for part in [*room.parts(), *changes]:
-            parts.enter_context(part)
         board.put("engines", {"engines": [asdict(choice) for choice in choices()]})
         desk.resume(journal.read(), oldest_s=config.limits.resume_s)
         parts.enter_context(link)
+        for part in [*room.parts(), *changes]:  # after the link, so that it still carries their last reports
+            parts.enter_context(part)
         if telemetry is not None:
             parts.enter_context(
                 TelemetryWatch(reader=telemetry, publish=lambda values: board.update(telemetry=values), fatal=fatal)
@@ -277,10 +281,12 @@ def run(config: Config) -> int:
             continue
         if not again or stop.failed:
             return 1 if stop.failed else 0
+        give_back_memory()
 
 
 def serve(config: Config, choice: ModelChoice, stop: Stop) -> bool:
     """Be the appliance with one model set until asked to stop; whether a fresh start was asked for."""
+    on_signal(lambda number: leave_at_once(number, choice))
     model, choices = open_model(config), list[Choice]()
     log.info("loading model set %s %s (%s)", model.name, model.version, model.family)
     with running(
@@ -294,14 +300,34 @@ def serve(config: Config, choice: ModelChoice, stop: Stop) -> bool:
         sets=InstalledSets(config=config, choice=choice, again=stop.ask_again),
     ) as look:
         choice.proven()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.ask())
-        sd_notify(f"READY=1\nMAINPID={os.getpid()}\nSTATUS=Listening as {config.mqtt.base_topic}/{config.device}")
-        log.info("ready: listening as %s/%s", config.mqtt.base_topic, config.device)
+        on_signal(lambda number: stop.ask())
+        where = f"{config.mqtt.base_topic}/{config.device}"
+        sd_notify(f"READY=1\nMAINPID={os.getpid()}\nSTATUS=Listening as {where}{watchdog_line()}")
+        log.info("ready: listening as %s", where)
         watch(stop, look)
         again = stop.wants_again()
-        sd_notify("STATUS=Changing the model set" if again else "STOPPING=1")
+        sd_notify(f"STATUS=Changing the model set{watchdog_line(START_S)}" if again else "STOPPING=1")
         return again
+
+
+def on_signal(act: Callable[[int], None]) -> None:
+    """Do that on SIGTERM and on Ctrl-C."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, frame: act(number))
+
+
+def leave_at_once(number: int, choice: ModelChoice) -> None:
+    """Die of a signal while nothing is served yet: loading cannot be hurried, and there is nothing to lose."""
+    choice.pardon()
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+
+
+def give_back_memory() -> None:
+    """Return what the old networks used: the allocator would keep most of it, and more with every change."""
+    gc.collect()
+    with suppress(OSError, AttributeError):  # glibc has it
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def watch(stop: Stop, look: Callable[[], list[str]]) -> None:

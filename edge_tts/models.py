@@ -91,7 +91,7 @@ def open_networks(
 
 def ask_for_patience() -> None:
     """Tell systemd that a start which takes longer than it expects is still going on."""
-    sd_notify("EXTEND_TIMEOUT_USEC=60000000\nWATCHDOG=1")
+    sd_notify("EXTEND_TIMEOUT_USEC=60000000")
 
 
 class InstalledSets:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from edge_tts.errors import UnknownVoiceError, VoiceError
 from edge_tts.schema import nearest
@@ -35,6 +36,11 @@ class Catalogue:
         self._seen: Outline = frozenset()
         self._lock = threading.Lock()
 
+    @cached_property
+    def _builtin_cards(self) -> list[VoiceCard]:
+        """Read once: they never change, and the set may be taken from the disk while it speaks."""
+        return self._builtin.cards()
+
     def refresh(self) -> None:
         """Look at the disk again: something was enrolled, renamed, deleted, synced or made ready. Raises VoiceError."""
         with self._lock:
@@ -63,7 +69,7 @@ class Catalogue:
         """All voices as people see them. Raises VoiceError when a built-in one is damaged."""
         enrolled = self._shelf.enrolled.values()
         own = [VoiceCard(voice.ref.id, voice.name, voice.card.language, builtin=False) for voice in enrolled]
-        return [*self._builtin.cards(), *own]
+        return [*self._builtin_cards, *own]
 
     def resolve(self, wanted: str) -> str:
         """The id that an id, 6 digits of it, or the name of an enrolled voice means. Raises UnknownVoiceError."""

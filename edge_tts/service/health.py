@@ -27,6 +27,16 @@ def sd_notify(message: str, *, environ: Mapping[str, str] = os.environ) -> bool:
     return True
 
 
+def watchdog_line(limit_s: float | None = None, *, environ: Mapping[str, str] = os.environ) -> str:
+    """The line of a notification that has systemd wait `limit_s` for signs of life, None: as long as the unit says.
+
+    Empty where systemd does not ask for any.
+    """
+    if watchdog_interval_s(environ=environ) is None:
+        return ""
+    return f"\nWATCHDOG_USEC={environ['WATCHDOG_USEC'] if limit_s is None else int(limit_s * 1e6)}"
+
+
 def watchdog_interval_s(*, environ: Mapping[str, str] = os.environ, pid: int | None = None) -> float | None:
     """Half of the time within which systemd wants a `WATCHDOG=1`, in seconds; None when it does not ask."""
     wanted = environ.get("WATCHDOG_USEC", "")

@@ -200,8 +200,8 @@ class ModelChange(Part):
         return failed
 
     def _hand_over(self) -> None:
-        """Wait until whatever was in line before has been said, then keep the line: no sentence is cut off by the fresh
-        start."""
+        """Wait until whatever was in line before has been said and nobody is being enrolled, then keep the line: the
+        fresh start cuts off no sentence and loses no recording."""
         begun = threading.Event()
 
         def hold(networks: Speaker, should_stop: Callable[[], bool]) -> Iterator[AudioChunk]:
@@ -211,6 +211,9 @@ class ModelChange(Part):
             yield from ()
 
         while not begun.is_set() and not self.stopping.is_set():
+            if self._board.facts().get("enrolment", {}).get("step", "idle") != "idle":
+                self.stopping.wait(_AGAIN_S)
+                continue
             held = self._errands.do(hold)
             while not begun.wait(_POLL_S) and not self.stopping.is_set() and self._errands.ended(held) is None:
                 pass

@@ -74,6 +74,11 @@ class ModelChoice:
         if self._choice.trial and self._choice.starts:  # a choice made since has not begun yet
             self._keep(self._choice.model_copy(update={"trial": False, "starts": 0}))
 
+    def pardon(self) -> None:
+        """The start is broken off by somebody's wish: that says nothing against the set on trial."""
+        if self._choice.trial and self._choice.starts:
+            self._keep(self._choice.model_copy(update={"starts": 0}))
+
     def fall_back(self, reason: str) -> bool:
         """Go back to the set before the one on trial; False when none is on trial, or there is none before."""
         failed, before = self._choice.current, self._choice.previous

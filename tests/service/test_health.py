@@ -11,7 +11,7 @@ import pytest
 from fakes import FakeClock
 
 from edge_tts.daemon import Stop, watch
-from edge_tts.service.health import Health, sd_notify, watchdog_interval_s
+from edge_tts.service.health import Health, sd_notify, watchdog_interval_s, watchdog_line
 
 
 @pytest.mark.parametrize("kind", ["file", "abstract"])
@@ -50,6 +50,14 @@ def test_the_watchdog_is_fed_twice_per_period() -> None:
     assert watchdog_interval_s(environ={}) is None
     assert watchdog_interval_s(environ={"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "7"}, pid=8) is None
     assert watchdog_interval_s(environ={"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "8"}, pid=8) == 15.0
+
+
+def test_systemd_is_asked_for_patience_and_for_care_again() -> None:
+    """The line that lengthens the watchdog for a fresh start, the one that ends that; none where nobody watches."""
+    watched = {"WATCHDOG_USEC": "30000000"}
+    assert watchdog_line(900, environ=watched) == "\nWATCHDOG_USEC=900000000"
+    assert watchdog_line(environ=watched) == "\nWATCHDOG_USEC=30000000"
+    assert watchdog_line(900, environ={}) == ""
 
 
 def test_a_part_without_a_pulse_is_stuck() -> None:

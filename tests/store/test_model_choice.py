@@ -63,6 +63,17 @@ def test_a_choice_that_cannot_start_gives_way(tmp_path: Path) -> None:
     assert choice.current == "b"
 
 
+def test_a_start_that_somebody_broke_off_is_no_proof(tmp_path: Path) -> None:
+    """A SIGTERM while the set on trial is loaded: it gets another start."""
+    opened(tmp_path).choose("b")
+    choice = opened(tmp_path)
+    choice.begin()
+    choice.pardon()
+    after = opened(tmp_path)
+    after.begin()
+    assert after.current == "b"
+
+
 def test_a_look_at_the_running_set_does_not_prove_the_next(tmp_path: Path) -> None:
     """The set that speaks cannot end the trial of one that was chosen a moment ago."""
     choice = opened(tmp_path)
