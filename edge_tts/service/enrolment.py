@@ -225,6 +225,7 @@ class Enrolment(Part):
                 listening,
                 pressed=self._pressed,
                 given_up=lambda: hold.over.is_set() or self._stopped.is_set() or self.stopping.is_set(),
+                clock=self._clock,
             )
         finally:
             hold.release()

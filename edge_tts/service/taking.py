@@ -11,7 +11,9 @@ from enum import Enum
 import numpy as np
 
 from edge_tts.audio.devices import OpenMicrophone
+from edge_tts.audio.listening import MicrophoneThread
 from edge_tts.audio.wave import Resampler
+from edge_tts.errors import AudioError
 from edge_tts.service.worker import Speaker
 from edge_tts.speech.vad import SpeechDetector, Utterance
 from edge_tts.values import AudioChunk, FloatArray, Recording
@@ -35,7 +37,7 @@ class Ended(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """How a recording is ended. Time is counted in samples: the microphone is the clock."""
+    """How a recording is ended. Time is counted in samples: the microphone is the clock, unless it stands still."""
 
     detector: SpeechDetector
     silence_s: float = 1.5
@@ -43,6 +45,8 @@ class Listening:
     patience_s: float = 10.0
     """So long is waited for the first word."""
     longest_s: float = 30.0
+    stall_s: float = 5.0
+    """So long a microphone may give nothing, and so far it may lag behind the clock."""
 
 
 class Hold:
@@ -79,20 +83,32 @@ def record(
     *,
     pressed: Callable[[], bool],
     given_up: Callable[[], bool],
+    clock: Callable[[], float],
 ) -> tuple[Recording, Ended]:
-    """Record until the person has finished or one of the others says so. Raises AudioError."""
+    """Record until the person has finished or one of the others says so, however the microphone behaves.
+
+    Raises AudioError, also when the microphone gives nothing any more.
+    """
     listening.detector.reset()
-    utterance, blocks, seconds = Utterance(silence_s=listening.silence_s), [], 0.0
-    with closing(open_microphone()) as microphone:
-        rate = microphone.sample_rate
-        to_vad = None if rate == _VAD_RATE else Resampler(source_hz=rate, target_hz=_VAD_RATE)
-        ended = None
+    utterance, blocks, seconds = Utterance(silence_s=listening.silence_s), [np.zeros(0, np.float32)], 0.0
+    to_vad: Resampler | None = None
+    began = last = clock()
+    ended = None
+    with closing(MicrophoneThread(open_microphone)) as microphone:
         while ended is None:
-            block = microphone.read()
+            block, rate = microphone.read(_POLL_S), microphone.sample_rate
+            if block is None or not len(block):
+                if clock() - last > listening.stall_s:
+                    raise AudioError(f"the microphone has given no sound for {listening.stall_s:g} s")
+                ended = Ended.GIVEN_UP if given_up() else None
+                continue
+            if rate != _VAD_RATE and to_vad is None:
+                to_vad = Resampler(source_hz=rate, target_hz=_VAD_RATE)
+            last = clock()
             blocks.append(block)
             seconds += len(block) / rate
             utterance.hear(listening.detector.push(to_vad.push(block) if to_vad else block))
-            ended = _ended(utterance, seconds, listening, pressed(), given_up())
+            ended = _ended(utterance, max(seconds, last - began - listening.stall_s), listening, pressed(), given_up())
     samples: FloatArray = np.concatenate(blocks)
     return Recording(samples, rate), ended
 
