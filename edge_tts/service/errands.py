@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator
 
 from edge_tts.errors import QueueFullError
-from edge_tts.service.board import Board, ReplyTo
+from edge_tts.service.board import Board
 from edge_tts.service.jobs import JobQueue, failure
 from edge_tts.service.worker import Speaker, Task
-from edge_tts.values import AudioChunk, Priority, Report, SpeakRequest, Stage
+from edge_tts.values import AudioChunk, Priority, Report, SpeakRequest
 
 log = logging.getLogger(__name__)
 
-_CLOSING: frozenset[Stage] = frozenset({"done", "interrupted", "expired", "failed"})
 _TICK_S = 0.5
 
 Work = Callable[[Speaker, Callable[[], bool]], Iterator[AudioChunk]]
@@ -23,13 +21,12 @@ Work = Callable[[Speaker, Callable[[], bool]], Iterator[AudioChunk]]
 
 
 class Errands:
-    """A board listener that remembers the closing reports of its own requests, and only of those."""
+    """Remembers the closing reports of its own requests, whatever others say or ask for under their ids."""
 
     def __init__(self, *, jobs: JobQueue, board: Board, new_id: Callable[[], str]) -> None:
         self._jobs, self._board, self._new_id = jobs, board, new_id
         self._open: dict[str, Report | None] = {}
         self._condition = threading.Condition()
-        board.listen(self)
 
     def speak(self, text: str, *, voice: str | None = None) -> str:
         """Put a text in line, in the default voice unless told otherwise; its id. A full line is logged, not raised."""
@@ -59,24 +56,19 @@ class Errands:
         with self._condition:
             self._open.clear()
 
-    def on_report(self, report: Report, reply_to: ReplyTo | None) -> None:
-        """See Listener."""
-        if report.stage in _CLOSING:
-            with self._condition:
-                if report.id in self._open:
-                    self._open[report.id] = report
-                    self._condition.notify_all()
-
-    def on_fact(self, topic: str, value: Mapping[str, Any]) -> None:
-        """Not of interest."""
-
     def _submit(self, request: SpeakRequest | Task) -> str:
         with self._condition:
             self._open[request.id] = None
         try:
-            self._jobs.submit(request)
+            self._jobs.submit(request, closed=self._close)
         except QueueFullError as full:
             log.warning("left unsaid or undone: %s", full)
             outcome = failure(full)
-            self.on_report(Report(request.id, outcome.stage, 0.0, outcome.details), None)
+            self._close(Report(request.id, outcome.stage, 0.0, outcome.details))
         return request.id
+
+    def _close(self, report: Report) -> None:
+        with self._condition:
+            if report.id in self._open:
+                self._open[report.id] = report
+                self._condition.notify_all()

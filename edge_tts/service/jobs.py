@@ -53,11 +53,20 @@ def failure(error: Exception) -> Outcome:
 class Job:
     """A request on its way through the appliance, and whether it is still wanted."""
 
-    def __init__(self, *, request: Request, accepted_at: float, page: Page | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        request: Request,
+        accepted_at: float,
+        page: Page | None = None,
+        closed: Callable[[Report], None] = lambda report: None,
+    ) -> None:
         self.request = request
         self.accepted_at = accepted_at
         self.page = page
         """Where it is in the journal; None for what lives in memory alone."""
+        self.closed = closed
+        """Told of the closing report of this very job: anybody may use its id for something else."""
         self._stop: Outcome | None = None
         self._on_stop: Callable[[], None] = lambda: None
 
@@ -116,11 +125,18 @@ class JobQueue:
         """Have `hear` told of every `stop`, with its id: something may be under way that is not in line just now."""
         self._on_stop = hear
 
-    def submit(self, request: Request, *, envelope: Envelope | None = None) -> None:
+    def submit(
+        self,
+        request: Request,
+        *,
+        envelope: Envelope | None = None,
+        closed: Callable[[Report], None] = lambda report: None,
+    ) -> None:
         """Put a request in line and report it accepted; never waits for its turn. Raises QueueFullError.
 
         In a full line a request takes the place of the youngest of lower priority. An alert ends the job in service.
-        With an envelope a request is in the journal before it is reported.
+        With an envelope a request is in the journal before it is reported. `closed` hears its closing report, as soon
+        as the board has, and must not wait.
         """
         with self._condition:
             self._check_room(request)  # before the disk is asked: what is refused costs no write
@@ -129,7 +145,7 @@ class JobQueue:
             with self._line():
                 self._check_room(request)
                 self._make_room(request)
-                self._enter([Job(request=request, accepted_at=self._clock(), page=page)])
+                self._enter([Job(request=request, accepted_at=self._clock(), page=page, closed=closed)])
                 if request.priority == "alert" and self._current and self._current.request.priority != "alert":
                     self._current.stop(Outcome("interrupted", {"reason": "alert"}))
                 self._announce()
@@ -224,8 +240,7 @@ class JobQueue:
 
     def report(self, job: Job, stage: Stage, details: Mapping[str, Any] | None = None) -> None:
         """Tell how far a job has come."""
-        ms = round(1000 * (self._clock() - job.accepted_at), 1)
-        self._report(Report(id=job.request.id, stage=stage, ms=ms, details=details or {}))
+        self._report(self._made(job, stage, details or {}))
 
     @contextmanager
     def _line(self) -> Iterator[None]:
@@ -266,9 +281,15 @@ class JobQueue:
             self.report(job, "accepted", {"waiting": self._waiting.index(job), **details})
 
     def _close_out(self, job: Job, outcome: Outcome) -> None:
-        self.report(job, outcome.stage, outcome.details)
+        report = self._made(job, outcome.stage, outcome.details)
+        self._report(report)
+        job.closed(report)
         if job.page is not None:
             self._ended.append(job.page)
+
+    def _made(self, job: Job, stage: Stage, details: Mapping[str, Any]) -> Report:
+        ms = round(1000 * (self._clock() - job.accepted_at), 1)
+        return Report(id=job.request.id, stage=stage, ms=ms, details=details)
 
     def _announce(self) -> None:
         self._changed(self._current.request.id if self._current else None, len(self._waiting))
