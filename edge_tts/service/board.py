@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
+from edge_tts.errors import RequestError
 from edge_tts.values import Report, Stage
 
 _CLOSING: frozenset[Stage] = frozenset({"done", "interrupted", "expired", "failed"})
@@ -73,15 +75,23 @@ class Board:
         with self._lock:
             return dict(self._facts)
 
-    def expect(self, request_id: str, reply_to: ReplyTo) -> None:
-        """Send the reports on `request_id` to this address as well, up to the closing one."""
+    def expect(self, request_id: str, reply_to: ReplyTo) -> bool:
+        """Send the reports on `request_id` to this address as well, up to the closing one. False, and nothing is
+        changed, where somebody else waits for reports on that id already."""
         with self._lock:
-            self._replies[request_id] = reply_to
+            return self._replies.setdefault(request_id, reply_to) is reply_to
 
-    def forget(self, request_id: str) -> None:
-        """Undo `expect`, for a request that was not accepted after all."""
-        with self._lock:
-            self._replies.pop(request_id, None)
+    @contextmanager
+    def expecting(self, request_id: str, reply_to: ReplyTo | None) -> Iterator[None]:
+        """Like `expect`, but not when the block, which submits the request, raises RequestError."""
+        mine = reply_to is not None and self.expect(request_id, reply_to)
+        try:
+            yield
+        except RequestError:
+            if mine:
+                with self._lock:
+                    self._replies.pop(request_id, None)
+            raise
 
     def refuse(self, report: Report, reply_to: ReplyTo | None) -> None:
         """Pass a report on a message that never became a request, whatever id it claims."""

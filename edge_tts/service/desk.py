@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from edge_tts.errors import PayloadError, QueueFullError, RequestError, TextError
+from edge_tts.errors import PayloadError, RequestError, TextError
 from edge_tts.schema import nearest
 from edge_tts.service.board import Board, ReplyTo
 from edge_tts.service.jobs import JobQueue, failure
@@ -146,13 +146,8 @@ class Desk:
         self._remember(key)
 
     def _submit(self, request: SpeakRequest, envelope: Envelope) -> None:
-        if envelope.reply_to:
-            self._board.expect(request.id, envelope.reply_to)  # before: submitting reports already
-        try:
+        with self._board.expecting(request.id, envelope.reply_to):  # before: submitting reports already
             self._jobs.submit(request, envelope=envelope)
-        except QueueFullError:
-            self._board.forget(request.id)
-            raise
 
     def _stop(self, message: Message) -> None:
         self._jobs.stop(parse_which(message.payload))

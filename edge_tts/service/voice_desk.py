@@ -62,8 +62,8 @@ class VoiceDesk:
     def _enroll(self, message: Message) -> None:
         payload, enrolment = parse_enroll(message.payload), self._open()
         request = EnrolRequest(payload.id or self._new_id(), self._person(payload.name, payload.language))
-        self._expect(request.id, message)
-        enrolment.begin(request)
+        with self._board.expecting(request.id, message.reply_to):
+            enrolment.begin(request)
 
     def _delete(self, message: Message) -> None:
         payload = parse_one_voice(message.payload, what="voices/delete")
@@ -84,12 +84,8 @@ class VoiceDesk:
             yield from ()
 
         task = Task(id=request_id or self._new_id(), work=work)
-        self._expect(task.id, message)
-        self._jobs.submit(task)
+        with self._board.expecting(task.id, message.reply_to):
+            self._jobs.submit(task)
 
     def _ref(self, wanted: str) -> VoiceRef:
         return self._catalogue.enrolled(wanted).ref
-
-    def _expect(self, request_id: str, message: Message) -> None:
-        if message.reply_to:
-            self._board.expect(request_id, message.reply_to)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import itertools
 import json
+from contextlib import suppress
+from types import SimpleNamespace
 
 import pytest
 from fakes import FakeClock, FakeLoudspeaker, Notes
 
-from edge_tts.errors import UnknownVoiceError
+from edge_tts.errors import QueueFullError, RequestError, UnknownVoiceError
 from edge_tts.service.board import Board, ReplyTo, State
 from edge_tts.service.desk import Desk, Message, Rules
+from edge_tts.service.enrolment import EnrolRequest
 from edge_tts.service.jobs import JobQueue
 from edge_tts.service.player import Player
-from edge_tts.values import Sampling, SpeakRequest
+from edge_tts.service.voice_desk import VoiceDesk
+from edge_tts.values import Report, Sampling, SpeakRequest
 
 
 def known_voice(wanted: str) -> str:
@@ -108,6 +112,57 @@ def test_a_wrong_message_cannot_end_the_replies_of_another() -> None:
     counter.handle(b'{"txt": "a", "id": "a"}')
     counter.jobs.stop("a")
     assert [reply for _, reply in counter.notes.reports] == [ReplyTo("mine"), None, ReplyTo("mine")]
+
+
+class Busy:
+    """An enrolment that is under way."""
+
+    def begin(self, request: EnrolRequest) -> None:
+        raise QueueFullError("another enrolment is under way")
+
+
+REFUSED = {
+    "enroll": {"name": "Anna"},
+    "voices/delete": {"voice": "Anna"},
+    "voices/rename": {"voice": "Anna", "name": "Mum"},
+    "say": {"text": "a"},
+}
+
+
+@pytest.mark.parametrize("command", REFUSED)
+def test_a_refused_request_takes_no_address_and_keeps_none(command: str) -> None:
+    """Whoever asks for something under the id of a request in line does not get its reports, and takes none away; a
+    refused request's own address is forgotten, so that a flood of them takes no memory."""
+    counter = Counter(capacity=1)
+    voice_desk = VoiceDesk(
+        catalogue=SimpleNamespace(enrolled=lambda wanted: SimpleNamespace(ref=wanted)),  # type: ignore[arg-type]
+        store=None,  # type: ignore[arg-type]  # nothing gets so far
+        jobs=counter.jobs,
+        board=counter.board,
+        enrolment=Busy(),  # type: ignore[arg-type]  # as much of it as is used
+        person=lambda name, language: None,
+        changed=lambda: None,
+        new_id=lambda: "voice",
+    )
+    commands = {**voice_desk.commands(), "say": lambda message: counter.desk.handle(message)}
+    counter.handle(b'{"text": "private", "id": "victim", "priority": "alert"}', reply_to=ReplyTo("mine"))
+    for name in ("victim", "other"):
+        payload = json.dumps({**REFUSED[command], "id": name}).encode()
+        with suppress(RequestError):
+            commands[command](Message(command, payload, reply_to=ReplyTo("thief")))
+    counter.jobs.stop("victim")
+    counter.board.report(Report("other", "done", 0.0))
+    said = [(report.id, reply and reply.topic) for report, reply in counter.notes.reports if report.stage != "failed"]
+    assert said == [("victim", "mine"), ("victim", "mine"), ("other", None)]
+
+
+def test_a_repeated_id_leaves_the_first_address() -> None:
+    """Two open requests of one id: the reports go to whoever asked first."""
+    counter = Counter()
+    assert counter.board.expect("a", ReplyTo("first"))
+    with counter.board.expecting("a", ReplyTo("second")):
+        counter.board.report(Report("a", "accepted", 0.0))
+    assert [reply for _, reply in counter.notes.reports] == [ReplyTo("first")]
 
 
 @pytest.mark.parametrize("command", ["enrol", "say/it", ""])
