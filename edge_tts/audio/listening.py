@@ -58,5 +58,5 @@ class MicrophoneThread:
                 self.sample_rate = microphone.sample_rate
                 while self._asked.get():
                     self._given.put(microphone.read())
-        except BaseException as trouble:  # noqa: BLE001  # whoever reads next meets it in his own thread
+        except BaseException as trouble:  # noqa: BLE001 - raised again where it is read
             self._given.put(trouble)

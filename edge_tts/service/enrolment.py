@@ -64,11 +64,14 @@ class Take:
 class Keeper(Protocol):
     """Where a voice goes; `VoiceKeeper` in earnest."""
 
+    def is_taken(self, person: Person) -> bool:
+        """Whether a voice of the same owner is called so already. Raises VoiceError."""
+
     def pack(self, recording: Recording) -> tuple[bytes, Recording]:
         """The recording as a FLAC file, and as whoever reads the file will hear it."""
 
     def keep(self, take: Take, audio: Sequence[bytes], made: Voice) -> str:
-        """Store the voice with its consent and its features; its id. Raises VoiceError."""
+        """Store the voice with its consent and its features; its id. Raises VoiceError: then nothing is stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +166,9 @@ class Enrolment(Part):
         try:
             if person is None:
                 raise _GivenUp("nameless")
+            if self._keeper.is_taken(person):  # before anybody has read a word: two of a name cannot be told apart
+                self._refuse(request, ["taken"], step("taken", tongue, name=person.name))
+                return
             with self._open_ears() as ears:
                 self._run(request, person, tongue, ears)
         except _GivenUp as given_up:
@@ -187,8 +193,7 @@ class Enrolment(Part):
         if found.refusals:
             reason = explain(found.refusals[0], tongue)
             codes = [refusal.code for refusal in found.refusals]
-            self._errands.speak(step("again", tongue, reason=reason))
-            self._report(request, "failed", {"error": "Refused", "message": reason, "refusals": codes})
+            self._refuse(request, codes, reason, spoken=step("again", tongue, reason=reason))
             return
         # 3. encode, then store everything at once
         self._show("encoding", person)
@@ -199,7 +204,10 @@ class Enrolment(Part):
         voice = self._keeper.keep(take, [audio for audio, _ in packed], made)
         # 4. answer in the new voice
         self._show("answering", person)
-        self._errands.wait(self._errands.speak(step("answer", tongue, name=person.name), voice=voice), self.stopping)
+        answer = self._errands.speak(step("answer", tongue, name=person.name), voice=voice)
+        answered = self._errands.wait(answer, self.stopping)
+        if answered and answered.stage == "failed":  # it is stored, but its features could not be
+            self._errands.speak(step("later", tongue, name=person.name))
         measures = found.verdict.measures.record() if found.verdict.measures else {}
         self._report(request, "done", {"voice": voice, "name": person.name, "measures": measures})
 
@@ -256,6 +264,11 @@ class Enrolment(Part):
         if closed.stage != "done":
             raise _GivenUp("interrupted")
         return made[0]
+
+    def _refuse(self, request: EnrolRequest, codes: Sequence[str], reason: str, *, spoken: str | None = None) -> None:
+        """Say why there will be no voice, and report it."""
+        self._errands.speak(spoken or reason)
+        self._report(request, "failed", {"error": "Refused", "message": reason, "refusals": codes})
 
     def _give_up_if_stopped(self) -> None:
         if self._stopped.is_set() or self.stopping.is_set():

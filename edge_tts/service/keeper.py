@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 
 from edge_tts.audio.files import read_sound, to_flac
 from edge_tts.errors import VoiceError
 from edge_tts.schema import check
-from edge_tts.service.enrolment import Take
+from edge_tts.service.enrolment import Person, Take
 from edge_tts.store.voice_features import FeatureShelf
 from edge_tts.store.voice_format import Consent, Quality, sha256
 from edge_tts.store.voice_store import NewVoice, VoiceStore
 from edge_tts.values import Recording, Voice
+
+log = logging.getLogger(__name__)
 
 
 class VoiceKeeper:
@@ -29,13 +32,20 @@ class VoiceKeeper:
         self._store, self._shelf, self._device = store, shelf, device
         self._clock, self._changed = clock, changed
 
+    def is_taken(self, person: Person) -> bool:
+        """Whether a voice of the same owner is called so already. Raises VoiceError."""
+        voices = self._store.shelf().voices
+        return (person.owner, person.name) in {(voice.ref.owner, voice.name) for voice in voices}
+
     def pack(self, recording: Recording) -> tuple[bytes, Recording]:
         """The recording as a FLAC file, and as whoever reads the file will hear it."""
         audio = to_flac(recording)
         return audio, read_sound(audio, what="the recording")
 
     def keep(self, take: Take, audio: Sequence[bytes], made: Voice) -> str:
-        """Store the voice with its consent and its features; its id. Raises VoiceError."""
+        """Store the voice with its consent and its features; its id. Raises VoiceError: then nothing is stored."""
+        if self.is_taken(take.person):
+            raise VoiceError(f"there is a voice called '{take.person.name}' already: rename or delete it first")
         consent = None
         if take.statement is not None:
             fields = {
@@ -59,6 +69,9 @@ class VoiceKeeper:
                 quality=quality,
             )
         )
-        self._shelf.save(voice, made)
-        self._changed()
+        try:
+            self._shelf.save(voice, made)
+            self._changed()
+        except VoiceError as trouble:
+            log.warning("%s is stored, but not ready; it will be encoded again: %s", voice.name, trouble)
         return voice.ref.id

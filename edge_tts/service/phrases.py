@@ -32,6 +32,14 @@ _STEPS: Mapping[str, Mapping[Tongue, str]] = {
         "en": "{reason} Please press the button and try again.",
         "zh": "{reason}请按一下按钮，再试一次。",
     },
+    "later": {
+        "en": "Hello {name}. Your voice is stored. I can speak with it in a little while.",
+        "zh": "你好，{name}。您的声音已经保存，过一会儿我就可以用它说话了。",
+    },
+    "taken": {
+        "en": "I already have a voice called {name}. Rename or delete it first, or give me another name.",
+        "zh": "已经有一个叫{name}的声音了。请先给它改名或者删除它，或者换一个名字。",
+    },
     "interrupted": {
         "en": "The recording was interrupted. Please press the button to begin again.",
         "zh": "录音被打断了。请按一下按钮重新开始。",

@@ -87,6 +87,10 @@ class FakeKeeper:
     def __init__(self) -> None:
         self.kept: list[tuple[Take, Voice]] = []
 
+    def is_taken(self, person: Person) -> bool:
+        """See Keeper."""
+        return False
+
     def pack(self, recording: Recording) -> tuple[bytes, Recording]:
         """See Keeper."""
         return b"flac", recording

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
 from enrolled import new_voice
-from enrolling import ANNA, MEASURES, MIC_RATE, spoken
+from enrolling import ANNA, MEASURES, MIC_RATE, scene, spoken, with_name
 from fakes import WAIT_S, FakeClock, FakeLoudspeaker, FakeSynthesizer, Notes
 from model_sets import CONDITIONING, SIZES, write_model_set
 
@@ -21,14 +23,16 @@ from edge_tts.service.desk import Desk, Message, Rules
 from edge_tts.service.enrolment import Take
 from edge_tts.service.jobs import JobQueue
 from edge_tts.service.keeper import VoiceKeeper
-from edge_tts.service.phrases import consent
+from edge_tts.service.phrases import consent, step
 from edge_tts.service.player import Player
 from edge_tts.service.voice_desk import VoiceDesk
 from edge_tts.service.worker import Worker
 from edge_tts.speech.quality import Verdict
 from edge_tts.store.models import read_model_set
+from edge_tts.store.voice_features import FeatureShelf
 from edge_tts.store.voice_format import sha256
-from edge_tts.values import Recording, Sampling, Voice
+from edge_tts.store.voice_store import EnrolledVoice
+from edge_tts.values import AudioChunk, Recording, Sampling, SpeakRequest, Voice
 from edge_tts.voices import Voices, VoicesFact, open_voices
 
 SENTENCE = consent("en", "Anna")
@@ -84,6 +88,60 @@ def test_without_consent_nothing_is_kept(voices: Voices) -> None:
     with pytest.raises(VoiceError, match="consent"):
         keep(voices, statement=None)
     assert voices.store.shelf().voices == ()
+
+
+class FullShelf:
+    """Where features do not fit any more."""
+
+    def save(self, voice: EnrolledVoice, made: Voice) -> None:
+        """See FeatureShelf."""
+        raise VoiceError(f"{voice.folder}: No space left on device")
+
+
+def test_a_voice_whose_features_could_not_be_kept_is_stored(voices: Voices) -> None:
+    """Once a voice is in the store it is no failure that its features are not: it is encoded later. The person hears
+    that, in the voice that speaks, and the report says done."""
+    shelf = cast(FeatureShelf, FullShelf())
+    keeper = VoiceKeeper(store=voices.store, shelf=shelf, device="kitchen", clock=lambda: 1_700_000_000.0)
+    with scene(keeper=keeper, synthesizer=Unready()) as it:
+        it.enrol()
+        done = it.notes.wait("enrol", "done")
+        it.notes.wait("errand-6", "done")
+    [voice] = voices.store.shelf().voices
+    assert done.details["voice"] == voice.ref.id
+    assert it.synthesizer.spoken[-1] == step("later", "en", name="Anna")
+    assert [voice.ref for voice in voices.features.missing()] == [voice.ref]
+
+
+class Unready(FakeSynthesizer):
+    """Speaks with `hum` alone."""
+
+    def stream(self, request: SpeakRequest, voice: Voice, should_stop: Callable[[], bool]) -> Iterator[AudioChunk]:
+        """See Speaker."""
+        if voice.id != "hum":
+            raise UnknownVoiceError(f"there is no voice '{voice.id}'")
+        return super().stream(request, voice, should_stop)
+
+
+def test_a_second_voice_of_a_name_is_refused_before_the_recording(voices: Voices) -> None:
+    """Who enrols under a name that is in use hears what to do, and nobody is recorded; nothing is replaced. The name
+    counts that the voice has now, and the owner."""
+    keeper = VoiceKeeper(store=voices.store, shelf=voices.features, device="kitchen", clock=lambda: 1_700_000_000.0)
+    first = keep(voices)
+    with scene(keeper=keeper) as it:
+        it.enrol()
+        failed = it.notes.wait("enrol", "failed")
+        it.notes.wait("errand-0", "done")
+    assert (failed.details["error"], failed.details["refusals"]) == ("Refused", ["taken"])
+    assert it.synthesizer.spoken == [step("taken", "en", name="Anna")]
+    assert it.microphone.heard == 0
+    with pytest.raises(VoiceError, match="called 'Anna' already"):
+        keep(voices)
+    assert voices.store.find("Anna").ref.id == first
+    assert not keeper.is_taken(replace(ANNA, owner="guests"))
+    voices.store.rename(voices.store.find("Anna").ref, "Mum")
+    assert not keeper.is_taken(ANNA)
+    assert keeper.is_taken(with_name("Mum"))
 
 
 def test_a_packed_recording_is_what_is_heard(voices: Voices) -> None:
