@@ -217,7 +217,7 @@ class VoiceRoom:
         return self._desk.commands()
 
     def parts(self) -> list[Part]:
-        """The threads, in the order in which they start; they need a running worker. Raises ConfigError (button)."""
+        """The threads, in the order in which they start; they need a running worker. Raises ConfigError (key)."""
         syncing = [] if self._upkeep is None else [self._upkeep]
         if not self._config.enabled:
             return [*syncing]
@@ -318,11 +318,12 @@ def quality_folder(config: Config) -> Path:
 
 
 def button_watches(config: EnrolmentConfig, press: Callable[[], None], fatal: Fatal) -> list[ButtonWatch]:
-    """One watch per configured button. Raises ConfigError when one is not there."""
-    buttons: list[tuple[str, Button]] = []
+    """One watch per configured button, there or not. Raises ConfigError for a key that is not known."""
+    buttons: list[tuple[str, Callable[[], Button]]] = []
     if config.gpio_line is not None:
-        line, chip = config.gpio_line, config.gpio_chip
-        buttons.append(("gpio-button", GpioButton(line=line, chip=chip, active_low=config.gpio_active_low)))
+        line, chip, low = config.gpio_line, config.gpio_chip, config.gpio_active_low
+        buttons.append(("gpio-button", lambda: GpioButton(line=line, chip=chip, active_low=low)))
     if config.key_device is not None:
-        buttons.append(("key-button", KeyButton(device=config.key_device, code=key_code(config.key))))
-    return [ButtonWatch(name=name, button=button, press=press, fatal=fatal) for name, button in buttons]
+        device, code = config.key_device, key_code(config.key)
+        buttons.append(("key-button", lambda: KeyButton(device=device, code=code)))
+    return [ButtonWatch(name=name, open_button=find, press=press, fatal=fatal) for name, find in buttons]

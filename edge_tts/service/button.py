@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import select
 import struct
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
@@ -15,11 +17,13 @@ from typing import IO, Any, Protocol
 from edge_tts.errors import AudioError, ConfigError
 from edge_tts.service.part import Fatal, Part
 
+log = logging.getLogger(__name__)
+
 _DEBOUNCE = timedelta(milliseconds=20)
 _EVENT = struct.Struct("llHHi")
 """Linux' input_event: time (seconds, microseconds), type, code, value."""
 _KEY, _DOWN = 1, 1
-_WAIT_S = 0.5
+_WAIT_S, _AGAIN_S = 0.5, 5.0
 
 
 class Button(Protocol):
@@ -136,21 +140,44 @@ class TerminalButton:
 
 
 class ButtonWatch(Part):
-    """One thread that waits at a button and calls `press`. A button that breaks is fatal: systemd tries again."""
+    """One thread that waits at a button and calls `press`. While the button is not there it is looked for every
+    `again_s`: nothing else depends on it."""
 
-    def __init__(self, *, name: str, button: Button, press: Callable[[], None], fatal: Fatal) -> None:
+    def __init__(
+        self,
+        *,
+        name: str,
+        open_button: Callable[[], Button],
+        press: Callable[[], None],
+        fatal: Fatal,
+        again_s: float = _AGAIN_S,
+    ) -> None:
         super().__init__(name=name, fatal=fatal)
-        self._button, self._press = button, press
+        self._open, self._press, self._again_s = open_button, press, again_s
+        self._missing = False
 
     def work(self) -> None:
-        """Wait, press, wait."""
+        """Find the button, wait, press, wait."""
         self.ready()
-        try:
-            while not self.stopping.is_set():
-                if self._button.wait(_WAIT_S):
-                    self._press()
-        finally:
-            self._button.close()
+        while not self.stopping.is_set():
+            try:
+                with closing(self._open()) as button:
+                    self._watch(button)
+            except (AudioError, ConfigError) as trouble:
+                if not self._missing:
+                    log.warning("no %s for now, the rest goes on: %s", self.name, trouble)
+                self._missing = True
+                self.stopping.wait(self._again_s)
+
+    def _watch(self, button: Button) -> None:
+        """Until asked to stop. Raises AudioError when the button is gone."""
+        while not self.stopping.is_set():
+            pressed = button.wait(_WAIT_S)
+            if self._missing:
+                log.info("the %s is there again", self.name)
+            self._missing = False
+            if pressed:
+                self._press()
 
 
 def key_code(name: str | int | None, known: Iterable[tuple[str, int]] = ()) -> int | None:

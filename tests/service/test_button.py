@@ -222,9 +222,58 @@ def test_a_watch_passes_presses_on(device: tuple[Path, int]) -> None:
     """The thread calls `press` for each press and ends when it is asked to."""
     path, other = device
     pressed, failed = threading.Semaphore(0), threading.Event()
-    button = KeyButton(device=str(path))
-    with ButtonWatch(name="key", button=button, press=pressed.release, fatal=lambda *_: failed.set()):
+    with ButtonWatch(
+        name="key",
+        open_button=lambda: KeyButton(device=str(path)),
+        press=pressed.release,
+        fatal=lambda *_: failed.set(),
+    ):
         for _ in range(2):
             os.write(other, event(1, 28, 1) + event(1, 28, 0))
             assert pressed.acquire(timeout=WAIT_S)
     assert not failed.is_set()
+
+
+def test_a_button_that_comes_and_goes(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A button that is missing at the start, is plugged in, pulled out and plugged in again works whenever it is there;
+    each absence is one line in the log, however often it is looked for, and no reason to end."""
+    path = tmp_path / "event0"
+    pressed, looked, failed = threading.Semaphore(0), threading.Semaphore(0), threading.Event()
+
+    def open_button() -> KeyButton:
+        looked.release()
+        return KeyButton(device=str(path), code=28)
+
+    def plug_in() -> int:
+        os.mkfifo(tmp_path / "fresh")
+        other = os.open(tmp_path / "fresh", os.O_RDWR)
+        os.rename(tmp_path / "fresh", path)
+        os.write(other, event(1, 28, 1))
+        assert pressed.acquire(timeout=WAIT_S)
+        return other
+
+    def look_twice() -> None:
+        while looked.acquire(blocking=False):
+            pass
+        for _ in range(2):
+            assert looked.acquire(timeout=WAIT_S)
+
+    watch = ButtonWatch(
+        name="key-button",
+        open_button=open_button,
+        press=pressed.release,
+        fatal=lambda *_: failed.set(),
+        again_s=0.001,
+    )
+    with watch:
+        look_twice()
+        other = plug_in()
+        path.unlink()
+        os.close(other)
+        look_twice()
+        os.close(plug_in())
+    assert not failed.is_set()
+    warnings = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert len(warnings) in (2, 3)  # the last close may be noticed or not
+    assert "event0" in warnings[0]
+    assert "pulled out" in warnings[1]
