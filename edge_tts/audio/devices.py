@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from types import ModuleType
 from typing import Any, Protocol
 
@@ -17,6 +19,9 @@ _LATENCY_S = 0.15
 holes into it. A stop is heard that much later."""
 _PATIENCE_S = 0.5
 """So long a busy machine may leave the microphone alone without losing a sample."""
+_PLUGGED_IN_LATE = (
+    "; what was plugged in since the start is found while no other device is open (audio.keep_open: false)"
+)
 
 
 class Loudspeaker(Protocol):
@@ -38,23 +43,72 @@ OpenLoudspeaker = Callable[[int], Loudspeaker]
 """Opens the loudspeaker for a sample rate in Hz."""
 
 
+class _Streams:
+    """Opens and closes PortAudio's streams. Safe from any thread.
+
+    PortAudio counts the devices once, when it starts. One that is plugged in later is found by starting it anew, which
+    ends every stream: that is done when a device is refused and no other stream is open.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open = 0
+        """Streams that are open or about to be."""
+
+    def open(self, sounddevice: ModuleType, make: Callable[[], Any], what: str) -> Any:
+        """A stream from `make`, started. Raises AudioError."""
+        with self._lock:
+            self._open += 1
+        try:
+            try:
+                return _started(make())
+            except (sounddevice.PortAudioError, ValueError):
+                if not self._count_devices(sounddevice):
+                    raise
+                return _started(make())
+        except (sounddevice.PortAudioError, ValueError) as refused:
+            with self._lock:
+                self._open -= 1
+                hint = _PLUGGED_IN_LATE if self._open else ""
+            raise AudioError(f"{what}: {refused}{hint}") from refused
+
+    def close(self, sounddevice: ModuleType, stream: Any, what: str) -> None:
+        """Stop at once and free the device. Raises AudioError."""
+        try:
+            stream.abort()
+            stream.close()
+        except sounddevice.PortAudioError as gone:
+            raise AudioError(f"the {what} could not be closed: {gone}") from gone
+        finally:
+            with self._lock:
+                self._open -= 1
+
+    def _count_devices(self, sounddevice: ModuleType) -> bool:
+        """Start PortAudio anew unless somebody else would lose a stream by it; whether that was done."""
+        with self._lock:
+            if self._open > 1:
+                return False
+            with suppress(sounddevice.PortAudioError):  # it may be down since the last try
+                sounddevice._terminate()
+            sounddevice._initialize()
+            return True
+
+
+_STREAMS = _Streams()
+"""The only one, as PortAudio itself: it belongs to the process."""
+
+
 class PortAudioLoudspeaker:
     """A sound card by way of PortAudio. Resamples when the device refuses the rate of the voice."""
 
     def __init__(self, *, sample_rate: int, device: str | int | None = None) -> None:
         self.sample_rate = sample_rate
         self._sounddevice = _sounddevice()
-        rate = self._device_rate(device)
+        self._stream: Any = _STREAMS.open(
+            self._sounddevice, lambda: self._start(device), f"loudspeaker {_named(device)}"
+        )
+        rate = int(self._stream.samplerate)
         self._resampler = None if rate == sample_rate else Resampler(source_hz=sample_rate, target_hz=rate)
-        try:
-            default_s = self._sounddevice.query_devices(device, "output")["default_high_output_latency"]
-            latency = max(_LATENCY_S, default_s)
-            self._stream: Any = self._sounddevice.OutputStream(
-                samplerate=rate, device=device, channels=1, dtype="float32", latency=latency
-            )
-            self._stream.start()
-        except (self._sounddevice.PortAudioError, ValueError) as refused:
-            raise AudioError(f"loudspeaker {device or '(default)'}: {refused}") from refused
         self._tail = np.zeros(int(rate * self._stream.latency) + 1, np.float32)
 
     def write(self, samples: FloatArray) -> None:
@@ -69,11 +123,7 @@ class PortAudioLoudspeaker:
 
     def close(self) -> None:
         """Stop at once and free the device."""
-        try:
-            self._stream.abort()
-            self._stream.close()
-        except self._sounddevice.PortAudioError as gone:
-            raise AudioError(f"the loudspeaker could not be closed: {gone}") from gone
+        _STREAMS.close(self._sounddevice, self._stream, "loudspeaker")
 
     def __enter__(self) -> PortAudioLoudspeaker:
         return self
@@ -87,16 +137,17 @@ class PortAudioLoudspeaker:
         except self._sounddevice.PortAudioError as gone:
             raise AudioError(f"the loudspeaker stopped taking sound: {gone}") from gone
 
-    def _device_rate(self, device: str | int | None) -> int:
-        """The voice's rate if the device takes it, else the device's own."""
+    def _start(self, device: str | int | None) -> Any:
+        """The device's stream, at the voice's rate if the device takes it, else at its own."""
+        found, rate = self._sounddevice.query_devices(device, "output"), self.sample_rate
         try:
-            self._sounddevice.check_output_settings(device=device, channels=1, samplerate=self.sample_rate)
-        except (self._sounddevice.PortAudioError, ValueError) as refused:
-            try:
-                return int(self._sounddevice.query_devices(device, "output")["default_samplerate"])
-            except (self._sounddevice.PortAudioError, ValueError):
-                raise AudioError(f"loudspeaker {device or '(default)'}: {refused}") from refused
-        return self.sample_rate
+            self._sounddevice.check_output_settings(device=device, channels=1, samplerate=rate)
+        except (self._sounddevice.PortAudioError, ValueError):
+            rate = int(found["default_samplerate"])
+        latency = max(_LATENCY_S, found["default_high_output_latency"])
+        return self._sounddevice.OutputStream(
+            samplerate=rate, device=device, channels=1, dtype="float32", latency=latency
+        )
 
 
 class Microphone(Protocol):
@@ -120,15 +171,15 @@ class PortAudioMicrophone:
 
     def __init__(self, *, device: str | int | None = None, sample_rate: int | None = None) -> None:
         self._sounddevice = _sounddevice()
-        try:
-            found = self._sounddevice.query_devices(device, "input")
-            self.sample_rate = int(sample_rate or found["default_samplerate"])
-            self._stream: Any = self._sounddevice.InputStream(
-                samplerate=self.sample_rate, device=device, channels=1, dtype="float32", latency=_PATIENCE_S
+
+        def start() -> Any:
+            rate = int(sample_rate or self._sounddevice.query_devices(device, "input")["default_samplerate"])
+            return self._sounddevice.InputStream(
+                samplerate=rate, device=device, channels=1, dtype="float32", latency=_PATIENCE_S
             )
-            self._stream.start()
-        except (self._sounddevice.PortAudioError, ValueError) as refused:
-            raise AudioError(f"microphone {device or '(default)'}: {refused}") from refused
+
+        self._stream: Any = _STREAMS.open(self._sounddevice, start, f"microphone {_named(device)}")
+        self.sample_rate = int(self._stream.samplerate)
 
     def read(self) -> FloatArray:
         """The next 50 ms. Raises AudioError when some were lost: a recording with a gap is no evidence of anything."""
@@ -143,11 +194,7 @@ class PortAudioMicrophone:
 
     def close(self) -> None:
         """Stop and free the device."""
-        try:
-            self._stream.abort()
-            self._stream.close()
-        except self._sounddevice.PortAudioError as gone:
-            raise AudioError(f"the microphone could not be closed: {gone}") from gone
+        _STREAMS.close(self._sounddevice, self._stream, "microphone")
 
 
 def has_loudspeaker() -> bool:
@@ -161,6 +208,20 @@ def has_loudspeaker() -> bool:
     except (sounddevice.PortAudioError, ValueError):
         return False
     return True
+
+
+def _started(stream: Any) -> Any:
+    """The stream, running; it is given back when it does not start."""
+    try:
+        stream.start()
+    except BaseException:
+        stream.close()
+        raise
+    return stream
+
+
+def _named(device: str | int | None) -> str | int:
+    return "(default)" if device is None else device
 
 
 def _sounddevice() -> ModuleType:

@@ -6,11 +6,15 @@ import ctypes.util
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from edge_tts.audio.devices import PortAudioLoudspeaker, PortAudioMicrophone
+from edge_tts.errors import AudioError
 from edge_tts.values import FloatArray
 
 ALSA = Path("/usr/share/alsa/alsa.conf")
@@ -34,15 +38,19 @@ with PortAudioLoudspeaker(sample_rate=32000, device="speaker") as loudspeaker:
 """
 
 
-def run(folder: Path, script: str) -> subprocess.CompletedProcess[str]:
-    """Run a script in a process whose only sound card writes what it plays to `folder`/sound.raw."""
+def run(folder: Path, script: str, *, more_cards: bool = False) -> subprocess.CompletedProcess[str]:
+    """Run a script in a process whose only sound card writes what it plays to `folder`/sound.raw.
+
+    `more_cards`: the script may write further ones into the last file of ALSA's configuration.
+    """
     configuration = folder / "asound.conf"
     configuration.write_text(
         f"<{ALSA}>\n"
         f'pcm.file {{ type file slave.pcm "null" file "{folder}/sound.raw" format "raw" }}\n'
         'pcm.speaker { type plug slave.pcm "file" }\n'
     )
-    environment = {**os.environ, "ALSA_CONFIG_PATH": str(configuration)}
+    cards = f"{ALSA}:{folder / 'more.conf'}" if more_cards else str(configuration)
+    environment = {**os.environ, "ALSA_CONFIG_PATH": cards}
     return subprocess.run(
         [sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=120, check=False
     )
@@ -101,6 +109,85 @@ def test_a_device_that_does_not_exist_is_an_audio_error(tmp_path: Path) -> None:
     )
     done = run(tmp_path, script)
     assert "loudspeaker attic: No output device matching 'attic'" in done.stdout, done.stderr
+
+
+LATE = """
+import os, pathlib
+cards = pathlib.Path(os.environ["ALSA_CONFIG_PATH"].split(":")[-1])
+def plug_in(*names):
+    cards.write_text("".join(
+        f'pcm.{name} {{ type null\\n hint {{ show on description "{name}" }} }}\\n' for name in names))
+plug_in("builtin")
+from edge_tts.audio.devices import PortAudioLoudspeaker, PortAudioMicrophone
+from edge_tts.errors import AudioError
+def refused(make):
+    try:
+        make().close()
+    except AudioError as error:
+        return str(error)
+    raise SystemExit("opened")
+late = [lambda: PortAudioLoudspeaker(sample_rate=32000, device="late"), lambda: PortAudioMicrophone(device="late")]
+"""
+
+
+@needs_portaudio
+@pytest.mark.parametrize("which", [0, 1], ids=["loudspeaker", "microphone"])
+def test_a_device_that_is_plugged_in_later(tmp_path: Path, which: int) -> None:
+    """A device that was not there when PortAudio started is found when it is opened the next time. While another one is
+    open nothing is torn away from it, and the message says what to do."""
+    script = LATE + (
+        "make = late[{which}]\n"
+        "assert 'keep_open' not in refused(make)\n"
+        "other = PortAudioLoudspeaker(sample_rate=32000, device='builtin')\n"
+        "plug_in('builtin', 'late')\n"
+        "assert 'keep_open' in refused(make)\n"
+        "other.drain()\n"
+        "other.close()\n"
+        "make().close()\n"
+        "make().close()\n"
+    ).format(which=which)
+    done = run(tmp_path, script, more_cards=True)
+    assert done.returncode == 0, done.stderr
+
+
+class StubbornStream:
+    """A stream that opens and does not start."""
+
+    closed = 0
+    latency, samplerate = 0.1, 48000
+
+    def __init__(self, **settings: object) -> None:
+        pass
+
+    def start(self) -> None:
+        raise ValueError("busy")
+
+    def close(self) -> None:
+        StubbornStream.closed += 1
+
+
+@pytest.mark.parametrize("kind", [lambda: PortAudioLoudspeaker(sample_rate=32000), PortAudioMicrophone])
+def test_a_device_that_opens_and_does_not_start_is_given_back(
+    kind: Callable[[], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each stream that was opened is closed, and the next try begins anew."""
+    terminated: list[str] = []
+    fake = SimpleNamespace(
+        PortAudioError=RuntimeError,
+        OutputStream=StubbornStream,
+        InputStream=StubbornStream,
+        check_output_settings=lambda **settings: None,
+        query_devices=lambda *which: {"default_high_output_latency": 0.1, "default_samplerate": 48000},
+        _terminate=lambda: terminated.append("terminated"),
+        _initialize=lambda: terminated.append("initialized"),
+    )
+    monkeypatch.setitem(sys.modules, "sounddevice", fake)
+    monkeypatch.setattr(StubbornStream, "closed", 0)
+    for tries in (1, 2):
+        with pytest.raises(AudioError, match=r"\(default\): busy"):
+            kind()
+        assert StubbornStream.closed == 2 * tries
+        assert terminated == ["terminated", "initialized"] * tries
 
 
 def test_nothing_else_in_the_package_needs_portaudio() -> None:
