@@ -11,7 +11,8 @@ from typing import Any, Protocol
 from edge_tts.errors import RequestError
 from edge_tts.values import Report, Stage
 
-_CLOSING: frozenset[Stage] = frozenset({"done", "interrupted", "expired", "failed"})
+CLOSING: frozenset[Stage] = frozenset({"done", "interrupted", "expired", "failed"})
+"""One of these is the last report on a request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ class Board:
         """Pass a report on a request on."""
         with self._lock:
             reply_to = self._replies.get(report.id)
-            if report.stage in _CLOSING:
+            if report.stage in CLOSING:
                 self._replies.pop(report.id, None)
             for listener in self._listeners:
                 listener.on_report(report, reply_to)

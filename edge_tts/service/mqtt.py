@@ -23,7 +23,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from edge_tts.config import MqttConfig
 from edge_tts.errors import TransportError
-from edge_tts.service.board import Board, ReplyTo
+from edge_tts.service.board import CLOSING, Board, ReplyTo
 from edge_tts.service.desk import Message
 from edge_tts.service.part import Fatal, Part
 from edge_tts.values import Report
@@ -31,7 +31,10 @@ from edge_tts.values import Report
 log = logging.getLogger(__name__)
 
 MAX_UNSENT = 1000
-"""Reports that wait for the broker while it is away; then new ones are dropped."""
+"""Messages that may wait for the broker's acknowledgement. From a half of that on we take none of its messages, from
+three quarters on reports are dropped, closing ones only beyond all of it."""
+IN_FLIGHT = 20
+"""Messages that the broker may send before we have taken and acknowledged the first of them."""
 GOODBYE_S = 2.0
 """How long a stop waits for the last reports to leave."""
 REPLY_BYTES, REPLY_LEVELS = 1024, 100
@@ -72,6 +75,11 @@ class MqttLink(Part):
         self._lock = threading.Lock()
         self._held: deque[tuple[str, str, Properties | None]] | None = deque()
         """Reports made since the connection was lost; None while there is one."""
+        self._untaken: deque[paho.MQTTMessage] = deque()
+        """Messages that have come and must wait until our reports have left; only the thread touches them."""
+        self._count = threading.Lock()
+        """Taken inside paho's locks, so nothing else is taken inside this one."""
+        self._unsent, self._dropped = 0, 0
         board.listen(self)  # at once: there may be reports before there is a broker
 
     # -- what other threads call; none of it waits
@@ -80,12 +88,13 @@ class MqttLink(Part):
         """Publish a report as an event, and to whom it may concern. An address is checked here once more: the journal
         may bring one that was accepted under another name of the device, or by an older version."""
         payload = json.dumps({**asdict(report), "details": dict(report.details)}, ensure_ascii=False)
-        self._tell(f"{self._base}/events", payload, None)
+        room = MAX_UNSENT if report.stage in CLOSING else 3 * MAX_UNSENT // 4
+        self._tell(f"{self._base}/events", payload, None, room)
         if reply_to is not None and self._answers(reply_to.topic):
             properties = _properties(PacketTypes.PUBLISH)
             if reply_to.correlation is not None:
                 properties.CorrelationData = reply_to.correlation
-            self._tell(reply_to.topic, payload, properties)
+            self._tell(reply_to.topic, payload, properties, room)
 
     def on_fact(self, topic: str, value: Mapping[str, Any]) -> None:
         """Publish a standing fact, retained."""
@@ -119,6 +128,7 @@ class MqttLink(Part):
     def _connect(self) -> bool:
         with self._lock:
             self._held = self._held or deque()
+        self._untaken.clear()  # the broker sends again what was not acknowledged
         try:
             self._client.connect(
                 self._config.host,
@@ -138,26 +148,27 @@ class MqttLink(Part):
             while self._client.loop(timeout=1.0) == MQTTErrorCode.MQTT_ERR_SUCCESS:
                 if self._held is not None and self._client.is_connected():
                     self._release()
+                self._take()
         except MQTTException as garbage:
             log.warning("what the broker sent is not MQTT %s: %s", self._config.protocol, garbage)
 
-    def _tell(self, topic: str, payload: str, properties: Properties | None) -> None:
+    def _tell(self, topic: str, payload: str, properties: Properties | None, room: int) -> None:
         """Publish a report, in the order in which they were made: paho would send one that comes between the socket and
         the broker's welcome before all that waited for it, or even before its own greeting."""
         with self._lock:
-            if self._held is None:
-                self._warn(self._client.publish(topic, payload, qos=1, properties=properties))
-            elif len(self._held) < MAX_UNSENT:
-                self._held.append((topic, payload, properties))
+            if self._waiting() >= room:
+                self._drop()
+            elif self._held is None:
+                self._send(topic, payload, properties=properties)
             else:
-                log.warning("%d reports wait for the broker already; one to %s is dropped", MAX_UNSENT, topic)
+                self._held.append((topic, payload, properties))
 
     def _release(self) -> None:
         """Publish what was held, behind what paho has just sent again."""
         with self._lock:
             held, self._held = self._held or (), None
             for topic, payload, properties in held:
-                self._warn(self._client.publish(topic, payload, qos=1, properties=properties))
+                self._send(topic, payload, properties=properties)
 
     def _next_delay_s(self) -> float:
         """Doubling from the configured minimum to the maximum, each drawn from its upper half so that a house full of
@@ -185,18 +196,61 @@ class MqttLink(Part):
     def _on_message(self, client: paho.Client, data: Any, message: paho.MQTTMessage) -> None:
         if self.stopping.is_set():
             return  # not acknowledged, so the broker keeps it for the next start
-        self._handle(
-            Message(
-                command=message.topic.removeprefix(f"{self._base}/"),
-                payload=bytes(message.payload),
-                retained=message.retain,
-                redelivered=message.dup,
-                number=message.mid,
-                expires_in_s=_expiry(message),
-                reply_to=self._reply_to(message),
+        if message.qos == 0 and len(self._untaken) >= IN_FLIGHT:
+            self._drop()  # nothing holds such messages back, and nobody relies on them
+            return
+        self._untaken.append(message)
+        self._take()
+
+    def _on_publish(self, client: paho.Client, data: Any, number: int, reason: ReasonCode, properties: Any) -> None:
+        with self._count:
+            self._unsent -= 1
+
+    # -- in and out
+
+    def _take(self) -> None:
+        """Hand on what came in, as long as there is room for the reports that it will cause. The rest waits without
+        being acknowledged, and so the broker holds back what comes after it, while ours goes out."""
+        if self._dropped and self._waiting() < MAX_UNSENT // 2:
+            log.warning("%d messages were dropped in all", self._dropped)
+            with self._count:
+                self._dropped = 0
+        while self._untaken and self._waiting() < MAX_UNSENT // 2 and not self.stopping.is_set():
+            message = self._untaken.popleft()
+            self._handle(
+                Message(
+                    command=message.topic.removeprefix(f"{self._base}/"),
+                    payload=bytes(message.payload),
+                    retained=message.retain,
+                    redelivered=message.dup,
+                    number=message.mid,
+                    expires_in_s=_expiry(message),
+                    reply_to=self._reply_to(message),
+                )
             )
-        )
-        client.ack(message.mid, message.qos)
+            self._client.ack(message.mid, message.qos)
+
+    def _waiting(self) -> int:
+        """How many messages of ours have not reached the broker yet."""
+        return self._unsent + len(self._held or ())
+
+    def _send(
+        self, topic: str, payload: str, *, retain: bool = False, properties: Properties | None = None
+    ) -> paho.MQTTMessageInfo:
+        info = self._client.publish(topic, payload, qos=1, retain=retain, properties=properties)
+        if info.rc == MQTTErrorCode.MQTT_ERR_QUEUE_SIZE:
+            self._drop()
+        else:
+            with self._count:
+                self._unsent += 1
+        return info
+
+    def _drop(self) -> None:
+        with self._count:
+            self._dropped += 1
+            first = self._dropped == 1
+        if first:
+            log.warning("%d messages wait for the broker: the next are dropped until it has them", self._waiting())
 
     def _reply_to(self, message: paho.MQTTMessage) -> ReplyTo | None:
         """Where the sender wants its reports; None where it names no topic that we publish to."""
@@ -231,7 +285,7 @@ class MqttLink(Part):
             protocol=paho.MQTTv5 if self._v5 else paho.MQTTv311,
             manual_ack=True,
         )
-        client.max_queued_messages_set(MAX_UNSENT)
+        client.max_queued_messages_set(2 * MAX_UNSENT)  # so many, that a standing fact still has room
         client.will_set(f"{self._base}/status", "offline", qos=1, retain=True)
         if config.username is not None:
             client.username_pw_set(config.username, _password(config))
@@ -240,6 +294,7 @@ class MqttLink(Part):
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
+        client.on_publish = self._on_publish
         # Without this, paho writes to the socket from whichever thread publishes; so it only wakes our loop.
         client.on_socket_register_write = lambda *_: None
         return client
@@ -249,15 +304,11 @@ class MqttLink(Part):
             return None
         properties = _properties(PacketTypes.CONNECT)
         properties.SessionExpiryInterval = self._config.session_expiry_s
+        properties.ReceiveMaximum = IN_FLIGHT
         return properties
 
     def _publish(self, topic: str, payload: str, *, retain: bool = False) -> paho.MQTTMessageInfo:
-        return self._warn(self._client.publish(f"{self._base}/{topic}", payload, qos=1, retain=retain))
-
-    def _warn(self, info: paho.MQTTMessageInfo) -> paho.MQTTMessageInfo:
-        if info.rc == MQTTErrorCode.MQTT_ERR_QUEUE_SIZE:
-            log.warning("%d messages wait for the broker already; one is dropped", MAX_UNSENT)
-        return info
+        return self._send(f"{self._base}/{topic}", payload, retain=retain)
 
 
 def _properties(kind: int) -> Properties:

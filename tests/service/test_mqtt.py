@@ -7,6 +7,7 @@ import json
 import shutil
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -19,11 +20,12 @@ from model_sets import write_model_set
 
 from edge_tts.config import Config, LimitsConfig, MqttConfig, resolve
 from edge_tts.daemon import running
-from edge_tts.service.board import ReplyTo
+from edge_tts.service.board import CLOSING, Board, ReplyTo, State
 from edge_tts.service.jobs import JobQueue
 from edge_tts.service.journal import Envelope, Journal
+from edge_tts.service.mqtt import MqttLink
 from edge_tts.store.models import read_model_set
-from edge_tts.values import SpeakRequest
+from edge_tts.values import Report, SpeakRequest
 
 PROTOCOLS = ["5", "3.1.1"]
 
@@ -332,6 +334,68 @@ def test_what_is_said_while_the_daemon_is_away_is_spoken_later(broker: Broker, m
         with appliance(config, model, synthesizer, FakeLoudspeaker()):
             ear.wait_event(id="a", stage="done")
     assert synthesizer.spoken == ["while you were out"]
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_flood_loses_no_closing_report(
+    tmp_path: Path, model: Path, caplog: pytest.LogCaptureFixture, protocol: str
+) -> None:
+    """More messages at once than reports may wait: they are taken only as fast as the reports leave, so each is
+    answered by its one closing report; an alert at their end is heard."""
+    names, synthesizer = [f"f{number}" for number in range(3000)], FakeSynthesizer()
+    synthesizer.gate.clear()  # the line is full soon, and costs no more writes
+    with (
+        Broker(tmp_path, settings="allow_anonymous true\nmax_queued_messages 0") as broker,
+        Ear(broker, "edge-tts/flood", v5=protocol == "5") as ear,
+        appliance(config_for(broker.port, "flood", protocol), model, synthesizer, FakeLoudspeaker()),
+    ):
+        ear.wait_topic("status", "online")
+        for name in names:
+            ear.client.publish("edge-tts/flood/say", json.dumps({"id": name, "text": "hi"}), qos=1)
+        ear.publish("say", {"id": "fire", "text": "fire", "priority": "alert"})
+        closed, heard = Counter[str](), 0
+
+        def number_closed() -> int:
+            nonlocal heard
+            new = [json.loads(payload) for topic, payload, _ in ear.messages[heard:] if topic.endswith("/events")]
+            heard = len(ear.messages)
+            closed.update(event["id"] for event in new if event["stage"] in CLOSING)
+            return len(closed)
+
+        # All but the one in service and a full line.
+        assert ear.wait_for(lambda: number_closed() >= len(names) - 17), len(closed)
+        synthesizer.gate.set()
+        assert ear.wait_for(lambda: number_closed() == len(names) + 1), len(closed)
+    assert set(closed.values()) == {1}
+    assert "dropped" not in caplog.text
+
+
+def test_closing_reports_are_the_last_to_be_dropped(
+    own_broker: Broker, model: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """While no broker is there only so many reports are kept. Those that say how a request ended find room when the
+    others find none; that some are dropped is in the log once, and once more how many."""
+    board = Board(state=State())
+    link = MqttLink(
+        config=config_for(own_broker.port, "full").mqtt,
+        device="full",
+        board=board,
+        commands=["say"],
+        handle=lambda message: None,
+        fatal=lambda name, surprise: pytest.fail(f"{name}: {surprise!r}"),
+    )
+    for number in range(2000):
+        board.report(Report(f"r{number}", "started", 0.0))
+    for number in range(200):
+        board.report(Report(f"r{number}", "done", 0.0))
+    with Ear(own_broker, "edge-tts/full") as ear, link:
+        ear.wait_event(id="r199", stage="done")
+        assert len([event for event in ear.events() if event["stage"] == "done"]) == 200
+        assert len(ear.events()) == 950
+        ear.wait_for(lambda: "were dropped in all" in caplog.text)
+    lines = [record.getMessage() for record in caplog.records if "dropped" in record.getMessage()]
+    assert len(lines) == 2
+    assert lines[1].startswith("1250 ")
 
 
 def test_a_broker_that_is_absent_at_start_or_leaves_is_waited_for(own_broker: Broker, model: Path) -> None:
