@@ -90,7 +90,8 @@ def record(
     Raises AudioError, also when the microphone gives nothing any more.
     """
     listening.detector.reset()
-    utterance, blocks, seconds = Utterance(silence_s=listening.silence_s), [np.zeros(0, np.float32)], 0.0
+    utterance, seconds = Utterance(silence_s=listening.silence_s), 0.0
+    blocks: list[FloatArray] = [np.zeros(0, np.float32)]
     to_vad: Resampler | None = None
     began = last = clock()
     ended = None
@@ -109,8 +110,7 @@ def record(
             seconds += len(block) / rate
             utterance.hear(listening.detector.push(to_vad.push(block) if to_vad else block))
             ended = _ended(utterance, max(seconds, last - began - listening.stall_s), listening, pressed(), given_up())
-    samples: FloatArray = np.concatenate(blocks)
-    return Recording(samples, rate), ended
+    return Recording(np.concatenate(blocks), rate), ended
 
 
 def _ended(utterance: Utterance, seconds: float, listening: Listening, pressed: bool, given_up: bool) -> Ended | None:

@@ -83,8 +83,8 @@ def read_features(path: Path, sizes: ModelSizes) -> dict[str, Any]:
     try:
         with zipfile.ZipFile(path) as stored:
             # Each is read whole, its checksum compared, before numpy looks at it: so it never sees what has rotted.
-            members = {name.removesuffix(".npy"): io.BytesIO(stored.read(name)) for name in stored.namelist()}
-        arrays = {name: np.lib.format.read_array(data, allow_pickle=False) for name, data in members.items()}
+            members = {name.removesuffix(".npy"): stored.read(name) for name in stored.namelist()}
+        arrays = {name: _npy(data) for name, data in members.items()}
     except UNREADABLE_ZIP as broken:
         raise VoiceError(f"{path}: is not a readable feature file: {broken}") from broken
     tokens = _array(path, arrays, "prompt_tokens", np.int64, (None,))
@@ -101,6 +101,14 @@ def read_features(path: Path, sizes: ModelSizes) -> dict[str, Any]:
         "prompt_bert": bert,
         "conditioning": conditioning,
     }
+
+
+def _npy(data: bytes) -> npt.NDArray[Any]:
+    """The array in an .npy file. Raises what numpy does for anything else, and ValueError for an archive."""
+    array = np.load(io.BytesIO(data), allow_pickle=False)
+    if not isinstance(array, np.ndarray):
+        raise ValueError("an archive stands where an array should")
+    return array
 
 
 def _array(
