@@ -104,12 +104,12 @@ class PortAudioLoudspeaker:
     def __init__(self, *, sample_rate: int, device: str | int | None = None) -> None:
         self.sample_rate = sample_rate
         self._sounddevice = _sounddevice()
-        self._stream: Any = _STREAMS.open(
-            self._sounddevice, lambda: self._start(device), f"loudspeaker {_named(device)}"
-        )
-        rate = int(self._stream.samplerate)
-        self._resampler = None if rate == sample_rate else Resampler(source_hz=sample_rate, target_hz=rate)
-        self._tail = np.zeros(int(rate * self._stream.latency) + 1, np.float32)
+        self._rate = sample_rate
+        what = f"loudspeaker {_named(device)}"
+        self._stream: Any = _STREAMS.open(self._sounddevice, lambda: self._start(device), what)
+        same = self._rate == sample_rate
+        self._resampler = None if same else Resampler(source_hz=sample_rate, target_hz=self._rate)
+        self._tail = np.zeros(int(self._rate * self._stream.latency) + 1, np.float32)
 
     def write(self, samples: FloatArray) -> None:
         """Play float32 [n] at `sample_rate`."""
@@ -139,14 +139,14 @@ class PortAudioLoudspeaker:
 
     def _start(self, device: str | int | None) -> Any:
         """The device's stream, at the voice's rate if the device takes it, else at its own."""
-        found, rate = self._sounddevice.query_devices(device, "output"), self.sample_rate
+        found, self._rate = self._sounddevice.query_devices(device, "output"), self.sample_rate
         try:
-            self._sounddevice.check_output_settings(device=device, channels=1, samplerate=rate)
+            self._sounddevice.check_output_settings(device=device, channels=1, samplerate=self._rate)
         except (self._sounddevice.PortAudioError, ValueError):
-            rate = int(found["default_samplerate"])
+            self._rate = int(found["default_samplerate"])
         latency = max(_LATENCY_S, found["default_high_output_latency"])
         return self._sounddevice.OutputStream(
-            samplerate=rate, device=device, channels=1, dtype="float32", latency=latency
+            samplerate=self._rate, device=device, channels=1, dtype="float32", latency=latency
         )
 
 
@@ -173,13 +173,13 @@ class PortAudioMicrophone:
         self._sounddevice = _sounddevice()
 
         def start() -> Any:
-            rate = int(sample_rate or self._sounddevice.query_devices(device, "input")["default_samplerate"])
+            own = self._sounddevice.query_devices(device, "input")["default_samplerate"]
+            self.sample_rate = int(sample_rate or own)
             return self._sounddevice.InputStream(
-                samplerate=rate, device=device, channels=1, dtype="float32", latency=_PATIENCE_S
+                samplerate=self.sample_rate, device=device, channels=1, dtype="float32", latency=_PATIENCE_S
             )
 
         self._stream: Any = _STREAMS.open(self._sounddevice, start, f"microphone {_named(device)}")
-        self.sample_rate = int(self._stream.samplerate)
 
     def read(self) -> FloatArray:
         """The next 50 ms. Raises AudioError when some were lost: a recording with a gap is no evidence of anything."""

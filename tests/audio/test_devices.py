@@ -136,7 +136,7 @@ def test_a_device_that_is_plugged_in_later(tmp_path: Path, which: int) -> None:
     """A device that was not there when PortAudio started is found when it is opened the next time. While another one is
     open nothing is torn away from it, and the message says what to do."""
     script = LATE + (
-        "make = late[{which}]\n"
+        f"make = late[{which}]\n"
         "assert 'keep_open' not in refused(make)\n"
         "other = PortAudioLoudspeaker(sample_rate=32000, device='builtin')\n"
         "plug_in('builtin', 'late')\n"
@@ -145,7 +145,7 @@ def test_a_device_that_is_plugged_in_later(tmp_path: Path, which: int) -> None:
         "other.close()\n"
         "make().close()\n"
         "make().close()\n"
-    ).format(which=which)
+    )
     done = run(tmp_path, script, more_cards=True)
     assert done.returncode == 0, done.stderr
 
@@ -154,7 +154,7 @@ class StubbornStream:
     """A stream that opens and does not start."""
 
     closed = 0
-    latency, samplerate = 0.1, 48000
+    latency = 0.1
 
     def __init__(self, **settings: object) -> None:
         pass
