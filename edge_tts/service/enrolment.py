@@ -217,15 +217,18 @@ class Enrolment(Part):
         hold = Hold()
         sentence = consent(tongue, person.name)
         invitation = self._errands.speak(step("invite", tongue, sentence=sentence))
-        self._errands.do(lambda networks, should_stop: iter([tone(self._sample_rate)]))
+        beep = self._errands.do(lambda networks, should_stop: iter([tone(self._sample_rate)]))
         held = self._errands.do(hold.work)
         try:
             while not hold.begun.wait(_POLL_S):
                 if self._pressed():
                     self._errands.cancel(invitation)
                 self._give_up_if_stopped()
-                if self._errands.ended(held):
+                if self._errands.ended(held) or self._went_unheard(invitation):
+                    self._errands.cancel(beep)
                     raise _GivenUp("interrupted")
+            if self._went_unheard(invitation) or self._went_unheard(beep):
+                raise _GivenUp("interrupted")
             self._show("recording", person)
             self._report(request, "started", {"name": person.name, "sentence": sentence})
             recording, ended = record(
@@ -273,6 +276,13 @@ class Enrolment(Part):
     def _give_up_if_stopped(self) -> None:
         if self._stopped.is_set() or self.stopping.is_set():
             raise _GivenUp("interrupted")
+
+    def _went_unheard(self, errand: str) -> bool:
+        """Whether it failed or an alert cut it off, so that nobody knows what to read. Whoever skips it knows."""
+        report = self._errands.ended(errand)
+        if report is None or report.stage == "done":
+            return False
+        return report.details.get("reason") not in ("stopped", "skipped")
 
     def _pressed(self) -> bool:
         try:

@@ -95,6 +95,36 @@ def test_an_alert_comes_first() -> None:
     assert it.keeper.kept == []
 
 
+@pytest.mark.parametrize(("heard", "cut_off"), [(0, "errand-0"), (int(0.3 * RATE), "errand-1")])
+def test_an_alert_before_the_recording(heard: int, cut_off: str) -> None:
+    """Whoever has not heard the invitation or the tone to its end is not recorded: he is asked to begin again."""
+    with scene() as it:
+        write, alert = it.loudspeaker.write, SpeakRequest("fire", "alert", "hum", priority="alert")
+
+        def alert_at(samples: FloatArray) -> None:
+            if len(it.loudspeaker.heard) == heard:
+                it.jobs.submit(alert)
+            write(samples)
+
+        it.loudspeaker.write = alert_at  # type: ignore[method-assign]
+        it.enrol()
+        assert it.notes.wait("enrol", "interrupted").details == {"reason": "interrupted"}
+        it.notes.wait("alert", "done")
+        it.wait_step("idle")
+    assert it.notes.stages(cut_off)[-1] == "interrupted"
+    assert it.notes.stages("enrol") == ["accepted", "interrupted"]
+    assert it.microphone.heard == 0
+
+
+def test_an_invitation_that_cannot_be_said() -> None:
+    """Nor is anybody recorded whom the loudspeaker could not tell what to read."""
+    with scene() as it:
+        it.loudspeaker.broken = True
+        it.enrol()
+        it.notes.wait("enrol", "interrupted")
+    assert it.microphone.heard == 0
+
+
 @pytest.mark.parametrize("block", [0, 10 * 20 - 1])
 def test_an_alert_at_the_last_moment(block: int) -> None:
     """However late an alert comes, even with the sound that ends the recording, it is the alert that ended it."""
