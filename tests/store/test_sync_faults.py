@@ -259,6 +259,31 @@ def test_one_good_tombstone_is_enough(kitchen: Device, bedroom: Device, how: str
     assert set(kitchen.bucket.list("v1")) == {name, f"v1/anna/{voice.ref.id}/tombstones/{good}"}
 
 
+@pytest.mark.parametrize("when", ["before", "during"])
+def test_a_tombstone_that_rots_here_is_mended_and_not_sent(kitchen: Device, bedroom: Device, when: str) -> None:
+    """While the daemon runs, before a sync or in the middle of one: no rotten byte leaves the device."""
+    voice = kitchen.store.add(new_voice())
+    settle(kitchen, bedroom)
+    kitchen.store.delete(voice.ref)
+
+    def rot(report: SyncReport | None = None) -> None:
+        if report is None or (report.planned == 1 and report.done == 0):
+            (path,) = kitchen.store.directory.glob(".deleted/*/*.json")
+            path.write_bytes(path.read_bytes().replace(b"{", b"\xfb"))
+
+    if when == "before":
+        rot()
+        assert kitchen.sync().status == "done"
+    else:
+        syncer = Syncer(store=kitchen.store, bucket=kitchen.bucket, name="test", clock=lambda: 0.0, publish=rot)
+        assert "tombstone" in syncer.run().problems[0]
+        assert not any("/tombstones/" in path for path in kitchen.bucket.list("v1"))
+    settle(kitchen, bedroom)
+    assert contents(bedroom.store) == {}
+    (stone,) = kitchen.bucket.list("v1")
+    assert stone.endswith(sha256(bedroom.store.tombstones()[voice.ref]))
+
+
 @pytest.mark.parametrize("how", ["wrong owner", "wrong voice", "huge", "not JSON"])
 def test_a_forged_tombstone_deletes_nothing(kitchen: Device, how: str) -> None:
     """A tombstone counts for the voice whose tree it lies in, and only if it says so itself."""
