@@ -172,7 +172,7 @@ def running(
         parts.enter_context(player)
         parts.enter_context(worker)
         board.put("engines", {"engines": [asdict(choice) for choice in choices()]})
-        desk.resume(journal.read(), oldest_s=config.limits.resume_s)
+        desk.resume(journal.read(), oldest_s=config.limits.resume_s, closed=journal.closed())
         parts.enter_context(link)
         for part in [*room.parts(), *changes]:  # after the link, so that it still carries their last reports
             parts.enter_context(part)

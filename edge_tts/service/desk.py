@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from edge_tts.errors import PayloadError, RequestError, TextError
 from edge_tts.schema import nearest
 from edge_tts.service.board import Board, ReplyTo
+from edge_tts.service.closed import REMEMBERED, Key
 from edge_tts.service.jobs import JobQueue, failure
 from edge_tts.service.journal import Envelope, Page
 from edge_tts.service.payloads import id_in, parse_say, parse_voice, parse_volume, parse_which
@@ -20,9 +21,6 @@ from edge_tts.text.runs import check_option
 from edge_tts.values import Report, Sampling, SpeakRequest
 
 log = logging.getLogger(__name__)
-
-REMEMBERED = 1024
-"""So many ids are kept to recognise a message that is delivered twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +70,7 @@ class Desk:
         self._board = board
         self._clock = clock
         self._new_id = new_id
-        self._seen: OrderedDict[object, None] = OrderedDict()
+        self._seen: OrderedDict[Key, None] = OrderedDict()
         self._commands: Mapping[str, Callable[[Message], None]] = {
             "say": self._say,
             "stop": self._stop,
@@ -100,11 +98,13 @@ class Desk:
             outcome = failure(refused)
             self._board.refuse(Report(request_id, outcome.stage, 0.0, outcome.details), message.reply_to)
 
-    def resume(self, pages: Sequence[Page], *, oldest_s: float) -> None:
-        """Take up what an earlier run had accepted, up to `oldest_s` ago. Call it before the first message comes in:
-        that may be the second delivery of one of them."""
+    def resume(self, pages: Sequence[Page], *, oldest_s: float, closed: Iterable[Key] = ()) -> None:
+        """Take up what an earlier run had accepted, up to `oldest_s` ago, and know what was `closed` there. Call it
+        before the first message comes in: that may be the second delivery of one of them."""
+        for key in closed:
+            self._remember(key)
         for page in pages:
-            self._remember(page.envelope.delivery or page.request.id)
+            self._remember(page.key)
             if page.envelope.reply_to:
                 self._board.expect(page.request.id, page.envelope.reply_to)
         self._jobs.resume(pages, oldest_s=oldest_s)
@@ -122,8 +122,7 @@ class Desk:
     def _say(self, message: Message) -> None:
         arrived = self._clock()
         say = parse_say(message.payload)
-        delivery = None if say.id else (message.number, hashlib.sha256(message.payload).hexdigest())
-        key = delivery or say.id
+        key: Key = say.id or (message.number, hashlib.sha256(message.payload).hexdigest())
         if self._is_duplicate(key, known_by_id=say.id is not None, redelivered=message.redelivered):
             log.info("dropped a second delivery of %s", say.id or "a message without id")
             return
@@ -142,7 +141,7 @@ class Desk:
             fragment_interval_s=say.fragment_interval,
             sampling=say.sampling(self._rules.sampling),
         )
-        self._submit(request, Envelope(message.reply_to, delivery))
+        self._submit(request, Envelope(message.reply_to, key if isinstance(key, tuple) else None))
         self._remember(key)
 
     def _submit(self, request: SpeakRequest, envelope: Envelope) -> None:
@@ -171,11 +170,11 @@ class Desk:
             raise TextError(f"the text has {len(text)} characters; limits.text_chars is {self._rules.text_chars}")
         return text
 
-    def _is_duplicate(self, key: object, *, known_by_id: bool, redelivered: bool) -> bool:
+    def _is_duplicate(self, key: Key, *, known_by_id: bool, redelivered: bool) -> bool:
         """An id names one request for good; without one only the broker's own mark tells a second delivery."""
         return key in self._seen and (known_by_id or redelivered)
 
-    def _remember(self, key: object) -> None:
+    def _remember(self, key: Key) -> None:
         self._seen[key] = None
         while len(self._seen) > REMEMBERED:
             self._seen.popitem(last=False)

@@ -151,7 +151,8 @@ class JobQueue:
                 self._announce()
                 self._condition.notify_all()
         except QueueFullError:
-            self._forget([page] if page else [])
+            if self._journal is not None and page is not None:
+                self._journal.remove([page])
             raise
 
     def resume(self, pages: Sequence[Page], *, oldest_s: float) -> None:
@@ -248,7 +249,8 @@ class JobQueue:
         with self._condition:
             yield
             ended, self._ended = self._ended, []
-        self._forget(ended)
+        if self._journal is not None and ended:
+            self._journal.close(ended)
 
     def _keep(self, request: Request, envelope: Envelope | None) -> Page | None:
         # A small file and two fsyncs, on paho's thread: it acknowledges a message only when this has returned, so there
@@ -256,10 +258,6 @@ class JobQueue:
         if self._journal is None or envelope is None or not isinstance(request, SpeakRequest):
             return None
         return self._journal.add(request, envelope)
-
-    def _forget(self, pages: Sequence[Page]) -> None:
-        if self._journal is not None and pages:
-            self._journal.remove(pages)
 
     def _check_room(self, request: Request) -> None:
         """Raises QueueFullError."""

@@ -16,6 +16,7 @@ from typing import Annotated, Literal
 from edge_tts.errors import PayloadError
 from edge_tts.schema import Field, Record, check, check_json
 from edge_tts.service.board import ReplyTo
+from edge_tts.service.closed import ClosedList, Key
 from edge_tts.service.payloads import RequestId
 from edge_tts.store.files import sync_folder, write_atomic
 from edge_tts.store.folders import make_folder
@@ -53,6 +54,11 @@ class Page:
     """How long ago it was accepted, when it was read; 0 when the wall clock says that it was not yet."""
     begun: int = 0
     """How often it was taken into service."""
+
+    @property
+    def key(self) -> Key:
+        """By what a second delivery of it is known."""
+        return self.envelope.delivery or self.request.id
 
 
 class _Reply(Record):
@@ -99,7 +105,8 @@ class _Page(Record):
 
 
 class Journal:
-    """Owns a folder with one file per accepted request, named by the order of acceptance and how often it was begun.
+    """Owns a folder with one file per accepted request, named by the order of acceptance and how often it was begun,
+    and beside it the list of what was closed last.
 
     Safe from any thread. Nothing here raises: a disk that refuses is logged, once, and speech goes on without memory.
     """
@@ -109,6 +116,7 @@ class Journal:
         self._lock = threading.Lock()
         self._failing = False
         self._unremoved: list[Page] = []
+        self._closed = ClosedList(folder.with_name(f"{folder.name}.closed"))
         names = [_NAME.fullmatch(path.name) for path in self._listing()]
         self._numbers = itertools.count(1 + max((int(name["number"]) for name in names if name), default=0))
 
@@ -154,8 +162,20 @@ class Journal:
         self._sync()
         return begun
 
+    def close(self, pages: Sequence[Page]) -> None:
+        """Forget requests that are closed, but for the key by which a second delivery is known."""
+        try:
+            self._closed.add([page.key for page in pages])
+        except OSError as refused:
+            self._refused(refused)
+        self.remove(pages)
+
+    def closed(self) -> list[Key]:
+        """Keys of what was closed last, in this run and earlier ones."""
+        return self._closed.keys()
+
     def remove(self, pages: Sequence[Page]) -> None:
-        """Forget requests that are closed. What cannot be removed now is tried again with the next one."""
+        """Forget requests as if they had never been. What cannot be removed now is tried again with the next one."""
         with self._lock:
             gone, self._unremoved = [*self._unremoved, *pages], []
         for page in gone:

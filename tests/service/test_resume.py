@@ -380,7 +380,7 @@ class House:
             clock=self.clock,
             new_id=lambda: f"auto{next(numbers)}",
         )
-        self.desk.resume(journal.read(), oldest_s=600)
+        self.desk.resume(journal.read(), oldest_s=600, closed=journal.closed())
 
 
 SECOND_DELIVERIES = {
@@ -401,6 +401,40 @@ def test_a_second_delivery_after_a_death_is_known(tmp_path: Path, kind: str) -> 
     assert [(report.id, report.stage) for report, _ in house.notes.reports] == [(name, "accepted")] * 2
     assert house.jobs.take(0) is not None
     assert len(list(house.folder.iterdir())) == 1
+
+
+@pytest.mark.parametrize("kind", SECOND_DELIVERIES)
+def test_a_second_delivery_of_what_was_closed_before_a_death_is_known(tmp_path: Path, kind: str) -> None:
+    """The acknowledgement was lost on its way to the broker, and the request is long over: it is spoken once."""
+    message, name = SECOND_DELIVERIES[kind]
+    house = House(tmp_path)
+    house.desk.handle(message)
+    job = house.jobs.take(0)
+    assert job is not None
+    house.jobs.finish(job, Outcome("done"))
+    for _ in range(2):
+        house.start()
+        house.desk.handle(replace(message, redelivered=True))
+    assert house.notes.stages(name) == ["accepted", "done"]
+
+
+def test_an_id_that_was_refused_before_a_death_may_be_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Written down already when the line was found full: it was never accepted, so nothing remembers it."""
+    house = House(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(JobQueue, "_make_room", full)
+        house.desk.handle(Message("say", b'{"id": "a", "text": "hi"}'))
+    assert house.notes.stages("a") == ["failed"]
+    house.start()
+    house.desk.handle(Message("say", b'{"id": "a", "text": "hi"}'))
+    assert house.notes.stages("a") == ["failed", "accepted"]
+
+
+def full(queue: JobQueue, request: object) -> None:
+    """The last place has just been taken."""
+    raise QueueFullError("no room")
 
 
 def test_the_reply_address_outlasts_a_death(tmp_path: Path) -> None:
