@@ -12,7 +12,9 @@ FLOOR_DB = -100.0
 """What silence measures."""
 _FLAT_RUN, _FLAT = 3, 0.999
 _HOLE_S = 0.01
-_STEADY_S = 0.5
+STEADY_S = 0.5
+"""Less than so much tells nothing about what is there all the time."""
+_SYLLABLE_S, _QUIETEST = 0.02, 0.05
 _MAINS_HZ = (50.0, 60.0)
 _OUTSTANDING = 8.0
 
@@ -20,6 +22,16 @@ _OUTSTANDING = 8.0
 def level_db(samples: FloatArray) -> float:
     """Mean level of float32 [samples] below full scale."""
     return _db(float(np.mean(np.square(samples, dtype=np.float64)))) if len(samples) else FLOOR_DB
+
+
+def floor_db(speech: FloatArray, rate: int) -> float:
+    """Level of the quietest twentieth of speech, in stretches of 20 ms: what is heard between the syllables.
+
+    Of clean speech that is 20 dB and more below its level; noise under it shows as it is.
+    """
+    size = int(_SYLLABLE_S * rate)
+    stretches = speech[: len(speech) // size * size].reshape(-1, size).astype(np.float64)
+    return _db(float(np.quantile(np.square(stretches).mean(axis=1), _QUIETEST))) if len(stretches) else FLOOR_DB
 
 
 def clipped_share(samples: FloatArray) -> float:
@@ -64,24 +76,34 @@ def hum_db(background: FloatArray, rate: int) -> float:
     )
 
 
-def whistle_db(background: FloatArray, rate: int) -> float:
-    """Level of the strongest steady tone above 3 kHz in what is heard while nobody speaks."""
-    power, resolution = _steady(background, rate)
+def hum_under_speech_db(speech: FloatArray, rate: int) -> float:
+    """Level of the mains where somebody speaks all the time: without overtones, for those are where voices have theirs,
+    and only as far as it is there nine tenths of the time, which a low voice is not."""
+    power, resolution = _steady(speech, rate, least=0.1)
+    return FLOOR_DB if power is None else max(_db(_standing_out(power, mains / resolution)) for mains in _MAINS_HZ)
+
+
+def whistle_db(sound: FloatArray, rate: int) -> float:
+    """Level of the strongest steady tone above 3 kHz, in speech or where nobody speaks: no voice holds one."""
+    power, resolution = _steady(sound, rate)
     if power is None:
         return FLOOR_DB
     bins = range(int(3000 / resolution), len(power) - 12, 2)
     return _db(max((_standing_out(power, float(index)) for index in bins), default=0.0))
 
 
-def _steady(samples: FloatArray, rate: int) -> tuple[npt.NDArray[np.float64] | None, float]:
-    """Power per bin that is there all the time (mean square), and Hz per bin; None for less than half a second."""
-    size = int(_STEADY_S * rate)
+def _steady(samples: FloatArray, rate: int, *, least: float = 0.5) -> tuple[npt.NDArray[np.float64] | None, float]:
+    """Power per bin that is there all the time (mean square), and Hz per bin; None for less than half a second.
+
+    All but a share of `least` of the time has that much.
+    """
+    size = int(STEADY_S * rate)
     if len(samples) < size:
         return None, 1.0
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)
     frames = sliding_window_view(samples, size)[:: size // 2] * window
     power = 2 * np.abs(np.fft.rfft(frames, axis=1)) ** 2 / (size * float(np.square(window).sum()))
-    return np.asarray(np.median(power, axis=0)), rate / size
+    return np.asarray(np.quantile(power, least, axis=0)), rate / size
 
 
 def _standing_out(power: npt.NDArray[np.float64], position: float) -> float:

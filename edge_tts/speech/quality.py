@@ -14,13 +14,22 @@ from ..engine import load_engine
 from ..values import FloatArray, Recording
 from .features import resample, to_mono
 from .identity import SpeakerIdentity, mean_direction
-from .measures import clipped_share, high_share_db, hole_share, hum_db, level_db, whistle_db
+from .measures import (
+    STEADY_S,
+    clipped_share,
+    floor_db,
+    high_share_db,
+    hole_share,
+    hum_db,
+    hum_under_speech_db,
+    level_db,
+    whistle_db,
+)
 from .mel import RATE
 from .mos import Listener
 from .vad import SpeechDetector, stretches
 from .window import MARGINS_S, Stretches, Window, best_part, span_s
 
-_NO_BACKGROUND_DB = -100.0
 WHOLE_S = 30.0
 """The most that is kept whole."""
 
@@ -171,8 +180,10 @@ class QualityGate:
         opinion = self._listener.opinion(np.clip(part.cut(Recording(part.wave, RATE)).samples, -1, 1), windows=1)
         cut, level = part.cut(part.mono), level_db(speech)
         speech_s = sum(stretch.length_s for stretch in part.kept)
-        # Too little background to measure: the recording was cut closely, and the opinion must do.
-        noise_db = level_db(background) if len(background) >= RATE // 5 else _NO_BACKGROUND_DB
+        noise_db, mains_db, tone_db = level_db(background), hum_db(background, RATE), whistle_db(background, RATE)
+        if len(background) < STEADY_S * RATE:  # cut closely: what is under the speech must be looked for there
+            near = part.cut(Recording(part.wave, RATE)).samples
+            noise_db, mains_db, tone_db = floor_db(near, RATE), hum_under_speech_db(near, RATE), whistle_db(near, RATE)
         return Measures(
             speech_s=speech_s,
             span_s=span_s(part.kept),
@@ -180,8 +191,8 @@ class QualityGate:
             peak=float(np.abs(cut.samples).max()),
             clipped_share=clipped_share(cut.samples),
             snr_db=min(60.0, level - noise_db),
-            hum_db=hum_db(background, RATE) - level,
-            whistle_db=whistle_db(background, RATE) - level,
+            hum_db=mains_db - level,
+            whistle_db=tone_db - level,
             high_db=high_share_db(cut.samples, cut.sample_rate),
             silence_share=1 - speech_s / span_s(part.kept),
             hole_share=hole_share(cut.samples, cut.sample_rate),

@@ -105,6 +105,45 @@ def test_each_fault_is_found(gate: QualityGate, code: str, spoil: Spoil) -> None
     assert code in [refusal.code for refusal in gate.judge(Recording(spoil(take()), RATE)).refusals]
 
 
+NAMES = ["consent-slt", "consent-rms", "consent-awb", "consent-kal16", "weather-slt"]
+
+
+def close_up(gate: QualityGate, name: str) -> FloatArray:
+    """A recording from the first to the last sample that is spoken: there is no background to measure."""
+    whole = take(name)
+    found = gate.judge(Recording(whole, RATE)).found
+    return whole[int(found[0].start_s * RATE) : int(found[-1].end_s * RATE)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_recording_that_was_cut_closely_passes(gate: QualityGate, name: str) -> None:
+    """Where the background is too short to be measured the speech itself is not taken for hum, whistling or noise."""
+    verdict = gate.judge(Recording(close_up(gate, name), RATE))
+    assert verdict.refusals == ()
+    assert verdict.measures is not None
+    assert 20 < verdict.measures.snr_db < 55
+
+
+UNDER_SPEECH: list[tuple[str, Callable[[int], FloatArray]]] = [
+    ("hum", lambda count: tone(count, 50, -23)),
+    ("hum", lambda count: tone(count, 60, -23)),
+    ("whistle", lambda count: tone(count, 5000, -30)),
+    ("noisy", lambda count: noise(count, -12)),
+    ("noisy", lambda count: tone(count, 100, -10)),
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("code", "fault"), UNDER_SPEECH, ids=lambda value: value if isinstance(value, str) else "")
+def test_what_lies_under_the_speech_is_found(
+    gate: QualityGate, name: str, code: str, fault: Callable[[int], FloatArray]
+) -> None:
+    """Hum, whistling and noise refuse a recording that was cut closely as well; levels are against the speech."""
+    close = close_up(gate, name)
+    spoilt = close + fault(len(close)) * np.float32(10 ** (level_db(close) / 20))
+    assert code in [refusal.code for refusal in gate.judge(Recording(spoilt, RATE)).refusals]
+
+
 @pytest.mark.parametrize(
     "spoil",
     [
