@@ -65,7 +65,7 @@ class Keeper(Protocol):
     """Where a voice goes; `VoiceKeeper` in earnest."""
 
     def is_taken(self, person: Person) -> bool:
-        """Whether a voice of the same owner is called so already. Raises VoiceError."""
+        """Whether a voice of the same owner is called so already. Raises VoiceError, also where none can be."""
 
     def pack(self, recording: Recording) -> tuple[bytes, Recording]:
         """The recording as a FLAC file, and as whoever reads the file will hear it."""

@@ -10,7 +10,7 @@ from edge_tts.errors import VoiceError
 from edge_tts.schema import check
 from edge_tts.service.enrolment import Person, Take
 from edge_tts.store.voice_features import FeatureShelf
-from edge_tts.store.voice_format import Consent, Quality, sha256
+from edge_tts.store.voice_format import Consent, Quality, check_display_name, sha256
 from edge_tts.store.voice_store import NewVoice, VoiceStore
 from edge_tts.values import Recording, Voice
 
@@ -33,7 +33,8 @@ class VoiceKeeper:
         self._clock, self._changed = clock, changed
 
     def is_taken(self, person: Person) -> bool:
-        """Whether a voice of the same owner is called so already. Raises VoiceError."""
+        """Whether a voice of the same owner is called so already. Raises VoiceError, also where none can be."""
+        check_display_name(person.name)
         voices = self._store.shelf().voices
         return (person.owner, person.name) in {(voice.ref.owner, voice.name) for voice in voices}
 

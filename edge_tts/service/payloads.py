@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from edge_tts.errors import PayloadError, RequestError
-from edge_tts.schema import ConfigDict, Field, Record, check_json
+from edge_tts.errors import PayloadError, RequestError, VoiceError
+from edge_tts.schema import ConfigDict, Field, Record, check_json, field_validator
+from edge_tts.store.voice_format import check_display_name
 from edge_tts.values import Priority, Sampling
 
 RequestId = Annotated[str, Field(min_length=1, max_length=128)]
@@ -58,6 +59,15 @@ class EnrolPayload(Record):
     name: str | None = Field(default=None, min_length=1, max_length=80)
     language: Literal["zh", "en"] | None = None
     id: RequestId | None = None
+
+    @field_validator("name")
+    @classmethod
+    def _can_be_stored(cls, name: str | None) -> str | None:
+        """Known before anybody reads it aloud."""
+        try:
+            return None if name is None else check_display_name(name)
+        except VoiceError as wrong:
+            raise ValueError(str(wrong)) from wrong
 
 
 class VoicePayload(Record):

@@ -144,6 +144,15 @@ def test_a_second_voice_of_a_name_is_refused_before_the_recording(voices: Voices
     assert keeper.is_taken(with_name("Mum"))
 
 
+def test_a_configured_name_that_no_voice_can_have(voices: Voices) -> None:
+    """Where a button is pressed the name comes from the configuration; it too is looked at before anybody reads."""
+    keeper = VoiceKeeper(store=voices.store, shelf=voices.features, device="kitchen", clock=lambda: 0.0)
+    with scene(keeper=keeper, default=with_name("Anna ")) as it:
+        it.enrolment.press()
+        assert "no space around" in it.notes.wait("pressed", "failed").details["message"]
+    assert it.microphone.heard == 0
+
+
 def test_a_packed_recording_is_what_is_heard(voices: Voices) -> None:
     """What is encoded is what comes out of the stored file, not what went in; packing it again changes nothing."""
     keeper = VoiceKeeper(store=voices.store, shelf=voices.features, device="kitchen", clock=lambda: 0.0)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_tts.errors import PayloadError
-from edge_tts.service.payloads import id_in, parse_say, parse_voice, parse_volume, parse_which
+from edge_tts.service.payloads import id_in, parse_enroll, parse_say, parse_voice, parse_volume, parse_which
 from edge_tts.values import Sampling
 
 
@@ -96,3 +96,11 @@ def test_the_id_of_a_broken_payload_is_found() -> None:
     assert id_in(b'{"id": "7", "texxt": 1}') == "7"
     assert id_in(b'{"id": 7}') is None
     assert id_in(b"hello") is None
+
+
+@pytest.mark.parametrize("name", ["Anna ", "An\nna", "\u0000", "Anna\u202e", " ", "\u3000\u5c0f", "", "x" * 81])
+def test_a_name_that_no_voice_can_have_is_refused_before_the_recording(name: str) -> None:
+    """Who enrols under such a name hears so at once, not after having read the sentence."""
+    with pytest.raises(PayloadError, match="'name'"):
+        parse_enroll(json.dumps({"name": name}).encode())
+    assert parse_enroll('{"name": "\u5c0f\u6885 K."}'.encode()).name == "\u5c0f\u6885 K."
