@@ -35,6 +35,24 @@ _STAGED = re.compile(rf"\.{_NAME.pattern}\..*")
 
 
 @dataclass(frozen=True, slots=True)
+class Uptime:
+    """How long the machine has been on, asleep or awake: a clock that nobody sets."""
+
+    boot: str
+    """Which start of the machine it counts from."""
+    s: float
+
+
+def uptime() -> Uptime | None:
+    """Now; None where the system does not say."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return Uptime(boot, time.clock_gettime(time.CLOCK_BOOTTIME))
+    except (OSError, AttributeError):
+        return None
+
+
+@dataclass(frozen=True, slots=True)
 class Envelope:
     """What came with a request from outside and is no part of it."""
 
@@ -51,7 +69,8 @@ class Page:
     request: SpeakRequest
     envelope: Envelope
     age_s: float = 0.0
-    """How long ago it was accepted, when it was read; 0 when the wall clock says that it was not yet."""
+    """How long ago it was accepted, when it was read. Before a start of the machine only the wall clock knows: 0 when
+    that says that it was not yet."""
     begun: int = 0
     """How often it was taken into service."""
 
@@ -95,9 +114,16 @@ _WallTime = Annotated[float, Field(ge=-1e12, le=1e12)]
 """Seconds since 1970, as the wall clock had them."""
 
 
+class _Uptime(Record):
+    boot: str = Field(max_length=64)
+    s: float = Field(ge=0, le=1e12)
+
+
 class _Page(Record):
     format: Literal[1] = 1
     accepted: _WallTime
+    uptime: _Uptime | None = None
+    """When it was accepted; the wall clock may be set meanwhile, by hours where there is no battery."""
     deadline: _WallTime | None
     reply_to: _Reply | None
     delivery: tuple[int, str] | None
@@ -111,8 +137,15 @@ class Journal:
     Safe from any thread. Nothing here raises: a disk that refuses is logged, once, and speech goes on without memory.
     """
 
-    def __init__(self, folder: Path, *, clock: Callable[[], float], wall: Callable[[], float] = time.time) -> None:
-        self._folder, self._clock, self._wall = folder, clock, wall
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        clock: Callable[[], float],
+        wall: Callable[[], float] = time.time,
+        uptime: Callable[[], Uptime | None] = uptime,
+    ) -> None:
+        self._folder, self._clock, self._wall, self._uptime = folder, clock, wall, uptime
         self._lock = threading.Lock()
         self._failing = False
         self._unremoved: list[Page] = []
@@ -200,9 +233,10 @@ class Journal:
     def _to_bytes(self, page: Page) -> bytes:
         """Raises PayloadError for what could not be read again."""
         accepted, asked, envelope = self._wall(), asdict(page.request), page.envelope
-        expires_at = asked.pop("expires_at")
+        expires_at, up = asked.pop("expires_at"), self._uptime()
         record = {
             "accepted": accepted,
+            "uptime": None if up is None else asdict(up),
             "deadline": None if expires_at is None else accepted + (expires_at - self._clock()),
             "reply_to": _reply(envelope.reply_to),
             "delivery": envelope.delivery,
@@ -218,7 +252,7 @@ class Journal:
         if status.st_size > LARGEST:
             raise PayloadError(f"it has {status.st_size} bytes")
         found = check_json(_Page, path.read_bytes(), error=PayloadError, what="damaged")
-        age_s = max(0.0, self._wall() - found.accepted)
+        age_s = max(0.0, self._age_s(found))
         expires_at = None
         if found.deadline is not None:
             # By a clock that went back nothing is older than it was when it was accepted, and nothing lasts longer.
@@ -227,6 +261,12 @@ class Journal:
         request = SpeakRequest(**{**asked, "sampling": Sampling(**asked["sampling"])}, expires_at=expires_at)
         envelope = Envelope(_reply_to(found.reply_to), found.delivery)
         return Page(path, request, envelope, age_s, int(name["begun"]))
+
+    def _age_s(self, found: _Page) -> float:
+        now, then = self._uptime(), found.uptime
+        if now is not None and then is not None and now.boot == then.boot:
+            return now.s - then.s
+        return self._wall() - found.accepted
 
     def _put_aside(self, path: Path, why: Exception) -> None:
         """Out of the way, by name, where somebody may look at it."""

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from power_cut import cut_everywhere
 
 from edge_tts.service.board import ReplyTo
-from edge_tts.service.journal import ASIDE, LARGEST, Envelope, Journal, Page
+from edge_tts.service.journal import ASIDE, LARGEST, Envelope, Journal, Page, Uptime, uptime
 from edge_tts.values import Priority, Sampling, SpeakRequest
 
 REQUEST, BARE = SpeakRequest("good morning", "a", "hum"), Envelope()
@@ -32,10 +32,11 @@ class Desk:
         self.folder = folder / "jobs"
         self.clock, self.wall = FakeClock(), FakeClock()
         self.wall.now = 1.7e9
+        self.uptime: Uptime | None = None
 
     def run(self) -> Journal:
         """The journal as another process finds it."""
-        return Journal(self.folder, clock=self.clock, wall=self.wall)
+        return Journal(self.folder, clock=self.clock, wall=self.wall, uptime=lambda: self.uptime)
 
     def add(self, request: SpeakRequest = REQUEST, envelope: Envelope = BARE) -> Page:
         page = self.run().add(request, envelope)
@@ -146,6 +147,37 @@ def test_a_wall_clock_that_went_back_makes_nothing_older_or_longer(desk: Desk) -
     assert (page.age_s, page.request.expires_at) == (0, desk.clock.now + 100)
 
 
+def test_a_wall_clock_that_is_set_makes_nothing_older_while_the_machine_is_on(desk: Desk) -> None:
+    """Accepted before the time came over the network: after a crash a request is as old as the machine says, and only
+    after a start of the machine as old as the clock on the wall says."""
+    desk.uptime = Uptime("this one", 50.0)
+    desk.add(replace(REQUEST, expires_at=desk.clock.now + 100))
+    desk.wall.now += 8 * 3600
+    for up, age_s in ((Uptime("this one", 55.0), 5), (Uptime("another", 55.0), 8 * 3600), (None, 8 * 3600)):
+        desk.uptime = up
+        [page] = desk.run().read()
+        assert (page.age_s, page.request.expires_at) == (age_s, desk.clock.now + 100 - age_s)
+
+
+def test_a_page_of_an_older_version_is_read(desk: Desk) -> None:
+    """It does not say how long the machine had been on, so the wall clock is asked."""
+    page = desk.add()
+    old = {key: value for key, value in json.loads(page.path.read_bytes()).items() if key != "uptime"}
+    page.path.write_text(json.dumps(old))
+    desk.wall.now += 30
+    desk.uptime = Uptime("this one", 50.0)
+    assert [page.age_s for page in desk.run().read()] == [30]
+
+
+def test_the_machine_says_how_long_it_has_been_on() -> None:
+    """The same start each time, and time goes on."""
+    first, second = uptime(), uptime()
+    assert first is not None
+    assert second is not None
+    assert first.boot == second.boot != ""
+    assert 0 < first.s <= second.s
+
+
 def test_a_disk_that_refuses_is_logged_once_per_change(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
     """Where no file can be written nothing is raised; the log says so once, and once more when it works again."""
     caplog.set_level("INFO")
@@ -214,6 +246,7 @@ def test_what_nobody_could_read_again_is_not_written(desk: Desk, caplog: pytest.
 def valid() -> dict[str, Any]:
     """A page as it is written."""
     with fresh_desk() as desk:
+        desk.uptime = Uptime("this one", 50.0)
         page = desk.add(replace(REQUEST, expires_at=1e3), Envelope(ReplyTo("there", b"\x00"), (7, "abc")))
         tree = json.loads(page.path.read_bytes())
         assert isinstance(tree, dict)

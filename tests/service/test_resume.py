@@ -41,7 +41,7 @@ class Lives:
 
     def start(self, *, oldest_s: float = 600.0) -> None:
         """Another life, whatever became of the one before."""
-        journal = Journal(self.folder, clock=self.clock, wall=self.wall)
+        journal = Journal(self.folder, clock=self.clock, wall=self.wall, uptime=lambda: None)
         self.queue = JobQueue(
             capacity=self.capacity,
             report=self.reports.append,
