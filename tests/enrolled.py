@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,7 +27,14 @@ class ToyEncoder(FakeSynthesizer):
         self.heard: list[Sequence[Recording]] = []
 
     def encode(
-        self, recordings: Sequence[Recording], transcript: str, language: str, *, voice_id: str, name: str
+        self,
+        recordings: Sequence[Recording],
+        transcript: str,
+        language: str,
+        *,
+        voice_id: str,
+        name: str,
+        should_stop: Callable[[], bool] = lambda: False,
     ) -> Voice:
         """See Speaker."""
         self.heard.append(recordings)

@@ -63,7 +63,14 @@ class FakeSynthesizer:
             yield AudioChunk(sine, RATE, request.id, last=index == self._chunks - 1)
 
     def encode(
-        self, recordings: Sequence[Recording], transcript: str, language: str, *, voice_id: str, name: str
+        self,
+        recordings: Sequence[Recording],
+        transcript: str,
+        language: str,
+        *,
+        voice_id: str,
+        name: str,
+        should_stop: Callable[[], bool] = lambda: False,
     ) -> Voice:
         """A voice that remembers how many samples it was made of."""
         if self.refuse_to_encode:

@@ -18,7 +18,14 @@ class Encoder(Protocol):
     """Whoever makes a voice of recordings: the networks that speak, or those of another model set."""
 
     def encode(
-        self, recordings: Sequence[Recording], transcript: str, language: str, *, voice_id: str, name: str
+        self,
+        recordings: Sequence[Recording],
+        transcript: str,
+        language: str,
+        *,
+        voice_id: str,
+        name: str,
+        should_stop: Callable[[], bool],
     ) -> Voice:
         """See `Speaker.encode`."""
 
@@ -30,7 +37,12 @@ def encoding(voice: EnrolledVoice, *, store: VoiceStore, shelf: FeatureShelf, en
     def work(networks: Speaker, should_stop: Callable[[], bool]) -> Iterator[AudioChunk]:
         maker = encoder or networks
         made = maker.encode(
-            _recordings(voice, store), card.transcript, card.language, voice_id=voice.ref.id, name=voice.name
+            _recordings(voice, store),
+            card.transcript,
+            card.language,
+            voice_id=voice.ref.id,
+            name=voice.name,
+            should_stop=should_stop,
         )
         shelf.save(voice, made)
         yield from ()

@@ -200,7 +200,6 @@ class Enrolment(Part):
         packed = [self._keeper.pack(recording) for recording in found.recordings]
         take = Take(person, found.transcript, found.verdict, statement=sentence, stated_in=len(packed) - 1)
         made = self._encode(take, [heard for _, heard in packed])
-        self._give_up_if_stopped()
         voice = self._keeper.keep(take, [audio for audio, _ in packed], made)
         # 4. answer in the new voice
         self._show("answering", person)
@@ -254,14 +253,18 @@ class Enrolment(Part):
         person = take.person
 
         def encode(networks: Speaker, should_stop: Callable[[], bool]) -> Iterator[AudioChunk]:
-            made.append(networks.encode(recordings, take.transcript, person.language, voice_id="new", name=person.name))
+            def give_up() -> bool:
+                return should_stop() or self._stopped.is_set()
+
+            words, language, name = take.transcript, person.language, person.name
+            made.append(networks.encode(recordings, words, language, voice_id="new", name=name, should_stop=give_up))
             yield from ()
 
         closed = None
         while closed is None or closed.details.get("reason") == "alert":  # an alert comes first, then it goes on
-            self._give_up_if_stopped()
             made.clear()
             closed = self._errands.wait(self._errands.do(encode), self.stopping)
+            self._give_up_if_stopped()
         if closed.stage == "failed":
             raise VoiceError(f"the recording could not be encoded: {closed.details.get('message', closed.stage)}")
         if closed.stage != "done":

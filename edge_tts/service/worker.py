@@ -22,9 +22,19 @@ class Speaker(Protocol):
         """The request's sound, chunk by chunk, as soon as each is there."""
 
     def encode(
-        self, recordings: Sequence[Recording], transcript: str, language: str, *, voice_id: str, name: str
+        self,
+        recordings: Sequence[Recording],
+        transcript: str,
+        language: str,
+        *,
+        voice_id: str,
+        name: str,
+        should_stop: Callable[[], bool],
     ) -> Voice:
-        """The voice of whoever speaks in `recordings`; the transcript is that of the first one."""
+        """The voice of whoever speaks in `recordings`; the transcript is that of the first one.
+
+        `should_stop` is asked before each network; VoiceError when it says yes.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 import numpy as np
 
 from ..engine import Array, Buffer, Engine, load_engine
-from ..errors import AudioError, ModelError, TextError
+from ..errors import AudioError, ModelError, TextError, VoiceError
 from ..text import TextFrontEnd
 from ..values import FloatArray, IntArray, ModelSet, Recording, Segment, Voice
 from .features import SAMPLE_RATE, SSL_RATE, filterbank, limit_peak, resample, spectrogram, to_mono
@@ -19,6 +19,19 @@ _APPENDED_SILENCE = 9600  # samples at 16 kHz: upstream takes 0.3 s at 32 kHz, w
 
 Resampler = Callable[[FloatArray, int, int], FloatArray]
 """(mono samples, source Hz, target Hz) -> samples."""
+
+ShouldStop = Callable[[], bool]
+
+
+def never() -> bool:
+    """For whoever cannot be stopped."""
+    return False
+
+
+def go_on(should_stop: ShouldStop) -> None:
+    """Raise VoiceError when encoding should stop. Asked before each network, so that nobody waits for more than one."""
+    if should_stop():
+        raise VoiceError("the encoding was stopped")
 
 
 class VoiceEncoder:
@@ -54,42 +67,49 @@ class VoiceEncoder:
         *,
         voice_id: str,
         name: str,
+        should_stop: ShouldStop = never,
     ) -> Voice:
         """The voice of the speaker of all `recordings`; the first one, 3 to 10 s long, is the prompt of the GPT.
 
         `transcript` is what is said in the first recording. The conditioning is the mean over all of them.
-        Raises `AudioError` for a recording of the wrong length and `TextError` for a transcript without words.
+        Raises `AudioError` for a recording of the wrong length, `TextError` for a transcript without words and
+        `VoiceError` when stopped.
         """
         if not recordings:
             raise AudioError("a voice needs at least one recording")
+        go_on(should_stop)
         phoneme_ids, bert = self._pronounce(transcript, language)
         return Voice(
             id=voice_id,
             name=name,
             language=language,
-            prompt_tokens=self.prompt_tokens(recordings[0]),
+            prompt_tokens=self.prompt_tokens(recordings[0], should_stop),
             prompt_phoneme_ids=phoneme_ids,
             prompt_bert=bert,
-            conditioning=mean_conditioning([self.conditioning(recording) for recording in recordings]),
+            conditioning=mean_conditioning([self.conditioning(recording, should_stop) for recording in recordings]),
         )
 
-    def prompt_tokens(self, recording: Recording) -> IntArray:
+    def prompt_tokens(self, recording: Recording, should_stop: ShouldStop = never) -> IntArray:
         """Semantic tokens int64 [tokens] of a recording of 3 to 10 s, those of 0.6 s appended silence included."""
         wave = self._resampler(to_mono(recording.samples), recording.sample_rate, SSL_RATE)
         check_prompt_length(len(wave))
         padded = np.concatenate([wave, np.zeros(_APPENDED_SILENCE, np.float32)])
+        go_on(should_stop)
         features = self._ssl.run({"wave": padded[None]})["ssl"]
+        go_on(should_stop)
         codes: IntArray = self._quantizer.run({"ssl": features})["codes"][0]
         return codes
 
-    def conditioning(self, recording: Recording) -> FloatArray:
+    def conditioning(self, recording: Recording, should_stop: ShouldStop = never) -> FloatArray:
         """The speaker vector float32 [1, conditioning width, 1] of one recording of any length."""
         wave = resample(to_mono(recording.samples), recording.sample_rate, SAMPLE_RATE)
         wave = limit_peak(wave)
         feeds: dict[str, Array | Buffer] = {"spectrogram": spectrogram(wave)[None]}
         if self._speaker is not None:
             bank = filterbank(resample(wave, SAMPLE_RATE, SSL_RATE))
+            go_on(should_stop)
             feeds["speaker"] = self._speaker.run({"fbank": bank[None]})["embedding"]
+        go_on(should_stop)
         vector: FloatArray = self._conditioning.run(feeds)["ge"]
         return vector
 
@@ -111,13 +131,15 @@ def load_voice_encoder(
     *,
     bert: Callable[[Segment], FloatArray] | None = None,
     threads: int = 0,
+    should_stop: ShouldStop = never,
 ) -> VoiceEncoder:
     """Load what a model set encodes voices with; `stack` closes it. `bert` is the one that speaks (`load_bert`).
 
-    Raises `ModelError` naming the graph that is wrong.
+    Raises `ModelError` naming the graph that is wrong, and `VoiceError` when stopped.
     """
 
     def load(name: str) -> Engine:
+        go_on(should_stop)
         engine = load_engine(model.graph(name), threads=threads)
         stack.callback(engine.close)
         return engine

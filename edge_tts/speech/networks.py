@@ -11,7 +11,7 @@ from ..engine import Engine, load_engine
 from ..text import TextFrontEnd
 from ..values import AudioChunk, ModelSet, Recording, SpeakRequest, Voice
 from .bert import BertFeatures, load_bert
-from .encoder import load_voice_encoder
+from .encoder import ShouldStop, go_on, load_voice_encoder, never
 from .synthesizer import Synthesizer, load_synthesizer
 
 
@@ -38,11 +38,18 @@ class Networks:
         return self._synthesizer.stream(request, voice, should_stop)
 
     def encode(
-        self, recordings: Sequence[Recording], transcript: str, language: str, *, voice_id: str, name: str
+        self,
+        recordings: Sequence[Recording],
+        transcript: str,
+        language: str,
+        *,
+        voice_id: str,
+        name: str,
+        should_stop: ShouldStop = never,
     ) -> Voice:
         """See `VoiceEncoder.encode`. Raises `ModelError` when the set has no networks that encode."""
         alone = EncoderAlone(model=self._model, front_end=self._front_end, bert=self._bert, threads=self._threads)
-        return alone.encode(recordings, transcript, language, voice_id=voice_id, name=name)
+        return alone.encode(recordings, transcript, language, voice_id=voice_id, name=name, should_stop=should_stop)
 
 
 class EncoderAlone:
@@ -55,13 +62,25 @@ class EncoderAlone:
         self._model, self._front_end, self._bert, self._threads = model, front_end, bert, threads
 
     def encode(
-        self, recordings: Sequence[Recording], transcript: str, language: str, *, voice_id: str, name: str
+        self,
+        recordings: Sequence[Recording],
+        transcript: str,
+        language: str,
+        *,
+        voice_id: str,
+        name: str,
+        should_stop: ShouldStop = never,
     ) -> Voice:
         """See `VoiceEncoder.encode`. Raises `ModelError` when the set has no networks that encode."""
         with ExitStack() as stack:
+            go_on(should_stop)
             bert = self._bert or load_bert(self._model, stack, partial(load_engine, threads=self._threads))
-            encoder = load_voice_encoder(self._model, self._front_end, stack, bert=bert, threads=self._threads)
-            return encoder.encode(recordings, transcript, language, voice_id=voice_id, name=name)
+            encoder = load_voice_encoder(
+                self._model, self._front_end, stack, bert=bert, threads=self._threads, should_stop=should_stop
+            )
+            return encoder.encode(
+                recordings, transcript, language, voice_id=voice_id, name=name, should_stop=should_stop
+            )
 
 
 def load_networks(

@@ -11,7 +11,7 @@ import pytest
 from enrolling import ANNA, MIC_RATE, FakeGate, FakeMicrophone, Scene, scene, spoken
 from fakes import RATE, WAIT_S, FakeSynthesizer
 
-from edge_tts.errors import QueueFullError
+from edge_tts.errors import QueueFullError, VoiceError
 from edge_tts.service.enrolment import EnrolRequest
 from edge_tts.service.phrases import consent, step
 from edge_tts.speech.quality import Cuts, Verdict
@@ -272,7 +272,11 @@ def test_a_stop_after_the_recording_keeps_nothing(when: str, request_id: str | N
 
     class StopAtEncoding(FakeSynthesizer):
         def encode(self, *recordings: Any, **names: Any) -> Voice:
+            assert not names["should_stop"]()
             it.jobs.stop(request_id)
+            assert names["should_stop"]()
+            if request_id is None:
+                raise VoiceError("the encoding was stopped")
             return super().encode(*recordings, **names)
 
     gate = StopAtJudging() if when == "judging" else FakeGate()
@@ -282,7 +286,6 @@ def test_a_stop_after_the_recording_keeps_nothing(when: str, request_id: str | N
         it.wait_step("idle")
     assert it.notes.stages("enrol") == ["accepted", "started", "interrupted"]
     assert it.keeper.kept == []
-    assert len(it.synthesizer.encoded) == (when == "encoding")
 
 
 def test_a_stop_of_something_else_is_none_of_ours() -> None:
@@ -303,6 +306,9 @@ def test_an_alert_while_the_voice_is_encoded() -> None:
         def encode(self, *recordings: Any, **names: Any) -> Voice:
             if not self.encoded:
                 it.jobs.submit(SpeakRequest("fire", "alert", "hum", priority="alert"))
+                self.encoded.append((0, "", ""))
+                assert names["should_stop"]()
+                raise VoiceError("the encoding was stopped")
             return super().encode(*recordings, **names)
 
     with scene(synthesizer=AlertAtEncoding()) as it:
