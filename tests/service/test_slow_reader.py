@@ -11,15 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 from enrolled import ToyEncoder, open_store
-from enrolling import FakeMicrophone, scene
+from enrolling import ANNA, FakeMicrophone, scene
 from model_sets import write_model_set
 from slow_reader import BREATHS, RATE, SENTENCE_ENDS, between_sentences, consent_of, read_slowly, slow_reader
 
 from edge_tts.audio.files import read_sound
 from edge_tts.errors import VoiceError
 from edge_tts.schema import check_json
+from edge_tts.service.enrolment import Person
 from edge_tts.service.keeper import VoiceKeeper
-from edge_tts.service.phrases import consent
+from edge_tts.service.phrases import consent, step
 from edge_tts.speech.quality import QualityGate, load_quality_gate
 from edge_tts.store.models import read_model_set
 from edge_tts.store.voice_features import FeatureShelf
@@ -52,11 +53,11 @@ class Box:
         model = read_model_set(write_model_set(self.folder / "toy"))
         self.shelf = FeatureShelf(store=self.store, model=model)
 
-    def press(self, read: FloatArray, stage: str) -> dict[str, Any]:
+    def press(self, read: FloatArray, stage: str, *, person: Person = ANNA) -> dict[str, Any]:
         """Press the button and read; the details of the report that closes the enrolment."""
         keeper = VoiceKeeper(store=self.store, shelf=self.shelf, device="kitchen", clock=lambda: 1_700_000_000.0)
         microphone = FakeMicrophone(read)
-        with scene(microphone, judge=self.gate, keeper=keeper, synthesizer=self.encoder) as it:
+        with scene(microphone, default=person, judge=self.gate, keeper=keeper, synthesizer=self.encoder) as it:
             it.enrolment.press()
             details = dict(it.notes.wait("pressed", stage).details)
             it.wait_step("idle")
@@ -103,6 +104,29 @@ def test_the_best_window_becomes_the_voice(box: Box, voice: str) -> None:
     assert pause[0] <= place(window, read) + len(window) <= pause[1]
     assert place(whole, read) < words[0]
     assert place(whole, read) + len(whole) > words[-1]
+
+
+def test_a_slow_reader_of_chinese(box: Box) -> None:
+    """In Chinese, where a character is a syllable and a full stop is 。, the window ends after the first sentence too.
+    Nobody listens to the words: what is heard is another language with the pause where it would be."""
+    mei = Person("小梅", "zh", "family")
+    sentence = consent("zh", mei.name)
+    first, second = sentence[:15], sentence[15:]
+    assert first.endswith("说话。")
+    spoken, end_s = consent_of("rms"), SENTENCE_ENDS["rms"]
+    begin = read_slowly(spoken[: int(end_s * RATE)], BREATHS["rms"][:4], times=1.6)
+    rest = read_slowly(spoken[: int(end_s * RATE * len(second) / len(first))], [], times=1.6)
+    done = box.press(np.concatenate([begin, rest[RATE // 2 :]]), "done", person=mei)
+    stored = box.voice()
+    window, whole = (box.heard(name) for name in stored.card.recordings)
+    assert (stored.ref.id, stored.name, stored.card.language) == (done["voice"], "小梅", "zh")
+    assert 3 <= len(window) / RATE <= 10 < len(whole) / RATE
+    assert box.encoder.encoded == [(len(window), first, "zh")]
+    assert stored.card.transcript == first
+    agreed = check_json(Consent, box.store.read(stored, "consent.json"), error=VoiceError, what="consent")
+    assert (agreed.statement, agreed.language) == (sentence, "zh")
+    assert agreed.audio_sha256 == stored.card.files["take-2.flac"].sha256
+    assert box.encoder.spoken[-2:] == [step("thanks", "zh"), step("answer", "zh", name="小梅")]
 
 
 def place(part: FloatArray, read: FloatArray) -> int:
