@@ -276,9 +276,7 @@ class TrtEngine:
     def _largest_outputs(self) -> dict[str, int]:
         """Bytes each output can need."""
         self._single.set_shapes({name: limits.max for name, limits in self._ranges.items()})
-        return {
-            name: prod(self._single.outputs[name]) * spec.dtype.itemsize for name, spec in self._outputs.items()
-        }
+        return {name: prod(self._single.outputs[name]) * spec.dtype.itemsize for name, spec in self._outputs.items()}
 
     def _area(self, name: str) -> HostArea:
         """The page-locked memory of an input (with its device memory) or an output, taken when first needed."""
@@ -296,9 +294,7 @@ class TrtEngine:
         return "; ".join(self._logger.errors[-3:]) or "no reason given"
 
 
-def _describe(
-    trt: Any, engine: Any
-) -> tuple[dict[str, TensorSpec], dict[str, TensorSpec], dict[str, ShapeRange]]:
+def _describe(trt: Any, engine: Any) -> tuple[dict[str, TensorSpec], dict[str, TensorSpec], dict[str, ShapeRange]]:
     """Inputs, outputs and the inputs' shape ranges of a deserialized engine."""
     dtypes = {getattr(trt.DataType, name): np.dtype(dtype) for name, dtype in _DTYPES.items()}
     inputs, outputs, ranges = {}, {}, {}

@@ -31,9 +31,7 @@ _PER = {"h": "小时", "hr": "小时", "s": "秒", "min": "分钟", "d": "天"}
 _SYMBOL = "|".join(sorted(map(re.escape, _SYMBOLS), key=len, reverse=True))
 UNIT = rf"(?:(?i:{_SYMBOL}))(?:/(?i:{_SYMBOL}|d)(?![A-Za-z0-9²³]))?(?![A-Za-z0-9²³])"
 """Regular expression of a unit symbol, alone or as a ratio, that follows a number."""
-_PLAIN = "|".join(
-    sorted((re.escape(s) for s in _SYMBOLS if len(s) > 1 or s in "tgmLlhsVWΩ"), key=len, reverse=True)
-)
+_PLAIN = "|".join(sorted((re.escape(s) for s in _SYMBOLS if len(s) > 1 or s in "tgmLlhsVWΩ"), key=len, reverse=True))
 WRITTEN_UNIT = rf"(?:{_PLAIN})(?:/(?:{_PLAIN}|d))?(?![A-Za-z0-9²³])"
 """The same in its usual spelling, without the letters that are more often a name (A, N, J): what can be told from an
 English word."""

@@ -275,9 +275,7 @@ build_in_child(request, limit_s=60, progress=told, waiting=lambda: None)
 """
 
 
-def test_a_builder_does_not_outlive_who_started_it(
-    tmp_path: Path, graphs: Path, child: Callable[..., None]
-) -> None:
+def test_a_builder_does_not_outlive_who_started_it(tmp_path: Path, graphs: Path, child: Callable[..., None]) -> None:
     """When the daemon is killed during a build, the kernel ends the builder too; no engine is left half made."""
     child("hang")
     arguments = [sys.executable, "-c", PARENT, graphs / "wave.onnx", tmp_path / "wave.plan"]

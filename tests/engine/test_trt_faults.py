@@ -37,9 +37,7 @@ def test_a_refused_capture_goes_on_without_graphs(
     prefill = open_engine(graphs / "t2s_prefill.onnx", cuda)
     expected = tokens(prefill, open_engine(graphs / "t2s_step.onnx", cuda))
     device.refuse_graphs = refuser == "cuda"
-    step = open_engine(
-        graphs / "t2s_step.onnx", cuda, graphs=True, faults=Faults(refuse_capture=refuser == "tensorrt")
-    )
+    step = open_engine(graphs / "t2s_step.onnx", cuda, graphs=True, faults=Faults(refuse_capture=refuser == "tensorrt"))
     with caplog.at_level(logging.WARNING, "edge_tts.engine.trt"):
         assert tokens(prefill, step) == expected
     assert step.captured == 0
@@ -123,9 +121,7 @@ def test_a_damaged_plan_is_refused(graphs: Path, device: FakeCudart) -> None:
         TrtEngine(b"nonsense", trt=fake_tensorrt("10.3", device), cuda=Cuda(device), path=Path("x.plan"))
 
 
-def test_nothing_is_left_after_an_engine_that_does_not_fit(
-    graphs: Path, tmp_path: Path, device: FakeCudart
-) -> None:
+def test_nothing_is_left_after_an_engine_that_does_not_fit(graphs: Path, tmp_path: Path, device: FakeCudart) -> None:
     """An engine that runs out of memory while it is opened gives back what it had taken."""
     trt, cuda = fake_tensorrt("10.3", device), Cuda(device)
     plan = build_plan(graphs / "wave.onnx", tmp_path / "wave.plan", trt)
