@@ -18,13 +18,14 @@ SENTENCE = "Please close the window and turn off the light in the kitchen."
 
 
 def test_what_the_demo_says_is_understood(tmp_path: Path) -> None:
-    """A sentence sent over MQTT is heard again: a recogniser that knows nothing of it finds three words of four, and
-    the receipts come in order."""
+    """A sentence sent over MQTT is heard again, also the second time: a recogniser that knows nothing of it finds three
+    words of four, and the receipts come in order."""
     asr = pytest.importorskip("tools.starter.asr", reason="pocketsphinx has no wheel for this machine")
     sound = tmp_path / "demo.wav"
     command = [sys.executable, "-m", "tools.demonstration", "--text", SENTENCE, "--wav", str(sound)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=240)
-    assert done.returncode == 0, done.stdout + done.stderr
+    for _ in range(2):
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=240)
+        assert done.returncode == 0, done.stdout + done.stderr
     places = [done.stdout.index(f"   {stage}") for stage in ("accepted", "started", "first_audio", "done")]
     assert places == sorted(places)
     assert str(sound) in done.stdout

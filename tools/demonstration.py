@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -65,9 +66,10 @@ def demonstrate(arguments: argparse.Namespace, stack: ExitStack) -> int:
     wait_until_online(daemon, heard)
     say(f"the daemon is up after {time.monotonic() - began:.1f} s")
     print(f"4. publish to {BASE}/say: {arguments.text}", flush=True)
-    request = {"id": "demo", "text": arguments.text, **({"voice": arguments.voice} if arguments.voice else {})}
+    request_id = f"demo-{uuid.uuid4().hex[:8]}"  # one id is spoken once, also by the next daemon
+    request = {"id": request_id, "text": arguments.text, **({"voice": arguments.voice} if arguments.voice else {})}
     client.publish(f"{BASE}/say", json.dumps(request, ensure_ascii=False), qos=1)
-    ended_well = show_receipts(daemon, heard)
+    ended_well = show_receipts(daemon, heard, request_id)
     if ended_well and wav:
         print(f"\nThe speech is in {wav}")
     if arguments.keep and ended_well:
@@ -175,13 +177,13 @@ def wait_until_online(daemon: subprocess.Popen[bytes], heard: Heard) -> None:
             return
 
 
-def show_receipts(daemon: subprocess.Popen[bytes], heard: Heard) -> bool:
+def show_receipts(daemon: subprocess.Popen[bytes], heard: Heard, request_id: str) -> bool:
     """Print each report on our request; True when it was spoken to its end."""
     for topic, payload in messages(daemon, heard, SPEAK_S, "thinking"):
         if topic != "events":
             continue
         report = json.loads(payload)
-        if report["id"] != "demo":
+        if report["id"] != request_id:
             continue
         print(f"   {report['stage']:12} {report['ms']:8.0f} ms  {details_of(report)}", flush=True)
         if report["stage"] == "done":

@@ -124,7 +124,8 @@ class Desk:
         say = parse_say(message.payload)
         key: Key = say.id or (message.number, hashlib.sha256(message.payload).hexdigest())
         if self._is_duplicate(key, known_by_id=say.id is not None, redelivered=message.redelivered):
-            log.info("dropped a second delivery of %s", say.id or "a message without id")
+            level = logging.INFO if message.redelivered else logging.WARNING  # somebody may take an id for a label
+            log.log(level, "dropped a second delivery of %s: an id is spoken once", say.id or "a message without id")
             return
         lifetimes = [s for s in (say.ttl_s, message.expires_in_s) if s is not None]
         request = SpeakRequest(
