@@ -17,7 +17,7 @@ from edge_tts.service.encoding import encoding
 from edge_tts.service.errands import Work
 from edge_tts.service.health import sd_notify
 from edge_tts.speech.front_end import open_front_end
-from edge_tts.speech.networks import EncoderAlone, Networks, load_networks
+from edge_tts.speech.networks import Networks, OnDemandEncoder, load_networks
 from edge_tts.store.model_choice import ModelChoice
 from edge_tts.store.models import find_model_set, installed_model_sets, verify_model_set
 from edge_tts.store.voice_format import is_voice_id
@@ -128,7 +128,7 @@ class InstalledSets:
         rehearse(model, self._config.engine, waiting=waiting)
         with ExitStack() as stack:
             front_end = front_end_for(self._config.text, stack)
-            encoder = EncoderAlone(model=model, front_end=front_end, threads=self._config.engine.threads)
+            encoder = OnDemandEncoder(model=model, front_end=front_end, threads=self._config.engine.threads)
             yield AuditionedSet(config=self._config, model=model, encoder=encoder)
 
     def choose(self, name: str) -> None:
@@ -143,7 +143,7 @@ class InstalledSets:
 class AuditionedSet:
     """`Candidate` of model_change in earnest: a set with its own shelf of features."""
 
-    def __init__(self, *, config: Config, model: ModelSet, encoder: EncoderAlone) -> None:
+    def __init__(self, *, config: Config, model: ModelSet, encoder: OnDemandEncoder) -> None:
         self._config, self._model, self._encoder = config, model, encoder
         self._voices: Voices = open_voices(config, model)
 

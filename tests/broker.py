@@ -107,7 +107,7 @@ class Ear:
             payload = json.dumps(payload)
         wire = None
         if properties:
-            wire = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho leaves it untyped
+            wire = Properties(PacketTypes.PUBLISH)
             for name, value in properties.items():
                 setattr(wire, name, value)
         sent = self.client.publish(f"{self.base}/{command}", payload, qos=1, retain=retain, properties=wire)

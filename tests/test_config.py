@@ -33,7 +33,7 @@ def keys(model: type[BaseModel], prefix: str = "") -> set[str]:
     for name, field in model.model_fields.items():
         kind = field.annotation
         inner = isinstance(kind, type) and issubclass(kind, BaseModel)
-        found |= keys(kind, f"{prefix}{name}.") if inner else {prefix + name}  # type: ignore[arg-type]  # checked: inner
+        found |= keys(kind, f"{prefix}{name}.") if inner else {prefix + name}
     return found
 
 

@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterator
 
 from edge_tts.audio.files import read_sound
 from edge_tts.service.errands import Work
-from edge_tts.service.worker import Speaker
+from edge_tts.service.worker import Encoder, Speaker
 from edge_tts.store.voice_features import FeatureShelf
 from edge_tts.store.voice_format import LONGEST_S, MOST_SAMPLES
 from edge_tts.store.voice_store import EnrolledVoice, VoiceStore
-from edge_tts.values import AudioChunk, Recording, Report, Voice
-
-
-class Encoder(Protocol):
-    """Whoever makes a voice of recordings: the networks that speak, or those of another model set."""
-
-    def encode(
-        self,
-        recordings: Sequence[Recording],
-        transcript: str,
-        language: str,
-        *,
-        voice_id: str,
-        name: str,
-        should_stop: Callable[[], bool],
-    ) -> Voice:
-        """See `Speaker.encode`."""
+from edge_tts.values import AudioChunk, Recording, Report
 
 
 def encoding(voice: EnrolledVoice, *, store: VoiceStore, shelf: FeatureShelf, encoder: Encoder | None = None) -> Work:
@@ -35,8 +18,7 @@ def encoding(voice: EnrolledVoice, *, store: VoiceStore, shelf: FeatureShelf, en
     card = voice.card
 
     def work(networks: Speaker, should_stop: Callable[[], bool]) -> Iterator[AudioChunk]:
-        maker = encoder or networks
-        made = maker.encode(
+        made = (encoder or networks).encode(
             _recordings(voice, store),
             card.transcript,
             card.language,

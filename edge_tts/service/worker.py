@@ -15,11 +15,8 @@ from edge_tts.service.player import Player
 from edge_tts.values import AudioChunk, Priority, Recording, SpeakRequest, Voice
 
 
-class Speaker(Protocol):
-    """Whoever turns a request into sound; `edge_tts.speech.Synthesizer` in earnest."""
-
-    def stream(self, request: SpeakRequest, voice: Voice, should_stop: Callable[[], bool]) -> Iterator[AudioChunk]:
-        """The request's sound, chunk by chunk, as soon as each is there."""
+class Encoder(Protocol):
+    """Whoever makes a voice of recordings; `edge_tts.speech.networks.OnDemandEncoder` in earnest."""
 
     def encode(
         self,
@@ -35,6 +32,13 @@ class Speaker(Protocol):
 
         `should_stop` is asked before each network; VoiceError when it says yes.
         """
+
+
+class Speaker(Encoder, Protocol):
+    """Whoever turns a request into sound, too; `edge_tts.speech.networks.Networks` in earnest."""
+
+    def stream(self, request: SpeakRequest, voice: Voice, should_stop: Callable[[], bool]) -> Iterator[AudioChunk]:
+        """The request's sound, chunk by chunk, as soon as each is there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,45 +15,9 @@ from .encoder import ShouldStop, go_on, load_voice_encoder, never
 from .synthesizer import Synthesizer, load_synthesizer
 
 
-class Networks:
-    """The loaded networks of a model set. Those that encode are loaded for each voice anew: encoding is rare, and the
-    memory they take is the larger part of the set."""
-
-    def __init__(
-        self,
-        *,
-        model: ModelSet,
-        front_end: TextFrontEnd,
-        synthesizer: Synthesizer,
-        bert: BertFeatures | None = None,
-        threads: int = 0,
-    ) -> None:
-        self._model, self._front_end, self._threads = model, front_end, threads
-        self._synthesizer, self._bert = synthesizer, bert
-
-    def stream(
-        self, request: SpeakRequest, voice: Voice, should_stop: Callable[[], bool] = lambda: False
-    ) -> Iterator[AudioChunk]:
-        """See `Synthesizer.stream`."""
-        return self._synthesizer.stream(request, voice, should_stop)
-
-    def encode(
-        self,
-        recordings: Sequence[Recording],
-        transcript: str,
-        language: str,
-        *,
-        voice_id: str,
-        name: str,
-        should_stop: ShouldStop = never,
-    ) -> Voice:
-        """See `VoiceEncoder.encode`. Raises `ModelError` when the set has no networks that encode."""
-        alone = EncoderAlone(model=self._model, front_end=self._front_end, bert=self._bert, threads=self._threads)
-        return alone.encode(recordings, transcript, language, voice_id=voice_id, name=name, should_stop=should_stop)
-
-
-class EncoderAlone:
-    """The part of a model set that encodes voices, whoever speaks: loaded for each voice anew and given back."""
+class OnDemandEncoder:
+    """Encodes voices with a model set, whichever speaks. Its networks are loaded for each voice anew and given back:
+    encoding is rare, and the memory they take is the larger part of the set."""
 
     def __init__(
         self, *, model: ModelSet, front_end: TextFrontEnd, bert: BertFeatures | None = None, threads: int = 0
@@ -81,6 +45,28 @@ class EncoderAlone:
             return encoder.encode(
                 recordings, transcript, language, voice_id=voice_id, name=name, should_stop=should_stop
             )
+
+
+class Networks(OnDemandEncoder):
+    """The loaded networks of a model set that speaks; it encodes on demand."""
+
+    def __init__(
+        self,
+        *,
+        model: ModelSet,
+        front_end: TextFrontEnd,
+        synthesizer: Synthesizer,
+        bert: BertFeatures | None = None,
+        threads: int = 0,
+    ) -> None:
+        super().__init__(model=model, front_end=front_end, bert=bert, threads=threads)
+        self._synthesizer = synthesizer
+
+    def stream(
+        self, request: SpeakRequest, voice: Voice, should_stop: Callable[[], bool] = lambda: False
+    ) -> Iterator[AudioChunk]:
+        """See `Synthesizer.stream`."""
+        return self._synthesizer.stream(request, voice, should_stop)
 
 
 def load_networks(

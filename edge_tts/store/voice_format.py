@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from math import gcd
 from typing import Annotated, Literal
 
+from edge_tts.config import Owner
 from edge_tts.errors import VoiceError
 from edge_tts.schema import Field, Record, check_json
 
@@ -30,8 +31,6 @@ _MOST_FLAC_BLOCKS = 64
 _FARTHEST_AHEAD = 1 << 20
 """Nobody has renamed a voice so often without another device's hearing of it."""
 
-Owner = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
-"""Whose voices these are; it becomes a folder and a bucket prefix. Lower case: some disks do not tell `A` from `a`."""
 VoiceId = Annotated[str, Field(pattern=rf"^[0-9a-f]{{{ID_DIGITS}}}$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 RecordingName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,47}\.flac$")]

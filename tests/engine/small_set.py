@@ -83,7 +83,7 @@ def write_graphs(folder: Path, *, half: bool = False) -> Path:
         ("wave", write_wave, SOVITS),
     ):
         graph = Graph(name, half=half)
-        writer(graph, weights, sizes)  # type: ignore[operator]
+        writer(graph, weights, sizes)
         graph.save(folder / f"{name}.onnx")
     return folder
 

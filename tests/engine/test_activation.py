@@ -34,7 +34,7 @@ def here(tmp_path: Path, half_graphs: Path) -> Iterator[Here]:
 def spoken(place: Here, execution: str = "tensorrt") -> tuple[FloatArray, set[str]]:
     """One sentence through the daemon's path, and who ran its graphs."""
     request = SpeakRequest(text="The tea is ready.", id="1", voice="v", sampling=Sampling(seed=4))
-    with place.loader(execution) as loader, ExitStack() as stack:  # type: ignore[arg-type]
+    with place.loader(execution) as loader, ExitStack() as stack:
         model = model_set(place.graphs)
         activate(model, loader)
         speaker = load_synthesizer(model, TextFrontEnd(), stack, load=loader.load)

@@ -135,7 +135,7 @@ def test_closing_gives_everything_back(cuda: Cuda, device: FakeCudart) -> None:
 def test_wrong_arguments_do_not_reach_the_library(device: FakeCudart) -> None:
     """The fake wants declared types, as ctypes on aarch64 does: an undeclared 64-bit pointer would be cut in half."""
     with pytest.raises(Misuse, match="declared None"):
-        device.cudaMalloc(1, 2)  # type: ignore[attr-defined]
+        device.cudaMalloc(1, 2)
     cuda = Cuda(device)
     with pytest.raises(Misuse, match="does not fit"):
         cuda._call("cudaMemsetAsync", 1 << 70, 0, 1, cuda.stream)

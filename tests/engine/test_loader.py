@@ -236,7 +236,7 @@ def test_without_tensorrt_auto_is_silent_and_tensorrt_says_why(tmp_path: Path, g
 
     rules = BuildRules(directory=tmp_path)
     for execution, reason in (("auto", ""), ("tensorrt", "no CUDA runtime here")):
-        with EngineLoader(execution=execution, rules=rules, open_device=nothing, prove=lambda name: "no") as loader:  # type: ignore[arg-type]
+        with EngineLoader(execution=execution, rules=rules, open_device=nothing, prove=lambda name: "no") as loader:
             assert loader.prepare([graphs / "wave.onnx"]) == ()
             assert speaks_on(loader, graphs / "wave.onnx") == CPU
             assert loader.choices[0].reason == reason

@@ -45,7 +45,7 @@ def test_being_listed_is_not_enough() -> None:
 )
 def test_the_proven_provider_is_taken(execution: str, proven: str, runs_on: str, graphs: Path) -> None:
     """The loader asks for what proved itself; a wish that is not granted is told. (Here the CPU stands in.)"""
-    loader = EngineLoader(execution=execution, prove=lambda name: "" if name == proven else f"{name}: absent")  # type: ignore[arg-type]
+    loader = EngineLoader(execution=execution, prove=lambda name: "" if name == proven else f"{name}: absent")
     with loader, pytest.warns(UserWarning, match="not in available") if runs_on != CPU else _nothing():
         loader.load(graphs / "wave.onnx").close()
     (choice,) = loader.choices
@@ -53,7 +53,7 @@ def test_the_proven_provider_is_taken(execution: str, proven: str, runs_on: str,
     assert bool(choice.reason) == ((execution == "cuda" and not proven) or execution == "tensorrt")
 
 
-def _nothing():  # type: ignore[no-untyped-def]
+def _nothing():
     from contextlib import nullcontext
 
     return nullcontext()

@@ -108,7 +108,7 @@ def test_feeds_that_do_not_fit_are_refused(graphs: Path, device: FakeCudart, ope
         engine.run(FEEDS)
 
 
-def engine_buffer(device: FakeCudart, shape: tuple[int, ...]):  # type: ignore[no-untyped-def]
+def engine_buffer(device: FakeCudart, shape: tuple[int, ...]):
     from edge_tts.engine.device import DeviceBuffer
 
     cuda = Cuda(device)

@@ -18,7 +18,7 @@ def test_a_reply_address_is_good_up_to_the_closing_report() -> None:
     board.listen(notes)
     board.expect("a", ReplyTo("answers", b"1"))
     for request_id, stage in (("a", "accepted"), ("b", "accepted"), ("a", "done"), ("a", "failed")):
-        board.report(Report(request_id, stage, 0.0))  # type: ignore[arg-type]  # literals in a loop
+        board.report(Report(request_id, stage, 0.0))
     assert [reply for _, reply in notes.reports] == [ReplyTo("answers", b"1"), None, ReplyTo("answers", b"1"), None]
 
 

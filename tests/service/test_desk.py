@@ -53,7 +53,7 @@ class Counter:
         )
 
     def handle(self, payload: bytes, **facts: object) -> None:
-        self.desk.handle(Message("say", payload, **facts))  # type: ignore[arg-type]  # fields of Message
+        self.desk.handle(Message("say", payload, **facts))
 
     def request(self) -> SpeakRequest:
         job = self.jobs.take(0)
@@ -135,11 +135,11 @@ def test_a_refused_request_takes_no_address_and_keeps_none(command: str) -> None
     refused request's own address is forgotten, so that a flood of them takes no memory."""
     counter = Counter(capacity=1)
     voice_desk = VoiceDesk(
-        catalogue=SimpleNamespace(enrolled=lambda wanted: SimpleNamespace(ref=wanted)),  # type: ignore[arg-type]
-        store=None,  # type: ignore[arg-type]  # nothing gets so far
+        catalogue=SimpleNamespace(enrolled=lambda wanted: SimpleNamespace(ref=wanted)),
+        store=None,
         jobs=counter.jobs,
         board=counter.board,
-        enrolment=Busy(),  # type: ignore[arg-type]  # as much of it as is used
+        enrolment=Busy(),
         person=lambda name, language: None,
         changed=lambda: None,
         new_id=lambda: "voice",

@@ -106,7 +106,7 @@ def test_an_alert_before_the_recording(heard: int, cut_off: str) -> None:
                 it.jobs.submit(alert)
             write(samples)
 
-        it.loudspeaker.write = alert_at  # type: ignore[method-assign]
+        it.loudspeaker.write = alert_at
         it.enrol()
         assert it.notes.wait("enrol", "interrupted").details == {"reason": "interrupted"}
         it.notes.wait("alert", "done")
@@ -381,7 +381,7 @@ def test_a_microphone_that_gives_nothing() -> None:
             it.clock.now += 1
             return np.zeros(0, np.float32)
 
-        microphone.read = nothing  # type: ignore[method-assign]
+        microphone.read = nothing
         it.enrol()
         assert "no sound" in it.notes.wait("enrol", "failed").details["message"]
     assert microphone.closed

@@ -60,7 +60,7 @@ class ToySets:
 
     def choose(self, name: str) -> None:
         assert self.closed, "chosen before the candidate was given back"
-        self.current, self.previous = name, self.current  # type: ignore[assignment]
+        self.current, self.previous = name, self.current
 
     def start_again(self) -> None:
         self.again.set()
@@ -78,7 +78,7 @@ class ToySets:
             (voice.folder / "features" / self.shelf._file).write_bytes(source.read_bytes())
             yield from ()
 
-        return work  # type: ignore[return-value]
+        return work
 
     def check(self) -> None:
         if self.voiceless:
@@ -242,7 +242,7 @@ def test_rollback_goes_to_the_set_before(tmp_path: Path) -> None:
     with stage(tmp_path) as it:
         with pytest.raises(RequestError, match="no model set spoke before old"):
             it.send("models/rollback")
-        it.sets.current, it.sets.previous = "new", "old"  # type: ignore[assignment]
+        it.sets.current, it.sets.previous = "new", "old"
         it.send("models/rollback", {"id": "back"})
         assert it.notes.wait("back", "done").details["model"] == "old"
         assert it.sets.auditions == ["old"]

@@ -60,7 +60,7 @@ def appliance(config: Config, model: Path, synthesizer: FakeSynthesizer, speaker
 
 def config_for(port: int, device: str, protocol: str = "5", **limits: int) -> Config:
     """A configuration for a test."""
-    mqtt = MqttConfig(host="127.0.0.1", port=port, protocol=protocol, reconnect_min_s=0.05, reconnect_max_s=0.1)  # type: ignore[arg-type]  # parametrised
+    mqtt = MqttConfig(host="127.0.0.1", port=port, protocol=protocol, reconnect_min_s=0.05, reconnect_max_s=0.1)
     return Config(device=device, mqtt=mqtt, limits=LimitsConfig(**limits))
 
 

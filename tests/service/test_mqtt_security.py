@@ -22,7 +22,7 @@ from edge_tts.service.mqtt import MqttLink
 
 def link(port: int, **settings: object) -> MqttLink:
     """A link that nobody talks to."""
-    config = MqttConfig(host="127.0.0.1", port=port, reconnect_min_s=0.05, reconnect_max_s=0.1, **settings)  # type: ignore[arg-type]  # whatever the test sets
+    config = MqttConfig(host="127.0.0.1", port=port, reconnect_min_s=0.05, reconnect_max_s=0.1, **settings)
     return MqttLink(
         config=config,
         device="safe",

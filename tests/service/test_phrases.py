@@ -18,7 +18,7 @@ CODES = "silent short long quiet clipped noisy hum whistle high pauses holes spe
 @pytest.mark.parametrize("code", CODES)
 def test_every_refusal_says_what_to_do(code: str, tongue: str) -> None:
     """Each reason has words in both languages, in that language's own script, without a blank left over."""
-    words = explain(Refusal(code, 1.4, 3.0), tongue)  # type: ignore[arg-type]  # the parameter is one of both
+    words = explain(Refusal(code, 1.4, 3.0), tongue)
     assert bool(re.search(r"[一-鿿]", words)) == (tongue == "zh")
     assert "{" not in words
     assert TextFrontEnd().segments(words, "auto")

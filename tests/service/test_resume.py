@@ -255,7 +255,7 @@ def test_a_request_that_the_full_line_refuses_leaves_no_file(lives: Lives, monke
         with pytest.raises(QueueFullError):
             lives.submit("b")
     lives.queue.stop("a")
-    add = lives.queue._journal.add  # type: ignore[union-attr]  # there is one
+    add = lives.queue._journal.add
 
     def slow(request: SpeakRequest, envelope: Envelope) -> Any:
         page = add(request, envelope)

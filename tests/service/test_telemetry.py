@@ -110,12 +110,12 @@ class Client:
     gpu = {  # noqa: RUF012  # the shape is the real one's
         "ga10b": {"type": "integrated", "status": {"load": 61.5}, "freq": {"cur": 930000, "max": 1300500}}
     }
-    memory = {"RAM": {"tot": 31457280, "used": 8388608, "free": 1}, "SWAP": {}}  # noqa: RUF012
-    temperature = {  # noqa: RUF012
+    memory = {"RAM": {"tot": 31457280, "used": 8388608, "free": 1}, "SWAP": {}}  # noqa: RUF012 - as jtop has it
+    temperature = {  # noqa: RUF012 - as jtop has it
         "cpu": {"temp": 55.5, "online": True},
         "cv0": {"temp": -256, "online": False},
     }
-    power = {"rail": {}, "tot": {"power": 17321, "avg": 17000}}  # noqa: RUF012
+    power = {"rail": {}, "tot": {"power": 17321, "avg": 17000}}  # noqa: RUF012 - as jtop has it
     nvpmodel: Any = SimpleNamespace(name="MODE_50W", id=3)
 
     def __init__(self) -> None:

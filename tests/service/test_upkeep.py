@@ -132,7 +132,7 @@ def test_progress_is_told_once_a_second_at_most() -> None:
         return SyncReport(status="done", done=100)
 
     over = threading.Event()
-    with upkeep(sync, publish=told.append):  # type: ignore[arg-type]  # a function will do
+    with upkeep(sync, publish=told.append):
         assert over.wait(WAIT_S)
     assert [(report.status, report.done) for report in told] == [("running", 0), ("done", 100)]
 

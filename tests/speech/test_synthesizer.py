@@ -66,7 +66,7 @@ class Stage:
         self._spy(sovits._wave, "wave")
         self.synthesizer = Synthesizer(
             model=MODEL,
-            front_end=ToyFrontEnd(),  # type: ignore[arg-type]
+            front_end=ToyFrontEnd(),
             decoder=SemanticDecoder(prefill=gpt.prefill, step=gpt.step, max_positions=256),
             sovits=sovits,
             **options,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-torch = pytest.importorskip("torch")
+torch = pytest.importorskip("torch", reason="TORCH IS NOT INSTALLED: only training needs it, and it was not tested")
 
 
 def test_an_interrupted_training_goes_on_where_it_was(tmp_path: Path) -> None:
@@ -17,7 +17,7 @@ def test_an_interrupted_training_goes_on_where_it_was(tmp_path: Path) -> None:
     model = torch.nn.Linear(4, 1)
     calls = 0
 
-    def step():  # type: ignore[no-untyped-def]
+    def step():
         nonlocal calls
         calls += 1
         loss = model(torch.randn(8, 4)).square().mean()

@@ -103,7 +103,7 @@ def of_old(nas: Nas, store: VoiceStore) -> None:
 @pytest.mark.parametrize("used", [complete, incomplete, killed, of_old])
 def test_a_mount_point_without_its_drive_is_no_bucket(nas: Nas, store: VoiceStore, used: object) -> None:
     """However the last sync ended: nothing is written beneath the mount point, and with the drive all goes on."""
-    used(nas, store)  # type: ignore[operator]  # one of those above
+    used(nas, store)
     nas.unmount()
     report = sync_with(nas, store)()
     assert (report.status, "is its disk connected" in report.error) == ("failed", True)

@@ -50,16 +50,16 @@ class Weather:
         return result
 
     def list(self, prefix: str) -> dict[str, Found]:
-        return self._request(lambda: self._bucket.list(prefix))  # type: ignore[no-any-return]
+        return self._request(lambda: self._bucket.list(prefix))
 
     def get(self, path: str, *, most: int) -> Blob | None:
-        return self._request(lambda: self._bucket.get(path, most=most))  # type: ignore[no-any-return]
+        return self._request(lambda: self._bucket.get(path, most=most))
 
     def create(self, path: str, data: bytes) -> str | None:
-        return self._request(lambda: self._bucket.create(path, data))  # type: ignore[no-any-return]
+        return self._request(lambda: self._bucket.create(path, data))
 
     def replace(self, path: str, data: bytes) -> str | None:
-        return self._request(lambda: self._bucket.replace(path, data))  # type: ignore[no-any-return]
+        return self._request(lambda: self._bucket.replace(path, data))
 
     def delete(self, path: str) -> None:
         self._request(lambda: self._bucket.delete(path))

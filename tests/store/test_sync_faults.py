@@ -122,7 +122,7 @@ def test_any_request_may_go_wrong(tmp_path: Path, s3: S3, proxy: FlakyProxy, fau
         voice = devices[0].store.add(new_voice(1))
         devices[1].store.rename(devices[1].store.add(new_voice(2)).ref, "Mum")
         at = len(proxy.requests) + number
-        proxy.fault = lambda request, at=at: fault if request.number == at else None  # type: ignore[misc]
+        proxy.fault = lambda request, at=at: fault if request.number == at else None
         devices[0].sync()
         devices[1].sync()
         devices[0].store.delete(voice.ref)

@@ -146,7 +146,7 @@ def test_arrays_and_pickles_are_refused_unread(tmp_path: Path, exported: bytes, 
 
     class Bomb:
         def __reduce__(self) -> tuple[object, tuple[str]]:
-            return Path.touch, (tmp_path / "executed",)  # type: ignore[return-value]
+            return Path.touch, (tmp_path / "executed",)
 
     arrays = io.BytesIO()
     np.savez(arrays, prompt_tokens=np.array([Bomb()], dtype=object))

@@ -475,7 +475,7 @@ def test_features_with_a_pickle_are_refused_unread(tmp_path: Path, model: ModelS
 
     class Bomb:
         def __reduce__(self) -> tuple[object, tuple[str]]:
-            return Path.touch, (tmp_path / "executed",)  # type: ignore[return-value]
+            return Path.touch, (tmp_path / "executed",)
 
     np.savez(path, prompt_tokens=np.array([Bomb()], dtype=object))
     with pytest.raises(VoiceError, match="pickle"):

@@ -74,7 +74,7 @@ def train(model: nn.Module, step: Step, schedule: Schedule, *, checkpoint: Path,
         with torch.autocast(torch.device(device).type, torch.bfloat16):
             loss, figures = step()
         optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), schedule.clip)
         optimiser.step()
         number += 1
