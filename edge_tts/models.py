@@ -98,22 +98,8 @@ class InstalledSets:
     """`Sets` of model_change in earnest; `again` asks for a fresh start."""
 
     def __init__(self, *, config: Config, choice: ModelChoice, again: Callable[[], None]) -> None:
-        self._config, self._choice, self._again = config, choice, again
-
-    @property
-    def current(self) -> str:
-        """See Sets."""
-        return self._choice.current
-
-    @property
-    def previous(self) -> str | None:
-        """See Sets."""
-        return self._choice.previous
-
-    @property
-    def given_up(self) -> str | None:
-        """See Sets."""
-        return self._choice.given_up
+        self.choice = choice
+        self._config, self._again = config, again
 
     def installed(self) -> list[str]:
         """See Sets."""
@@ -130,10 +116,6 @@ class InstalledSets:
             front_end = front_end_for(self._config.text, stack)
             encoder = OnDemandEncoder(model=model, front_end=front_end, threads=self._config.engine.threads)
             yield AuditionedSet(config=self._config, model=model, encoder=encoder)
-
-    def choose(self, name: str) -> None:
-        """See Sets."""
-        self._choice.choose(name)
 
     def start_again(self) -> None:
         """See Sets."""

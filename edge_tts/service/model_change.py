@@ -23,6 +23,7 @@ from edge_tts.service.errands import Errands, Work
 from edge_tts.service.part import Fatal, Part
 from edge_tts.service.payloads import parse_model, parse_rollback
 from edge_tts.service.worker import Speaker
+from edge_tts.store.model_choice import ModelChoice
 from edge_tts.store.voice_store import EnrolledVoice
 from edge_tts.values import AudioChunk, Report, Stage
 
@@ -47,17 +48,8 @@ class Candidate(Protocol):
 class Sets(Protocol):
     """The model sets of this device, and which of them speaks."""
 
-    @property
-    def current(self) -> str:
-        """The one that speaks."""
-
-    @property
-    def previous(self) -> str | None:
-        """The one that spoke before."""
-
-    @property
-    def given_up(self) -> str | None:
-        """The one that was chosen last and had to give way to the one before, and why."""
+    choice: ModelChoice
+    """Which one speaks, and which one from the next start on."""
 
     def installed(self) -> list[str]:
         """All there are."""
@@ -65,9 +57,6 @@ class Sets(Protocol):
     def audition(self, name: str, waiting: Callable[[], None]) -> AbstractContextManager[Candidate]:
         """Check every file, build and judge its engines, have it say something. `waiting` is called now and then and
         may raise to end it. Raises EdgeTTSError that says why the set cannot speak here."""
-
-    def choose(self, name: str) -> None:
-        """Have it speak from the next start on. Raises ModelError when that cannot be written down."""
 
     def start_again(self) -> None:
         """Ask for that start; returns at once."""
@@ -113,9 +102,9 @@ class ModelChange(Part):
     def show(self, step: str | None = None, **details: Any) -> None:
         """Put up the standing fact `models`."""
         change = None if step is None else {"step": step, **details}
-        sets = self._sets
-        names = {"current": sets.current, "previous": sets.previous, "installed": sets.installed()}
-        self._board.put("models", {**names, "given_up": sets.given_up, "change": change})
+        choice, installed = self._sets.choice, self._sets.installed()
+        names = {"current": choice.current, "previous": choice.previous, "installed": installed}
+        self._board.put("models", {**names, "given_up": choice.given_up, "change": change})
 
     def work(self) -> None:
         """One change after another until asked to stop."""
@@ -136,16 +125,16 @@ class ModelChange(Part):
         self._begin(message, payload.id, payload.model)
 
     def _roll_back(self, message: Message) -> None:
-        payload, previous = parse_rollback(message.payload), self._sets.previous
+        payload, previous = parse_rollback(message.payload), self._sets.choice.previous
         if previous is None:
-            raise PayloadError(f"models/rollback: no model set spoke before {self._sets.current}")
+            raise PayloadError(f"models/rollback: no model set spoke before {self._sets.choice.current}")
         self._begin(message, payload.id, previous)
 
     def _begin(self, message: Message, request_id: str | None, model: str) -> None:
         installed = self._sets.installed()
         if model not in installed:
             raise PayloadError(f"{message.command}: there is no model set '{model}'{nearest(model, installed)}")
-        if model == self._sets.current:
+        if model == self._sets.choice.current:
             raise PayloadError(f"{message.command}: the model set {model} speaks already")
         if not self._free.acquire(blocking=False):
             raise QueueFullError("another change of the model set is under way")
@@ -165,11 +154,11 @@ class ModelChange(Part):
         report("started", {"model": request.model})
         try:
             left = self._prepare(request.model)
-            self._sets.choose(request.model)
+            self._sets.choice.choose(request.model)
         except _Stopping:
             report("interrupted", {"reason": "shutdown"})
         except EdgeTTSError as error:
-            log.error("the model set stays %s: %s", self._sets.current, error)
+            log.error("the model set stays %s: %s", self._sets.choice.current, error)
             report("failed", {"error": type(error).__name__, "message": str(error)})
         else:
             self._hand_over()

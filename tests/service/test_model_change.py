@@ -21,6 +21,7 @@ from edge_tts.service.jobs import JobQueue
 from edge_tts.service.model_change import ModelChange
 from edge_tts.service.player import Player
 from edge_tts.service.worker import Worker
+from edge_tts.store.model_choice import ModelChoice
 from edge_tts.store.models import read_model_set
 from edge_tts.store.voice_features import FeatureShelf
 from edge_tts.store.voice_store import EnrolledVoice
@@ -31,7 +32,7 @@ class ToySets:
     """Three sets by name; what goes wrong is set by the test."""
 
     def __init__(self, folder: Path) -> None:
-        self.current, self.previous, self.given_up = "old", None, None
+        self.choice = ModelChoice(folder / "model.json", configured="old")
         self.trouble: EdgeTTSError | None = None
         self.voiceless = False
         self.auditions: list[str] = []
@@ -58,11 +59,8 @@ class ToySets:
         yield self
         self.closed = True
 
-    def choose(self, name: str) -> None:
-        assert self.closed, "chosen before the candidate was given back"
-        self.current, self.previous = name, self.current
-
     def start_again(self) -> None:
+        assert self.closed, "a fresh start before the candidate was given back"
         self.again.set()
 
     def missing(self) -> list[EnrolledVoice]:
@@ -204,11 +202,11 @@ def test_a_set_that_cannot_speak_changes_nothing(tmp_path: Path) -> None:
         it.send("models/activate", {"model": "new", "id": "bad"})
         assert it.notes.wait("bad", "failed").details == {"error": "ModelError", "message": "wave.onnx: is damaged"}
         it.notes.wait_fact("models", lambda fact: fact["change"] is None)
-        assert (it.sets.current, it.sets.again.is_set()) == ("old", False)
+        assert (it.sets.choice.current, it.sets.again.is_set()) == ("old", False)
         it.sets.trouble, it.sets.voiceless = None, True
         it.send("models/activate", {"model": "new", "id": "mute"})
         assert "no voice 'anna'" in it.notes.wait("mute", "failed").details["message"]
-        assert it.sets.current == "old"
+        assert it.sets.choice.current == "old"
 
 
 def test_a_voice_that_cannot_be_encoded_is_named_and_left_behind(tmp_path: Path) -> None:
@@ -242,7 +240,7 @@ def test_rollback_goes_to_the_set_before(tmp_path: Path) -> None:
     with stage(tmp_path) as it:
         with pytest.raises(RequestError, match="no model set spoke before old"):
             it.send("models/rollback")
-        it.sets.current, it.sets.previous = "new", "old"
+        it.sets.choice.choose("new")
         it.send("models/rollback", {"id": "back"})
         assert it.notes.wait("back", "done").details["model"] == "old"
         assert it.sets.auditions == ["old"]
@@ -273,4 +271,4 @@ def test_one_change_at_a_time_and_none_after_the_end(tmp_path: Path) -> None:
         with pytest.raises(RequestError, match="under way"):
             it.send("models/activate", b"new")
     assert it.notes.stages("change")[-1] == "interrupted"
-    assert (it.sets.current, it.sets.again.is_set()) == ("old", False)
+    assert (it.sets.choice.current, it.sets.again.is_set()) == ("old", False)
