@@ -1,0 +1,115 @@
+"""A message that is delivered again after a death is known, whether it was closed before or not."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from fakes import FakeClock, FakeLoudspeaker, Notes
+
+from edge_tts.errors import QueueFullError
+from edge_tts.service.board import Board, ReplyTo, State
+from edge_tts.service.desk import Desk, Message, Rules
+from edge_tts.service.jobs import JobQueue, Outcome
+from edge_tts.service.journal import Journal
+from edge_tts.service.player import Player
+from edge_tts.values import Sampling
+
+
+class House:
+    """A desk with a line that nobody serves, over several lives."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.clock, self.notes = folder / "jobs", FakeClock(), Notes()
+        self.start()
+
+    def start(self) -> None:
+        board = Board(state=State(voice="hum"))
+        board.listen(self.notes)
+        journal = Journal(self.folder, clock=self.clock)
+        self.jobs = JobQueue(
+            capacity=8, report=board.report, changed=lambda *_: None, clock=self.clock, journal=journal
+        )
+        player = Player(
+            open_loudspeaker=FakeLoudspeaker,
+            first_audio=lambda job: None,
+            clock=self.clock,
+            pulse=lambda: None,
+            fatal=lambda *_: None,
+        )
+        numbers = itertools.count(1)
+        self.desk = Desk(
+            rules=Rules(resolve_voice=str, sampling=Sampling(), text_chars=100, payload_bytes=1000),
+            jobs=self.jobs,
+            player=player,
+            board=board,
+            clock=self.clock,
+            new_id=lambda: f"auto{next(numbers)}",
+        )
+        self.desk.resume(journal.read(), oldest_s=600, closed=journal.closed())
+
+
+SECOND_DELIVERIES = {
+    "with an id": (Message("say", b'{"id": "a", "text": "hi"}', number=3), "a"),
+    "without an id": (Message("say", b"hi", number=3), "auto1"),
+}
+
+
+@pytest.mark.parametrize("kind", SECOND_DELIVERIES)
+def test_a_second_delivery_after_a_death_is_known(tmp_path: Path, kind: str) -> None:
+    """The broker has not heard that a message was taken, the journal knows it: it is spoken once."""
+    message, name = SECOND_DELIVERIES[kind]
+    house = House(tmp_path)
+    house.desk.handle(message)
+    house.start()
+    house.desk.handle(replace(message, redelivered=True))
+    house.desk.handle(replace(message, redelivered=True))
+    assert [(report.id, report.stage) for report, _ in house.notes.reports] == [(name, "accepted")] * 2
+    assert house.jobs.take(0) is not None
+    assert len(list(house.folder.iterdir())) == 1
+
+
+@pytest.mark.parametrize("kind", SECOND_DELIVERIES)
+def test_a_second_delivery_of_what_was_closed_before_a_death_is_known(tmp_path: Path, kind: str) -> None:
+    """The acknowledgement was lost on its way to the broker, and the request is long over: it is spoken once."""
+    message, name = SECOND_DELIVERIES[kind]
+    house = House(tmp_path)
+    house.desk.handle(message)
+    job = house.jobs.take(0)
+    assert job is not None
+    house.jobs.finish(job, Outcome("done"))
+    for _ in range(2):
+        house.start()
+        house.desk.handle(replace(message, redelivered=True))
+    assert house.notes.stages(name) == ["accepted", "done"]
+
+
+def test_an_id_that_was_refused_before_a_death_may_be_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Written down already when the line was found full: it was never accepted, so nothing remembers it."""
+    house = House(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(JobQueue, "_make_room", full)
+        house.desk.handle(Message("say", b'{"id": "a", "text": "hi"}'))
+    assert house.notes.stages("a") == ["failed"]
+    house.start()
+    house.desk.handle(Message("say", b'{"id": "a", "text": "hi"}'))
+    assert house.notes.stages("a") == ["failed", "accepted"]
+
+
+def full(queue: JobQueue, request: object) -> None:
+    """The last place has just been taken."""
+    raise QueueFullError("no room")
+
+
+def test_the_reply_address_outlasts_a_death(tmp_path: Path) -> None:
+    """Every report of the next life goes where the sender of the request wanted it, with his correlation data."""
+    house, address = House(tmp_path), ReplyTo("mine", b"\xff\x00")
+    house.desk.handle(Message("say", b'{"id": "a", "text": "hi"}', reply_to=address))
+    house.start()
+    house.jobs.stop()
+    assert [reply for _, reply in house.notes.reports] == [address] * 3
+    assert house.notes.stages("a") == ["accepted", "accepted", "interrupted"]
