@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-import threading
 import time
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -20,6 +18,7 @@ from obstore.exceptions import AlreadyExistsError, NotSupportedError, Preconditi
 from obstore.store import LocalStore, from_url
 
 from edge_tts.errors import TransportError
+from edge_tts.store.aside import aside
 from edge_tts.store.bucket_folder import MARKER, open_folder, vanished
 from edge_tts.store.credentials import Secrets
 
@@ -178,7 +177,7 @@ class Bucket:
             self._marked = open_folder(self._place.folder, used_before=used_before, now=now)
             return LocalStore(self._place.folder, automatic_cleanup=True)
 
-        return self._do(lambda: _aside(work, name=f"opens {self._place.folder}"))
+        return self._do(lambda: aside(work, name=f"opens {self._place.folder}"))
 
     def _open_service(self) -> Any:
         config: Any = dict(self._secrets.values)
@@ -235,24 +234,3 @@ class Bucket:
 
 def _mark(meta: Any) -> str:
     return str(meta["e_tag"] or f"{meta['size']} {meta['last_modified'].isoformat()}")
-
-
-async def _aside(work: Callable[[], T], *, name: str) -> T:
-    """The result of `work`, done by a thread of that name, which a disk may hold for as long as it likes: nobody waits
-    for its end. As long as it is held there is no second one, or in a month there would be thousands."""
-    done: Future[T] = Future()
-
-    def run() -> None:
-        try:
-            done.set_result(work())
-        except BaseException as trouble:  # noqa: BLE001 - raised again where it is waited for
-            done.set_exception(trouble)
-
-    for thread in threading.enumerate():
-        if thread.name == name:
-            thread.join(_TICK_S)
-            if thread.is_alive():
-                raise TransportError("the disk still does not answer")
-    done.set_running_or_notify_cancel()
-    threading.Thread(target=run, name=name, daemon=True).start()
-    return await asyncio.wrap_future(done)
