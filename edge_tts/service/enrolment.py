@@ -18,6 +18,7 @@ from edge_tts.service.part import Fatal, Part
 from edge_tts.service.phrases import Tongue, consent, explain, step, tongue_of
 from edge_tts.service.taking import Ended, Hold, Listening, record, tone
 from edge_tts.service.worker import Speaker
+from edge_tts.speech.excerpt import slowly_s
 from edge_tts.speech.quality import Verdict
 from edge_tts.speech.reference import Judge, choose_reference
 from edge_tts.values import AudioChunk, Recording, Report, Stage, Voice
@@ -233,6 +234,7 @@ class Enrolment(Part):
             recording, ended = record(
                 self._open_microphone,
                 listening,
+                whole_s=slowly_s(sentence),
                 pressed=self._pressed,
                 given_up=lambda: hold.over.is_set() or self._stopped.is_set() or self.stopping.is_set(),
                 clock=self._clock,

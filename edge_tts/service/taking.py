@@ -41,7 +41,7 @@ class Listening:
 
     detector: SpeechDetector
     silence_s: float = 1.5
-    """So much silence after speech ends the recording."""
+    """So much silence after speech ends the recording; twice as much before the sentence can be over."""
     patience_s: float = 10.0
     """So long is waited for the first word."""
     longest_s: float = 30.0
@@ -81,16 +81,18 @@ def record(
     open_microphone: OpenMicrophone,
     listening: Listening,
     *,
+    whole_s: float,
     pressed: Callable[[], bool],
     given_up: Callable[[], bool],
     clock: Callable[[], float],
 ) -> tuple[Recording, Ended]:
     """Record until the person has finished or one of the others says so, however the microphone behaves.
 
+    `whole_s` seconds of speech are what a slow reader needs for the whole sentence, of which nobody hears the words.
     Raises AudioError, also when the microphone gives nothing any more.
     """
     listening.detector.reset()
-    utterance, seconds = Utterance(silence_s=listening.silence_s), 0.0
+    utterance, seconds = Utterance(silence_s=listening.silence_s, whole_s=whole_s), 0.0
     blocks: list[FloatArray] = [np.zeros(0, np.float32)]
     to_vad: Resampler | None = None
     began = last = clock()

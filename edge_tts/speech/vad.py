@@ -87,10 +87,14 @@ def stretches(probabilities: FloatArray, *, pause_s: float = 0.25, shortest_s: f
 
 
 class Utterance:
-    """Hears block after block and says when the speaker has begun and when they have finished."""
+    """Hears block after block and says when the speaker has begun and when they have finished.
 
-    def __init__(self, *, silence_s: float) -> None:
-        self._silence_s = silence_s
+    A silence of `silence_s` ends it. Before `whole_s` seconds of speech, which what is to be said takes a slow speaker,
+    the silence may be a pause between two sentences: then it has to last twice as long.
+    """
+
+    def __init__(self, *, silence_s: float, whole_s: float = 0.0) -> None:
+        self._silence_s, self._whole_s = silence_s, whole_s
         self.speech_s = 0.0
         self.quiet_s = 0.0
         """Since the last speech, or since the beginning."""
@@ -107,4 +111,5 @@ class Utterance:
     @property
     def finished(self) -> bool:
         """Whether there was speech and then silence for long enough."""
-        return self.speech_s >= 0.3 and self.quiet_s >= self._silence_s
+        enough_s = self._silence_s * (2 if self.speech_s < self._whole_s else 1)
+        return self.speech_s >= 0.3 and self.quiet_s >= enough_s

@@ -349,6 +349,7 @@ def test_a_microphone_that_never_returns() -> None:
         it.clock.now += 6
         assert "no sound for 5 s" in it.notes.wait("enrol", "failed").details["message"]
         it.notes.wait("dinner", "done")
+        it.notes.wait("errand-3", "done")
         it.wait_step("idle")
         assert step("microphone", "en") in it.synthesizer.spoken
         it.microphone = FakeMicrophone(spoken())

@@ -106,6 +106,18 @@ def test_the_best_window_becomes_the_voice(box: Box, voice: str) -> None:
     assert place(whole, read) + len(whole) > words[-1]
 
 
+@pytest.mark.parametrize("voice", ["rms", "slt", "awb", "kal16"])
+def test_who_pauses_between_the_sentences_is_heard_out(box: Box, voice: str) -> None:
+    """A pause of 2.5 s before the name is not the end: what is stored holds both sentences, as its transcript says."""
+    spoken, end = consent_of(voice), int(SENTENCE_ENDS[voice] * RATE)
+    pause = np.random.default_rng(7).normal(0, 1e-4, int(2.5 * RATE)).astype(np.float32)
+    box.press(np.concatenate([spoken[:end], pause, spoken[end:]]), "done")
+    stored = box.voice()
+    assert stored.card.transcript == SENTENCE
+    kept = box.heard(stored.card.recordings[0])
+    assert len(kept) / RATE > len(spoken) / RATE + 2
+
+
 def test_a_slow_reader_of_chinese(box: Box) -> None:
     """In Chinese, where a character is a syllable and a full stop is 。, the window ends after the first sentence too.
     Nobody listens to the words: what is heard is another language with the pause where it would be."""

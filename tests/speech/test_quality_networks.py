@@ -91,6 +91,19 @@ def test_an_utterance_ends_with_a_silence_after_speech() -> None:
     assert utterance.finished
 
 
+def test_a_pause_between_two_sentences_ends_nothing() -> None:
+    """Before so much is said as there is to say a silence must last twice as long; afterwards it need not."""
+    utterance = Utterance(silence_s=1.0, whole_s=2.0)
+    for expected in (False, True):
+        utterance.hear(np.ones(40, np.float32))
+        utterance.hear(np.zeros(40, np.float32))
+        assert utterance.finished is expected
+    gone = Utterance(silence_s=1.0, whole_s=2.0)
+    gone.hear(np.ones(40, np.float32))
+    gone.hear(np.zeros(63, np.float32))
+    assert gone.finished
+
+
 def test_the_shipped_networks_are_the_listed_ones() -> None:
     """Every file of models/quality has the hash that its list says, and the notice names where it comes from."""
     listed = json.loads((QUALITY / "networks.json").read_text())["files"]
