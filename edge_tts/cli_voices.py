@@ -90,7 +90,7 @@ def command_list(arguments: argparse.Namespace, config: Config) -> int:
         print(f"{'*' if card.id == default else ' '} {card.id:32} {card.language:6} {card.name}")
     for voice in voices.catalogue.unready():
         print(f"  {voice.ref.id:32} {voice.card.language:6} {voice.name} (not encoded for {model.name} yet)")
-    for ref, problem in voices.store.shelf().damaged:
+    for ref, problem in voices.catalogue.damaged():
         print(f"  {ref.id:32} {'':6} damaged, cannot be used: {problem}")
     if config.bucket.url and (voices.store.shelf().voices or voices.store.tombstones()):
         print(last_sync(config, voices.store, now=time.time()))

@@ -86,7 +86,7 @@ def open_voices(
 
 
 class VoicesFact:
-    """The standing fact `voices`: who can speak, who cannot yet and why, and how the last sync went. Any thread's."""
+    """The standing fact `voices`: who can speak, who cannot (yet) and why, how the last sync went. Any thread's."""
 
     def __init__(
         self,
@@ -147,8 +147,9 @@ class VoicesFact:
                 {"id": voice.ref.id, "name": voice.name, "reason": self._reason(voice.ref)}
                 for voice in self._catalogue.unready()
             ]
-            fact = {"default": self._default, "voices": cards, "unready": unready, "sync": self._sync}
-            self._board.put("voices", fact)
+            damaged = [{"id": ref.id, "reason": reason} for ref, reason in self._catalogue.damaged()]
+            fact = {"default": self._default, "voices": cards, "unready": unready, "damaged": damaged}
+            self._board.put("voices", {**fact, "sync": self._sync})
 
 
 class VoiceRoom:

@@ -10,12 +10,11 @@ from functools import cached_property
 from edge_tts.errors import UnknownVoiceError, VoiceError
 from edge_tts.schema import nearest
 from edge_tts.store.voice_features import FeatureShelf
-from edge_tts.store.voice_store import EnrolledVoice, VoiceStore
+from edge_tts.store.voice_format import VoiceRef
+from edge_tts.store.voice_store import EnrolledVoice, VoiceStore, meant
 from edge_tts.store.voice_watch import Outline, outline
 from edge_tts.store.voices import BuiltinVoices, VoiceCard
 from edge_tts.values import Voice
-
-_SHORTEST_PREFIX = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +24,8 @@ class _Shelf:
     enrolled: Mapping[str, EnrolledVoice] = field(default_factory=dict)
     unready: tuple[EnrolledVoice, ...] = ()
     """Their features for this model set are still to be made."""
+    damaged: tuple[tuple[VoiceRef, str], ...] = ()
+    """What is wrong with the others."""
 
 
 class Catalogue:
@@ -45,11 +46,12 @@ class Catalogue:
         """Look at the disk again: something was enrolled, renamed, deleted, synced or made ready. Raises VoiceError."""
         with self._lock:
             seen = self._outline()  # before: what changes while we look is seen the next time
-            voices = self._store.shelf().voices
+            shelf = self._store.shelf()
             unready = {voice.ref for voice in self._features.missing()}
             self._shelf = _Shelf(
-                {voice.ref.id: voice for voice in voices if voice.ref not in unready},
-                tuple(voice for voice in voices if voice.ref in unready),
+                {voice.ref.id: voice for voice in shelf.voices if voice.ref not in unready},
+                tuple(voice for voice in shelf.voices if voice.ref in unready),
+                shelf.damaged,
             )
             self._seen = seen
 
@@ -65,6 +67,10 @@ class Catalogue:
         """The enrolled voices that this model set has not encoded yet."""
         return self._shelf.unready
 
+    def damaged(self) -> tuple[tuple[VoiceRef, str], ...]:
+        """The enrolled voices that cannot be read, and why."""
+        return self._shelf.damaged
+
     def cards(self) -> list[VoiceCard]:
         """All voices as people see them. Raises VoiceError when a built-in one is damaged."""
         enrolled = self._shelf.enrolled.values()
@@ -76,25 +82,23 @@ class Catalogue:
         shelf = self._shelf
         if wanted in (*self._builtin.ids(), *shelf.enrolled):
             return wanted
-        voice = _the_one(shelf.enrolled.values(), wanted)
-        if voice is not None:
-            return voice.ref.id
-        if _the_one(shelf.unready, wanted) is not None:
+        ready = meant(_names(shelf.enrolled.values()), wanted)
+        if ready is not None:
+            return ready.id
+        if meant(_names(shelf.unready), wanted) is not None:
             raise UnknownVoiceError(f"the voice '{wanted}' is not ready: this model set has not encoded it yet")
         raise self._unknown(wanted)
 
-    def enrolled(self, wanted: str) -> EnrolledVoice:
+    def enrolled(self, wanted: str) -> VoiceRef:
         """The enrolled voice, ready or not, that an id, 6 digits of it, or a name means: it is to be changed.
 
         Raises UnknownVoiceError, also for a built-in one: that cannot be changed.
         """
-        shelf = self._shelf
-        if wanted in self._builtin.ids():
-            raise UnknownVoiceError(f"'{wanted}' is no enrolled voice; those that come with the model set stay")
-        voice = _the_one((*shelf.enrolled.values(), *shelf.unready), wanted)
-        if voice is None:
-            raise self._unknown(wanted)
-        return voice
+        return self._changeable(wanted, {})
+
+    def remains(self, wanted: str) -> VoiceRef:
+        """The same, to delete it: also what is damaged, by its id."""
+        return self._changeable(wanted, {ref: "" for ref, _ in self._shelf.damaged})
 
     def load(self, voice_id: str) -> Voice:
         """The voice with its features. Raises UnknownVoiceError, or VoiceError when it is damaged or was lost."""
@@ -112,18 +116,20 @@ class Catalogue:
     def _outline(self) -> Outline:
         return outline(self._store.directory, features=self._features.file)
 
+    def _changeable(self, wanted: str, more: Mapping[VoiceRef, str]) -> VoiceRef:
+        shelf = self._shelf
+        if wanted in self._builtin.ids():
+            raise UnknownVoiceError(f"'{wanted}' is no enrolled voice; those that come with the model set stay")
+        ref = meant({**_names((*shelf.enrolled.values(), *shelf.unready)), **more}, wanted)
+        if ref is None:
+            raise self._unknown(wanted)
+        return ref
+
     def _unknown(self, wanted: str) -> UnknownVoiceError:
         own = (*self._shelf.enrolled.values(), *self._shelf.unready)
         names = [*self.ids(), *(voice.name for voice in own)]
         return UnknownVoiceError(f"there is no voice '{wanted}'{nearest(wanted, names)}")
 
 
-def _the_one(voices: Iterable[EnrolledVoice], wanted: str) -> EnrolledVoice | None:
-    """The voice of that id, else of its first digits or that name; None if there is none. Raises UnknownVoiceError."""
-    prefix = len(wanted) >= _SHORTEST_PREFIX
-    found = [v for v in voices if v.name == wanted or (prefix and v.ref.id.startswith(wanted))]
-    found = [voice for voice in found if voice.ref.id == wanted] or found
-    if len(found) > 1:
-        ids = ", ".join(voice.ref.id for voice in found)
-        raise UnknownVoiceError(f"'{wanted}' may mean {len(found)} voices; give the id: {ids}")
-    return found[0] if found else None
+def _names(voices: Iterable[EnrolledVoice]) -> dict[VoiceRef, str]:
+    return {voice.ref: voice.name for voice in voices}

@@ -13,7 +13,6 @@ from edge_tts.service.enrolment import Enrolment, EnrolRequest, Person
 from edge_tts.service.jobs import JobQueue
 from edge_tts.service.payloads import parse_enroll, parse_one_voice
 from edge_tts.service.worker import Speaker, Task
-from edge_tts.store.voice_format import VoiceRef
 from edge_tts.store.voice_store import VoiceStore
 from edge_tts.values import AudioChunk
 
@@ -67,14 +66,14 @@ class VoiceDesk:
 
     def _delete(self, message: Message) -> None:
         payload = parse_one_voice(message.payload, what="voices/delete")
-        ref = self._ref(payload.voice)
+        ref = self._catalogue.remains(payload.voice)
         self._change(payload.id, message, lambda: self._store.delete(ref))
 
     def _rename(self, message: Message) -> None:
         payload = parse_one_voice(message.payload, what="voices/rename")
         if payload.name is None:
             raise PayloadError("voices/rename: key 'name' is missing")
-        ref, name = self._ref(payload.voice), payload.name
+        ref, name = self._catalogue.enrolled(payload.voice), payload.name
         self._change(payload.id, message, lambda: self._store.rename(ref, name))
 
     def _change(self, request_id: str | None, message: Message, change: Callable[[], object]) -> None:
@@ -86,6 +85,3 @@ class VoiceDesk:
         task = Task(id=request_id or self._new_id(), work=work)
         with self._board.expecting(task.id, message.reply_to):
             self._jobs.submit(task)
-
-    def _ref(self, wanted: str) -> VoiceRef:
-        return self._catalogue.enrolled(wanted).ref

@@ -46,6 +46,7 @@ from edge_tts.store.voice_format import (
 )
 
 FEATURES = "features"
+_SHORTEST_PREFIX = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,12 +136,12 @@ class VoiceStore:
     def find(self, wanted: str, *, owner: str | None = None) -> EnrolledVoice:
         """The one voice of that id (6 digits of it will do) or that name. Raises UnknownVoiceError."""
         voices = {voice.ref: voice for voice in self.shelf().voices if owner in (None, voice.ref.owner)}
-        return voices[_the_one({ref: voice.name for ref, voice in voices.items()}, wanted)]
+        return voices[_known({ref: voice.name for ref, voice in voices.items()}, wanted)]
 
     def find_remains(self, wanted: str) -> VoiceRef:
         """Like `find`, to delete it: also what is damaged, or was deleted but not to the end, by its id."""
         names = {voice.ref: voice.name for voice in self.shelf().voices}
-        return _the_one({ref: names.get(ref, "") for ref in self._refs()}, wanted)
+        return _known({ref: names.get(ref, "") for ref in self._refs()}, wanted)
 
     def card_bytes(self, voice: EnrolledVoice) -> bytes:
         """The card as it was hashed into the id."""
@@ -356,17 +357,26 @@ def _read(path: Path) -> bytes:
         return b""
 
 
-def _the_one(names: Mapping[VoiceRef, str], wanted: str) -> VoiceRef:
-    """Which of the voices is meant; a whole id goes before a voice that is called so. Raises UnknownVoiceError."""
+def meant(names: Mapping[VoiceRef, str], wanted: str) -> VoiceRef | None:
+    """Which of the voices an id (6 digits of it will do) or a name means, if any; a whole id goes before a name.
+
+    `names` is empty for a voice whose name nobody knows. Raises UnknownVoiceError when it may mean several.
+    """
     found = [ref for ref in names if ref.id == wanted] or [
         ref
         for ref, name in names.items()
-        if wanted and (name == wanted or (len(wanted) >= 6 and ref.id.startswith(wanted)))
+        if wanted and (name == wanted or (len(wanted) >= _SHORTEST_PREFIX and ref.id.startswith(wanted)))
     ]
     if len(found) > 1:
         ids = ", ".join(f"{ref.owner}/{ref.id}" for ref in found)
         raise UnknownVoiceError(f"'{wanted}' may mean {len(found)} voices; give the id: {ids}")
-    if not found:
+    return found[0] if found else None
+
+
+def _known(names: Mapping[VoiceRef, str], wanted: str) -> VoiceRef:
+    """The same; no voice is an error, too."""
+    ref = meant(names, wanted)
+    if ref is None:
         known = [name for name in names.values() if name]
         raise UnknownVoiceError(f"there is no voice '{wanted}'{nearest(wanted, known)}")
-    return found[0]
+    return ref

@@ -211,6 +211,28 @@ def test_a_voice_that_cannot_be_encoded_is_not_stuck(house: House) -> None:
     assert house.other_process()[0].shelf().voices == ()
 
 
+def test_a_damaged_voice_is_listed_and_deleted(house: House) -> None:
+    """Its card has rotted, so nobody knows its name: the fact names its id and what is wrong. It can be deleted by that
+    id, and nothing else: it neither speaks nor is renamed."""
+    anna, bert = house.enrol("Anna"), house.enrol("Bert", seed=2)
+    (anna.folder / "voice.json").write_bytes(b"{")
+    with house.open() as it:
+        fact = it.named("Bert")
+        assert [voice["id"] for voice in fact["damaged"]] == [anna.ref.id]
+        assert "voice.json" in fact["damaged"][0]["reason"]
+        it.ear.publish("voices/rename", {"id": "r", "voice": anna.ref.id, "name": "Mum"})
+        it.say("s", anna.ref.id)
+        for refused in ("r", "s"):
+            assert it.ear.wait_event(id=refused, stage="failed")["details"]["error"] == "UnknownVoiceError"
+        it.ear.publish("voices/delete", {"id": "d", "voice": anna.ref.id[:6]})
+        it.ear.wait_event(id="d", stage="done")
+        it.fact(lambda fact: fact["damaged"] == [])
+    assert not anna.folder.exists()
+    store, _ = house.other_process()
+    assert [voice.ref for voice in store.shelf().voices] == [bert.ref]
+    assert set(store.tombstones()) == {anna.ref}
+
+
 def test_features_that_go_while_they_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A voice deleted between the look at its features and their reading is a VoiceError like any other."""
     store = open_store(tmp_path / "voices")

@@ -191,12 +191,12 @@ def test_an_unready_voice_is_found_to_be_changed(voices: Voices) -> None:
     voices.catalogue.refresh()
     assert voices.catalogue.resolve("Anna") == ready
     for wanted in (unready.ref.id, unready.ref.id[:6]):
-        assert voices.catalogue.enrolled(wanted).ref == unready.ref
+        assert voices.catalogue.enrolled(wanted) == unready.ref
     with pytest.raises(UnknownVoiceError, match="may mean 2 voices"):
         voices.catalogue.enrolled("Anna")
     voices.store.rename(unready.ref, "Bert")
     voices.catalogue.refresh()
-    assert voices.catalogue.enrolled("Bert").ref == unready.ref
+    assert voices.catalogue.enrolled("Bert") == unready.ref
     with pytest.raises(UnknownVoiceError, match="did you mean 'Bert'"):
         voices.catalogue.enrolled("Bret")
 
