@@ -37,3 +37,16 @@ def test_a_folder_is_scored(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, TOOL, tmp_path], capture_output=True, text=True, check=True)
     assert "A red door." in done.stdout
     assert "Odd one." not in done.stdout
+
+
+def test_a_name_that_no_file_has_is_an_error(tmp_path: Path) -> None:
+    """A misspelt file name ends with 2 and names the files there are, instead of an empty table that looks fine."""
+    for name in ("en", "zh"):
+        (tmp_path / f"{name}.jsonl").write_text("", encoding="utf-8")
+    done = subprocess.run([sys.executable, TOOL, tmp_path, "--only", "english"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "there are: en, zh" in done.stderr
+    assert not done.stdout
+    done = subprocess.run([sys.executable, TOOL, tmp_path / "nowhere"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "there are: none" in done.stderr

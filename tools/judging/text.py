@@ -150,9 +150,12 @@ def main() -> int:
     parser.add_argument("--only", help="score only the file of this name")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    recordings = {path.stem: path for path in sorted(options.folder.glob("*.jsonl"))}
+    if not recordings or options.only not in (None, *recordings):
+        parser.error(f"no {options.only or '*'}.jsonl in {options.folder}; there are: {', '.join(recordings) or 'none'}")
     front, rows = TextFrontEnd(), []
-    for path in sorted(options.folder.glob("*.jsonl")):
-        if options.only in (None, path.stem):
+    for name, path in recordings.items():
+        if options.only in (None, name):
             rows += score(front, path, options.normalized, options.split)
     exact = exact_files(options.folder) if options.only is None else {}
     misaligned = [r["id"] for r in rows if not r.get("aligned", True)]
