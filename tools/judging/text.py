@@ -152,7 +152,9 @@ def main() -> int:
     options = parser.parse_args()
     recordings = {path.stem: path for path in sorted(options.folder.glob("*.jsonl"))}
     if not recordings or options.only not in (None, *recordings):
-        parser.error(f"no {options.only or '*'}.jsonl in {options.folder}; there are: {', '.join(recordings) or 'none'}")
+        parser.error(
+            f"no {options.only or '*'}.jsonl in {options.folder}; there are: {', '.join(recordings) or 'none'}"
+        )
     front, rows = TextFrontEnd(), []
     for name, path in recordings.items():
         if options.only in (None, name):
