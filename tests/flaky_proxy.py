@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import socketserver
 import struct
@@ -25,12 +26,14 @@ Fault = Literal[
     "glacier",
     "spoil",
     "spoil_upload",
+    "bare",
 ]
 """drop: the connection closes before anything is forwarded. reset: the server does it, but the answer is a TCP reset.
 half: the server gets half of the body, then silence. cut: half of the answer. stall: no answer until the proxy closes.
 error, busy, conflict, precondition: 500, 503, 409, 412 without asking the server. skew: S3's answer to a wrong clock.
 archived, glacier: what Azure and S3 answer to whoever reads from the archive. spoil: a byte of the answer's body is
-another one. spoil_upload: a byte of the request's body is another one."""
+another one. spoil_upload: a byte of the request's body is another one. bare: ETags in the answer's body
+have no quotes, as in Azure's listings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +64,16 @@ _ANSWERS = {
 }
 
 
+_QUOTED = re.compile(rb'<ETag>(?:"|&quot;)(.*?)(?:"|&quot;)</ETag>')
+_LENGTH = re.compile(rb"(?mi)^content-length:.*\r\n")
+
+
 class FlakyProxy:
     """Listens on a free port of this machine; a context manager. `fault` may be set at any time."""
 
-    def __init__(self, *, upstream_port: int) -> None:
+    def __init__(self, *, upstream_port: int, translate: Callable[[bytes], bytes] = lambda head: head) -> None:
+        """`translate` is applied to the head of each request, `Connection` left out, on its way to the server."""
+        self._translate = translate
         self.fault: Callable[[Request], Fault | None] = lambda request: None
         self.requests: list[Request] = []
         self.stalled = threading.Event()
@@ -119,10 +128,10 @@ class FlakyProxy:
             self.stalled.set()
             self._closing.wait()
         elif fault == "half":
-            _ask(upstream, head, body[: len(body) // 2], whole=False)
+            _ask(upstream, self._translate(head), body[: len(body) // 2], whole=False)
         elif fault != "drop":
             body = _spoilt(body) if fault == "spoil_upload" else body
-            self._answer(client, _ask(upstream, head, body), fault)
+            self._answer(client, _ask(upstream, self._translate(head), body), fault)
 
     def _answer(self, client: socket.socket, answer: bytes, fault: Fault | None) -> None:
         if fault == "reset":
@@ -130,6 +139,8 @@ class FlakyProxy:
             client.close()
         elif fault == "cut":
             client.sendall(answer[: len(answer) // 2])
+        elif fault == "bare":
+            client.sendall(_LENGTH.sub(b"", _QUOTED.sub(rb"<ETag>\1</ETag>", answer)))
         else:
             client.sendall(_spoilt(answer) if fault == "spoil" and not answer.endswith(b"\r\n\r\n") else answer)
 

@@ -29,6 +29,10 @@ class S3:
         """An empty bucket."""
         self._call("PUT", f"/{name}")
 
+    def drop_bucket(self, name: str) -> None:
+        """Take an empty bucket away."""
+        self._call("DELETE", f"/{name}")
+
     def require_login(self, required: bool) -> None:
         """Whether credentials are looked at; there are no right ones."""
         self._call("POST", "/moto-api/reset-auth", b"0" if required else b"inf")

@@ -39,7 +39,7 @@ class Place:
     """s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX, or the path of a folder."""
     region: str | None = None
     endpoint: str | None = None
-    """Of an S3 or Azure service that is not the original (MinIO, Garage, R2, ...)."""
+    """Of a service that is not the original (MinIO, Garage, R2, ..., an emulator)."""
     timeout_s: float = 60.0
     """For one request from its beginning to its end."""
     retry_s: float = 10.0
@@ -163,7 +163,7 @@ class Bucket:
             )
         except FileNotFoundError:
             raise TransportError(f"{self._place.url}: there is no such bucket") from None
-        return result["e_tag"]
+        return _bare(result["e_tag"])
 
     def _require(self, path: str) -> None:
         """It was refused as being there already: see that it is, or a bucket that refuses all would pass for full."""
@@ -184,7 +184,7 @@ class Bucket:
         if self._place.kind == "s3":
             config["region"] = self._place.region or "us-east-1"
         if self._place.endpoint:
-            config["endpoint"] = self._place.endpoint
+            config["base_url" if self._place.kind == "gs" else "endpoint"] = self._place.endpoint
         plain = (self._place.endpoint or "").startswith("http://")
         limit = timedelta(seconds=self._place.timeout_s)
         retries = 3 if self._place.retry_s else 0
@@ -233,4 +233,9 @@ class Bucket:
 
 
 def _mark(meta: Any) -> str:
-    return str(meta["e_tag"] or f"{meta['size']} {meta['last_modified'].isoformat()}")
+    return _bare(meta["e_tag"]) or f"{meta['size']} {meta['last_modified'].isoformat()}"
+
+
+def _bare(e_tag: str | None) -> str | None:
+    """An ETag without its quotes: Azure has them where it shows an object, and none where it lists it."""
+    return e_tag and e_tag.strip('"')

@@ -34,8 +34,12 @@ _ADVICE = {
     "RequestTimeTooSkewed": "the clock of this device is wrong; set it (timedatectl set-ntp true). ",
     "InvalidAccessKeyId": "the bucket does not know these credentials. ",
     "SignatureDoesNotMatch": "the bucket does not accept these credentials. ",
+    "AuthenticationFailed": "the bucket does not accept these credentials. ",
+    "AuthorizationFailure": "the bucket does not accept these credentials. ",
     "AccessDenied": "these credentials may not use the bucket. ",
+    "AuthorizationPermissionMismatch": "these credentials may not do this. ",
     "NoSuchBucket": "there is no such bucket. ",
+    "ContainerNotFound": "there is no such bucket. ",
 }
 
 
