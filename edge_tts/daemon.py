@@ -152,6 +152,7 @@ def running(
         voices=voices,
         jobs=jobs,
         board=board,
+        let_go=player.let_go,
         fatal=fatal,
         pulse=health.pulse,
         clock=clock,

@@ -27,7 +27,7 @@ from edge_tts.service.jobs import JobQueue
 from edge_tts.service.keeper import VoiceKeeper
 from edge_tts.service.part import Fatal, Part
 from edge_tts.service.readying import Readying
-from edge_tts.service.taking import Listening
+from edge_tts.service.taking import Listening, with_room
 from edge_tts.service.upkeep import Upkeep
 from edge_tts.service.voice_desk import VoiceDesk
 from edge_tts.speech.quality import load_quality_gate
@@ -163,11 +163,13 @@ class VoiceRoom:
         voices: Voices,
         jobs: JobQueue,
         board: Board,
+        let_go: Callable[[], bool],
         fatal: Fatal,
         pulse: Callable[[str], Callable[[], None]],
         clock: Callable[[], float],
         new_id: Callable[[], str],
     ) -> None:
+        """`let_go` closes the loudspeaker if nothing is playing; whether it did."""
         self._config, self._fatal = config.enrolment, fatal
         self._owner, self._model = config.voices.owner, model
         self._catalogue = voices.catalogue
@@ -192,7 +194,7 @@ class VoiceRoom:
         self._enrolment = Enrolment(
             errands=Errands(jobs=jobs, board=board, new_id=new_id),
             board=board,
-            open_microphone=self._open_microphone,
+            open_microphone=with_room(self._open_microphone, let_go),
             open_ears=lambda: open_ears(config),
             keeper=keeper,
             default=self._default_person(),

@@ -19,9 +19,7 @@ _LATENCY_S = 0.15
 holes into it. A stop is heard that much later."""
 _PATIENCE_S = 0.5
 """So long a busy machine may leave the microphone alone without losing a sample."""
-_PLUGGED_IN_LATE = (
-    "; what was plugged in since the start is found while no other device is open (audio.keep_open: false)"
-)
+_PLUGGED_IN_LATE = "; what was plugged in since the start is found while no other device is open"
 
 
 class Loudspeaker(Protocol):

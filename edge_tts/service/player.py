@@ -70,6 +70,8 @@ class Player(Part):
         self._sample_rate = 0
         self._ramp = Ramp(full_scale_s=fade_s)
         self._speaker: Loudspeaker | None = None
+        self._unwanted = False
+        """Somebody wants the loudspeaker closed."""
 
     def play(self, job: Job, chunk: AudioChunk, waiting: Callable[[], None]) -> None:
         """Put a chunk behind what is playing, unless the job is stopped. Waits for room, calling `waiting`."""
@@ -97,6 +99,16 @@ class Player(Part):
                 self._condition.wait(1.0)
                 waiting()
             return self._samples_played / self._sample_rate
+
+    def let_go(self, timeout_s: float = 2.0) -> bool:
+        """Have the loudspeaker closed, unless something is playing; whether it was. The next sound opens it again."""
+        with self._condition:
+            if self._speaker is None or self._job is not None:
+                return False
+            self._unwanted = True
+            self._condition.notify_all()
+            self._condition.wait_for(lambda: self._speaker is None or self._job is not None, timeout_s)
+            return self._speaker is None
 
     def set_volume(self, volume: float) -> None:
         """Linear gain, 0 to 1, for everything from now on."""
@@ -132,13 +144,21 @@ class Player(Part):
             block = self._next_block(job)
             ended = job is not None and block is None and self._is_over(job)
             if block is None and not ended:
-                self._condition.wait(1.0)
+                self._rest()
                 return
         assert job is not None  # a block and an end both have one
         if block is not None:
             self._write(job, block)
         if ended:
             self._end(job)
+
+    def _rest(self) -> None:
+        """Nothing to do, for a while or until somebody says so."""
+        if self._unwanted and self._job is None:
+            self._close()
+            self._condition.notify_all()
+        self._unwanted = False
+        self._condition.wait(1.0)
 
     def _next_block(self, job: Job | None) -> FloatArray | None:
         """The block to play now; None while there is nothing to play or the gain has come down to silence."""

@@ -10,7 +10,7 @@ from enum import Enum
 
 import numpy as np
 
-from edge_tts.audio.devices import OpenMicrophone
+from edge_tts.audio.devices import Microphone, OpenMicrophone
 from edge_tts.audio.listening import MicrophoneThread
 from edge_tts.audio.wave import Resampler
 from edge_tts.errors import AudioError
@@ -67,6 +67,21 @@ class Hold:
     def release(self) -> None:
         """Let the line go on."""
         self._released.set()
+
+
+def with_room(open_microphone: OpenMicrophone, let_go: Callable[[], bool]) -> OpenMicrophone:
+    """How to open a microphone that was plugged in after the start: it is found while no other device is open, so the
+    loudspeaker, which nobody needs while a person records, is let go for it."""
+
+    def open_it() -> Microphone:
+        try:
+            return open_microphone()
+        except AudioError:
+            if not let_go():
+                raise
+            return open_microphone()
+
+    return open_it
 
 
 def tone(sample_rate: int, request_id: str = "tone") -> AudioChunk:

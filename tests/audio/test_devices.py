@@ -137,10 +137,10 @@ def test_a_device_that_is_plugged_in_later(tmp_path: Path, which: int) -> None:
     open nothing is torn away from it, and the message says what to do."""
     script = LATE + (
         f"make = late[{which}]\n"
-        "assert 'keep_open' not in refused(make)\n"
+        "assert 'plugged in' not in refused(make)\n"
         "other = PortAudioLoudspeaker(sample_rate=32000, device='builtin')\n"
         "plug_in('builtin', 'late')\n"
-        "assert 'keep_open' in refused(make)\n"
+        "assert 'plugged in' in refused(make)\n"
         "other.drain()\n"
         "other.close()\n"
         "make().close()\n"

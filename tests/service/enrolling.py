@@ -12,6 +12,7 @@ import numpy as np
 import soundfile
 from fakes import RATE, WAIT_S, FakeClock, FakeLoudspeaker, FakeSynthesizer, Notes, silent_voice
 
+from edge_tts.audio.devices import Microphone
 from edge_tts.engine import load_engine
 from edge_tts.errors import AudioError
 from edge_tts.service.board import Board, State
@@ -19,7 +20,7 @@ from edge_tts.service.enrolment import Ears, Enrolment, EnrolRequest, Keeper, Pe
 from edge_tts.service.errands import Errands
 from edge_tts.service.jobs import JobQueue
 from edge_tts.service.player import Player
-from edge_tts.service.taking import Listening
+from edge_tts.service.taking import Listening, with_room
 from edge_tts.service.worker import Worker
 from edge_tts.speech.quality import Cuts, Measures, Refusal, Verdict
 from edge_tts.speech.reference import Judge
@@ -141,12 +142,13 @@ class Scene:
             fatal=lambda *_: self.fatal.set(),
             clock=self.clock,
         )
+        self.open_microphone: Callable[[], Microphone] = lambda: self.microphone
         numbers = iter(range(1000))
         self.engine = load_engine(ROOT / "models" / "quality" / "vad.onnx", threads=1)
         self.enrolment = Enrolment(
             errands=Errands(jobs=self.jobs, board=self.board, new_id=lambda: f"errand-{next(numbers)}"),
             board=self.board,
-            open_microphone=lambda: self.microphone,
+            open_microphone=with_room(lambda: self.open_microphone(), self.player.let_go),
             open_ears=self._ears,
             keeper=keeper or self.keeper,
             default=default,

@@ -11,7 +11,7 @@ import pytest
 from enrolling import ANNA, MIC_RATE, FakeGate, FakeMicrophone, Scene, scene, spoken
 from fakes import RATE, WAIT_S, FakeSynthesizer
 
-from edge_tts.errors import QueueFullError, VoiceError
+from edge_tts.errors import AudioError, QueueFullError, VoiceError
 from edge_tts.service.enrolment import EnrolRequest
 from edge_tts.service.phrases import consent, step
 from edge_tts.speech.quality import Cuts, Verdict
@@ -317,6 +317,22 @@ def test_an_alert_while_the_voice_is_encoded() -> None:
     assert it.synthesizer.spoken[-2:] == ["fire", step("answer", "en", name="Anna")]
     assert len(it.synthesizer.encoded) == 2
     assert len(it.keeper.kept) == 1
+
+
+def test_a_microphone_that_was_plugged_in_late() -> None:
+    """It is found only while no other device is open: the loudspeaker is closed for it, and speaks again afterwards."""
+    with scene() as it:
+
+        def find() -> FakeMicrophone:
+            if not it.loudspeaker.closed:
+                raise AudioError("no such device; what was plugged in since the start ...")
+            return it.microphone
+
+        it.open_microphone = find
+        it.enrol()
+        it.notes.wait("enrol", "done")
+    assert it.synthesizer.spoken[-1] == step("answer", "en", name="Anna")
+    assert it.keeper.kept
 
 
 class StuckMicrophone(FakeMicrophone):

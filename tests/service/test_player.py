@@ -162,6 +162,23 @@ def test_an_expired_job_is_not_begun_late(room: Room) -> None:
     assert room.speaker.blocks == []
 
 
+def test_the_loudspeaker_is_let_go_when_nothing_plays(room: Room) -> None:
+    """Not while a job is playing; afterwards it is closed when somebody asks, once, and opened again for the next."""
+    assert not room.player.let_go()
+    first, second = room.job("first"), room.job("second")
+    room.play(first)
+    until(lambda: room.first == ["first"])
+    assert not room.player.let_go()
+    room.player.finish(first, lambda: None)
+    assert not room.speaker.closed
+    assert room.player.let_go()
+    assert room.speaker.closed
+    assert not room.player.let_go()
+    room.play(second)
+    room.player.finish(second, lambda: None)
+    assert room.opened == 2
+
+
 def test_a_device_that_fails_ends_the_job_and_the_next_one_opens_it_anew(room: Room) -> None:
     """An AudioError is the job's failure, not the player's; the loudspeaker is closed and opened again."""
     room.speaker.broken = True
