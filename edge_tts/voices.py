@@ -228,11 +228,10 @@ class VoiceRoom:
 
     def look(self) -> None:
         """Housekeeping, every few seconds: notice what another process has changed; have a voice encoded that cannot
-        speak yet, unless it has only just come: whoever enrols a voice saves its features a moment later."""
+        speak yet."""
         if self._catalogue.is_stale():
             self._notice()
-        else:
-            self._readying.look()
+        self._readying.look()
 
     def _notice(self) -> None:
         """The voices on the disk have changed: by the command line, or by a part of ours that will tell so itself."""

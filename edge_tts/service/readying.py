@@ -18,6 +18,8 @@ class Readying:
 
     `unready` tells which voices are waiting, `done` hears of every one that can speak now, `failed` of every one that
     cannot: it is tried once per run of the process, and `reason` says why. Used by one thread; `reason` by any.
+
+    A voice is taken on at the second look that finds it so: whoever enrols one saves its features a moment later.
     """
 
     def __init__(
@@ -32,6 +34,7 @@ class Readying:
     ) -> None:
         self._store, self._shelf, self._errands = store, shelf, errands
         self._unready, self._done, self._failed = unready, done, failed
+        self._seen: frozenset[VoiceRef] = frozenset()
         self._tried: set[VoiceRef] = set()
         self._reasons: dict[VoiceRef, str] = {}
         self._current: tuple[str, VoiceRef] | None = None
@@ -50,8 +53,10 @@ class Readying:
             elif report.stage == "failed":
                 self._reasons[ref] = str(report.details.get("message", "unknown"))
                 self._failed()
-        for voice in self._unready():
-            if voice.ref not in self._tried:
+        voices, seen = self._unready(), self._seen
+        self._seen = frozenset(voice.ref for voice in voices)
+        for voice in voices:
+            if voice.ref in seen and voice.ref not in self._tried:
                 self._tried.add(voice.ref)
                 self._current = self._errands.do(self._encode(voice), priority="low"), voice.ref
                 return

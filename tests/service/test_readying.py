@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from enrolled import ToyEncoder, new_voice, open_store, silence, voice_from
+from enrolled import ToyEncoder, make_features, new_voice, open_store, silence, voice_from
 from fakes import FakeClock, Notes
 from model_sets import write_model_set
 
@@ -66,8 +66,11 @@ class Room:
 
 @pytest.fixture
 def room(tmp_path: Path) -> Room:
-    """A fresh one."""
-    return Room(tmp_path)
+    """One whose voices were there at an earlier look."""
+    room = Room(tmp_path)
+    room.readying.look()
+    assert room.serve() is None
+    return room
 
 
 def test_all_are_encoded_one_after_the_other(room: Room) -> None:
@@ -85,6 +88,22 @@ def test_all_are_encoded_one_after_the_other(room: Room) -> None:
     loaded = room.shelf.load(room.voices[0])
     assert loaded is not None
     assert loaded.name == "V1"
+
+
+def test_a_voice_that_has_only_just_come_waits_for_the_next_look(room: Room) -> None:
+    """Whoever has enrolled it is about to save its features, however often the voices are read meanwhile."""
+    for voice in room.voices:
+        make_features(room.shelf, voice)
+    late = room.store.add(new_voice(3, name="V3"))
+    room.readying.look()
+    assert room.serve() is None
+    make_features(room.shelf, late)
+    room.readying.look()
+    assert room.serve() is None
+    room.store.add(new_voice(4, name="V4"))
+    for _ in range(2):
+        room.readying.look()
+    assert room.serve() == "e0"
 
 
 def test_speech_comes_first(room: Room) -> None:
