@@ -34,7 +34,7 @@ class Catalogue:
     def __init__(self, *, builtin: BuiltinVoices, store: VoiceStore, shelf: FeatureShelf) -> None:
         self._builtin, self._store, self._features = builtin, store, shelf
         self._shelf = _Shelf()
-        self._seen: Outline = frozenset()
+        self._seen: Outline = {}
         self._lock = threading.Lock()
 
     @cached_property
@@ -43,11 +43,18 @@ class Catalogue:
         return self._builtin.cards()
 
     def refresh(self) -> None:
-        """Look at the disk again: something was enrolled, renamed, deleted, synced or made ready. Raises VoiceError."""
+        """Look at the disk again: something was enrolled, renamed, deleted, synced or made ready. Raises VoiceError.
+
+        Of the voices known so far only those are read that have changed: there may be many.
+        """
         with self._lock:
             seen = self._outline()  # before: what changes while we look is seen the next time
-            shelf = self._store.shelf()
-            unready = {voice.ref for voice in self._features.missing()}
+            same = {ref for ref, marks in seen.items() if marks == self._seen.get(ref)}
+            ready = {voice.ref: voice for voice in self._shelf.enrolled.values() if voice.ref in same}
+            others = {voice.ref: voice for voice in self._shelf.unready if voice.ref in same}
+            shelf = self._store.shelf(known={**ready, **others})
+            new = [voice for voice in shelf.voices if voice.ref not in ready]
+            unready = {voice.ref for voice in new if not self._features.is_usable(voice)}
             self._shelf = _Shelf(
                 {voice.ref.id: voice for voice in shelf.voices if voice.ref not in unready},
                 tuple(voice for voice in shelf.voices if voice.ref in unready),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +23,21 @@ class AuditLog:
         line = {"time": int(self._clock()), "event": event, "owner": ref.owner, "voice": ref.id, "by": by}
         append_line(self._path, json.dumps(line).encode())
 
-    def lines(self) -> list[dict[str, Any]]:
-        """Every whole line, oldest first; a line that a power cut tore is left out. Raises OSError."""
+    def lines(self, *, about: bytes = b"") -> list[dict[str, Any]]:
+        """Every whole line in which those bytes are, oldest first; a line that a power cut tore is left out.
+
+        Raises OSError.
+        """
         if not self._path.exists():
             return []
-        parsed = (_parse(line) for line in self._path.read_bytes().splitlines())
+        parsed = (_parse(line) for line in self._path.read_bytes().splitlines() if about in line)
         return [line for line in parsed if line is not None]
 
-    def events(self) -> dict[str, set[str]]:
-        """Id -> what was done to that voice. Raises OSError."""
+    def events(self, refs: Collection[VoiceRef]) -> dict[str, set[str]]:
+        """Id -> what was done to that voice, of those at least. Raises OSError."""
         found: dict[str, set[str]] = {}
-        for line in self.lines():
+        one = next(iter(refs)).id.encode() if len(refs) == 1 else b""  # a log of years is not parsed for one voice
+        for line in self.lines(about=one):
             found.setdefault(str(line.get("voice")), set()).add(str(line.get("event")))
         return found
 

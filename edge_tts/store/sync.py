@@ -115,14 +115,16 @@ def plan_voices(local: Local, remote: Remote, checked: Remote) -> list[Step]:
 def plan_names(local: Local, remote: Remote, checked: Remote) -> list[Step]:
     """Last: agree on what each voice is called. Ours is sent before a lesser one is compared and erased."""
     steps: list[Step] = []
-    theirs = _of_kind(remote, "names")
+    theirs: dict[VoiceRef, list[Key]] = {}
+    for key in _of_kind(remote, "names"):
+        theirs.setdefault(key.ref, []).append(key)
     for ref, voice in sorted(local.voices.items(), key=lambda item: item[0]):
         if ref in local.tombstones:
             continue
         mine = Key(ref, "names", voice.title_sha256)
         if voice.title.counter > 0:
             steps += _hold(mine, remote, checked)
-        steps += [Step(ref, "compare", key) for key in theirs if key.ref == ref and key != mine]
+        steps += [Step(ref, "compare", key) for key in theirs.get(ref, ()) if key != mine]
     return steps
 
 

@@ -8,7 +8,6 @@ from typing import Protocol
 
 from edge_tts.errors import TransportError, UnknownVoiceError, VoiceError
 from edge_tts.store.bucket import Blob, Found
-from edge_tts.store.files import write_atomic
 from edge_tts.store.folders import make_folder
 from edge_tts.store.sync import ROOT, Key, Local, LocalVoice, Step, parse_key, plan_names, plan_tombstones, plan_voices
 from edge_tts.store.sync_state import Publish, SyncNotes, SyncReport, read_notes, write_notes
@@ -104,8 +103,12 @@ class Syncer:
         try:
             self._list()
             self._note_use()
+            local = self._local(thorough)
             for plan in (plan_tombstones, plan_voices, plan_names):
-                self._carry_out(plan(self._local(thorough), self._remote, self._notes.checked))
+                steps = plan(local, self._remote, self._notes.checked)
+                if steps:  # else all is as it was, and need not be read again
+                    self._carry_out(steps)
+                    local = self._local(thorough)
             self._sweep()
             for ref, problem in self._damaged:
                 if self._is_ours(ref):
@@ -221,7 +224,7 @@ class Syncer:
                 data = self._good(Key(ref, "files", entry.sha256), most=entry.bytes)
                 with self._store.changing():
                     make_folder(folder)
-                    write_atomic(path, data)
+                    path.write_bytes(data)  # what a power cut leaves of it is told by its hash
             files[name] = data
         return files
 
@@ -258,7 +261,7 @@ class Syncer:
     def _mine(self, key: Key) -> bytes:
         """Our bytes of an object."""
         if key.kind == "tombstones":
-            stone = self._store.tombstones()[key.ref]
+            stone = self._store.tombstone(key.ref)
             read_tombstone(stone, ref=key.ref, what=f"the tombstone of {key.ref.owner}/{key.ref.id}")
             if sha256(stone) != key.sha256:
                 raise _OvertakenError

@@ -65,9 +65,10 @@ class FeatureShelf:
 
     def missing(self) -> list[EnrolledVoice]:
         """The voices whose features must be made for this model set: not there, or damaged."""
-        return [voice for voice in self._store.shelf().voices if not self._is_usable(voice)]
+        return [voice for voice in self._store.shelf().voices if not self.is_usable(voice)]
 
-    def _is_usable(self, voice: EnrolledVoice) -> bool:
+    def is_usable(self, voice: EnrolledVoice) -> bool:
+        """Whether the features of that voice are there and whole."""
         try:
             return self.load(voice) is not None
         except VoiceError:

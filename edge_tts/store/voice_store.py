@@ -46,6 +46,7 @@ from edge_tts.store.voice_format import (
 )
 
 FEATURES = "features"
+_NONE: Mapping[VoiceRef, EnrolledVoice] = {}
 _SHORTEST_PREFIX = 6
 
 
@@ -108,12 +109,15 @@ class VoiceStore:
             sweep(self.directory)
             self._obey({ref: self._readable_stone(ref, stone) for ref, stone in self.tombstones().items()})
 
-    def shelf(self, *, thorough: bool = False) -> Shelf:
-        """Every voice, by owner and id. `thorough` reads the recordings too and finds the ones that have rotted."""
+    def shelf(self, *, thorough: bool = False, known: Mapping[VoiceRef, EnrolledVoice] = _NONE) -> Shelf:
+        """Every voice, by owner and id. `thorough` reads the recordings too and finds the ones that have rotted.
+
+        Those that are `known`, as they are, need not be read again.
+        """
         voices, damaged = [], []
         for ref in self._refs():
             try:
-                voice = self.get(ref)
+                voice = known.get(ref) or self.get(ref)
                 if thorough:
                     self.files(voice)
                 voices.append(voice)
@@ -236,6 +240,10 @@ class VoiceStore:
             paths = sorted((self.directory / ".deleted").glob(f"{VOICES}.json"))
         return {VoiceRef(path.parent.name, path.stem): _read(path) for path in paths}
 
+    def tombstone(self, ref: VoiceRef) -> bytes:
+        """That one of a deleted voice; no bytes if it cannot be read."""
+        return _read(self._stone(ref))
+
     def drop_incoming(self, *, keep: Collection[VoiceRef]) -> None:
         """Remove what was collected of voices, except of those that are to be fetched on."""
         with self.changing():
@@ -317,7 +325,7 @@ class VoiceStore:
                 troubles.append(trouble)
             with suppress(OSError):  # the owner has other voices
                 self.folder(ref).parent.rmdir()
-        log = self._audit.events()
+        log = self._audit.events(stones.keys())
         for ref, stone in stones.items():
             events = log.get(ref.id, set())
             if "deleted" not in events and (ref in here or events) and not os.path.lexists(self.folder(ref)):

@@ -84,4 +84,4 @@ def test_nothing_changes_by_looking(tmp_path: Path) -> None:
 
 def test_no_folder_is_no_trouble(tmp_path: Path) -> None:
     """Before the first voice there is nothing to see."""
-    assert outline(tmp_path / "nowhere", features=FEATURES) == frozenset()
+    assert outline(tmp_path / "nowhere", features=FEATURES) == {}
