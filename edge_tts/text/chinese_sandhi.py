@@ -15,8 +15,12 @@ Reader = Callable[[str], list[str]]
 Splitter = Callable[[str], list[str]]
 
 _MARKS = frozenset("!?…,.-")
-_CHILD = frozenset("女男婴幼孤少患胎妻侄孙乞健宠弃育生产子")
+_NUMERALS = DIGITS - {"两"}
+"""一两 is "a few", not a number."""
+_CHILD = frozenset("女男婴幼孤少患胎妻侄孙乞聋健宠弃育生产浪血我俺有一为护替救")
 """After these 儿 is a child and a word of its own, not a sound that curls the syllable before it."""
+_CURLED = frozenset("小院儿 胡同儿 范儿 老汉儿 媳妇儿 撒欢儿 妥妥儿".split())
+"""Words that curl although their part of speech looks like a name's."""
 _SUNG = frozenset(noun + "儿" for noun in "花鸟马鱼虫猫狗月风云星船草羊蜂蝶")
 """The two-syllable words of songs and rhymes."""
 
@@ -166,7 +170,7 @@ def _change_bu(text: str, readings: list[str]) -> None:
 
 def _change_yi(text: str, readings: list[str]) -> None:
     """一 keeps its tone in numbers and after 第, is light in 看一看, rises before a fall, else falls."""
-    if "一" not in text or all(c in DIGITS for c in text):
+    if "一" not in text or all(c in _NUMERALS for c in text):
         return
     if len(text) == 3 and text[1] == "一" and text[0] == text[2]:
         readings[1] = _with_tone(readings[1], "5")
@@ -176,7 +180,7 @@ def _change_yi(text: str, readings: list[str]) -> None:
         return
     for i, character in enumerate(text[:-1]):
         if character == "一" and text[i + 1] not in _MARKS:
-            readings[i] = _with_tone(readings[i], "2" if tone(readings[i + 1]) in ("4", "5") else "4")
+            readings[i] = _with_tone(readings[i], "2" if tone(readings[i + 1]) == "4" else "4")
 
 
 def _change_thirds(parts: Sequence[str], readings: list[str]) -> None:
@@ -210,4 +214,7 @@ def _change_er(word: Word, readings: list[str]) -> None:
     if len(text) < 2 or text[-1] != "儿":
         return
     alone = tag in ("a", "j", "nr") or text[-2] in _CHILD or text in _SUNG
-    readings[-1] = "er2" if alone else "er" + (tone(readings[-2]) or "2")
+    if not alone or text in _CURLED:
+        readings[-1] = "er" + (tone(readings[-2]) or "2")
+    elif readings[-1] != "er5":
+        readings[-1] = "er2"

@@ -31,6 +31,7 @@ def say(text: str) -> str:
         ("一万", "yi1 wan4"),
         ("一件", "yi2 jian4"),
         ("一条", "yi4 tiao2"),
+        ("一两", "yi4 liang3"),
         ("一般", "yi4 ban1"),
         ("看一看", "kan4 yi5 kan4"),
         ("一个人", "yi2 ge5 ren2"),
@@ -83,6 +84,12 @@ def test_third_tones_rise_before_each_other(text: str, sounds: str) -> None:
         ("出去", "chu1 qv5"),
         ("几个", "ji3 ge5"),
         ("天天", "tian1 tian1"),
+        ("想想", "xiang2 xiang3"),
+        ("走走", "zou3 zou5"),
+        ("计划", "ji4 hua5"),
+        ("余额", "yv2 EEe5"),
+        ("哈哈", "ha1 ha5"),
+        ("某个", "mou3 ge4"),
         ("慢慢的", "man4 man4 de5"),
         ("幺五五八八", "yao1 wu2 wu3 ba1 ba1"),
     ],
@@ -101,6 +108,10 @@ def test_light_syllables(text: str, sounds: str) -> None:
         ("女儿", "nv3 EEer2"),
         ("幼儿园", "you4 EEer2 yvan2"),
         ("花儿", "hua1 EEer2"),
+        ("混血儿", "hun4 xve4 EEer2"),
+        ("瓜子儿", "gua1 zi03 EEer3"),
+        ("小院儿", "xiao3 yvan4 EEer4"),
+        ("小妞儿", "xiao3 niu1 EEer5"),
     ],
 )
 def test_final_er_takes_the_tone_before_it(text: str, sounds: str) -> None:
@@ -121,6 +132,8 @@ def test_final_er_takes_the_tone_before_it(text: str, sounds: str) -> None:
         ("长城", "chang2 cheng2"),
         ("校长", "xiao4 zhang3"),
         ("䶮", "yEn3"),
+        ("哪吒", "ne2 zha1"),
+        ("哎哟", "AAai1 OOo5"),
     ],
 )
 def test_words_decide_readings(text: str, sounds: str) -> None:
