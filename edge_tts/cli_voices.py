@@ -22,7 +22,7 @@ from edge_tts.service.phrases import consent, explain, tongue_of
 from edge_tts.speech.quality import Refusal, load_quality_gate
 from edge_tts.speech.reference import Reference, choose_reference
 from edge_tts.store.models import find_model_set
-from edge_tts.values import Recording
+from edge_tts.values import EncodeRequest, Recording
 from edge_tts.voices import Voices, open_voices, quality_folder
 
 _SAME_SPEAKER = 0.7
@@ -50,12 +50,12 @@ def command_enroll(arguments: argparse.Namespace, config: Config) -> int:
     reference, others = _listen(arguments, quality_folder(config), agreed=agreed)
     takes = [keeper.pack(recording) for recording in (*reference.recordings, *others)]
     with open_networks(model, config) as networks:
-        recordings, words = [heard for _, heard in takes], reference.transcript
-        made = networks.encode(recordings, words, person.language, voice_id="new", name=person.name)
+        heard = [recording for _, recording in takes]
+        made = networks.encode(EncodeRequest("new", person.name, person.language, reference.transcript, heard))
     # A recording of the consent comes last; else it is what was read for the reference.
     statement = sentence if agreed or arguments.consent is not None else None
     stated_in = len(takes if arguments.consent else reference.recordings) - 1
-    take = Take(person, words, reference.verdict, statement, stated_in)
+    take = Take(person, reference.transcript, reference.verdict, statement, stated_in)
     print(keeper.keep(take, [audio for audio, _ in takes], made))
     return 0
 

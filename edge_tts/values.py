@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -164,6 +164,21 @@ class Recording:
     """float32 [samples] or [samples, channels]."""
     sample_rate: int
     """Hz."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncodeRequest:
+    """A voice to be made, of recordings that were judged already."""
+
+    id: str
+    """The voice's."""
+    name: str
+    language: str
+    """Of the transcript: zh, en, ..."""
+    transcript: str
+    """What is said in the first recording."""
+    recordings: Sequence[Recording]
+    """Of one speaker; the first one, 3 to 10 s long, is the prompt of the GPT."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from model_sets import CONDITIONING, SIZES
 from edge_tts.store.voice_features import FeatureShelf
 from edge_tts.store.voice_format import Consent, Quality, sha256
 from edge_tts.store.voice_store import EnrolledVoice, NewVoice, VoiceStore
-from edge_tts.values import Recording, Voice
+from edge_tts.values import EncodeRequest, Recording, Voice
 
 
 class ToyEncoder(FakeSynthesizer):
@@ -26,19 +26,10 @@ class ToyEncoder(FakeSynthesizer):
         super().__init__()
         self.heard: list[Sequence[Recording]] = []
 
-    def encode(
-        self,
-        recordings: Sequence[Recording],
-        transcript: str,
-        language: str,
-        *,
-        voice_id: str,
-        name: str,
-        should_stop: Callable[[], bool] = lambda: False,
-    ) -> Voice:
+    def encode(self, request: EncodeRequest, should_stop: Callable[[], bool] = lambda: False) -> Voice:
         """See Speaker."""
-        self.heard.append(recordings)
-        voice = super().encode(recordings, transcript, language, voice_id=voice_id, name=name)
+        self.heard.append(request.recordings)
+        voice = super().encode(request)
         return replace(
             voice,
             prompt_tokens=np.array([1, 2]),
@@ -51,7 +42,7 @@ class ToyEncoder(FakeSynthesizer):
 def make_features(shelf: FeatureShelf, voice: EnrolledVoice) -> None:
     """Have `voice` speak with the toy model set of `shelf`."""
     nothing = [Recording(np.zeros(1, np.float32), 16000)]
-    shelf.save(voice, ToyEncoder().encode(nothing, "", "en", voice_id=voice.ref.id, name=voice.name))
+    shelf.save(voice, ToyEncoder().encode(EncodeRequest(voice.ref.id, voice.name, "en", "", nothing)))
 
 
 @functools.cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 
 from edge_tts.errors import AudioError, TextError
 from edge_tts.service.board import ReplyTo
-from edge_tts.values import AudioChunk, FloatArray, Recording, Report, SpeakRequest, Voice
+from edge_tts.values import AudioChunk, EncodeRequest, FloatArray, Report, SpeakRequest, Voice
 
 RATE = 8000
 """Hz; low, so that tests are quick."""
@@ -62,21 +62,12 @@ class FakeSynthesizer:
             sine = (0.5 * np.sin(2 * np.pi * 200 * times)).astype(np.float32)
             yield AudioChunk(sine, RATE, request.id, last=index == self._chunks - 1)
 
-    def encode(
-        self,
-        recordings: Sequence[Recording],
-        transcript: str,
-        language: str,
-        *,
-        voice_id: str,
-        name: str,
-        should_stop: Callable[[], bool] = lambda: False,
-    ) -> Voice:
+    def encode(self, request: EncodeRequest, should_stop: Callable[[], bool] = lambda: False) -> Voice:
         """A voice that remembers how many samples it was made of."""
         if self.refuse_to_encode:
             raise AudioError("this recording cannot be encoded")
-        self.encoded.append((len(recordings[0].samples), transcript, language))
-        return replace(silent_voice(voice_id), name=name, language=language)
+        self.encoded.append((len(request.recordings[0].samples), request.transcript, request.language))
+        return replace(silent_voice(request.id), name=request.name, language=request.language)
 
 
 class FakeLoudspeaker:

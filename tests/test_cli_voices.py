@@ -17,6 +17,7 @@ from edge_tts.cli_voices import same_words
 from edge_tts.config import load_config
 from edge_tts.models import open_networks
 from edge_tts.store.models import find_model_set
+from edge_tts.values import EncodeRequest
 from edge_tts.voices import open_store, open_voices
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -91,7 +92,7 @@ def test_a_slow_consent_is_kept_whole(config: str, tmp_path: Path, capsys: pytes
     kept = voices.features.load(voice)
     assert kept is not None
     with open_networks(find_model_set(ROOT / "models", "starter"), parsed) as networks:
-        anew = networks.encode(recordings, card.transcript, "en", voice_id="anew", name="Anna")
+        anew = networks.encode(EncodeRequest("anew", "Anna", "en", card.transcript, recordings))
     np.testing.assert_allclose(anew.conditioning, kept.conditioning, rtol=1e-4, atol=1e-5)
     np.testing.assert_array_equal(anew.prompt_tokens, kept.prompt_tokens)
 

@@ -10,7 +10,7 @@ from edge_tts.service.worker import Encoder, Speaker
 from edge_tts.store.voice_features import FeatureShelf
 from edge_tts.store.voice_format import LONGEST_S, MOST_SAMPLES
 from edge_tts.store.voice_store import EnrolledVoice, VoiceStore
-from edge_tts.values import AudioChunk, Recording, Report
+from edge_tts.values import AudioChunk, EncodeRequest, Recording, Report
 
 
 def encoding(voice: EnrolledVoice, *, store: VoiceStore, shelf: FeatureShelf, encoder: Encoder | None = None) -> Work:
@@ -18,15 +18,9 @@ def encoding(voice: EnrolledVoice, *, store: VoiceStore, shelf: FeatureShelf, en
     card = voice.card
 
     def work(networks: Speaker, should_stop: Callable[[], bool]) -> Iterator[AudioChunk]:
-        made = (encoder or networks).encode(
-            _recordings(voice, store),
-            card.transcript,
-            card.language,
-            voice_id=voice.ref.id,
-            name=voice.name,
-            should_stop=should_stop,
-        )
-        shelf.save(voice, made)
+        recordings = _recordings(voice, store)
+        request = EncodeRequest(voice.ref.id, voice.name, card.language, card.transcript, recordings)
+        shelf.save(voice, (encoder or networks).encode(request, should_stop))
         yield from ()
 
     return work

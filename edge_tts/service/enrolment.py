@@ -21,7 +21,7 @@ from edge_tts.service.worker import Speaker
 from edge_tts.speech.excerpt import slowly_s
 from edge_tts.speech.quality import Verdict
 from edge_tts.speech.reference import Judge, choose_reference
-from edge_tts.values import AudioChunk, Recording, Report, Stage, Voice
+from edge_tts.values import AudioChunk, EncodeRequest, Recording, Report, Stage, Voice
 
 log = logging.getLogger(__name__)
 
@@ -252,14 +252,13 @@ class Enrolment(Part):
     def _encode(self, take: Take, recordings: Sequence[Recording]) -> Voice:
         """The features, made by the worker when its turn comes."""
         made: list[Voice] = []
-        person = take.person
+        request = EncodeRequest("new", take.person.name, take.person.language, take.transcript, recordings)
 
         def encode(networks: Speaker, should_stop: Callable[[], bool]) -> Iterator[AudioChunk]:
             def give_up() -> bool:
                 return should_stop() or self._stopped.is_set()
 
-            words, language, name = take.transcript, person.language, person.name
-            made.append(networks.encode(recordings, words, language, voice_id="new", name=name, should_stop=give_up))
+            made.append(networks.encode(request, give_up))
             yield from ()
 
         closed = None

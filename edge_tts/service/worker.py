@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -12,23 +12,14 @@ from edge_tts.errors import EdgeTTSError
 from edge_tts.service.jobs import Job, JobQueue, Outcome, failure
 from edge_tts.service.part import Fatal, Part
 from edge_tts.service.player import Player
-from edge_tts.values import AudioChunk, Priority, Recording, SpeakRequest, Voice
+from edge_tts.values import AudioChunk, EncodeRequest, Priority, SpeakRequest, Voice
 
 
 class Encoder(Protocol):
     """Whoever makes a voice of recordings; `edge_tts.speech.networks.OnDemandEncoder` in earnest."""
 
-    def encode(
-        self,
-        recordings: Sequence[Recording],
-        transcript: str,
-        language: str,
-        *,
-        voice_id: str,
-        name: str,
-        should_stop: Callable[[], bool],
-    ) -> Voice:
-        """The voice of whoever speaks in `recordings`; the transcript is that of the first one.
+    def encode(self, request: EncodeRequest, should_stop: Callable[[], bool]) -> Voice:
+        """The voice of whoever speaks in the recordings.
 
         `should_stop` is asked before each network; VoiceError when it says yes.
         """

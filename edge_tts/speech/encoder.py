@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from ..engine import Array, Buffer, Engine, load_engine
 from ..errors import AudioError, ModelError, TextError, VoiceError
 from ..text import TextFrontEnd
-from ..values import FloatArray, IntArray, ModelSet, Recording, Segment, Voice
+from ..values import EncodeRequest, FloatArray, IntArray, ModelSet, Recording, Segment, Voice
 from .features import SAMPLE_RATE, SSL_RATE, filterbank, limit_peak, resample, spectrogram, to_mono
 from .sovits import mean_conditioning
 
@@ -59,34 +59,24 @@ class VoiceEncoder:
         self._ssl, self._quantizer, self._conditioning, self._speaker = ssl, quantizer, conditioning, speaker
         self._bert, self._resampler = bert, resampler
 
-    def encode(
-        self,
-        recordings: Sequence[Recording],
-        transcript: str,
-        language: str,
-        *,
-        voice_id: str,
-        name: str,
-        should_stop: ShouldStop = never,
-    ) -> Voice:
-        """The voice of the speaker of all `recordings`; the first one, 3 to 10 s long, is the prompt of the GPT.
+    def encode(self, request: EncodeRequest, should_stop: ShouldStop = never) -> Voice:
+        """The voice of the speaker of all recordings: the prompt is the first one, the conditioning the mean over all.
 
-        `transcript` is what is said in the first recording. The conditioning is the mean over all of them.
         Raises `AudioError` for a recording of the wrong length, `TextError` for a transcript without words and
         `VoiceError` when stopped.
         """
-        if not recordings:
+        if not request.recordings:
             raise AudioError("a voice needs at least one recording")
         go_on(should_stop)
-        phoneme_ids, bert = self._pronounce(transcript, language)
+        phoneme_ids, bert = self._pronounce(request.transcript, request.language)
         return Voice(
-            id=voice_id,
-            name=name,
-            language=language,
-            prompt_tokens=self.prompt_tokens(recordings[0], should_stop),
+            id=request.id,
+            name=request.name,
+            language=request.language,
+            prompt_tokens=self.prompt_tokens(request.recordings[0], should_stop),
             prompt_phoneme_ids=phoneme_ids,
             prompt_bert=bert,
-            conditioning=mean_conditioning([self.conditioning(recording, should_stop) for recording in recordings]),
+            conditioning=mean_conditioning([self.conditioning(take, should_stop) for take in request.recordings]),
         )
 
     def prompt_tokens(self, recording: Recording, should_stop: ShouldStop = never) -> IntArray:

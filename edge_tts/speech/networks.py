@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
 from ..engine import Engine, load_engine
 from ..text import TextFrontEnd
-from ..values import AudioChunk, ModelSet, Recording, SpeakRequest, Voice
+from ..values import AudioChunk, EncodeRequest, ModelSet, SpeakRequest, Voice
 from .bert import BertFeatures, load_bert
 from .encoder import ShouldStop, go_on, load_voice_encoder, never
 from .synthesizer import Synthesizer, load_synthesizer
@@ -25,16 +25,7 @@ class OnDemandEncoder:
         """`bert`: the set's own if it is loaded already."""
         self._model, self._front_end, self._bert, self._threads = model, front_end, bert, threads
 
-    def encode(
-        self,
-        recordings: Sequence[Recording],
-        transcript: str,
-        language: str,
-        *,
-        voice_id: str,
-        name: str,
-        should_stop: ShouldStop = never,
-    ) -> Voice:
+    def encode(self, request: EncodeRequest, should_stop: ShouldStop = never) -> Voice:
         """See `VoiceEncoder.encode`. Raises `ModelError` when the set has no networks that encode."""
         with ExitStack() as stack:
             go_on(should_stop)
@@ -42,9 +33,7 @@ class OnDemandEncoder:
             encoder = load_voice_encoder(
                 self._model, self._front_end, stack, bert=bert, threads=self._threads, should_stop=should_stop
             )
-            return encoder.encode(
-                recordings, transcript, language, voice_id=voice_id, name=name, should_stop=should_stop
-            )
+            return encoder.encode(request, should_stop)
 
 
 class Networks(OnDemandEncoder):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +14,7 @@ from edge_tts.errors import AudioError, QueueFullError, VoiceError
 from edge_tts.service.enrolment import EnrolRequest
 from edge_tts.service.phrases import consent, step
 from edge_tts.speech.quality import Cuts, Verdict
-from edge_tts.values import FloatArray, Recording, SpeakRequest, Voice
+from edge_tts.values import EncodeRequest, FloatArray, Recording, SpeakRequest, Voice
 
 INVITATION = step("invite", "en", sentence=consent("en", "Anna"))
 
@@ -271,13 +270,13 @@ def test_a_stop_after_the_recording_keeps_nothing(when: str, request_id: str | N
             return super().judge(recording, cuts=cuts)
 
     class StopAtEncoding(FakeSynthesizer):
-        def encode(self, *recordings: Any, **names: Any) -> Voice:
-            assert not names["should_stop"]()
+        def encode(self, request: EncodeRequest, should_stop: Callable[[], bool] = lambda: False) -> Voice:
+            assert not should_stop()
             it.jobs.stop(request_id)
-            assert names["should_stop"]()
+            assert should_stop()
             if request_id is None:
                 raise VoiceError("the encoding was stopped")
-            return super().encode(*recordings, **names)
+            return super().encode(request, should_stop)
 
     gate = StopAtJudging() if when == "judging" else FakeGate()
     with scene(gate=gate, synthesizer=StopAtEncoding() if when == "encoding" else None) as it:
@@ -303,13 +302,13 @@ def test_an_alert_while_the_voice_is_encoded() -> None:
     """The alert is spoken first; then the encoding is done again, and the voice is kept."""
 
     class AlertAtEncoding(FakeSynthesizer):
-        def encode(self, *recordings: Any, **names: Any) -> Voice:
+        def encode(self, request: EncodeRequest, should_stop: Callable[[], bool] = lambda: False) -> Voice:
             if not self.encoded:
                 it.jobs.submit(SpeakRequest("fire", "alert", "hum", priority="alert"))
                 self.encoded.append((0, "", ""))
-                assert names["should_stop"]()
+                assert should_stop()
                 raise VoiceError("the encoding was stopped")
-            return super().encode(*recordings, **names)
+            return super().encode(request, should_stop)
 
     with scene(synthesizer=AlertAtEncoding()) as it:
         it.enrol()

@@ -15,7 +15,7 @@ from edge_tts.service.board import Board, State
 from edge_tts.service.jobs import JobQueue
 from edge_tts.service.player import Player
 from edge_tts.service.worker import Speaker, Task, Worker
-from edge_tts.values import AudioChunk, Recording, SpeakRequest, Voice
+from edge_tts.values import AudioChunk, EncodeRequest, Recording, SpeakRequest, Voice
 
 
 class Bench:
@@ -142,8 +142,8 @@ def test_a_task_waits_in_line_and_uses_the_networks() -> None:
     made: list[tuple[Voice, str]] = []
 
     def encode(networks: Speaker, should_stop: Callable[[], bool]) -> Iterator[AudioChunk]:
-        recording = Recording(np.zeros(80, np.float32), RATE)
-        made.append((networks.encode([recording], "hm", "en", voice_id="v", name="V"), threading.current_thread().name))
+        request = EncodeRequest("v", "V", "en", "hm", [Recording(np.zeros(80, np.float32), RATE)])
+        made.append((networks.encode(request, should_stop), threading.current_thread().name))
         yield from ()
 
     with bench() as it:

@@ -11,7 +11,7 @@ from edge_tts.engine import Array
 from edge_tts.errors import VoiceError
 from edge_tts.speech.encoder import VoiceEncoder
 from edge_tts.text import TextFrontEnd
-from edge_tts.values import FloatArray, Recording, Voice
+from edge_tts.values import EncodeRequest, FloatArray, Recording, Voice
 
 from .test_synthesizer import MODEL
 from .toys import ToyEngine
@@ -38,9 +38,8 @@ class Networks:
 
     def encode(self, *takes: Recording, stop_after: int | None = None) -> Voice:
         """The voice of whoever speaks in `takes`; stopped once so many networks have run."""
-        return self.encoder.encode(
-            takes, "Hello there.", "en", voice_id="v", name="V", should_stop=lambda: len(self.ran) == stop_after
-        )
+        request = EncodeRequest("v", "V", "en", "Hello there.", takes)
+        return self.encoder.encode(request, lambda: len(self.ran) == stop_after)
 
     def _ssl(self, wave: FloatArray) -> dict[str, Array]:
         self.ran.append("ssl")

@@ -17,7 +17,7 @@ from edge_tts.speech.encoder import load_voice_encoder
 from edge_tts.store.models import read_model_set, verify_model_set
 from edge_tts.store.voices import BuiltinVoices
 from edge_tts.text import TextFrontEnd
-from edge_tts.values import ModelSet, Recording
+from edge_tts.values import EncodeRequest, ModelSet, Recording
 from tools.starter.speech import spoken
 
 STARTER = Path(__file__).parents[2] / "models" / "starter"
@@ -146,7 +146,7 @@ def test_a_recording_can_be_enrolled(model: ModelSet) -> None:
     recording = Recording(buzz.astype(np.float32), 16000)
     with ExitStack() as stack:
         encoder = load_voice_encoder(model, TextFrontEnd(), stack, threads=1)
-        voice = encoder.encode([recording], "Hello there.", "en", voice_id="buzz", name="Buzz")
+        voice = encoder.encode(EncodeRequest("buzz", "Buzz", "en", "Hello there.", [recording]))
     assert len(voice.prompt_tokens) == 115
     assert voice.prompt_tokens.min() >= 0
     assert voice.prompt_tokens.max() < 512

@@ -21,7 +21,7 @@ from edge_tts.speech.mos import Listener as Opinions
 from edge_tts.speech.sovits import NoiseField, Sovits
 from edge_tts.store.voices import BuiltinVoices
 from edge_tts.text import TextFrontEnd
-from edge_tts.values import ModelSet, Recording, Voice
+from edge_tts.values import EncodeRequest, ModelSet, Recording, Voice
 
 from . import data, person
 from .asr import RATE, Listener
@@ -130,7 +130,8 @@ def clones(
         targets = unseen_speakers(Path(scratch), ENROLMENT)
     voices = []
     for number, wave in enumerate(targets):
-        voice = encoder.encode([Recording(wave, RATE)], ENROLMENT, "en", voice_id=f"unseen{number}", name="unseen")
+        recordings = [Recording(wave, RATE)]
+        voice = encoder.encode(EncodeRequest(f"unseen{number}", "unseen", "en", ENROLMENT, recordings))
         voices.append(replace(prompt, id=voice.id, conditioning=voice.conditioning))
     wanted = np.stack([identity.embed(wave) for wave in targets])
     likeness = said(synthesizer, identity, voices, sentences) @ wanted.T

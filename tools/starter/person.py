@@ -14,7 +14,7 @@ import soxr
 from edge_tts.speech import Synthesizer
 from edge_tts.speech.encoder import VoiceEncoder
 from edge_tts.speech.identity import SpeakerIdentity
-from edge_tts.values import Recording, Voice
+from edge_tts.values import EncodeRequest, Recording, Voice
 
 from .asr import RATE, Listener
 from .edits import distance, words
@@ -48,7 +48,8 @@ def figures(
     Nothing where the recordings are not installed."""
     if not all((FOLDER / f"{name}.wav").exists() for name in (*PROMPT, *REST)):
         return {}
-    person = encoder.encode([Recording(recording(PROMPT), RATE)], TRANSCRIPT, "en", voice_id="person", name="person")
+    recordings = [Recording(recording(PROMPT), RATE)]
+    person = encoder.encode(EncodeRequest("person", "person", "en", TRANSCRIPT, recordings))
     timbre = replace(builtin, id="timbre", conditioning=person.conditioning)
     truth = identity.embed(recording(REST))
     listener = Listener()
