@@ -77,6 +77,8 @@ class MqttLink(Part):
         """Reports made since the connection was lost; None while there is one."""
         self._untaken: deque[paho.MQTTMessage] = deque()
         """Messages that have come and must wait until our reports have left; only the thread touches them."""
+        self._leaving = threading.Event()
+        """The goodbye has been said, perhaps to nobody."""
         self._count = threading.Lock()
         """Taken inside paho's locks, so nothing else is taken inside this one."""
         self._unsent, self._dropped = 0, 0
@@ -123,6 +125,7 @@ class MqttLink(Part):
                 farewell.wait_for_publish(GOODBYE_S)
             except (RuntimeError, ValueError):
                 log.warning("the broker left before the last reports were sent")
+        self._leaving.set()
         self._client.disconnect()
 
     def _connect(self) -> bool:
@@ -140,6 +143,8 @@ class MqttLink(Part):
         except OSError as refused:
             log.warning("no broker at %s:%s: %s", self._config.host, self._config.port, refused)
             return False
+        if self._leaving.is_set():  # while there was no socket yet, so that nothing was closed by it
+            self._client.disconnect()
         return True
 
     def _run_loop(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import shutil
+import socket
 import threading
 import time
 from collections import Counter
@@ -86,6 +87,8 @@ def furnish(broker: Broker, model: Path, request: pytest.FixtureRequest) -> Furn
                 with appliance(config_for(broker.port, device, protocol, **limits), model, synthesizer, speaker):
                     ear.wait_topic("status", "online")
                     yield House(ear, synthesizer, speaker)
+                # The last thing a daemon says: so all that it said is there for whoever asks afterwards.
+                assert ear.wait_for(lambda: (f"{ear.base}/status", "offline", False) in ear.messages)
             finally:
                 speaker.release()
                 synthesizer.gate.set()
@@ -230,7 +233,8 @@ def test_volume_and_voice_are_set_and_retained(furnish: Furnish, broker: Broker)
             assert "say" in capabilities["commands"]
             assert "text" in capabilities["say"]["properties"]
             assert json.loads(late.wait_topic("state"))["volume"] == 40.0
-            assert all(retained for topic, _, retained in late.messages)
+            first = {topic: retained for topic, _, retained in reversed(late.messages)}
+            assert all(first.values())
 
 
 def test_the_same_id_is_spoken_once(furnish: Furnish) -> None:
@@ -417,6 +421,34 @@ def test_a_stop_without_any_broker_is_quick(model: Path) -> None:
     """The daemon ends cleanly although it never reached a broker."""
     with appliance(config_for(free_port(), "lonely"), model, FakeSynthesizer(), FakeLoudspeaker()):
         pass
+
+
+def test_a_stop_while_the_connection_is_being_made(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A goodbye that comes before there is a socket is said as soon as there is one."""
+    link = MqttLink(
+        config=config_for(broker.port, "hasty").mqtt,
+        device="hasty",
+        board=Board(state=State()),
+        commands=["say"],
+        handle=lambda message: None,
+        fatal=lambda name, surprise: pytest.fail(f"{name}: {surprise!r}"),
+    )
+    begun, said = threading.Event(), threading.Event()
+    connect, wake = socket.create_connection, link.wake
+
+    def slow(*arguments: Any, **options: Any) -> socket.socket:
+        begun.set()
+        assert said.wait(WAIT_S)
+        return connect(*arguments, **options)
+
+    def goodbye() -> None:
+        wake()
+        said.set()
+
+    monkeypatch.setattr(socket, "create_connection", slow)
+    monkeypatch.setattr(link, "wake", goodbye)
+    with link:
+        assert begun.wait(WAIT_S)
 
 
 def test_a_shutdown_ends_what_is_spoken_and_keeps_what_waits(furnish: Furnish) -> None:
