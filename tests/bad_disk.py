@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ Refuses = Callable[[str, str, int], "int | None"]
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 _EVENTS = ("open", "os.listdir", "os.scandir", "os.mkdir", "os.remove", "os.rmdir")
 _rules: list[Refuses] = []
+_inside = threading.local()
 
 
 @contextmanager
@@ -54,6 +56,19 @@ def undeletable(path: Path) -> Iterator[None]:
 
 
 @contextmanager
+def before_listing(folder: Path, act: Callable[[], object]) -> Iterator[None]:
+    """While the block runs, somebody else does `act` whenever the folder is about to be listed."""
+
+    def rule(event: str, name: str, flags: int) -> int | None:
+        if name == str(folder) and event in ("os.listdir", "os.scandir"):
+            act()
+        return None
+
+    with _ruled(rule):
+        yield
+
+
+@contextmanager
 def full(root: Path, *, once: Callable[[], bool] = lambda: True) -> Iterator[None]:
     """While the block runs, nothing can be written below `root` any more, as soon as `once` is true."""
 
@@ -76,11 +91,13 @@ def _ruled(rule: Refuses) -> Iterator[None]:
 
 
 def _refuse(event: str, path: str, flags: int) -> None:
-    rules, _rules[:] = list(_rules), []  # what a rule itself looks at is not refused
+    if getattr(_inside, "a_rule", False):
+        return  # what a rule itself looks at is not refused
+    _inside.a_rule = True
     try:
-        answers = [rule(event, path, flags) for rule in rules]
+        answers = [rule(event, path, flags) for rule in list(_rules)]
     finally:
-        _rules[:] = rules
+        _inside.a_rule = False
     for code in answers:
         if code is not None:
             raise OSError(code, os.strerror(code), path)

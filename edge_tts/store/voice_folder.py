@@ -14,7 +14,8 @@ from edge_tts.errors import VoiceError
 from edge_tts.store.folders import locked, make_folder
 from edge_tts.store.voice_format import CARD, ID_DIGITS
 
-VOICES = f"[a-z0-9]*/{'[0-9a-f]' * ID_DIGITS}"
+OWNERS, IDS = "[a-z0-9]*", "[0-9a-f]" * ID_DIGITS
+VOICES = f"{OWNERS}/{IDS}"
 """The folders of voices below the voices' folder, as a pattern."""
 
 _LOCK = ".lock"

@@ -21,7 +21,7 @@ from edge_tts.schema import check, nearest
 from edge_tts.store.audit import AuditLog
 from edge_tts.store.files import write_atomic
 from edge_tts.store.folders import make_folder, publish, remove
-from edge_tts.store.voice_folder import VOICES, held, sweep
+from edge_tts.store.voice_folder import IDS, OWNERS, VOICES, held, sweep
 from edge_tts.store.voice_format import (
     CARD,
     CONSENT,
@@ -271,9 +271,12 @@ class VoiceStore:
             yield
 
     def _refs(self) -> list[VoiceRef]:
+        folders: list[Path] = []
         with _disk(self.directory):
-            folders = sorted(self.directory.glob(VOICES))
-        return [VoiceRef(path.parent.name, path.name) for path in folders]
+            for owner in self.directory.glob(OWNERS):
+                with suppress(FileNotFoundError):  # the last voice was deleted while we looked, and the folder with it
+                    folders += owner.glob(IDS)
+        return [VoiceRef(path.parent.name, path.name) for path in sorted(folders)]
 
     def _stone(self, ref: VoiceRef) -> Path:
         return self.directory / ".deleted" / ref.owner / f"{ref.id}.json"

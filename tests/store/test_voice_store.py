@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from bad_disk import full, undeletable
+from bad_disk import before_listing, full, undeletable
 from enrolled import contents, flac, new_voice, open_store, silence, voice_from
 from hypothesis import given
 from hypothesis import strategies as st
@@ -322,6 +322,16 @@ def test_two_threads_may_change_the_store(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert stores[0].get(voice.ref).title.counter == 20
+
+
+def test_an_owner_s_folder_that_goes_while_it_is_looked_for(tmp_path: Path) -> None:
+    """Another process deletes an owner's last voice between the list of owners and the look at theirs: the others are
+    listed."""
+    store = open_store(tmp_path)
+    anna, bert = (store.add(new_voice(seed, owner=owner)) for seed, owner in enumerate(("anna", "bert")))
+    with before_listing(anna.folder.parent, lambda: store.delete(anna.ref)):
+        assert [voice.ref for voice in store.shelf().voices] == [bert.ref]
+    assert not anna.folder.parent.exists()
 
 
 def test_the_disk_s_refusal_is_told_by_name(tmp_path: Path) -> None:
