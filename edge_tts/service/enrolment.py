@@ -135,6 +135,8 @@ class Enrolment(Part):
             raise QueueFullError("another enrolment is under way; wait for it or end it with stop")
         self._id = request.id
         self._stopped.clear()
+        while self._pressed():
+            pass  # it was meant for the one before, however late it came
         self._requests.put(request)
 
     def stop(self, request_id: str | None = None) -> None:
@@ -154,8 +156,6 @@ class Enrolment(Part):
             self._began = self._clock()
             self._enrol(request)
             self._errands.forget()
-            while self._pressed():
-                pass
             self._free.release()
             self._show("idle")
 

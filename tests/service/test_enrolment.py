@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -67,6 +68,26 @@ def test_a_press_skips_the_invitation() -> None:
         assert it.notes.wait("errand-0", "interrupted")
         it.synthesizer.gate.set()
         it.notes.wait("pressed", "done")
+
+
+def test_a_press_at_the_very_end_is_not_kept_for_the_next_one() -> None:
+    """Whoever presses when all is over but for the telling does not skip the invitation of the next enrolment."""
+    with scene() as it:
+        free = it.enrolment._free
+
+        def press_and_release() -> None:
+            it.enrolment.press()
+            free.release()
+
+        it.enrolment._free = SimpleNamespace(acquire=free.acquire, release=press_and_release)
+        it.enrol()
+        it.notes.wait("enrol", "done")
+        it.wait_step("idle")
+        it.microphone = FakeMicrophone(spoken())
+        it.enrol(request_id="again")
+        it.notes.wait("again", "done")
+    assert it.notes.stages("errand-6") == ["accepted", "started", "first_audio", "done"]
+    assert it.synthesizer.spoken.count(INVITATION) == 2
 
 
 def test_nothing_is_said_while_a_person_records() -> None:
