@@ -58,10 +58,10 @@ def demonstrate(arguments: argparse.Namespace, stack: ExitStack) -> int:
     say(f"the sound goes {f'into {wav}' if wav else 'to the loudspeaker'}")
     print("3. a broker and the daemon", flush=True)
     port = free_port()
-    stack.enter_context(broker(port))
+    mosquitto = stack.enter_context(broker(port))
     say(f"mosquitto listens on 127.0.0.1:{port}")
     daemon = stack.enter_context(speaking_daemon(port, models, name, wav))
-    client, heard = stack.enter_context(listening(port))
+    client, heard = stack.enter_context(listening(port, mosquitto))
     began = time.monotonic()
     wait_until_online(daemon, heard)
     say(f"the daemon is up after {time.monotonic() - began:.1f} s")
@@ -101,7 +101,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def broker(port: int) -> Iterator[None]:
+def broker(port: int) -> Iterator[subprocess.Popen[bytes]]:
     """A real mosquitto on that port until the block ends."""
     program = find_program("mosquitto")
     if program is None:
@@ -111,7 +111,7 @@ def broker(port: int) -> Iterator[None]:
     with (STATE / "mosquitto.log").open("w") as log:
         process = subprocess.Popen([program, "-c", str(settings)], stdout=log, stderr=log)
     try:
-        yield
+        yield process
     finally:
         process.terminate()
         process.wait()
@@ -143,20 +143,20 @@ def speaking_daemon(port: int, models: Path, name: str, wav: Path | None) -> Ite
 
 
 @contextmanager
-def listening(port: int) -> Iterator[tuple[paho.Client, Heard]]:
+def listening(port: int, mosquitto: subprocess.Popen[bytes]) -> Iterator[tuple[paho.Client, Heard]]:
     """A client that puts whatever the device publishes into a queue."""
     heard: Heard = queue.Queue()
     client = paho.Client(CallbackAPIVersion.VERSION2)
     client.on_connect = lambda client, *_: client.subscribe(f"{BASE}/#", qos=1)
     client.on_message = lambda _, __, message: heard.put((below_base(message.topic), bytes(message.payload)))
-    for _ in range(100):
+    while True:
         try:
             client.connect("127.0.0.1", port)
             break
         except ConnectionRefusedError:
+            if mosquitto.poll() is not None:
+                raise DemoError(f"mosquitto did not start; see {STATE / 'mosquitto.log'}") from None
             time.sleep(0.05)
-    else:
-        raise DemoError(f"mosquitto did not start; see {STATE / 'mosquitto.log'}")
     client.loop_start()
     try:
         yield client, heard
