@@ -135,7 +135,7 @@ def test_a_refused_request_takes_no_address_and_keeps_none(command: str) -> None
     refused request's own address is forgotten, so that a flood of them takes no memory."""
     counter = Counter(capacity=1)
     voice_desk = VoiceDesk(
-        catalogue=SimpleNamespace(enrolled=lambda wanted: SimpleNamespace(ref=wanted)),
+        catalogue=SimpleNamespace(enrolled=lambda wanted: SimpleNamespace(ref=wanted), remains=lambda wanted: wanted),
         store=None,
         jobs=counter.jobs,
         board=counter.board,
