@@ -8,6 +8,11 @@ from pathlib import Path
 
 import pytest
 from broker import Broker
+from fakes import WAIT_S
+from hypothesis import settings
+
+settings.register_profile("patient", deadline=None)  # disks and busy machines take their time
+settings.load_profile("patient")
 
 
 @pytest.fixture(autouse=True)
@@ -17,7 +22,7 @@ def no_leftover_threads() -> Iterator[None]:
     yield
     leftover = [thread for thread in threading.enumerate() if thread not in before and thread.is_alive()]
     for thread in leftover:
-        thread.join(5.0)  # an executor's thread may be on its way out
+        thread.join(WAIT_S)  # an executor's thread may be on its way out
     assert not [thread.name for thread in leftover if thread.is_alive()]
 
 

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from fakes import WAIT_S
+
 Fault = Literal[
     "drop",
     "reset",
@@ -112,7 +114,7 @@ class FlakyProxy:
 
     def _serve(self, client: socket.socket, upstream: int) -> None:
         """One request, one connection."""
-        client.settimeout(10)
+        client.settimeout(WAIT_S)
         head, body = _read_message(client)
         if not head:
             return
@@ -168,7 +170,7 @@ def _read_message(client: socket.socket) -> tuple[bytes, bytes]:
 
 def _ask(port: int, head: bytes, body: bytes, *, whole: bool = True) -> bytes:
     """The server's answer; b"" if the request was cut short."""
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as server:
+    with socket.create_connection(("127.0.0.1", port), timeout=WAIT_S) as server:
         server.sendall(head + b"\r\nConnection: close\r\n\r\n" + body)
         server.shutdown(socket.SHUT_WR)
         answer = b""

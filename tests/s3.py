@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from fakes import WAIT_S
 from flaky_proxy import FlakyProxy
 
 from edge_tts.store.bucket import Bucket, Place
@@ -64,7 +65,7 @@ def s3_server() -> Iterator[S3]:
         server.stop()
 
 
-def s3_place(proxy: FlakyProxy, bucket: str, *, timeout_s: float = 10.0, retry_s: float = 0.0) -> Place:
+def s3_place(proxy: FlakyProxy, bucket: str, *, timeout_s: float = WAIT_S, retry_s: float = 0.0) -> Place:
     """That bucket through the proxy, without the library's own retries unless asked for."""
     return Place(f"s3://{bucket}/home", endpoint=proxy.url, timeout_s=timeout_s, retry_s=retry_s)
 

@@ -15,6 +15,7 @@ import yaml
 from broker import Broker, free_port
 from engine.here import Here
 from engine.small_set import manifest, write_graphs
+from fakes import WAIT_S
 
 from edge_tts.cli import main
 from edge_tts.config import Config, EngineConfig, MqttConfig, load_config
@@ -48,6 +49,12 @@ def config(tmp_path: Path, models: Path, broker: Broker) -> Config:
     }
     path.write_text(yaml.safe_dump(values), encoding="utf-8")
     return load_config(path)
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broker on a busy machine is no broker that is away."""
+    monkeypatch.setattr("edge_tts.doctor.broker._TIMEOUT_S", WAIT_S)
 
 
 def nothing_shown(tmp_path: Path) -> TelemetryReader:

@@ -37,7 +37,7 @@ def test_enter_begins_and_gets_on(tmp_path: Path, broker: Broker) -> None:
         process.stdin.flush()
         request = json.loads(ear.wait_topic("enroll"))
         assert (request["name"], request["language"]) == ("Anna", "en")
-        ear.publish("enrolment", {"step": "recording", "id": request["id"], "name": "Anna"})
+        ear.publish("enrolment", {"step": "recording", "id": request["id"], "name": "Anna"}, retain=True)
         assert "RECORDING" in process.stdout.readline()
         process.stdin.write("\n")
         process.stdin.flush()

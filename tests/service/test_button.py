@@ -45,7 +45,7 @@ def test_a_key_going_down_is_a_press(device: tuple[Path, int]) -> None:
         (event(4, 4, 28) + event(1, 28, 1) + event(0, 0, 0), True),
     ):
         os.write(other, data)
-        assert button.wait(1.0) is pressed
+        assert button.wait(WAIT_S) is pressed
     assert button.wait(0) is False
     button.close()
 
@@ -55,7 +55,7 @@ def test_any_key_will_do(device: tuple[Path, int]) -> None:
     path, other = device
     button = KeyButton(device=str(path))
     os.write(other, event(1, 99, 1))
-    assert button.wait(1.0)
+    assert button.wait(WAIT_S)
     button.close()
 
 
@@ -68,7 +68,7 @@ def test_a_device_that_is_pulled_out(tmp_path: Path) -> None:
     os.close(other)
     os.close(os.open(path, os.O_WRONLY))
     with pytest.raises(AudioError, match="pulled out"):
-        button.wait(1.0)
+        button.wait(WAIT_S)
     button.close()
 
 
@@ -92,9 +92,9 @@ def test_enter_in_a_terminal() -> None:
         button = TerminalButton(stream=stream)
         assert button.wait(0) is False
         os.write(theirs, b"\n")
-        assert button.wait(1.0) is True
+        assert button.wait(WAIT_S) is True
         os.close(theirs)
-        assert button.wait(1.0) is False
+        assert button.wait(WAIT_S) is False
         assert button.ended
 
 

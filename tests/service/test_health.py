@@ -8,7 +8,7 @@ import socket
 from pathlib import Path
 
 import pytest
-from fakes import FakeClock
+from fakes import WAIT_S, FakeClock
 
 from edge_tts.daemon import Stop, watch
 from edge_tts.service.health import Health, sd_notify, watchdog_interval_s, watchdog_line
@@ -20,7 +20,7 @@ def test_systemd_gets_the_datagram(tmp_path: Path, kind: str) -> None:
     address = str(tmp_path / "notify") if kind == "file" else f"@edge-tts-test-{tmp_path.name}-{id(tmp_path)}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(address.replace("@", "\0", 1) if kind == "abstract" else address)
-        listener.settimeout(5)
+        listener.settimeout(WAIT_S)
         assert sd_notify("READY=1\nSTATUS=ok", environ={"NOTIFY_SOCKET": address})
         assert listener.recv(100) == b"READY=1\nSTATUS=ok"
 

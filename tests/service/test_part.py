@@ -12,13 +12,16 @@ from edge_tts.service.part import Part
 
 
 class Sleeper(Part):
-    """Waits until it is woken; `trouble` is raised before or after it is ready."""
+    """Waits until it is woken and `hears`; `trouble` is raised before or after it is ready."""
 
-    def __init__(self, *, early: Exception | None = None, late: Exception | None = None) -> None:
+    def __init__(
+        self, *, early: Exception | None = None, late: Exception | None = None, stop_timeout_s: float = WAIT_S
+    ) -> None:
         self.fatalities: list[tuple[str, BaseException]] = []
         self.fatal_heard = threading.Event()
-        super().__init__(name="sleeper", fatal=self._note, stop_timeout_s=0.05)
-        self.deaf = threading.Event()
+        super().__init__(name="sleeper", fatal=self._note, stop_timeout_s=stop_timeout_s)
+        self.hears = threading.Event()
+        self.hears.set()
         self._early_trouble, self._late_trouble = early, late
 
     def _note(self, name: str, surprise: BaseException) -> None:
@@ -32,9 +35,7 @@ class Sleeper(Part):
         if self._late_trouble:
             raise self._late_trouble
         self.stopping.wait(WAIT_S)
-        if self.deaf.is_set():
-            self.deaf = threading.Event()
-            self.deaf.wait(WAIT_S)
+        self.hears.wait(WAIT_S)
 
 
 def test_what_goes_wrong_before_ready_comes_out_of_enter() -> None:
@@ -57,8 +58,8 @@ def test_a_surprise_after_ready_goes_to_fatal() -> None:
 
 def test_a_part_that_does_not_stop_is_a_bug() -> None:
     """A thread that outlives its owner raises instead of being forgotten."""
-    part = Sleeper()
-    part.deaf.set()
+    part = Sleeper(stop_timeout_s=0.05)
+    part.hears.clear()
     with pytest.raises(RuntimeError, match="sleeper still runs"), part:
         pass
-    part.deaf.set()
+    part.hears.set()

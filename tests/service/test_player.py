@@ -185,11 +185,10 @@ def test_a_device_that_fails_ends_the_job_and_the_next_one_opens_it_anew(room: R
     job = room.job("unlucky")
     room.play(job, seconds=0.2)
     room.player.finish(job, lambda: None)
-    until(lambda: job.stop_reason() is not None)
     reason = job.stop_reason()
     assert reason is not None
     assert reason.details["error"] == "AudioError"
-    assert room.speaker.closed
+    until(lambda: room.speaker.closed)
     room.speaker.broken = False
     second = room.job("lucky")
     room.play(second, seconds=0.2)

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from fakes import WAIT_S
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from orin import ORIN, tree
@@ -191,6 +192,6 @@ def test_the_watch_publishes_and_warns_once(tmp_path: Path, caplog: pytest.LogCa
         interval_s=0.001,
     )
     with watch:
-        assert enough.wait(10)
+        assert enough.wait(WAIT_S)
     assert published[0]["throttles"] == ["power mode MAXN holds the GPU at 612 of 1300 MHz"]
     assert sum("speech is slowed down" in record.message for record in caplog.records) == 1

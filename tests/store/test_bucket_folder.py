@@ -230,10 +230,11 @@ def test_a_drive_that_does_not_answer_does_not_hold_up_the_end(
     assert (report.status, "given up" in report.error) == ("failed", True)
 
 
-def test_a_file_that_does_not_answer_is_given_up_in_time(tmp_path: Path) -> None:
+def test_a_file_that_does_not_answer_is_given_up_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The drive goes while an object is read: a pipe that nobody writes to stands in for it."""
-    with Bucket(place=Place(str(tmp_path), timeout_s=0.2), secrets=Secrets({})) as bucket:
+    with folder_bucket(tmp_path) as bucket:
         bucket.create("v1/x", b"x")
+        monkeypatch.setattr(bucket, "_place", Place(str(tmp_path), timeout_s=0.2))
         (tmp_path / "v1" / "x").unlink()
         os.mkfifo(tmp_path / "v1" / "x")
         try:
