@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import base64
+import os
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
-from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from ..errors import EngineError, ModelError
 from . import Array, Buffer, TensorSpec
+
+# From 1.29 on its builds for Linux give the machine an identifier and report what they run to their maker, from the
+# import on, unless this is set before it. What is said in a home is nobody's business.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
+import onnxruntime
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 _DTYPES = {
     "tensor(float)": np.float32,

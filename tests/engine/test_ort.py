@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import onnxruntime
@@ -10,6 +13,17 @@ import pytest
 from edge_tts.engine.loader import EngineLoader
 from edge_tts.engine.ort import CPU, CUDA, TENSORRT, OrtEngine, probe
 from edge_tts.errors import ModelError
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def test_nothing_is_reported_to_anybody(tmp_path: Path) -> None:
+    """ONNX Runtime's own telemetry is off, whatever the environment asks for: it keeps no identifier of the machine and
+    no reports. Left alone, versions from 1.29 on write both into the home of whoever imports them."""
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "ORT_DISABLE_TELEMETRY": "0"}
+    command = "from edge_tts.engine.ort import CPU, probe; assert probe(CPU) == ''"
+    subprocess.run([sys.executable, "-c", command], cwd=ROOT, env=environment, check=True)
+    assert list(tmp_path.rglob("*")) == []
 
 
 def test_the_cpu_provider_proves_itself() -> None:
