@@ -17,12 +17,14 @@ FEWEST = 4.0
 """What is smaller joins its neighbour: very short pieces are spoken badly."""
 _LETTER = 0.35
 _WIDE = re.compile(f"[{HAN}{KANA}{HANGUL}0-9]")
-_NO_END = "".join(rf"(?<!\b{word})" for word in ("Mr", "Mrs", "Ms", "Dr", "St", "No", "vs", "Prof", "Jr", "Sr", "etc"))
+_NO_END = "".join(
+    rf"(?<!\b{word})" for word in "Mr Mrs Ms Dr St No vs Prof Jr Sr etc Apt Ave Mt ext incl approx".split()
+)
 _SENTENCE = re.compile(
-    rf".*?(?:[。！？!?…]+|(?<![.\s][A-Za-z]){_NO_END}\.+(?=\s|$|[{HAN}])|[；;](?=\D))[”’」』）)\"']*\s*|.+",
+    rf".*?(?:[。！？!?…]+(?![A-Za-z0-9_]{{1,40}}=)|(?<![.\s][A-Za-z]){_NO_END}\.+(?=\s|$|[{HAN}])|[；;](?=\D))[”’」』）)\"']*\s*|.+",
     re.DOTALL,
 )
-"""A sentence with its closing quotes; the full stop of an abbreviation (U.S., p.m., Dr.) or a number ends none."""
+"""A sentence with its closing quotes; no abbreviation (U.S., p.m., Dr.), number or query (?id=7) ends it."""
 _CLAUSE = re.compile(r".*?[，,、：:；;—~～](?=\D|$)[”’」』）)\"']*\s*|.+", re.DOTALL)
 _WORD = re.compile(rf"[{HAN}{KANA}{HANGUL}]|[^\s{HAN}{KANA}{HANGUL}]+\s*|\s+")
 

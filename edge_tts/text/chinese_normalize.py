@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from edge_tts.text.chinese_characters import simplify, speak_symbols
 from edge_tts.text.chinese_codes import CODES, counts
 from edge_tts.text.chinese_dates import DATES, TIMES
-from edge_tts.text.chinese_numbers import LONGEST, Step, spell, step
+from edge_tts.text.chinese_numbers import LONGEST, Step, cardinal, spell, step
 from edge_tts.text.chinese_quantities import SCORES, quantities
 from edge_tts.text.chinese_units import measure_words
 
@@ -23,7 +23,13 @@ _BLANKS: tuple[Step, ...] = (
     step(r"(?<![0-9])(1[3-9][0-9])[ -]([0-9]{4})[ -]([0-9]{4})(?![0-9])", lambda m: m[1] + m[2] + m[3]),
     step(rf"(?<=[0-9]){_BLANK}(?=[0-9])", lambda m: _APART),
     step(_BLANK, lambda m: ""),
+    step(
+        r"(?<![0-9,$¥￥€£+-])[0-9]{1,3}(?:,[0-9]{3}){1,5}(?=[^0-9A-Za-z,.%‰℃°~～/:+*×÷=-]|$)",
+        lambda m: cardinal(m[0].replace(",", "")),
+    ),
     step(r"(?<![0-9,])[0-9]{1,3}(?:,[0-9]{3}){1,5}(?![0-9,])", lambda m: m[0].replace(",", "")),
+    step(r"(?<=[0-9一二三四五六七八九十日])[)）](?=[0-9])", lambda m: ","),
+    step(r"([#*])号?(?=键)", lambda m: "井号" if m[1] == "#" else "星号"),
     step(rf"[0-9]{{{LONGEST + 1},}}", lambda m: spell(m[0], one="幺")),
 )
 

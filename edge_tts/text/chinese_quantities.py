@@ -40,6 +40,8 @@ def quantities(measure: str) -> tuple[Step, ...]:
     """The steps; `measure` is the alternation of all measure words."""
     unit = f"(?:{_DEGREE}|[%‰]|{measure})"
     return (
+        step("(?<![0-9])([0-9]{2,3})/([0-9]{2,3})(?=mmHg|毫米汞柱)", lambda m: f"{cardinal(m[1])},{m[2]}"),
+        step(rf"满({N})([减送返赠])({N})", lambda m: f"满{number(m[1])}{m[2]}{number(m[3])}"),
         step(rf"{START}({N})({UNIT})", lambda m: m[1] + (unit_name(m[2]) or m[2])),
         step(rf"(?<=每)({UNIT})|(?<=[\u4e00-\u9fa5])/({UNIT})", _per),
         *_sums(),
@@ -68,7 +70,9 @@ def _sums() -> tuple[Step, ...]:
             rf"{START}([0-9]{{1,6}})[:：∶]([0-9]{{1,6}})(?![0-9:：])", lambda m: f"{cardinal(m[1])}比{cardinal(m[2])}"
         ),
         step(rf"{START}{N}(?:[-+×÷*/]{N}){{1,20}}(?==|等于)|{START}{N}(?:[+×÷*]{N}){{1,20}}", _sum),
-        step("(?<=[0-9])[<>＜＞](?=[0-9])", lambda m: "小于" if m[0] in "<＜" else "大于"),
+        step(
+            "(?:(?<=[0-9])|(?<![^，。！？,.!?；;：:]))[<>＜＞](?=[0-9])", lambda m: "小于" if m[0] in "<＜" else "大于"
+        ),
         step(rf"=(-?)({N})", lambda m: "等于" + ("负" if m[1] else "") + number(m[2])),
         step(r"(?:\^(-)?|(?=[⁻⁰¹²³⁴-⁹])(⁻)?)([0-9⁰¹²³⁴-⁹]{1,4})", _power),
     )

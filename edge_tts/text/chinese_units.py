@@ -19,20 +19,20 @@ _SYMBOLS = {
     "V": "伏", "kV": "千伏", "mV": "毫伏", "A": "安", "mA": "毫安", "mAh": "毫安时", "Ah": "安时", "Ω": "欧姆",
     "Hz": "赫兹", "kHz": "千赫", "MHz": "兆赫", "GHz": "吉赫", "dB": "分贝", "Pa": "帕", "hPa": "百帕", "kPa": "千帕",
     "MPa": "兆帕", "mmHg": "毫米汞柱", "cal": "卡", "kcal": "千卡", "J": "焦耳", "kJ": "千焦", "N": "牛顿",
-    "lm": "流明",
+    "lm": "流明", "ppm": "PPM", "dBm": "DBM",
     "lx": "勒克斯", "lux": "勒克斯", "rpm": "转每分钟", "bpm": "次每分钟", "Mbps": "兆比特每秒",
     "kbps": "千比特每秒",
     "KB": "KB", "MB": "MB", "GB": "GB", "TB": "TB",
 }  # fmt: skip
-"""Symbol after a number -> name. Spelled exactly; a longer symbol in one other case is found by `_name`. Storage is
-said by its letters."""
+"""Symbol after a number -> name. Spelled exactly; a longer symbol in one other case is found by `_name`. Storage and
+ppm are said by their letters."""
 
 _PER = {"h": "小时", "hr": "小时", "s": "秒", "min": "分钟", "d": "天"}
 _SYMBOL = "|".join(sorted(map(re.escape, _SYMBOLS), key=len, reverse=True))
-UNIT = rf"(?:(?i:{_SYMBOL}))(?:/(?i:{_SYMBOL}|d)(?![A-Za-z0-9²³]))?(?![A-Za-z0-9²³])"
-"""Regular expression of a unit symbol, alone or as a ratio, that follows a number."""
+UNIT = rf"(?:(?i:{_SYMBOL}))(?:/(?i:{_SYMBOL}|d)(?![A-Za-z0-9²³]))?(?:(?![A-Za-z0-9²³])|(?=[0-9]{{1,2}}m))"
+"""Regular expression of a unit symbol, alone or as a ratio, that follows a number; minutes may follow it (1h30min)."""
 _PLAIN = "|".join(sorted((re.escape(s) for s in _SYMBOLS if len(s) > 1 or s in "tgmLlhsVWΩ"), key=len, reverse=True))
-WRITTEN_UNIT = rf"(?:{_PLAIN})(?:/(?:{_PLAIN}|d))?(?![A-Za-z0-9²³])"
+WRITTEN_UNIT = rf"(?:{_PLAIN})(?:/(?:{_PLAIN}|d))?(?![A-Za-z0-9²³])".replace("μ", "[μ\u00b5]")
 """The same in its usual spelling, without the letters that are more often a name (A, N, J): what can be told from an
 English word."""
 

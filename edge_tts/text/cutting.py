@@ -26,13 +26,18 @@ def collapse_marks(text: str) -> str:
     return re.sub(r"([!?…,.\-])[!?…,.\-]+", r"\1", text)
 
 
+def before(text: str, mark: str) -> str:
+    """`text` behind a mark that is no decimal point."""
+    return f"{mark} {text}" if mark == "." and text[:1].isdigit() else mark + text
+
+
 def guard_first_clause(text: str, mark: str) -> str:
     """Step 2: a very short first clause is easily swallowed, so it gets a mark in front."""
     text = text.strip("\n")
     if not text or text[0] in SPLITTING_MARKS:
         return text
     end = next((i for i, c in enumerate(text) if c in SPLITTING_MARKS), len(text))
-    return mark + text if len(text[:end].strip()) < _SHORT_FIRST_CLAUSE else text
+    return before(text, mark) if len(text[:end].strip()) < _SHORT_FIRST_CLAUSE else text
 
 
 def _is_silent(piece: str) -> bool:

@@ -9,6 +9,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
+from edge_tts.text.english_calendar import say_calendar, say_roman
 from edge_tts.text.english_numbers_rules import say_numbers
 from edge_tts.text.english_units import ABBREVIATIONS, SYMBOLS
 from edge_tts.text.english_words import is_acronym_word, known
@@ -25,30 +26,41 @@ _SAME_MARKS = {
     "-": "−‐‑",
     "—": "―",
     "~": "～〜",
+    "μ": "µ",
     " ": "\u00a0\u3000\t\n\r",
 }
 _MARKS = str.maketrans({written: mark for mark, same in _SAME_MARKS.items() for written in same})
 """Full-width and typographic marks to the ones that the rules know."""
 _LETTERS = "ß:ss æ:ae Æ:Ae ø:o Ø:O đ:d Đ:D ł:l Ł:L œ:oe Œ:Oe ı:i þ:th Þ:Th ð:th Ð:Th"
 _FOREIGN = {pair[0]: pair[2:] for pair in _LETTERS.split()}
-_KEPT = frozenset("²³°™½¼¾⅓⅔…№")
+_KEPT = frozenset("²³…№") | SYMBOLS.keys()
 """Characters that have a rule of their own and must not be folded to what they are made of."""
 
 _ADDRESS = re.compile(
     r"(?:https?://|www\.)[^\s<>\"，。]+|[A-Za-z0-9][\w.+-]{0,63}@[A-Za-z0-9][A-Za-z0-9-]{0,62}(?:\.[A-Za-z0-9-]{1,63}){1,5}"
     r"|(?<![\w.])(?:[A-Za-z0-9-]{1,63}\.){1,5}(?:com|org|net|edu|gov|io|local|dev|app|info)\b(?:/[^\s<>\"，。]*)?"
 )
+_FILE = re.compile(
+    r"(?<![\w.])(?=[A-Za-z0-9.]{0,64}_)\w{1,64}(?:\.\w{1,64}){1,4}\b"
+    r"|(?<![\w.])[\w-]{1,64}\.(?:pdf|txt|docx?|csv|json|ya?ml|zip|jpe?g|png|mp[34]|wav|py|js)\b"
+)
+"""Names of files and of things in a program (`sensor.living_room`), whose full stop ends nothing."""
 _SIGN_NAMES = ".:dot /:slash @:at -:dash _:underscore :colon ?:question~mark =:equals &:and #:hash %:percent +:plus"
 _ADDRESS_SIGNS = {pair[0]: f" {pair.lstrip(pair[0]).lstrip(':').replace('~', ' ')} " for pair in _SIGN_NAMES.split()}
 _ABBREVIATION = re.compile(
-    r"(?<![\w.])(?:" + "|".join(map(re.escape, sorted(ABBREVIATIONS, key=len, reverse=True))) + r")(?![\w])",
+    r"(?<!\w)(?<!\w\.)(?:" + "|".join(map(re.escape, sorted(ABBREVIATIONS, key=len, reverse=True))) + r")(?![\w])",
     re.IGNORECASE,
 )
 _SPOKEN = {key.lower(): value for key, value in ABBREVIATIONS.items()}
 _OPERAND = r"[\dA-Za-z)]"
 _OPERATORS = (
-    (re.compile(r"(?<=\b[\dA-Za-z])\s+-\s+(?=[\dA-Za-z]\b)|(?<=\d)\s+-\s+(?=\d)"), " minus "),
-    (re.compile(r"\s+[-–]+\s+"), ", "),
+    (
+        re.compile(
+            r"(?<=\b[\dA-Za-z])\s+-\s+(?=[\dA-Za-z]\b)|(?<=[\d²³])\s+-\s+(?=\d)|(?<=\d[a-z])(?:\s+-\s+|-)(?=\d+\s?=)"
+        ),
+        " minus ",
+    ),
+    (re.compile(r"\s+-+\s+"), ", "),
     (
         re.compile(r"(?<=[%°℃℉])\s?-\s?(?=\d)|(?<=\d)-(?=[$£€¥]\d)|(?<=[ap]m)-(?=\d)|(?<=:\d\d)-(?=\d{1,2}:\d\d)"),
         " to ",
@@ -140,10 +152,13 @@ def _capitals(m: re.Match[str]) -> str:
 
 def normalize(text: str) -> str:
     """The spoken form of `text`: letters, blanks and the marks `' . , ? ! -`. Never raises."""
+    text = re.sub(r"。(?=\d)", ". ", text)
     text = "".join(_fold(c) for c in text.translate(_MARKS))
     text = re.sub(r"…+(?=\s*\w)", ". ", text)
+    text = _FILE.sub(lambda m: m[0].replace(".", " dot "), text)
     text = _ADDRESS.sub(_address, text)
     text = _ABBREVIATION.sub(_abbreviation, text)
+    text = say_calendar(say_roman(text))
     for pattern, said in _OPERATORS:
         text = pattern.sub(said, text)
     text = say_numbers(text)
@@ -158,8 +173,8 @@ def normalize(text: str) -> str:
 
 def _abbreviation(m: re.Match[str]) -> str:
     written, said = m[0], _SPOKEN[m[0].lower()]
-    if said in {"Saint", "Junior", "Senior"} and not written[0].isupper():
+    if written[0].islower() and said[0].isupper() and said not in {"Doctor", "Professor"}:
         return written
     if said == "Saint" and re.search(r"[A-Z][a-z]+ $", m.string[: m.start()][-20:]):
-        return "Street"  # Main St.
-    return said
+        said = "Street"  # Main St.
+    return said if m.string[m.end() :].strip() else f"{said}."

@@ -114,9 +114,9 @@ def plural(words: str) -> str:
 
 
 def fraction(above: str, below: str) -> str:
-    """`3/4`: three fourths; one half; denominators beyond 100 and below 2 as `over`."""
+    """`3/4`: three fourths; one half; denominators beyond 100 and below 2 as `over`, and what is no part (120/80)."""
     n, d = int(above[:LONGEST]), int(below[:LONGEST])
-    if d < 2 or d > 100:
+    if d < 2 or d > 100 or n > d > 10:
         return f"{number(above)} over {number(below)}"
     words = "half" if d == 2 else to_ordinal(cardinal(d))
     if n != 1:

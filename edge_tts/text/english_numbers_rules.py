@@ -41,6 +41,9 @@ def _slash_date(m: Match) -> str:
 
 def _time(m: Match) -> str:
     hour, minute, second, half = int(m[1]), int(m[2]), int(m[3] or 0), (m[4] or "").upper()
+    if not hour and m[3] and not half:  # 0:05:00 is how programs write how long something takes
+        parts = [f"{cardinal(n)} {name}{'' if n == 1 else 's'}" for n, name in ((minute, "minute"), (second, "second"))]
+        return " and ".join(part for part, n in zip(parts, (minute, second), strict=True) if n) or parts[1]
     words = cardinal((hour - 1) % 12 + 1 if hour else 0)
     if minute:
         words += f" {cardinal(minute)}"
@@ -75,20 +78,27 @@ def _dotted(m: Match) -> str:
 
 def _money(m: Match) -> str:
     one, many, part, parts = CURRENCIES[m[1]]
-    whole, cents, scale = m[2].replace(",", ""), m[3] or "", m[4]
+    whole, cents, scale, per = m[2], m[3] or "", m[4], f" per {PER[m[5]]}" if m[5] else ""
     if scale:
-        return f"{decimal(f'{whole}.{cents}')} {_SCALE.get(scale.lower(), scale.lower())} {many}"
+        return f"{decimal(f'{whole}.{cents}')} {_SCALE.get(scale.lower(), scale.lower())} {many}{per}"
     if len(cents) > 2:
-        return f"{decimal(f'{whole}.{cents}')} {many}"
+        return f"{decimal(f'{whole}.{cents}')} {many}{per}"
     hundredths = int(cents.ljust(2, "0")) if cents else 0
     said = [f"{number(whole)} {one if whole == '1' else many}"] if int(whole) or not hundredths else []
     if hundredths:
         said.append(f"{cardinal(hundredths)} {part if hundredths == 1 else parts}")
-    return " and ".join(said)
+    return " and ".join(said) + per
 
 
 def _money_after(m: Match) -> str:
     return f"{decimal(m[1].replace(',', ''))} {CURRENCIES[m[2]][0 if m[1] == '1' else 1]}"
+
+
+def _part_of_unit(m: Match) -> str:
+    if m[4] and m[5] in GLUED_ONLY and m[5] not in SPACED_LETTERS:
+        return m[0]
+    part = "a half" if m[1] and (m[2], m[3]) == ("1", "2") else fraction(m[2], m[3])
+    return f"{number(m[1])} and {part} {UNITS[m[5]][1]}" if m[1] else f"{part} {UNITS[m[5]][0]}"
 
 
 def _unit(m: Match) -> str:
@@ -119,9 +129,9 @@ def _say(form: str) -> Callable[[Match], str]:
 RULES: tuple[Rule, ...] = tuple(
     (re.compile(pattern), say)
     for pattern, say in [
-        (r"(?:^|(?<=[.!?] ))(\d{1,2})\. (?=[^\W\d_])", lambda m: f"{ordinal(m[1])}, "),
+        (r"(^(?:\. )?|(?<=\D[.!?] ))(\d{1,2})\. (?=[^\W\d_])", lambda m: f"{m[1]}{ordinal(m[2])}, "),
         (r"(?<=\d),(?=\d{3}(?!\d))", _say("")),
-        (r"(?<![\d./-])(\d{4})([-/.])(\d{1,2})\2(\d{1,2})(?![\d/-])", lambda m: _date(m[1], m[3], m[4], m[0])),
+        (r"(?<![\d./-])(\d{4})([-/])(\d{1,2})\2(\d{1,2})(?![\d/-])", lambda m: _date(m[1], m[3], m[4], m[0])),
         (r"(?<![\d/])(\d{1,2})/(\d{1,2})/(\d{4})(?![\d/])", _slash_date),
         (r"(?<![\d.])(\d{1,2})\.(\d{1,2})\.((?:19|20)\d\d)(?![\d.]\d)", _slash_date),
         (
@@ -136,16 +146,22 @@ RULES: tuple[Rule, ...] = tuple(
         (r"(?<![\w.-])\d{3}-0\d{3}(?![\d-])", _phone),
         (r"(?<![\w.])[vV]?(\d+(?:\.\d+){2,})(?![\d])", _dotted),
         (
-            rf"([{_SIGNS}])\s?(\d[\d,]*)(?:\.(\d+))?"
-            r"(?:\s?(hundred|thousand|million|billion|trillion|(?:[kKmMbBtT]|[mMbB]n)(?![A-Za-z])))?",
+            rf"([{_SIGNS}])\s?(\d+)(?:\.(\d+))?"
+            r"(?:\s?(hundred|thousand|million|billion|trillion|(?:[kKmMbBtT]|[mMbB]n)(?![A-Za-z])))?"
+            rf"(?:\s?/\s?({_alternatives(PER)})(?![A-Za-z\d]))?",
             _money,
         ),
         (rf"(?<![\d.])(\d+(?:\.\d+)?)\s?([{_SIGNS}])(?!\d)", _money_after),
         (r"(?<![\w.])(\d{1,2})'\s?(\d{1,2})(?:\"|'')", _feet),
         (r"(?<!\d)(1\d\d0|20\d0)'?s\b", _decade),
         (r"(?<=[Tt]he )'?(\d0)'?s\b|(?:(?<!\w)'|(?<=s-))(\d0)s\b", lambda m: plural(number(m[1] or m[2]))),
+        (r"(?<![\d/])(\d{2,3})/(\d{2,3})(?=\s?mmHg)", lambda m: f"{cardinal(int(m[1]))} over {m[2]}"),
         (
-            rf"(?<![A-Za-z\d.])(\d+(?:\.\d+)?)(\s?)({_UNIT})(?:\s?/\s?({_alternatives(PER)}))?(?![A-Za-z\d°²³'])",
+            rf"(?<![\d/.])(?:(\d{{1,4}})\s)?(\d{{1,2}})/(\d{{1,2}})(\s?)({_UNIT})(?![A-Za-z\d°²³'/])",
+            _part_of_unit,
+        ),
+        (
+            rf"(?<![A-Za-z\d./])(\d+(?:\.\d+)?)(\s?)({_UNIT})(?:\s?/\s?({_alternatives(PER)}))?(?![A-Za-z\d°²³'])",
             _unit,
         ),
         (r"(?<![\w/.])24/7(?![\d/])", _say("twenty-four seven")),

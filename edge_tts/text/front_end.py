@@ -8,14 +8,17 @@ from dataclasses import replace
 
 from edge_tts.errors import TextError
 from edge_tts.text.breathing import breaths
-from edge_tts.text.cutting import CUTS, collapse_marks, cut, guard_first_clause, pieces_of
+from edge_tts.text.cutting import CUTS, before, collapse_marks, cut, guard_first_clause, pieces_of
 from edge_tts.text.languages import Language, load_language
 from edge_tts.text.lexicon import Lexicon
+from edge_tts.text.machine_text import plain
 from edge_tts.text.runs import check_option, language_runs, speakable_runs
 from edge_tts.text.ssml import parse_ssml
 from edge_tts.text.symbols import PUNCTUATION, to_ids
 from edge_tts.values import Run, Segment
 
+_LETTERS = re.compile("(?<![A-Za-z])[A-Z]{1,2}$")
+_LONE_TWO = re.compile("[2₂](?![0-9.])")
 _FEWEST_PHONEMES = 6
 """Below this a full stop is put in front and the piece is spoken again: models do badly on less."""
 
@@ -47,7 +50,7 @@ class TextFrontEnd:
         if split != "auto" and split not in CUTS:
             raise TextError(f"no way to split called {split!r}; one of auto, {', '.join(CUTS)}")
         if not ssml:
-            return self._plain(text, language, split)
+            return self._plain(plain(text), language, split)
         segments: list[Segment] = []
         for part in parse_ssml(text, language):
             spoken = [replace(s, rate=part.rate) for s in self._plain(part.text, part.language, split)]
@@ -86,18 +89,25 @@ class TextFrontEnd:
         check_option(language)
         runs = self._speak(text, language, normalized)
         if sum(len(run.phonemes) for run in runs) < _FEWEST_PHONEMES and not normalized:
-            runs = self._speak(f".{text}", language, normalized)
+            runs = self._speak(before(text, "."), language, normalized)
         return runs
 
     def _speak(self, text: str, language: str, normalized: bool) -> tuple[Run, ...]:
         text = re.sub(" {2,}", " ", text)
         found = speakable_runs(language_runs(text, language))
-        runs = (self._run(name, stretch, normalized) for name, stretch in found)
+        runs, letters = [], ""
+        for name, stretch in found:
+            runs.append(self._run(name, stretch, normalized, letters=letters))
+            letters = found_letters[0] if (found_letters := _LETTERS.search(stretch)) else ""
         return tuple(run for run in runs if run.phonemes)
 
-    def _run(self, language: str, text: str, normalized: bool) -> Run:
+    def _run(self, language: str, text: str, normalized: bool, *, letters: str) -> Run:
+        """`letters`: capitals right before, which make a 2 a name and no count: `B2层` is B 二层, not B 两层."""
         module = self._languages.get(language) or load_language(language)
-        spoken = text if normalized else module.normalize(self._lexicon.respell(language, text))
+        spoken = text
+        if not normalized:
+            letters = letters if _LONE_TWO.match(text) else ""
+            spoken = module.normalize(letters + self._lexicon.respell(language, text)).removeprefix(letters)
         if not spoken.strip():
             return Run(language, text, "", (), None)
         phonemes, word2ph = self._lexicon.phonemize(language, spoken, module)

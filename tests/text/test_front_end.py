@@ -138,3 +138,31 @@ def test_the_symbol_table_is_the_models() -> None:
     assert symbols()[86] == "UNK"
     assert symbols()[95] == "_"
     assert to_ids(["a1", "nonsense"]).tolist() == [symbols().index("a1"), 86]
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "said"),
+    [
+        ("21.0", "en", ". twenty-one point zero."),
+        ("0", "en", ". zero."),
+        ("21.0 degrees", "auto", ". twenty-one point zero degrees."),
+        ("It&#39;s <b>on</b> &amp; warm.", "en", "It's on and warm."),
+        ("Next: 2026-11-22T16:05:00+00:00", "en", "Next November twenty-second, twenty twenty-six, four five p.m."),
+        ("下次：2026-11-22T16:05:00+00:00", "zh", ".下次,二零二六年十一月二十二日,十六点零五分."),
+        ("Ready in 1h30min", "en", "Ready in one hour thirty minutes."),
+        ("请到B2层", "zh", "请到 B 二层."),
+        ("请到2层", "zh", "请到两层."),
+    ],
+)
+def test_what_programs_write_is_said_as_meant(text: str, language: str, said: str) -> None:
+    """A bare state, an entity, a tag, a time stamp: a guard mark is no decimal point, and no sign is read out."""
+    segments = FRONT_END.segments(text, language)
+    assert " ".join(run.normalized for s in segments for run in s.runs) == said
+
+
+def test_the_query_of_an_address_stays_in_one_piece() -> None:
+    """The question mark of an address ends no sentence; that of a question does."""
+    pieces = [
+        s.text for s in FRONT_END.segments("Where? Visit www.example.com/shop?item=42 and look around today.", "en")
+    ]
+    assert any("shop?item=42" in piece for piece in pieces)
