@@ -80,6 +80,56 @@ def full(root: Path, *, once: Callable[[], bool] = lambda: True) -> Iterator[Non
         yield
 
 
+_BLOCK = 4096
+
+
+class Filling:
+    """A disk with room for so many changes; then for as many as what is removed gives back, a block for each."""
+
+    def __init__(self, root: Path, *, room: int) -> None:
+        self.changes = 0
+        self._root, self._left = f"{root}/", room
+
+    def rule(self, event: str, name: str, flags: int) -> int | None:
+        """A rule of this module."""
+        if not name.startswith(self._root) or name.endswith(".lock"):
+            return None
+        if event in ("os.remove", "os.rmdir") and os.path.lexists(name):
+            self._left += max(1, os.lstat(name).st_size // _BLOCK)
+        return self._take() if event == "os.mkdir" or (event == "open" and flags & _WRITES) else None
+
+    def fsync(self, handle: int) -> None:
+        """Some disks find out that they are full only when what was written has to lie somewhere."""
+        name = os.readlink(f"/proc/self/fd/{handle}")
+        if name.startswith(self._root) and not os.path.isdir(name) and self._take():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), name)
+
+    def _take(self) -> int | None:
+        self.changes += 1
+        self._left -= 1
+        if self._left >= 0:
+            return None
+        self._left = 0
+        return errno.ENOSPC
+
+
+@contextmanager
+def filling(root: Path, *, room: int) -> Iterator[Filling]:
+    """While the block runs, the disk below `root` has room for so many changes and for what is given back."""
+    disk, real = Filling(root, room=room), os.fsync
+
+    def fsync(handle: int) -> None:
+        disk.fsync(handle)
+        real(handle)
+
+    os.fsync = fsync
+    try:
+        with _ruled(disk.rule):
+            yield disk
+    finally:
+        os.fsync = real
+
+
 @contextmanager
 def _ruled(rule: Refuses) -> Iterator[None]:
     _install()

@@ -11,7 +11,8 @@ import numpy as np
 from edge_tts.errors import VoiceError
 from edge_tts.store.files import write_atomic
 from edge_tts.store.folders import make_folder
-from edge_tts.store.voice_store import FEATURES, EnrolledVoice, VoiceStore
+from edge_tts.store.voice_folder import FEATURES
+from edge_tts.store.voice_store import EnrolledVoice, VoiceStore
 from edge_tts.store.voices import read_features
 from edge_tts.values import ModelSet, Voice
 

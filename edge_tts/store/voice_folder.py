@@ -12,11 +12,14 @@ from pathlib import Path
 
 from edge_tts.errors import VoiceError
 from edge_tts.store.folders import locked, make_folder
-from edge_tts.store.voice_format import CARD, ID_DIGITS
+from edge_tts.store.voice_format import CARD, ID_DIGITS, VoiceRef
 
 OWNERS, IDS = "[a-z0-9]*", "[0-9a-f]" * ID_DIGITS
 VOICES = f"{OWNERS}/{IDS}"
 """The folders of voices below the voices' folder, as a pattern."""
+
+FEATURES = "features"
+"""Below each of them: what model sets derived."""
 
 _LOCK = ".lock"
 _LEFTOVERS = (  # what `make_folder`d work and `write_atomic` are called until they are renamed
@@ -28,6 +31,16 @@ _LEFTOVERS = (  # what `make_folder`d work and `write_atomic` are called until t
     f".incoming/{VOICES}/.*.*",
     ".deleted/*/.*.json.*",
 )
+
+
+def folder_of(directory: Path, ref: VoiceRef) -> Path:
+    """Where that voice lies, or would."""
+    return directory / ref.owner / ref.id
+
+
+def incoming_of(directory: Path, ref: VoiceRef) -> Path:
+    """Where the files of a voice are collected that is being fetched from elsewhere."""
+    return directory / ".incoming" / ref.owner / ref.id
 
 
 @contextmanager

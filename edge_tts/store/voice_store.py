@@ -5,6 +5,7 @@ OWNER/ID/name.json                                                 what the voic
 OWNER/ID/features/FINGERPRINT.npz                                  what a model set derived; made anew when lost
 .deleted/OWNER/ID.json                                             tombstones, kept for good
 .staging/ .incoming/                                               half-done work, swept; a fetch goes on from .incoming
+.reserve                                                           room for a deletion on a full disk
 audit.log                                                          one JSON line per change
 """
 
@@ -21,7 +22,8 @@ from edge_tts.schema import check, nearest
 from edge_tts.store.audit import AuditLog
 from edge_tts.store.files import write_atomic
 from edge_tts.store.folders import make_folder, publish, remove
-from edge_tts.store.voice_folder import IDS, OWNERS, VOICES, held, sweep
+from edge_tts.store.graveyard import Graveyard
+from edge_tts.store.voice_folder import IDS, OWNERS, VOICES, folder_of, held, incoming_of, sweep
 from edge_tts.store.voice_format import (
     CARD,
     CONSENT,
@@ -32,20 +34,17 @@ from edge_tts.store.voice_format import (
     Entry,
     NameEntry,
     Quality,
-    Tombstone,
     VoiceRef,
     check_display_name,
     check_entry,
     check_files,
     read_card,
     read_name,
-    read_tombstone,
     sha256,
     to_bytes,
     voice_id,
 )
 
-FEATURES = "features"
 _NONE: Mapping[VoiceRef, EnrolledVoice] = {}
 _SHORTEST_PREFIX = 6
 
@@ -102,12 +101,13 @@ class VoiceStore:
         self._device = device
         self._clock = clock
         self._audit = AuditLog(path=directory / "audit.log", clock=clock)
+        self._graves = Graveyard(directory=directory, device=device, clock=clock, audit=self._audit)
 
     def recover(self) -> None:
         """Make the folder if need be, sweep up after a crash and finish deletions that it interrupted."""
         with self.changing():
             sweep(self.directory)
-            self._obey({ref: self._readable_stone(ref, stone) for ref, stone in self.tombstones().items()})
+            self._graves.finish()
 
     def shelf(self, *, thorough: bool = False, known: Mapping[VoiceRef, EnrolledVoice] = _NONE) -> Shelf:
         """Every voice, by owner and id. `thorough` reads the recordings too and finds the ones that have rotted.
@@ -124,7 +124,7 @@ class VoiceStore:
             except UnknownVoiceError:
                 continue  # deleted while we looked
             except VoiceError as wrong:
-                if not os.path.exists(self._stone(ref)):  # else it was deleted while we looked, too
+                if not os.path.exists(self._graves.path(ref)):  # else it was deleted while we looked, too
                     damaged.append((ref, str(wrong)))
         return Shelf(tuple(voices), tuple(damaged))
 
@@ -132,7 +132,7 @@ class VoiceStore:
         """That voice. Raises UnknownVoiceError, or VoiceError when its card is damaged or cannot be read."""
         folder = self.folder(ref)
         with _disk(folder):
-            if not folder.is_dir() or self._stone(ref).exists():
+            if not folder.is_dir() or self._graves.path(ref).exists():
                 raise UnknownVoiceError(f"there is no voice {ref.id} of {ref.owner}")
             card = read_card((folder / CARD).read_bytes(), ref=ref, what=str(folder / CARD))
         return EnrolledVoice(ref, card, self._title(ref, card), folder)
@@ -195,6 +195,7 @@ class VoiceStore:
                 return self.get(ref)
             self._put(self.folder(ref), {CARD: card, **files})
             self._audit.append(event, ref, by=self._device)
+            self._graves.keep_room()
         return self.get(ref)
 
     def rename(self, ref: VoiceRef, name: str) -> EnrolledVoice:
@@ -219,30 +220,24 @@ class VoiceStore:
         with _disk(self.folder(ref)):
             if not self.folder(ref).exists():
                 raise UnknownVoiceError(f"there is no voice {ref.id} of {ref.owner}")
-        self.bury(ref, to_bytes(self._new_stone(ref)))
+        self.bury(ref, to_bytes(self._graves.new_stone(ref)))
 
     def bury(self, ref: VoiceRef, stone: bytes) -> bool:
-        """Obey a tombstone, ours or another device's; True if the voice was here.
+        """Obey a tombstone, ours or another device's, also on a full disk; True if the voice was here.
 
         Once the tombstone is on disk there is no return: what refuses to go now goes the next time, or by `recover`.
         """
-        record = read_tombstone(stone, ref=ref)
         with self.changing():
-            path = self._stone(ref)
-            if not path.exists():
-                make_folder(path.parent)
-                write_atomic(path, stone)
-            return self._obey({ref: record})
+            return self._graves.bury(ref, stone)
 
     def tombstones(self) -> dict[VoiceRef, bytes]:
         """Every deleted voice and its tombstone; of one that cannot be read, no bytes: it holds all the same."""
         with _disk(self.directory):
-            paths = sorted((self.directory / ".deleted").glob(f"{VOICES}.json"))
-        return {VoiceRef(path.parent.name, path.stem): _read(path) for path in paths}
+            return self._graves.stones()
 
     def tombstone(self, ref: VoiceRef) -> bytes:
         """That one of a deleted voice; no bytes if it cannot be read."""
-        return _read(self._stone(ref))
+        return self._graves.stone(ref)
 
     def drop_incoming(self, *, keep: Collection[VoiceRef]) -> None:
         """Remove what was collected of voices, except of those that are to be fetched on."""
@@ -253,11 +248,11 @@ class VoiceStore:
 
     def folder(self, ref: VoiceRef) -> Path:
         """Where that voice lies, or would."""
-        return self.directory / ref.owner / ref.id
+        return folder_of(self.directory, ref)
 
     def incoming(self, ref: VoiceRef) -> Path:
         """Where the files of a voice are collected that is being fetched from elsewhere."""
-        return self.directory / ".incoming" / ref.owner / ref.id
+        return incoming_of(self.directory, ref)
 
     def note(self, event: str, ref: VoiceRef) -> None:
         """Put a line into the audit log."""
@@ -277,9 +272,6 @@ class VoiceStore:
                 with suppress(FileNotFoundError):  # the last voice was deleted while we looked, and the folder with it
                     folders += owner.glob(IDS)
         return [VoiceRef(path.parent.name, path.name) for path in sorted(folders)]
-
-    def _stone(self, ref: VoiceRef) -> Path:
-        return self.directory / ".deleted" / ref.owner / f"{ref.id}.json"
 
     def _title(self, ref: VoiceRef, card: Card) -> NameEntry:
         """The name register; a voice that was never renamed, or whose register is damaged, has its first name."""
@@ -310,45 +302,8 @@ class VoiceStore:
         return True
 
     def _refuse_deleted(self, ref: VoiceRef) -> None:
-        if self._stone(ref).exists():
+        if self._graves.path(ref).exists():
             raise VoiceError(f"voice {ref.id} of {ref.owner} was deleted and stays deleted; record the person anew")
-
-    def _obey(self, stones: Mapping[VoiceRef, Tombstone]) -> bool:
-        """The second half of deletions, which may be run again after a crash; True if a voice was here. Raises OSError.
-
-        What was recorded goes first, for that takes no space on a full disk; only then comes the line in the log.
-        """
-        here, troubles = set(), []
-        for ref in stones:
-            try:
-                remove(self.incoming(ref))
-                if remove(self.folder(ref)):
-                    here.add(ref)
-            except OSError as trouble:  # the others are deleted all the same
-                troubles.append(trouble)
-            with suppress(OSError):  # the owner has other voices
-                self.folder(ref).parent.rmdir()
-        log = self._audit.events(stones.keys())
-        for ref, stone in stones.items():
-            events = log.get(ref.id, set())
-            if "deleted" not in events and (ref in here or events) and not os.path.lexists(self.folder(ref)):
-                self._audit.append("deleted", ref, by=stone.device)
-        if troubles:
-            raise troubles[0]
-        return bool(here)
-
-    def _readable_stone(self, ref: VoiceRef, stone: bytes) -> Tombstone:
-        """The tombstone, written anew if it has rotted: the deletion holds, and other devices must read of it."""
-        try:
-            return read_tombstone(stone, ref=ref)
-        except VoiceError:
-            fresh = self._new_stone(ref)
-            with suppress(OSError):  # a full disk must not keep a recording
-                write_atomic(self._stone(ref), to_bytes(fresh))
-            return fresh
-
-    def _new_stone(self, ref: VoiceRef) -> Tombstone:
-        return Tombstone(owner=ref.owner, voice=ref.id, time=int(self._clock()), device=self._device)
 
 
 @contextmanager

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from edge_tts.store.voice_folder import FEATURES
 from edge_tts.store.voice_format import CARD, NAME, VoiceRef
-from edge_tts.store.voice_store import FEATURES
 
 _VOICE = "[a-z0-9]*/[0-9a-f]*"
 

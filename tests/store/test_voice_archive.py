@@ -56,7 +56,7 @@ def refused(tmp_path: Path, archive: bytes, reason: str) -> None:
     with pytest.raises(VoiceError, match=reason):
         import_voice(store, path)
     left = [found.name for found in tmp_path.rglob("*") if found.is_file()]
-    assert sorted(left) == [".lock", "in.voice"]
+    assert sorted(left) == [".lock", ".reserve", "in.voice"]
 
 
 def test_a_voice_travels_whole(tmp_path: Path, exported: bytes) -> None:

@@ -232,7 +232,7 @@ def test_a_deleted_voice_is_gone_for_good(tmp_path: Path) -> None:
     kept = (voice.folder / "voice.json").read_bytes(), store.files(voice)
     store.delete(voice.ref)
     left = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert sorted(path.name for path in left) == [".lock", f"{voice.ref.id}.json", "audit.log"]
+    assert sorted(path.name for path in left) == [".lock", ".reserve", f"{voice.ref.id}.json", "audit.log"]
     assert not (tmp_path / "anna").exists()
     assert audit(store) == ["enrolled", "deleted"]
     assert "Anna" not in (tmp_path / "audit.log").read_text()
@@ -250,8 +250,7 @@ def test_what_is_deleted_goes_from_a_full_disk(tmp_path: Path) -> None:
     voice = store.add(new_voice())
     stone = tmp_path / ".deleted" / "anna" / f"{voice.ref.id}.json"
     with full(tmp_path, once=stone.exists):
-        with pytest.raises(VoiceError, match=r"audit\.log: No space left"):
-            store.delete(voice.ref)
+        store.delete(voice.ref)
         with pytest.raises(VoiceError, match="No space left"):
             open_store(tmp_path)
     assert not list(tmp_path.rglob("*.flac"))
