@@ -289,6 +289,11 @@ def serve(config: Config, choice: ModelChoice, stop: Stop) -> bool:
     """Be the appliance with one model set until asked to stop; whether a fresh start was asked for."""
     on_signal(lambda number: leave_at_once(number, choice))
     model, choices = open_model(config), list[Choice]()
+
+    def loaded() -> list[Choice]:
+        on_signal(lambda number: stop.ask())  # before anything is served: from then on there is something to lose
+        return choices
+
     log.info("loading model set %s %s (%s)", model.name, model.version, model.family)
     with running(
         config,
@@ -296,12 +301,11 @@ def serve(config: Config, choice: ModelChoice, stop: Stop) -> bool:
         load=lambda: open_networks(model, config, told=choices.extend),
         open_loudspeaker=loudspeaker_for(config.audio),
         fatal=stop.fatal,
-        choices=lambda: choices,
+        choices=loaded,
         telemetry=TelemetryReader(),
         sets=InstalledSets(config=config, choice=choice, again=stop.ask_again),
     ) as look:
         choice.proven()
-        on_signal(lambda number: stop.ask())
         where = f"{config.mqtt.base_topic}/{config.device}"
         sd_notify(f"READY=1\nMAINPID={os.getpid()}\nSTATUS=Listening as {where}{watchdog_line()}")
         log.info("ready: listening as %s", where)

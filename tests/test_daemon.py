@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,6 +20,8 @@ from broker import Broker, Ear, free_port
 from enrolled import new_voice, open_store
 from fakes import WAIT_S
 
+from edge_tts.config import Config, load_config
+from edge_tts.daemon import run
 from tools.demo_model import write_untrained_set
 
 
@@ -125,6 +127,36 @@ def test_a_killed_daemon_is_missed_and_misses_nothing(tmp_path: Path, broker: Br
         ear.publish("say", {"id": "missed", "text": "Still here."})
         with daemon(config):
             ear.wait_event(id="missed", stage="done")
+
+
+def test_a_stop_is_orderly_as_soon_as_there_is_something_to_lose(
+    tmp_path: Path, untrained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Messages may come in before all parts are up: a SIGTERM at that moment lets the start end, and then everything be
+    stopped in order, so that what was set by them is kept."""
+    ended: list[bool] = []
+
+    @contextmanager
+    def started(
+        config: Config, *, choices: Callable[[], object], **others: object
+    ) -> Iterator[Callable[[], list[str]]]:
+        choices()  # the networks are loaded; what serves messages comes next
+        os.kill(os.getpid(), signal.SIGTERM)
+        yield list
+        ended.append(True)
+
+    monkeypatch.setattr("edge_tts.daemon.running", started)
+    monkeypatch.setattr("edge_tts.daemon.leave_at_once", lambda *_: pytest.fail("it left at once"))
+    config = load_config(write_config(tmp_path, untrained, free_port(), "hasty"))
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    umask = os.umask(0o022)
+    try:
+        assert run(config) == 0
+    finally:
+        os.umask(umask)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    assert ended == [True]
 
 
 def test_what_the_daemon_writes_is_for_its_own_account(tmp_path: Path, broker: Broker, untrained: Path) -> None:
