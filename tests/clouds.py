@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+from fakes import WAIT_S
 from flaky_proxy import FlakyProxy
 
 from edge_tts.config import load_config
@@ -33,7 +34,7 @@ class Cloud:
 
     def open(self) -> Bucket:
         """The bucket."""
-        place = Place(self.url, endpoint=self.endpoint, timeout_s=10.0, retry_s=0.0)
+        place = Place(self.url, endpoint=self.endpoint, timeout_s=WAIT_S, retry_s=0.0)
         return Bucket(place=place, secrets=read_secrets(place.kind, self.login))
 
     def device(self, folder: Path) -> tuple[VoiceStore, VoiceSync]:
@@ -42,7 +43,7 @@ class Cloud:
         The credentials are looked for in this process's environment.
         """
         folder.mkdir()
-        bucket = {"url": self.url, "endpoint": self.endpoint, "timeout_s": 10.0}
+        bucket = {"url": self.url, "endpoint": self.endpoint, "timeout_s": WAIT_S}
         text = yaml.safe_dump({"device": folder.name, "voices": {"dir": "voices"}, "bucket": bucket})
         (folder / "config.yaml").write_text(text)
         config = load_config(folder / "config.yaml")
