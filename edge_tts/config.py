@@ -17,6 +17,9 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
 Owner = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 """Whose voices: a folder and a prefix in the bucket. Lower case: some disks do not tell `A` from `a`."""
 
+INSTALLED, DATA = Path("/etc/edge-tts"), Path("/var/lib/edge-tts")
+"""Where an installed device has its configuration, beside which nothing may be written, and its data."""
+
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _BUCKET = re.compile(r"file:///.+|(s3|gs|az)://[A-Za-z0-9$][A-Za-z0-9._-]*(/[^@?#\x00-\x1f]*)?")
 _ENDPOINT = re.compile(r"https?://[^@?#\s]+")
@@ -199,10 +202,14 @@ def load_config(path: Path) -> Config:
 
 
 def resolve(config: Config, folder: Path) -> Config:
-    """`config` with its relative paths made absolute, seen from `folder`."""
+    """`config` with its relative paths made absolute, seen from `folder`; of an installed one `.state` and `models` are
+    with the data."""
 
     def absolute(value: str | None) -> str | None:
-        return None if value is None else str((folder / Path(value).expanduser()).resolve())
+        if value is None:
+            return None
+        path = Path(value).expanduser()
+        return str((folder / (_with_data(path) if folder.absolute() == INSTALLED else path)).resolve())
 
     secrets = ("password_file", "ca_file", "cert_file", "key_file")
     mqtt = config.mqtt.model_copy(update={key: absolute(getattr(config.mqtt, key)) for key in secrets})
@@ -217,3 +224,13 @@ def resolve(config: Config, folder: Path) -> Config:
     folders = {"state_dir": absolute(config.state_dir)}
     changes = {**folders, "mqtt": mqtt, "models": models, "engine": engine, "audio": audio, "text": text}
     return config.model_copy(update={**changes, "voices": voices, "enrolment": enrolment, "bucket": bucket})
+
+
+def _with_data(path: Path) -> Path:
+    """Where an installed device keeps what lies beside the configuration in a checkout."""
+    match path.parts:
+        case (".state", *below):
+            return DATA.joinpath(*below)
+        case ("models", *_):
+            return DATA / path
+    return path

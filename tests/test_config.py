@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from edge_tts.config import Config, load_config
+from edge_tts.config import Config, load_config, resolve
 from edge_tts.errors import ConfigError
 from edge_tts.schema import check
 
@@ -49,6 +49,17 @@ def test_the_shipped_file_lists_every_key_with_its_default() -> None:
     raw = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))
     assert flat(raw) == keys(Config)
     assert Config.model_validate(raw) == Config()
+
+
+def test_an_installed_device_keeps_its_data_apart() -> None:
+    """With the shipped file in /etc/edge-tts nothing is written there; what is set otherwise is where it is set to."""
+    raw = yaml.safe_load(SHIPPED.read_text(encoding="utf-8")) | {"bucket": {"url": "/mnt/stick/voices"}}
+    raw["mqtt"]["ca_file"] = "ca.pem"
+    config = resolve(Config.model_validate(raw), Path("/etc/edge-tts"))
+    assert (config.state_dir, config.models.dir) == ("/var/lib/edge-tts", "/var/lib/edge-tts/models")
+    assert (config.voices.dir, config.engine.cache_dir) == ("/var/lib/edge-tts/voices", "/var/lib/edge-tts/engines")
+    assert (config.bucket.url, config.mqtt.ca_file) == ("/mnt/stick/voices", "/etc/edge-tts/ca.pem")
+    assert resolve(Config(), Path("/home/anna")).voices.dir == "/home/anna/.state/voices"
 
 
 def test_every_shipped_key_is_commented() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -37,7 +38,8 @@ def test_the_unit_is_understood(tmp_path: Path, name: str, program: str) -> None
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="NOT ROOT: account and folders were not tried out, for want of chown")
 def test_account_and_folders_can_be_made(tmp_path: Path) -> None:
-    """The account's and the folders' files are accepted, and the account is in the groups that reach sound and GPU."""
+    """The account's and the folders' files are accepted, and the account is in the groups that reach sound and GPU. The
+    groups that a unit names are there, or it could not start."""
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc" / "group").write_text("audio:x:29:\nvideo:x:44:\nrender:x:105:\n")
     accounts = [tool("systemd-sysusers"), f"--root={tmp_path}", str(UNITS / "edge-tts.sysusers")]
@@ -45,8 +47,12 @@ def test_account_and_folders_can_be_made(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     passwd = (tmp_path / "etc" / "passwd").read_text()
     assert "edge-tts:x:" in passwd
-    for line in (tmp_path / "etc" / "group").read_text().splitlines():
-        assert line.startswith("edge-tts:") or line.endswith(":edge-tts"), line
+    groups = dict(line.split(":", 1) for line in (tmp_path / "etc" / "group").read_text().splitlines())
+    members = {name for name, rest in groups.items() if rest.endswith(":edge-tts")}
+    assert members == {"audio", "video", "render"}
+    for unit in UNITS.glob("*.service"):
+        [wanted] = re.findall("^SupplementaryGroups=(.*)$", unit.read_text(), re.MULTILINE)
+        assert set(wanted.split()) <= set(groups), unit.name
     folders = [tool("systemd-tmpfiles"), f"--root={tmp_path}", "--create", str(UNITS / "edge-tts.tmpfiles")]
     done = subprocess.run(folders, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
