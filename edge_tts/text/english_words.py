@@ -74,7 +74,7 @@ def _word(word: str) -> tuple[str, ...]:
     if len(pieces) == 1:
         pieces = halves(word, known)
     if len(pieces) > 1 and all(known(piece) and (len(piece) > 1 or piece in "ai") for piece in pieces):
-        return tuple(p for piece in pieces for p in (_word(piece) if len(piece) > 1 else letter(piece)))
+        return tuple(p for piece in pieces for p in _word(piece))
     return tuple(p for i in range(0, len(word), _LONGEST_PREDICTED) for p in predict(word[i : i + _LONGEST_PREDICTED]))
 
 
