@@ -39,6 +39,7 @@ setup(
         "listen": ["pocketsphinx>=5.0"],
         "train": ["torch>=2.2", "pocketsphinx>=5.0"],
         "test": [
+            "cryptography",
             "hypothesis>=6.100",
             "moto[server]>=5.1",
             "mypy>=1.11",

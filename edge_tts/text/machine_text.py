@@ -10,7 +10,10 @@ import html
 import re
 
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});")
-_TAG = re.compile(r"</?(?:a|b|big|code|div|em|font|h[1-6]|i|img|li|ol|p|small|span|strong|u|ul)(?:\s[^<>]{0,300})?/?>")
+_TAG = re.compile(
+    r"</?(?:a|b|big|code|div|em|font|h[1-6]|i|img|li|ol|p|small|span|strong|u|ul)"
+    r"(?:\s{1,9}[a-z-]{1,30}=[^<>]{0,300})?\s?/?>"
+)
 _LINE_BREAK = re.compile(r"<br\s?/?>|</(?:p|div|li|h[1-6])>")
 _TIME_STAMP = re.compile(
     r"(?<![\d-])(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?(?![\d:])"
