@@ -68,8 +68,8 @@ _REFUSALS: Mapping[str, Mapping[Tongue, str]] = {
         "zh": "完全没有声音。请检查麦克风是否插好，是否静音。",
     },
     "short": {
-        "en": "That was too short: I heard {value:.0f} seconds and need {limit:.0f}. Read the whole sentence, slowly.",
-        "zh": "说得太短了：只听到{value:.0f}秒，至少需要{limit:.0f}秒。请把整句话慢慢读完。",
+        "en": "That was too short: I need {limit:.0f} seconds of speech. Read the whole sentence, slowly.",
+        "zh": "说得太短了：至少需要{limit:.0f}秒。请把整句话慢慢读完。",
     },
     "long": {
         "en": "That took too long. Read only the sentence, in one go, in at most {limit:.0f} seconds.",
@@ -135,4 +135,4 @@ def step(which: str, tongue: Tongue, **blanks: str) -> str:
 
 def explain(refusal: Refusal, tongue: Tongue) -> str:
     """What was wrong with a recording and what to do better, in plain words."""
-    return _REFUSALS[refusal.code][tongue].format(value=refusal.value, limit=refusal.limit)
+    return _REFUSALS[refusal.code][tongue].format(limit=refusal.limit)

@@ -14,8 +14,8 @@ _FLAT_RUN, _FLAT = 3, 0.999
 _HOLE_S = 0.01
 STEADY_S = 0.5
 """Less than so much tells nothing about what is there all the time."""
-_SYLLABLE_S, _QUIETEST = 0.02, 0.05
-_MAINS_HZ = (50.0, 60.0)
+_SYLLABLE_S = 0.02
+_MAINS_HZ, _OVERTONES = (50.0, 60.0), (1, 2, 3, 4, 6)
 _OUTSTANDING = 8.0
 
 
@@ -24,14 +24,14 @@ def level_db(samples: FloatArray) -> float:
     return _db(float(np.mean(np.square(samples, dtype=np.float64)))) if len(samples) else FLOOR_DB
 
 
-def floor_db(speech: FloatArray, rate: int) -> float:
-    """Level of the quietest twentieth of speech, in stretches of 20 ms: what is heard between the syllables.
-
-    Of clean speech that is 20 dB and more below its level; noise under it shows as it is.
+def floor_db(samples: FloatArray, rate: int, *, share: float = 0.05) -> float:
+    """What `share` of the samples stay below, in stretches of 20 ms. A twentieth of speech is what lies between the
+    syllables: 20 dB and more below clean speech; noise under it shows as it is. Half of what is heard while nobody
+    speaks is the room: a cough, or a word that was not recognized as one, does not change it.
     """
     size = int(_SYLLABLE_S * rate)
-    stretches = speech[: len(speech) // size * size].reshape(-1, size).astype(np.float64)
-    return _db(float(np.quantile(np.square(stretches).mean(axis=1), _QUIETEST))) if len(stretches) else FLOOR_DB
+    stretches = samples[: len(samples) // size * size].reshape(-1, size).astype(np.float64)
+    return _db(float(np.quantile(np.square(stretches).mean(axis=1), share))) if len(stretches) else FLOOR_DB
 
 
 def clipped_share(samples: FloatArray) -> float:
@@ -65,15 +65,14 @@ def high_share_db(samples: FloatArray, rate: int) -> float:
 def hum_db(background: FloatArray, rate: int) -> float:
     """Level of the mains and its overtones in what is heard while nobody speaks: 50 or 60 Hz, the stronger one.
 
-    What stands out of the neighbouring frequencies counts, so that plain noise is no hum.
+    What stands out of the neighbouring frequencies counts, so that plain noise is no hum; and a single overtone without
+    its mains does not, so that a note of music is none.
     """
     power, resolution = _steady(background, rate)
     if power is None:
         return FLOOR_DB
-    return max(
-        _db(sum(_standing_out(power, mains * overtone / resolution) for overtone in (1, 2, 3, 4, 6)))
-        for mains in _MAINS_HZ
-    )
+    found = [[_standing_out(power, mains * overtone / resolution) for overtone in _OVERTONES] for mains in _MAINS_HZ]
+    return max(_db(sum(tones)) if tones[0] or np.count_nonzero(tones) > 1 else FLOOR_DB for tones in found)
 
 
 def hum_under_speech_db(speech: FloatArray, rate: int) -> float:

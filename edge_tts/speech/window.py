@@ -13,9 +13,10 @@ from .measures import clipped_share, level_db
 from .mel import RATE
 from .vad import BLOCK_S, Stretch
 
-_LEAD_S, _TAIL_S = 0.1, 0.2
+_LEAD_S, _TAIL_S = 0.3, 0.2
 MARGINS_S = _LEAD_S + _TAIL_S
-"""Kept before the first and after the last word, together."""
+"""Kept before the first and after the last word, together. The detector may be 0.3 s late to hear a first word that
+begins with a consonant, or through a narrow microphone."""
 
 Stretches = tuple[Stretch, ...]
 """Of one recording, in order."""
@@ -40,7 +41,8 @@ class Window:
     def cut(self, recording: Recording) -> Recording:
         """`recording` (the same sound at any rate) from just before the first word to just after the last."""
         rate = recording.sample_rate
-        start = max(0, int((self.kept[0].start_s - _LEAD_S) * rate))
+        before = self.all[self.part[0] - 1].end_s if self.part[0] else 0.0
+        start = int(max(before, self.kept[0].start_s - _LEAD_S) * rate)
         return Recording(recording.samples[start : int((self.kept[-1].end_s + _TAIL_S) * rate)], rate)
 
     def speech(self) -> FloatArray:

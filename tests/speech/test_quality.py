@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from edge_tts.speech.features import resample
 from edge_tts.speech.measures import clipped_share, hole_share, hum_db, level_db, whistle_db
-from edge_tts.speech.quality import QualityGate, load_quality_gate
+from edge_tts.speech.quality import QualityGate, load_quality_gate, part_likeness
 from edge_tts.speech.vad import Stretch
-from edge_tts.speech.window import best_part
+from edge_tts.speech.window import Window, best_part
 from edge_tts.values import FloatArray, Recording
 
 from .quality_networks import QUALITY, recording
@@ -93,10 +93,32 @@ SPOILT: list[tuple[str, Spoil]] = [
     ("whistle", lambda x: x + tone(len(x), 7000, -48)),
     ("high", lambda x: x + tone(len(x), 7300, -12)),
     ("holes", lambda x: np.where(np.arange(len(x)) % 1600 < 640, np.float32(0), x)),
-    ("pauses", lambda x: np.concatenate([x[: 2 * RATE], noise(5 * RATE, -80), x[2 * RATE :]])),
+    ("pauses", lambda x: np.concatenate([x[: 2 * RATE], noise(19 * RATE // 4, -80), x[2 * RATE :]])),
     ("speakers", lambda x: np.concatenate([x[: 3 * RATE], take("consent-slt")])),
+    ("speakers", lambda x: np.concatenate([x[: 2 * RATE], recording("consent-slt")[: 3 * RATE], x[2 * RATE :]])),
     ("poor", in_a_church),
 ]
+
+
+def test_one_person_stays_one_however_long_they_read(gate: QualityGate) -> None:
+    """Half a minute of one voice has no more speakers in it than three seconds of it."""
+    said = [take(f"{text}-rms") for text in ("consent", "weather", "consent", "weather")]
+    whole = gate.judge_whole(Recording(np.concatenate(said), RATE))
+    assert whole.refusals == ()
+    assert len(whole.recording.samples) / RATE > 20
+
+
+def test_a_part_of_two_slices_is_somebody_and_one_is_a_sigh() -> None:
+    """What differs counts from two slices in a row on, wherever they are; how often nothing differs does not."""
+    anna, bert = np.eye(2, dtype=np.float32)
+    for count in (5, 50):
+        assert part_likeness(np.stack([anna] * count)) == pytest.approx(1)
+        for place in (0, 2, count):
+            sigh = np.stack([*[anna] * place, bert, *[anna] * (count - place)])
+            assert part_likeness(sigh) > 0.7
+            other = np.stack([*[anna] * place, bert, bert, *[anna] * (count - place)])
+            assert part_likeness(other) == pytest.approx(0, abs=1e-6)
+    assert part_likeness(np.stack([anna, bert, anna])) == 1
 
 
 @pytest.mark.parametrize(("code", "spoil"), SPOILT, ids=lambda value: value if isinstance(value, str) else "")
@@ -151,8 +173,9 @@ def test_what_lies_under_the_speech_is_found(
         lambda x: x + tone(len(x), 50, -60),
         lambda x: x * np.float32(0.3),
         lambda x: x + np.float32(0.05),
+        lambda x: np.concatenate([x, noise(RATE // 4, -20), noise(RATE // 2, -80)]),
     ],
-    ids=["a little noise", "a little hum", "a little quiet", "an offset"],
+    ids=["a little noise", "a little hum", "a little quiet", "an offset", "a door"],
 )
 def test_small_faults_are_forgiven(gate: QualityGate, spoil: Spoil) -> None:
     """What every home has does not refuse a recording."""
@@ -197,6 +220,15 @@ def test_a_statement_is_judged_with_all_its_pauses(gate: QualityGate) -> None:
     assert [refusal.code for refusal in endless.refusals] == ["long"]
 
 
+@pytest.mark.parametrize(("pause_s", "lead_s"), [(2.0, 0.3), (0.25, 0.25)])
+def test_the_first_word_is_kept_from_its_beginning(pause_s: float, lead_s: float) -> None:
+    """The detector is late: what is cut out begins 0.3 s before the first word, but never in the word before."""
+    found = (Stretch(1.0, 3.0), Stretch(3.0 + pause_s, 7.0))
+    sound = Recording(np.zeros(8 * RATE, np.float32), RATE)
+    kept = Window(sound, sound.samples, found, (1, 2)).cut(sound)
+    assert len(kept.samples) / RATE == pytest.approx(4 - pause_s + lead_s + 0.2, abs=1e-3)
+
+
 @pytest.mark.parametrize("found", [((1.0, 12.5), (14.0, 26.0)), ((0.0, 2.0), (11.0, 12.0))])
 def test_without_a_window_everything_stays(found: tuple[tuple[float, float], ...]) -> None:
     """A window never cuts a word and has three seconds at least: where there is none all comes back, to be refused."""
@@ -212,6 +244,15 @@ def test_what_passes_fits_the_encoder(gate: QualityGate) -> None:
     assert verdict.measures is not None
     assert 9.7 < verdict.measures.span_s < 10 < len(verdict.recording.samples) / RATE
     assert [refusal.code for refusal in verdict.refusals] == ["long"]
+
+
+@pytest.mark.parametrize(
+    ("hertz", "hums"), [((50,), True), ((60, 180), True), ((100, 200), True), ((200,), False), ((196, 262), False)]
+)
+def test_a_note_is_no_hum(hertz: tuple[int, ...], hums: bool) -> None:
+    """The mains, or two of their overtones, are a hum; a note of music that meets one overtone is none."""
+    background = noise(RATE, -80) + sum((tone(RATE, each, -40) for each in hertz), np.zeros(RATE, np.float32))
+    assert (hum_db(background, RATE) > -50) is hums
 
 
 @given(st.lists(st.floats(-1, 1, width=32), max_size=3000), st.sampled_from([8000, 16000, 44100]))
