@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 from edge_tts.audio.files import read_any
 from edge_tts.cli_sync import add_carrying, add_sync, last_sync
@@ -183,4 +184,4 @@ def _voices(config: Config) -> Voices:
 
 
 def _letters(text: str) -> str:
-    return "".join(character for character in text.casefold() if character.isalnum())
+    return "".join(character for character in normalize("NFC", text).casefold() if character.isalnum())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 import pytest
@@ -174,6 +175,8 @@ def test_a_language_that_is_not_spoken(config: str, capsys: pytest.CaptureFixtur
 
 
 def test_the_same_words() -> None:
-    """Case, spaces and punctuation do not matter to consent; words do."""
+    """Case, spaces and punctuation do not matter to consent, nor how an accent is typed; words do."""
+    assert same_words(normalize("NFD", "My name is Zoé."), "my name is Zoé")
+    assert not same_words("My name is Zoe.", "My name is Zoé.")
     assert same_words("i agree that this device may speak with my voice -- my name is ANNA", SENTENCE)
     assert not same_words(SENTENCE.replace("Anna", "Hanna"), SENTENCE)

@@ -10,7 +10,7 @@ from edge_tts.errors import VoiceError
 from edge_tts.schema import check
 from edge_tts.service.enrolment import Person, Take
 from edge_tts.store.voice_features import FeatureShelf
-from edge_tts.store.voice_format import Consent, Quality, check_display_name, sha256
+from edge_tts.store.voice_format import Consent, Quality, check_display_name, same_name, sha256
 from edge_tts.store.voice_store import NewVoice, VoiceStore
 from edge_tts.values import Recording, Voice
 
@@ -36,7 +36,7 @@ class VoiceKeeper:
         """Whether a voice of the same owner is called so already. Raises VoiceError, also where none can be."""
         check_display_name(person.name)
         voices = self._store.shelf().voices
-        return (person.owner, person.name) in {(voice.ref.owner, voice.name) for voice in voices}
+        return any(voice.ref.owner == person.owner and same_name(voice.name, person.name) for voice in voices)
 
     def pack(self, recording: Recording) -> tuple[bytes, Recording]:
         """The recording as a FLAC file, and as whoever reads the file will hear it."""

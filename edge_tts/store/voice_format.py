@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import gcd
 from typing import Annotated, Literal
+from unicodedata import normalize
 
 from edge_tts.config import Owner
 from edge_tts.errors import VoiceError
@@ -216,6 +217,11 @@ def check_display_name(name: str) -> str:
     if not name or len(name) > 80 or not name.isprintable() or name != name.strip():
         raise VoiceError(f"{name!r} cannot be a voice's name: 1 to 80 printable characters, no space around them")
     return name
+
+
+def same_name(one: str, other: str) -> bool:
+    """Whether two names read the same: an accent may be a character of its own, as some keyboards send it."""
+    return normalize("NFC", one) == normalize("NFC", other)
 
 
 def flac_samples(data: bytes, *, what: str) -> int:

@@ -40,6 +40,7 @@ from edge_tts.store.voice_format import (
     check_files,
     read_card,
     read_name,
+    same_name,
     sha256,
     to_bytes,
     voice_id,
@@ -331,7 +332,7 @@ def meant(names: Mapping[VoiceRef, str], wanted: str) -> VoiceRef | None:
     found = [ref for ref in names if ref.id == wanted] or [
         ref
         for ref, name in names.items()
-        if wanted and (name == wanted or (len(wanted) >= _SHORTEST_PREFIX and ref.id.startswith(wanted)))
+        if wanted and (same_name(name, wanted) or (len(wanted) >= _SHORTEST_PREFIX and ref.id.startswith(wanted)))
     ]
     if len(found) > 1:
         ids = ", ".join(f"{ref.owner}/{ref.id}" for ref in found)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
+from unicodedata import normalize
 
 import numpy as np
 import pytest
@@ -142,6 +143,8 @@ def test_a_second_voice_of_a_name_is_refused_before_the_recording(voices: Voices
     voices.store.rename(voices.store.find("Anna").ref, "Mum")
     assert not keeper.is_taken(ANNA)
     assert keeper.is_taken(with_name("Mum"))
+    voices.store.rename(voices.store.find("Mum").ref, "Zoé")
+    assert keeper.is_taken(with_name(normalize("NFD", "Zoé")))
 
 
 def test_a_configured_name_that_no_voice_can_have(voices: Voices) -> None:

@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
+from unicodedata import normalize
 
 import pytest
 from bad_disk import before_listing, full, undeletable
@@ -68,6 +70,14 @@ def test_a_name_that_is_another_s_id_hides_nobody(tmp_path: Path) -> None:
     store.rename(bert.ref, anna.ref.id)
     assert store.find(anna.ref.id).ref == store.find_remains(anna.ref.id) == anna.ref
     assert store.find(bert.ref.id[:8]).ref == bert.ref
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_an_accent_can_be_typed_in_two_ways(tmp_path: Path, form: Literal["NFC", "NFD"]) -> None:
+    """Whichever way a keyboard sends é, the voice is found, however it was enrolled."""
+    store = open_store(tmp_path)
+    kept = store.add(new_voice(1, name=normalize(form, "Zoé")))
+    assert store.find(normalize("NFC", "Zoé")).ref == store.find(normalize("NFD", "Zoé")).ref == kept.ref
 
 
 def test_what_is_damaged_is_found_by_its_id_to_be_deleted(tmp_path: Path) -> None:
