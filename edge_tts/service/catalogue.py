@@ -93,7 +93,7 @@ class Catalogue:
         if ready is not None:
             return ready.id
         if meant(_names(shelf.unready), wanted) is not None:
-            raise UnknownVoiceError(f"the voice '{wanted}' is not ready: this model set has not encoded it yet")
+            raise UnknownVoiceError(f"the voice '{wanted}' is not ready: the daemon has yet to encode it for this set")
         raise self._unknown(wanted)
 
     def enrolled(self, wanted: str) -> VoiceRef:
