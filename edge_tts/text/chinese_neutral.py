@@ -7,7 +7,7 @@ from importlib.resources import files
 
 from edge_tts.text.chinese_words import Word
 
-_PARTICLES = frozenset("吧呢啊呐嘛吖哦哒哟喽啰喔诶哩嘞耶哈嗨噻额")
+_PARTICLES = frozenset("吧呢啊呐嘛吖哦哒哟喽啰喔诶哩嘞耶")
 DIGITS = frozenset("零〇一二三四五六七八九十百千万亿幺两")
 _STRUCTURE = frozenset("的地得")
 _DIRECTIONS = frozenset("上下进出回过起开")

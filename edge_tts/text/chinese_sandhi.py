@@ -17,10 +17,8 @@ Splitter = Callable[[str], list[str]]
 _MARKS = frozenset("!?…,.-")
 _NUMERALS = DIGITS - {"两"}
 """一两 is "a few", not a number."""
-_CHILD = frozenset("女男婴幼孤少患胎妻侄孙乞聋健宠弃育生产浪血我俺有一为护替救")
+_CHILD = frozenset("女男婴幼孤少患胎妻侄孙乞聋健宠弃育生产浪血")
 """After these 儿 is a child and a word of its own, not a sound that curls the syllable before it."""
-_CURLED = frozenset("小院儿 胡同儿 范儿 老汉儿 媳妇儿 撒欢儿 妥妥儿".split())
-"""Words that curl although their part of speech looks like a name's."""
 _SUNG = frozenset(noun + "儿" for noun in "花鸟马鱼虫猫狗月风云星船草羊蜂蝶")
 """The two-syllable words of songs and rhymes."""
 
@@ -214,7 +212,4 @@ def _change_er(word: Word, readings: list[str]) -> None:
     if len(text) < 2 or text[-1] != "儿":
         return
     alone = tag in ("a", "j", "nr") or text[-2] in _CHILD or text in _SUNG
-    if not alone or text in _CURLED:
-        readings[-1] = "er" + (tone(readings[-2]) or "2")
-    elif readings[-1] != "er5":
-        readings[-1] = "er2"
+    readings[-1] = "er2" if alone else "er" + (tone(readings[-2]) or "2")
