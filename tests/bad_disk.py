@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import os
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from audit_hook import install
 
 Refuses = Callable[[str, str, int], "int | None"]
 """Event, path, flags of an open -> the errno to answer with, if any."""
@@ -132,7 +132,7 @@ def filling(root: Path, *, room: int) -> Iterator[Filling]:
 
 @contextmanager
 def _ruled(rule: Refuses) -> Iterator[None]:
-    _install()
+    install(_hook)
     _rules.append(rule)
     try:
         yield
@@ -159,9 +159,3 @@ def _hook(event: str, arguments: tuple[Any, ...]) -> None:
         if event in ("os.remove", "os.rmdir") and isinstance(last, int) and last > 2:
             path = os.path.join(os.readlink(f"/proc/self/fd/{last}"), path)  # rmtree: relative to an open folder
         _refuse(event, path, last if event == "open" and isinstance(last, int) else 0)
-
-
-def _install(installed: list[bool] = []) -> None:  # noqa: B006 - an audit hook can be added once and never removed
-    if not installed:
-        installed.append(True)
-        sys.addaudithook(_hook)

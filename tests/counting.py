@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from audit_hook import install
 
 _open: list[tuple[str, Counter[str]]] = []
 
@@ -16,7 +17,7 @@ _open: list[tuple[str, Counter[str]]] = []
 @contextmanager
 def counting(root: Path) -> Iterator[Counter[str]]:
     """How often each file below `root` is opened, by its name; and `fsync` for every one of the process."""
-    _install()
+    install(_hook)
     counts: Counter[str] = Counter()
     real = os.fsync
 
@@ -39,9 +40,3 @@ def _hook(event: str, arguments: tuple[Any, ...]) -> None:
         for root, counts in _open:
             if isinstance(path, str) and path.startswith(root):
                 counts[os.path.basename(path)] += 1
-
-
-def _install(installed: list[bool] = []) -> None:  # noqa: B006 - an audit hook can be added once and never removed
-    if not installed:
-        installed.append(True)
-        sys.addaudithook(_hook)

@@ -10,11 +10,12 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from audit_hook import install
 
 _CHANGES = ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.truncate")
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
@@ -121,7 +122,7 @@ def _hook(event: str, arguments: tuple[Any, ...]) -> None:
 @contextmanager
 def power(root: Path, *, cut_at: int | None) -> Iterator[Disk]:
     """Run the block with the power cut at that change below `root`; None only counts the changes."""
-    _install()
+    install(_hook)
     disk = Disk(root, cut_at=cut_at)
     real = os.fsync
 
@@ -161,9 +162,3 @@ def cut_everywhere(
         if not disk.dead:
             return cut_at
     raise AssertionError("unreachable")
-
-
-def _install(installed: list[bool] = []) -> None:  # noqa: B006 - an audit hook can be added once and never removed
-    if not installed:
-        installed.append(True)
-        sys.addaudithook(_hook)
