@@ -158,13 +158,14 @@ class Ear:
         return [payload for heard, payload, _ in list(self.messages) if heard == f"{self.base}/{topic}"]
 
     def wait_for(self, found: Any, timeout_s: float = WAIT_S) -> Any:
-        """What `found` returns as soon as it is something; asked after every message."""
+        """What `found` returns as soon as it is something; asked after every message. Fails when it never is."""
+        result = self._wait(found, timeout_s)
+        assert result, f"it never came to that: {self.messages[-10:]}"
+        return result
+
+    def _wait(self, found: Any, timeout_s: float = WAIT_S) -> Any:
         with self._condition:
             return self._condition.wait_for(found, timeout_s)
-
-    def _wait(self, found: Any) -> Any:
-        with self._condition:
-            return self._condition.wait_for(found, WAIT_S)
 
     def _on_message(self, client: Any, data: Any, message: paho.MQTTMessage) -> None:
         with self._condition:

@@ -20,6 +20,16 @@ WAIT_S = 60.0
 """Longer than anything takes; only a failing test waits this long."""
 
 
+def until(condition: Callable[[], object]) -> None:
+    """Wait for something another thread is about to do."""
+    tick = threading.Event()
+    for _ in range(int(WAIT_S / 0.002)):
+        if condition():
+            return
+        tick.wait(0.002)
+    raise AssertionError("it never came to that")
+
+
 class FakeClock:
     """A clock that moves when told to."""
 

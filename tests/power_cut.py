@@ -94,6 +94,7 @@ class Disk:
         def moved(path: str) -> str:
             return new + path.removeprefix(old) if path == old or path.startswith(old + "/") else path
 
+        self._sizes.pop(new, None)  # what is replaced is of no interest any more
         self._sizes = {moved(path): size for path, size in self._sizes.items()}
         self._made = [moved(path) for path in self._made if path != old]
         self._renames.append((old, new, Path(new).read_bytes() if os.path.isfile(new) else None))

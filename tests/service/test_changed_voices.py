@@ -92,13 +92,11 @@ class House:
             facts = [json.loads(payload) for payload in self.ear.on("voices")[-1:]]
             return next(filter(holds, facts), None)
 
-        found = None if looking else self.ear.wait_for(latest)
         deadline = time.monotonic() + WAIT_S
-        while looking and not found and time.monotonic() < deadline:
+        while looking and not latest() and time.monotonic() < deadline:
             self.look()
-            found = self.ear.wait_for(latest, 0.02)
-        assert found, self.ear.on("voices")[-1:]
-        return dict(found)
+            time.sleep(0.02)
+        return dict(self.ear.wait_for(latest))
 
     def named(self, *names: str) -> Fact:
         """The fact, as soon as exactly these voices can speak."""

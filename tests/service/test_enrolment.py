@@ -425,7 +425,8 @@ def test_a_microphone_that_gives_nothing() -> None:
 
 
 def test_a_microphone_that_dawdles() -> None:
-    """Where samples come far too slowly the clock counts: nobody speaks for 10 s, and the recording is over."""
+    """Where samples come far too slowly the clock counts, less the 5 s that a microphone may stall: after 15 s in which
+    nobody spoke the recording is over."""
     microphone = FakeMicrophone(np.zeros(0, np.float32))
     with scene(microphone) as it:
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from broker import Broker
-from fakes import WAIT_S, FakeClock
+from fakes import FakeClock, until
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
 
@@ -36,16 +36,6 @@ def link(port: int, **settings: object) -> MqttLink:
 def log_line(caplog: pytest.LogCaptureFixture, text: str) -> Callable[[], bool]:
     """Whether a line with that text has been logged."""
     return lambda: any(text in record.getMessage() for record in caplog.records)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for what the link's thread is about to do."""
-    tick = threading.Event()
-    for _ in range(int(WAIT_S / 0.01)):
-        if condition():
-            return
-        tick.wait(0.01)
-    raise AssertionError("it never came to that")
 
 
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from fakes import RATE, WAIT_S, FakeClock, FakeLoudspeaker
+from fakes import RATE, WAIT_S, FakeClock, FakeLoudspeaker, until
 
 from edge_tts.service.jobs import Job, Outcome
 from edge_tts.service.player import BLOCK_S, Player, Ramp
@@ -56,16 +56,6 @@ def room() -> Iterator[Room]:
     with room.player:
         yield room
         room.speaker.release()
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for something another thread is about to do."""
-    tick = threading.Event()
-    for _ in range(int(WAIT_S / 0.002)):
-        if condition():
-            return
-        tick.wait(0.002)
-    raise AssertionError("it never came to that")
 
 
 def test_every_sample_is_played_in_order_and_first_audio_is_told_once(room: Room) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 
 import pytest
-from counting import counting
+from counting import counting, steps
 from enrolled import make_features, new_voice, open_store
 from flaky_proxy import FlakyProxy
 from model_sets import write_model_set
@@ -116,30 +114,18 @@ def test_a_fetched_voice_costs_few_fsyncs(tmp_path: Path) -> None:
     assert (many["fsync"] - few["fsync"]) / (MANY - FEW) <= 9
 
 
-def steps(voices: int) -> int:
+def planning(voices: int) -> int:
     """How many calls it takes to plan the sync of so many voices, each of which has three names in the bucket."""
     refs = [VoiceRef("anna", f"{number:032x}") for number in range(voices)]
     title = NameEntry(owner="anna", voice="0" * 32, name="A", counter=1, device="d")
     local = Local({ref: LocalVoice(frozenset(), title, sha256(b"0")) for ref in refs}, {})
     remote = {Key(ref, "names", sha256(name)): "" for ref in refs for name in (b"0", b"1", b"2")}
-    taken = 0
-
-    def note(frame: FrameType, event: str, argument: object) -> None:
-        nonlocal taken
-        taken += 1
-
-    sys.setprofile(note)
-    try:
-        for plan in (plan_tombstones, plan_voices, plan_names):
-            plan(local, remote, remote)
-    finally:
-        sys.setprofile(None)
-    return taken
+    return steps(lambda: [plan(local, remote, remote) for plan in (plan_tombstones, plan_voices, plan_names)])
 
 
 def test_a_plan_is_made_in_proportion() -> None:
     """Sorting aside: eight times the voices take less than twelve times the work."""
-    assert steps(80) < 12 * steps(10)
+    assert planning(80) < 12 * planning(10)
 
 
 def test_one_change_has_one_voice_read_again(tmp_path: Path) -> None:
