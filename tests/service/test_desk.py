@@ -2,67 +2,19 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from contextlib import suppress
 from types import SimpleNamespace
 
 import pytest
-from fakes import FakeClock, FakeLoudspeaker, Notes
+from counters import Counter
 
-from edge_tts.errors import QueueFullError, RequestError, UnknownVoiceError
-from edge_tts.service.board import Board, ReplyTo, State
-from edge_tts.service.desk import Desk, Message, Rules
+from edge_tts.errors import QueueFullError, RequestError
+from edge_tts.service.board import ReplyTo
+from edge_tts.service.desk import Message
 from edge_tts.service.enrolment import EnrolRequest
-from edge_tts.service.jobs import JobQueue
-from edge_tts.service.player import Player
 from edge_tts.service.voice_desk import VoiceDesk
 from edge_tts.values import Report, Sampling, SpeakRequest
-
-
-def known_voice(wanted: str) -> str:
-    """There are two voices."""
-    if wanted not in ("hum", "buzz"):
-        raise UnknownVoiceError(f"there is no voice '{wanted}', did you mean 'hum'?")
-    return wanted
-
-
-class Counter:
-    """A desk whose line nobody serves."""
-
-    def __init__(self, capacity: int = 8) -> None:
-        self.clock, self.notes = FakeClock(), Notes()
-        self.board = Board(state=State(voice="hum"))
-        self.board.listen(self.notes)
-        self.jobs = JobQueue(capacity=capacity, report=self.board.report, changed=lambda *_: None, clock=self.clock)
-        player = Player(
-            open_loudspeaker=FakeLoudspeaker,
-            first_audio=lambda job: None,
-            clock=self.clock,
-            pulse=lambda: None,
-            fatal=lambda *_: None,
-        )
-        numbers = itertools.count(1)
-        self.desk = Desk(
-            rules=Rules(resolve_voice=known_voice, sampling=Sampling(top_k=7), text_chars=100, payload_bytes=1000),
-            jobs=self.jobs,
-            player=player,
-            board=self.board,
-            clock=self.clock,
-            new_id=lambda: f"auto{next(numbers)}",
-        )
-
-    def handle(self, payload: bytes, **facts: object) -> None:
-        self.desk.handle(Message("say", payload, **facts))
-
-    def request(self) -> SpeakRequest:
-        job = self.jobs.take(0)
-        assert job is not None
-        assert isinstance(job.request, SpeakRequest)
-        return job.request
-
-    def failures(self) -> list[str]:
-        return [report.details["message"] for report, _ in self.notes.reports if report.stage == "failed"]
 
 
 def test_bare_text_takes_every_default() -> None:

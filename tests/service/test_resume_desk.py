@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fakes import FakeClock, FakeLoudspeaker, Notes
+from counters import Counter
+from fakes import FakeClock, Notes
 
 from edge_tts.errors import QueueFullError
-from edge_tts.service.board import Board, ReplyTo, State
-from edge_tts.service.desk import Desk, Message, Rules
+from edge_tts.service.board import ReplyTo
+from edge_tts.service.desk import Message
 from edge_tts.service.jobs import JobQueue, Outcome
 from edge_tts.service.journal import Journal
-from edge_tts.service.player import Player
-from edge_tts.values import Sampling
 
 
 class House:
@@ -26,28 +24,9 @@ class House:
         self.start()
 
     def start(self) -> None:
-        board = Board(state=State(voice="hum"))
-        board.listen(self.notes)
         journal = Journal(self.folder, clock=self.clock)
-        self.jobs = JobQueue(
-            capacity=8, report=board.report, changed=lambda *_: None, clock=self.clock, journal=journal
-        )
-        player = Player(
-            open_loudspeaker=FakeLoudspeaker,
-            first_audio=lambda job: None,
-            clock=self.clock,
-            pulse=lambda: None,
-            fatal=lambda *_: None,
-        )
-        numbers = itertools.count(1)
-        self.desk = Desk(
-            rules=Rules(resolve_voice=str, sampling=Sampling(), text_chars=100, payload_bytes=1000),
-            jobs=self.jobs,
-            player=player,
-            board=board,
-            clock=self.clock,
-            new_id=lambda: f"auto{next(numbers)}",
-        )
+        counter = Counter(journal=journal, clock=self.clock, notes=self.notes)
+        self.jobs, self.desk = counter.jobs, counter.desk
         self.desk.resume(journal.read(), oldest_s=600, closed=journal.closed())
 
 
