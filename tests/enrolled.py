@@ -13,6 +13,7 @@ import soundfile
 from fakes import FakeSynthesizer
 from model_sets import CONDITIONING, SIZES
 
+from edge_tts.store.audit import AuditLog
 from edge_tts.store.voice_features import FeatureShelf
 from edge_tts.store.voice_format import Consent, Quality, sha256
 from edge_tts.store.voice_store import EnrolledVoice, NewVoice, VoiceStore
@@ -102,3 +103,8 @@ def open_store(
 def contents(store: VoiceStore) -> dict[tuple[str, str], str]:
     """(owner, id) -> name of every voice that is there and whole."""
     return {(voice.ref.owner, voice.ref.id): voice.name for voice in store.shelf(thorough=True).voices}
+
+
+def audit(store: VoiceStore) -> list[str]:
+    """The events in the log."""
+    return [line["event"] for line in AuditLog(path=store.directory / "audit.log", clock=lambda: 0).lines()]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from bad_disk import filling, full
-from enrolled import contents, new_voice, open_store
+from enrolled import audit, contents, new_voice, open_store
 from power_cut import cut_everywhere
 from s3 import folder_bucket
 
@@ -137,3 +137,32 @@ def test_a_reserve_is_made_where_there_is_room_again(tmp_path: Path) -> None:
     assert not reserve.exists()
     open_store(tmp_path)
     assert reserve.stat().st_size == RESERVE_BYTES
+
+
+def test_what_is_deleted_goes_from_a_full_disk(tmp_path: Path) -> None:
+    """Not a byte is free once the tombstone is written: the recording goes all the same, the line in the log later."""
+    store = open_store(tmp_path)
+    voice = store.add(new_voice())
+    stone = tmp_path / ".deleted" / "anna" / f"{voice.ref.id}.json"
+    with full(tmp_path, once=stone.exists):
+        store.delete(voice.ref)
+        with pytest.raises(VoiceError, match="No space left"):
+            open_store(tmp_path)
+    assert not list(tmp_path.rglob("*.flac"))
+    for _ in range(2):
+        assert audit(open_store(tmp_path)) == ["enrolled", "deleted"]
+
+
+def test_a_rotten_tombstone_holds_on_a_full_disk(tmp_path: Path) -> None:
+    """It cannot be mended and the log cannot be written, but what it is about goes."""
+    store = open_store(tmp_path)
+    voice, other = store.add(new_voice(1)), store.add(new_voice(2))
+    store.delete(other.ref)
+    stones = [tmp_path / ".deleted" / "anna" / f"{ref.id}.json" for ref in (voice.ref, other.ref)]
+    for stone in stones:
+        stone.write_bytes(b"\0")
+    with full(tmp_path), pytest.raises(VoiceError, match="No space left"):
+        open_store(tmp_path)
+    assert not list(tmp_path.rglob("*.flac"))
+    assert audit(open_store(tmp_path)) == ["enrolled", "enrolled", "deleted", "deleted"]
+    assert b"\0" not in b"".join(stone.read_bytes() for stone in stones)

@@ -12,23 +12,16 @@ from typing import Literal
 from unicodedata import normalize
 
 import pytest
-from bad_disk import before_listing, full, undeletable
-from enrolled import contents, flac, new_voice, open_store, silence, voice_from
+from bad_disk import before_listing, undeletable
+from enrolled import audit, contents, flac, new_voice, open_store, silence, voice_from
 from hypothesis import given
 from hypothesis import strategies as st
 from power_cut import cut_everywhere
 from s3 import folder_bucket
 
 from edge_tts.errors import UnknownVoiceError, VoiceError
-from edge_tts.store.audit import AuditLog
 from edge_tts.store.syncer import Syncer
 from edge_tts.store.voice_format import NameEntry, VoiceRef, flac_samples, read_name, sha256, to_bytes, voice_id
-from edge_tts.store.voice_store import VoiceStore
-
-
-def audit(store: VoiceStore) -> list[str]:
-    """The events in the log."""
-    return [line["event"] for line in AuditLog(path=store.directory / "audit.log", clock=lambda: 0).lines()]
 
 
 def test_a_voice_comes_back_as_it_was_enrolled(tmp_path: Path) -> None:
@@ -252,35 +245,6 @@ def test_a_deleted_voice_is_gone_for_good(tmp_path: Path) -> None:
         store.delete(voice.ref)
     with pytest.raises(VoiceError, match="stays deleted"):
         store.accept(voice.ref, *kept, event="imported")
-
-
-def test_what_is_deleted_goes_from_a_full_disk(tmp_path: Path) -> None:
-    """Not a byte is free once the tombstone is written: the recording goes all the same, the line in the log later."""
-    store = open_store(tmp_path)
-    voice = store.add(new_voice())
-    stone = tmp_path / ".deleted" / "anna" / f"{voice.ref.id}.json"
-    with full(tmp_path, once=stone.exists):
-        store.delete(voice.ref)
-        with pytest.raises(VoiceError, match="No space left"):
-            open_store(tmp_path)
-    assert not list(tmp_path.rglob("*.flac"))
-    for _ in range(2):
-        assert audit(open_store(tmp_path)) == ["enrolled", "deleted"]
-
-
-def test_a_rotten_tombstone_holds_on_a_full_disk(tmp_path: Path) -> None:
-    """It cannot be mended and the log cannot be written, but what it is about goes."""
-    store = open_store(tmp_path)
-    voice, other = store.add(new_voice(1)), store.add(new_voice(2))
-    store.delete(other.ref)
-    stones = [tmp_path / ".deleted" / "anna" / f"{ref.id}.json" for ref in (voice.ref, other.ref)]
-    for stone in stones:
-        stone.write_bytes(b"\0")
-    with full(tmp_path), pytest.raises(VoiceError, match="No space left"):
-        open_store(tmp_path)
-    assert not list(tmp_path.rglob("*.flac"))
-    assert audit(open_store(tmp_path)) == ["enrolled", "enrolled", "deleted", "deleted"]
-    assert b"\0" not in b"".join(stone.read_bytes() for stone in stones)
 
 
 @pytest.mark.parametrize("again", ["delete", "recover", "sync"])
