@@ -113,14 +113,14 @@ def running(
     fatal: Fatal,
     clock: Callable[[], float] = time.monotonic,
     new_id: Callable[[], str] = lambda: uuid.uuid4().hex[:12],
-    choices: Callable[[], Iterable[Choice]] = tuple,
+    loaded: Callable[[], Iterable[Choice]] = tuple,
     telemetry: TelemetryReader | None = None,
     sets: Sets | None = None,
 ) -> Iterator[Callable[[], list[str]]]:
     """The appliance, up and serving, until the block ends. What cannot start raises its named error here.
 
-    `choices` says, once the networks are loaded, who runs them; `telemetry` is asked for the state of the device;
-    `sets` are the model sets that can be changed to while it runs.
+    `loaded` is called once the networks are, before anything is served, and says who runs them; `telemetry` is asked
+    for the state of the device; `sets` are the model sets that can be changed to while it runs.
 
     Yields a function for the main thread to call every few seconds: it does the housekeeping and names stuck parts.
     """
@@ -172,7 +172,7 @@ def running(
         parts.callback(kept.save)
         parts.enter_context(player)
         parts.enter_context(worker)
-        board.put("engines", {"engines": [asdict(choice) for choice in choices()]})
+        board.put("engines", {"engines": [asdict(choice) for choice in loaded()]})
         desk.resume(journal.read(), oldest_s=config.limits.resume_s, closed=journal.closed())
         parts.enter_context(link)
         for part in [*room.parts(), *changes]:  # after the link, so that it still carries their last reports
@@ -301,7 +301,7 @@ def serve(config: Config, choice: ModelChoice, stop: Stop) -> bool:
         load=lambda: open_networks(model, config, told=choices.extend),
         open_loudspeaker=loudspeaker_for(config.audio),
         fatal=stop.fatal,
-        choices=loaded,
+        loaded=loaded,
         telemetry=TelemetryReader(),
         sets=InstalledSets(config=config, choice=choice, again=stop.ask_again),
     ) as look:
