@@ -113,14 +113,15 @@ def running(
     fatal: Fatal,
     clock: Callable[[], float] = time.monotonic,
     new_id: Callable[[], str] = lambda: uuid.uuid4().hex[:12],
-    loaded: Callable[[], Iterable[Choice]] = tuple,
+    loaded: Callable[[], None] = lambda: None,
+    choices: Callable[[], Iterable[Choice]] = tuple,
     telemetry: TelemetryReader | None = None,
     sets: Sets | None = None,
 ) -> Iterator[Callable[[], list[str]]]:
     """The appliance, up and serving, until the block ends. What cannot start raises its named error here.
 
-    `loaded` is called once the networks are, before anything is served, and says who runs them; `telemetry` is asked
-    for the state of the device; `sets` are the model sets that can be changed to while it runs.
+    `loaded` is called in this thread once the networks are, before anything is served; `choices` says then who runs
+    them; `telemetry` is asked for the state of the device; `sets` are the model sets that can be changed to meanwhile.
 
     Yields a function for the main thread to call every few seconds: it does the housekeeping and names stuck parts.
     """
@@ -152,6 +153,7 @@ def running(
         voices=voices,
         jobs=jobs,
         board=board,
+        first=lambda: first_voice(config, model, voices.catalogue),
         let_go=player.let_go,
         fatal=fatal,
         pulse=health.pulse,
@@ -172,7 +174,8 @@ def running(
         parts.callback(kept.save)
         parts.enter_context(player)
         parts.enter_context(worker)
-        board.put("engines", {"engines": [asdict(choice) for choice in loaded()]})
+        loaded()
+        board.put("engines", {"engines": [asdict(choice) for choice in choices()]})
         desk.resume(journal.read(), oldest_s=config.limits.resume_s, closed=journal.closed())
         parts.enter_context(link)
         for part in [*room.parts(), *changes]:  # after the link, so that it still carries their last reports
@@ -289,11 +292,6 @@ def serve(config: Config, choice: ModelChoice, stop: Stop) -> bool:
     """Be the appliance with one model set until asked to stop; whether a fresh start was asked for."""
     on_signal(lambda number: leave_at_once(number, choice))
     model, choices = open_model(config), list[Choice]()
-
-    def loaded() -> list[Choice]:
-        on_signal(lambda number: stop.ask())  # before anything is served: from then on there is something to lose
-        return choices
-
     log.info("loading model set %s %s (%s)", model.name, model.version, model.family)
     with running(
         config,
@@ -301,7 +299,8 @@ def serve(config: Config, choice: ModelChoice, stop: Stop) -> bool:
         load=lambda: open_networks(model, config, told=choices.extend),
         open_loudspeaker=loudspeaker_for(config.audio),
         fatal=stop.fatal,
-        loaded=loaded,
+        loaded=lambda: on_signal(lambda number: stop.ask()),  # from then on there is something to lose
+        choices=lambda: choices,
         telemetry=TelemetryReader(),
         sets=InstalledSets(config=config, choice=choice, again=stop.ask_again),
     ) as look:

@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
@@ -16,7 +16,7 @@ from typing import Any, Literal
 from edge_tts.audio.devices import Microphone, PortAudioMicrophone
 from edge_tts.config import Config, EnrolmentConfig
 from edge_tts.engine import load_engine
-from edge_tts.errors import PayloadError, VoiceError
+from edge_tts.errors import ConfigError, PayloadError, VoiceError
 from edge_tts.service.board import Board
 from edge_tts.service.button import Button, ButtonWatch, GpioButton, KeyButton, key_code
 from edge_tts.service.catalogue import Catalogue
@@ -93,11 +93,13 @@ class VoicesFact:
         *,
         board: Board,
         catalogue: Catalogue,
-        default: str,
+        first: Callable[[], str],
         reason: Callable[[VoiceRef], str | None] = lambda ref: None,
     ) -> None:
-        """`reason`: why a voice could not be encoded, if somebody has tried."""
-        self._board, self._catalogue, self._default, self._reason = board, catalogue, default, reason
+        """`first`: the voice that speaks where none is chosen; may raise ConfigError. `reason`: why a voice could not
+        be encoded, if somebody has tried."""
+        self._board, self._catalogue, self._first, self._reason = board, catalogue, first, reason
+        self._default = board.state.voice
         self._sync: Mapping[str, Any] | None = None
         self.trouble = ""
         """Why the disk cannot be read; empty when it can."""
@@ -120,6 +122,8 @@ class VoicesFact:
                 log.warning("the voices cannot be read: %s", trouble)
             self.trouble = trouble
             if self._board.state.voice not in self._catalogue.ids():
+                with suppress(ConfigError):  # a configured voice that never was
+                    self._default = self._first()
                 self._board.update(voice=self._default)
             self.show()
 
@@ -163,20 +167,22 @@ class VoiceRoom:
         voices: Voices,
         jobs: JobQueue,
         board: Board,
+        first: Callable[[], str],
         let_go: Callable[[], bool],
         fatal: Fatal,
         pulse: Callable[[str], Callable[[], None]],
         clock: Callable[[], float],
         new_id: Callable[[], str],
     ) -> None:
-        """`let_go` closes the loudspeaker if nothing is playing; whether it did."""
+        """`first`: the voice that speaks where none is chosen. `let_go` closes the loudspeaker if nothing is playing;
+        whether it did."""
         self._config, self._fatal = config.enrolment, fatal
         self._owner, self._model = config.voices.owner, model
         self._catalogue = voices.catalogue
         self.fact = VoicesFact(
             board=board,
             catalogue=voices.catalogue,
-            default=board.state.voice,
+            first=first,
             reason=lambda ref: self._readying.reason(ref),
         )
         self._upkeep = open_upkeep(config, voices.store, self.fact.synced, pulse, fatal, clock)

@@ -137,10 +137,8 @@ def test_a_stop_is_orderly_as_soon_as_there_is_something_to_lose(
     ended: list[bool] = []
 
     @contextmanager
-    def started(
-        config: Config, *, choices: Callable[[], object], **others: object
-    ) -> Iterator[Callable[[], list[str]]]:
-        choices()  # the networks are loaded; what serves messages comes next
+    def started(config: Config, *, loaded: Callable[[], None], **others: object) -> Iterator[Callable[[], list[str]]]:
+        loaded()  # what serves messages comes next
         os.kill(os.getpid(), signal.SIGTERM)
         yield list
         ended.append(True)

@@ -176,11 +176,16 @@ def test_a_voice_goes_under_a_sentence(house: House, noticed: bool) -> None:
         it.ear.wait_event(id="c", stage="done")
 
 
-def test_the_default_voice_goes(house: House) -> None:
+@pytest.mark.parametrize("chosen", ["now", "earlier"])
+def test_the_default_voice_goes(house: House, chosen: str) -> None:
     """When the voice that speaks by default is removed, the configured one speaks from the next look on."""
     anna = house.enrol("Anna")
+    if chosen == "earlier":
+        settings = Path(house.config.state_dir) / "settings.json"
+        settings.write_text(json.dumps({"volume": None, "voice": anna.ref.id}))
     with house.open() as it:
-        it.ear.publish("voice/set", "Anna")
+        if chosen == "now":
+            it.ear.publish("voice/set", "Anna")
         it.ear.wait_state(voice=anna.ref.id)
         assert it.voices("remove", "Anna") == 0
         it.look()

@@ -211,7 +211,7 @@ class House:
         self.notes, self.synthesizer = Notes(), FakeSynthesizer()
         board = Board(state=State(voice="hum"))
         board.listen(self.notes)
-        self.fact = VoicesFact(board=board, catalogue=voices.catalogue, default="hum")
+        self.fact = VoicesFact(board=board, catalogue=voices.catalogue, first=lambda: "hum")
         self.jobs = JobQueue(capacity=8, report=board.report, changed=lambda *_: None, clock=FakeClock())
         self.player = Player(
             open_loudspeaker=FakeLoudspeaker,

@@ -31,7 +31,7 @@ def test_state_and_engines_are_published(broker: Broker, tmp_path: Path) -> None
             load=FakeSynthesizer().loaded,
             open_loudspeaker=lambda rate: speaker,
             fatal=lambda name, surprise: pytest.fail(f"{name}: {surprise!r}"),
-            loaded=lambda: [Choice("wave", "CPUExecutionProvider", "the build failed")],
+            choices=lambda: [Choice("wave", "CPUExecutionProvider", "the build failed")],
             telemetry=TelemetryReader(root=device, find_jtop=lambda: None),
         ),
     ):
