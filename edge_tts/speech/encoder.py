@@ -23,11 +23,6 @@ Resampler = Callable[[FloatArray, int, int], FloatArray]
 ShouldStop = Callable[[], bool]
 
 
-def never() -> bool:
-    """For whoever cannot be stopped."""
-    return False
-
-
 def go_on(should_stop: ShouldStop) -> None:
     """Raise VoiceError when encoding should stop. Asked before each network, so that nobody waits for more than one."""
     if should_stop():
@@ -59,7 +54,7 @@ class VoiceEncoder:
         self._ssl, self._quantizer, self._conditioning, self._speaker = ssl, quantizer, conditioning, speaker
         self._bert, self._resampler = bert, resampler
 
-    def encode(self, request: EncodeRequest, should_stop: ShouldStop = never) -> Voice:
+    def encode(self, request: EncodeRequest, should_stop: ShouldStop = lambda: False) -> Voice:
         """The voice of the speaker of all recordings: the prompt is the first one, the conditioning the mean over all.
 
         Raises `AudioError` for a recording of the wrong length, `TextError` for a transcript without words and
@@ -79,7 +74,7 @@ class VoiceEncoder:
             conditioning=mean_conditioning([self.conditioning(take, should_stop) for take in request.recordings]),
         )
 
-    def prompt_tokens(self, recording: Recording, should_stop: ShouldStop = never) -> IntArray:
+    def prompt_tokens(self, recording: Recording, should_stop: ShouldStop = lambda: False) -> IntArray:
         """Semantic tokens int64 [tokens] of a recording of 3 to 10 s, those of 0.6 s appended silence included."""
         wave = self._resampler(to_mono(recording.samples), recording.sample_rate, SSL_RATE)
         check_prompt_length(len(wave))
@@ -90,7 +85,7 @@ class VoiceEncoder:
         codes: IntArray = self._quantizer.run({"ssl": features})["codes"][0]
         return codes
 
-    def conditioning(self, recording: Recording, should_stop: ShouldStop = never) -> FloatArray:
+    def conditioning(self, recording: Recording, should_stop: ShouldStop = lambda: False) -> FloatArray:
         """The speaker vector float32 [1, conditioning width, 1] of one recording of any length."""
         wave = resample(to_mono(recording.samples), recording.sample_rate, SAMPLE_RATE)
         wave = limit_peak(wave)
@@ -121,7 +116,7 @@ def load_voice_encoder(
     *,
     bert: Callable[[Segment], FloatArray] | None = None,
     threads: int = 0,
-    should_stop: ShouldStop = never,
+    should_stop: ShouldStop = lambda: False,
 ) -> VoiceEncoder:
     """Load what a model set encodes voices with; `stack` closes it. `bert` is the one that speaks (`load_bert`).
 

@@ -40,14 +40,10 @@ class SpeakerIdentity:
 
     def embed(self, samples: FloatArray) -> FloatArray:
         """The vector of a whole recording, float32 [256]: the mean direction of its slices."""
-        return mean_direction(self.slices(samples))
+        mean = self.slices(samples).mean(axis=0)
+        direction: FloatArray = mean / np.linalg.norm(mean)
 
-
-def mean_direction(vectors: FloatArray) -> FloatArray:
-    """float32 [n, 256] -> the unit vector [256] along their mean."""
-    mean = vectors.mean(axis=0)
-    direction: FloatArray = mean / np.linalg.norm(mean)
-    return direction
+        return direction
 
 
 def slice_starts(samples: int, step: int) -> list[int]:

@@ -11,7 +11,7 @@ from ..engine import Engine, load_engine
 from ..text import TextFrontEnd
 from ..values import AudioChunk, EncodeRequest, ModelSet, SpeakRequest, Voice
 from .bert import BertFeatures, load_bert
-from .encoder import ShouldStop, go_on, load_voice_encoder, never
+from .encoder import ShouldStop, go_on, load_voice_encoder
 from .synthesizer import Synthesizer, load_synthesizer
 
 
@@ -25,7 +25,7 @@ class OnDemandEncoder:
         """`bert`: the set's own if it is loaded already."""
         self._model, self._front_end, self._bert, self._threads = model, front_end, bert, threads
 
-    def encode(self, request: EncodeRequest, should_stop: ShouldStop = never) -> Voice:
+    def encode(self, request: EncodeRequest, should_stop: ShouldStop = lambda: False) -> Voice:
         """See `VoiceEncoder.encode`. Raises `ModelError` when the set has no networks that encode."""
         with ExitStack() as stack:
             go_on(should_stop)
@@ -52,7 +52,7 @@ class Networks(OnDemandEncoder):
         self._synthesizer = synthesizer
 
     def stream(
-        self, request: SpeakRequest, voice: Voice, should_stop: Callable[[], bool] = lambda: False
+        self, request: SpeakRequest, voice: Voice, should_stop: ShouldStop = lambda: False
     ) -> Iterator[AudioChunk]:
         """See `Synthesizer.stream`."""
         return self._synthesizer.stream(request, voice, should_stop)

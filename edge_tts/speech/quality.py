@@ -176,14 +176,15 @@ class QualityGate:
     def _measure(self, part: Window) -> Measures:
         speech, background = part.speech(), part.background()
         vectors = self._identity.slices(speech, step=CLOSE_STEP)
-        opinion = self._listener.opinion(np.clip(part.cut(Recording(part.wave, RATE)).samples, -1, 1), windows=1)
+        near = part.cut(Recording(part.wave, RATE)).samples
+        opinion = self._listener.opinion(np.clip(near, -1, 1), windows=1)
         cut, level = part.cut(part.mono), level_db(speech)
         speech_s = sum(stretch.length_s for stretch in part.kept)
-        noise_db, mains_db = floor_db(background, RATE, share=0.5), hum_db(background, RATE)
-        tone_db = whistle_db(background, RATE)
         if len(background) < STEADY_S * RATE:  # cut closely: what is under the speech must be looked for there
-            near = part.cut(Recording(part.wave, RATE)).samples
             noise_db, mains_db, tone_db = floor_db(near, RATE), hum_under_speech_db(near, RATE), whistle_db(near, RATE)
+        else:
+            noise_db, mains_db = floor_db(background, RATE, share=0.5), hum_db(background, RATE)
+            tone_db = whistle_db(background, RATE)
         return Measures(
             speech_s=speech_s,
             span_s=span_s(part.kept),

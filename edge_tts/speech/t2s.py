@@ -17,7 +17,6 @@ from ..errors import TextError
 from ..values import FloatArray, IntArray, Sampling
 from .sampling import BoolArray, draw, penalize, probabilities
 
-FRAMES_PER_SECOND = 25
 MAX_NEW_TOKENS = 1500
 _EOS_FREE_STEPS = 11  # upstream never ends a sentence before this many tokens
 _HIDDEN = np.float32(-1e4)  # added to a score to hide a position; finite in half precision too

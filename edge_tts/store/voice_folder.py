@@ -22,13 +22,13 @@ FEATURES = "features"
 """Below each of them: what model sets derived."""
 
 _LOCK = ".lock"
-_LEFTOVERS = (  # what `make_folder`d work and `write_atomic` are called until they are renamed
+_LEFTOVERS = (  # what the work of `publish` and `write_atomic` is called until they are renamed
     ".staging/tmp*",
     ".trash/tmp*",  # of earlier versions
     "..*.json.*",
     f"{VOICES}/.*.*.*",
-    f"{VOICES}/features/.*.*.*",
-    f".incoming/{VOICES}/.*.*",
+    f"{VOICES}/{FEATURES}/.*.*.*",
+    f".incoming/{VOICES}/.*.*",  # of earlier versions
     ".deleted/*/.*.json.*",
 )
 

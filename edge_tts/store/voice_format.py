@@ -32,7 +32,8 @@ _MOST_FLAC_BLOCKS = 64
 _FARTHEST_AHEAD = 1 << 20
 """Nobody has renamed a voice so often without another device's hearing of it."""
 
-VoiceId = Annotated[str, Field(pattern=rf"^[0-9a-f]{{{ID_DIGITS}}}$")]
+_ID = rf"[0-9a-f]{{{ID_DIGITS}}}"
+VoiceId = Annotated[str, Field(pattern=f"^{_ID}$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 RecordingName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,47}\.flac$")]
 FileName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,47}\.(flac|json)$")]
@@ -146,7 +147,7 @@ def voice_id(card: bytes) -> str:
 
 def is_voice_id(text: str) -> bool:
     """Whether an enrolled voice might have this id; one that comes with a model set has a name for it."""
-    return re.fullmatch(rf"[0-9a-f]{{{ID_DIGITS}}}", text) is not None
+    return re.fullmatch(_ID, text) is not None
 
 
 def read_card(data: bytes, *, ref: VoiceRef | None = None, what: str = CARD) -> Card:
