@@ -10,10 +10,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from edge_tts.store.voice_folder import FEATURES
+from edge_tts.store.voice_folder import FEATURES, VOICES
 from edge_tts.store.voice_format import CARD, NAME, VoiceRef
-
-_VOICE = "[a-z0-9]*/[0-9a-f]*"
 
 Outline = Mapping[VoiceRef, frozenset[tuple[str, int, int]]]
 
@@ -35,9 +33,9 @@ def outline(directory: Path, *, features: str) -> Outline:
 def _files(directory: Path, features: str) -> Iterator[tuple[VoiceRef, Path]]:
     """Where those files are, or would be."""
     with suppress(OSError):  # a folder went while we looked: the outline differs anyway
-        for folder in directory.glob(_VOICE):
+        for folder in directory.glob(VOICES):
             for name in (CARD, NAME, f"{FEATURES}/{features}"):
                 yield VoiceRef(folder.parent.name, folder.name), folder / name
     with suppress(OSError):
-        for stone in directory.glob(".deleted/*/*.json"):
+        for stone in directory.glob(f".deleted/{VOICES}.json"):
             yield VoiceRef(stone.parent.name, stone.stem), stone
