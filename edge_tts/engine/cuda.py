@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from ctypes import POINTER, byref, c_char_p, c_float, c_int, c_size_t, c_uint, c_ulonglong, c_void_p
 from typing import Any
 
-from ..errors import EngineError, ModelError
+from ..errors import DeviceLostError, EngineError, ModelError
 
 LIBRARIES = ("libcudart.so.12", "libcudart.so.13", "libcudart.so")
 """Names under which JetPack 6 (CUDA 12) and JetPack 7.2 (CUDA 13) install the runtime."""
@@ -55,10 +55,6 @@ _SIGNATURES: dict[str, tuple[Any, ...]] = {
     "cudaGraphExecDestroy": (c_void_p,),
     "cudaGraphDestroy": (c_void_p,),
 }
-
-
-class DeviceLostError(RuntimeError):
-    """The GPU faulted and this process's CUDA context is gone: only a new process helps, so it is no `EdgeTTSError`."""
 
 
 class CudaError(EngineError):

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..errors import EngineError, ModelError
+from ..errors import DeviceLostError, EngineError, ModelError
 from . import Array, Buffer, TensorSpec
 from .cuda import Cuda
 from .device import DeviceBuffer, HostArea
@@ -133,10 +133,10 @@ class TrtEngine:
         return DeviceBuffer(TensorSpec(spec.name, shape, spec.dtype), address, self._cuda)
 
     def run(self, feeds: Mapping[str, Array | Buffer]) -> dict[str, Array]:
-        return self._run(feeds, keep=None)
+        return self._trusted(feeds, keep=None)
 
     def run_keeping(self, feeds: Mapping[str, Array | Buffer], keep: str) -> tuple[dict[str, Array], DeviceBuffer]:
-        results = self._run(feeds, keep=keep)
+        results = self._trusted(feeds, keep=keep)
         shape = self._shapes[keep]
         return results, DeviceBuffer(TensorSpec(keep, shape, self._outputs[keep].dtype), self._memory[keep], self._cuda)
 
@@ -166,6 +166,15 @@ class TrtEngine:
         for name, size in self._sizes.items():
             self._memory[name] = self._cuda.allocate(size)
         self._single.place(self._memory, self._outputs)
+
+    def _trusted(self, feeds: Mapping[str, Array | Buffer], *, keep: str | None) -> dict[str, Array]:
+        """Run; what nobody foresaw may have left work on the stream or a capture open, so it costs the process."""
+        try:
+            return self._run(feeds, keep=keep)
+        except (EngineError, DeviceLostError):
+            raise
+        except Exception as surprise:
+            raise DeviceLostError(f"{self._path}: {type(surprise).__name__} in the middle of a run") from surprise
 
     def _run(self, feeds: Mapping[str, Array | Buffer], *, keep: str | None) -> dict[str, Array]:
         """1 stage the feeds  2 queue or replay  3 wait  4 copy out of the page-locked memory."""

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
-from edge_tts.errors import RequestError
 from edge_tts.values import Report, Stage
 
 CLOSING: frozenset[Stage] = frozenset({"done", "interrupted", "expired", "failed"})
@@ -84,11 +83,11 @@ class Board:
 
     @contextmanager
     def expecting(self, request_id: str, reply_to: ReplyTo | None) -> Iterator[None]:
-        """Like `expect`, but not when the block, which submits the request, raises RequestError."""
+        """Like `expect`, but not when the block, which submits the request, raises."""
         mine = reply_to is not None and self.expect(request_id, reply_to)
         try:
             yield
-        except RequestError:
+        except Exception:
             if mine:
                 with self._lock:
                     self._replies.pop(request_id, None)

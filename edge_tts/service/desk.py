@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from edge_tts.errors import PayloadError, RequestError, TextError
+from edge_tts.errors import PayloadError, TextError, named
 from edge_tts.schema import nearest
 from edge_tts.service.board import Board, ReplyTo
 from edge_tts.service.closed import REMEMBERED, Key
@@ -51,7 +51,7 @@ class Rules:
 
 
 class Desk:
-    """Serves every command, its own and `more`. `handle` never raises a named error and never waits."""
+    """Serves every command, its own and `more`. `handle` never raises an exception and never waits."""
 
     def __init__(
         self,
@@ -92,8 +92,9 @@ class Desk:
         try:
             self._check(message)
             self._commands[message.command](message)
-        except RequestError as refused:
+        except Exception as error:  # noqa: BLE001 - a message that we cannot cope with must not end the process
             request_id = id_in(message.payload[: self._rules.payload_bytes]) or self._new_id()
+            refused = named(error, request_id)
             log.warning("refused %s: %s", request_id, refused)
             outcome = failure(refused)
             self._board.refuse(Report(request_id, outcome.stage, 0.0, outcome.details), message.reply_to)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from edge_tts.audio.devices import OpenMicrophone
-from edge_tts.errors import AudioError, EdgeTTSError, QueueFullError, VoiceError
+from edge_tts.errors import AudioError, QueueFullError, VoiceError, named
 from edge_tts.service.board import Board
 from edge_tts.service.errands import Errands
 from edge_tts.service.part import Fatal, Part
@@ -176,7 +176,8 @@ class Enrolment(Part):
             phrase = str(given_up)
             self._errands.speak(step(phrase, tongue))
             self._report(request, "interrupted", {"reason": phrase})
-        except EdgeTTSError as error:
+        except Exception as trouble:  # noqa: BLE001 - a recording can make anything of it raise
+            error = named(trouble, request.id)
             log.error("no voice was enrolled: %s", error)
             self._errands.speak(step("microphone" if isinstance(error, AudioError) else "failed", tongue))
             self._report(request, "failed", {"error": type(error).__name__, "message": str(error)})

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from edge_tts.errors import EdgeTTSError, PayloadError, QueueFullError
+from edge_tts.errors import PayloadError, QueueFullError, named
 from edge_tts.schema import nearest
 from edge_tts.service.board import Board
 from edge_tts.service.desk import Message
@@ -157,7 +157,8 @@ class ModelChange(Part):
             self._sets.choice.choose(request.model)
         except _Stopping:
             report("interrupted", {"reason": "shutdown"})
-        except EdgeTTSError as error:
+        except Exception as trouble:  # noqa: BLE001 - the files of a set can make anything of it raise
+            error = named(trouble, request.id)
             log.error("the model set stays %s: %s", self._sets.choice.current, error)
             report("failed", {"error": type(error).__name__, "message": str(error)})
         else:

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from edge_tts.errors import EdgeTTSError
+from edge_tts.errors import named
 from edge_tts.service.jobs import Job, JobQueue, Outcome, failure
 from edge_tts.service.part import Fatal, Part
 from edge_tts.service.player import Player
@@ -81,34 +81,40 @@ class Worker(Part):
                     self._jobs.finish(job, self._speak(speaker, job))
 
     def _speak(self, speaker: Speaker, job: Job) -> Outcome:
-        """Do one job to its end and say how it ended. Only named errors are caught: anything else is a defect."""
+        """Do one job to its end and say how it ended."""
         request = job.request
         self._jobs.report(job, "started", {"voice": request.voice} if isinstance(request, SpeakRequest) else {})
-        synthesis_s = 0.0
-        try:
-            chunks = self._begin(speaker, job)
-            while True:
-                began = self._clock()
-                chunk = next(chunks, None)
-                synthesis_s += self._clock() - began
-                if chunk is None:  # a stopped job's stream ends by itself: it asks should_stop
-                    break
-                self._player.play(job, chunk, self._pulse)
-        except EdgeTTSError as error:
-            job.stop(failure(error))
+        synthesis_s, chunks = 0.0, self._sound(speaker, job)
+        while True:
+            began = self._clock()
+            chunk = self._next(job, chunks)
+            synthesis_s += self._clock() - began
+            if chunk is None:  # a stopped job's stream ends by itself: it asks should_stop
+                break
+            self._player.play(job, chunk, self._pulse)
         audio_s = self._player.finish(job, self._pulse)
         rtf = round(synthesis_s / audio_s, 3) if audio_s else None
         numbers = {"audio_s": round(audio_s, 3), "synthesis_s": round(synthesis_s, 3), "rtf": rtf}
         return job.stop_reason() or Outcome("done", numbers)
 
-    def _begin(self, speaker: Speaker, job: Job) -> Iterator[AudioChunk]:
-        """The sound of a job; nothing is computed before the first chunk is asked for."""
+    def _next(self, job: Job, chunks: Iterator[AudioChunk]) -> AudioChunk | None:
+        """The next chunk, None at the end. What a request raises, whatever it is, stops that one job; only a lost
+        device comes out of here and ends the process."""
+        try:
+            return next(chunks, None)
+        except Exception as error:  # noqa: BLE001 - content can raise anything; `named` lets a lost device pass
+            job.stop(failure(named(error, job.request.id)))
+            return None
+
+    def _sound(self, speaker: Speaker, job: Job) -> Iterator[AudioChunk]:
+        """The sound of a job; nothing is computed, and nothing raised, before the first chunk is asked for."""
         request, should_stop = job.request, self._should_stop(job)
         if isinstance(request, SpeakRequest):
-            return speaker.stream(request, self._voice(request.voice), should_stop)
-        if isinstance(request, Task):
-            return request.work(speaker, should_stop)
-        raise TypeError(f"the worker cannot do a {type(request).__name__}")
+            yield from speaker.stream(request, self._voice(request.voice), should_stop)
+        elif isinstance(request, Task):
+            yield from request.work(speaker, should_stop)
+        else:
+            raise TypeError(f"the worker cannot do a {type(request).__name__}")
 
     def _should_stop(self, job: Job) -> Callable[[], bool]:
         """Asked by the synthesizer at every step, which makes it the worker's pulse too."""

@@ -27,7 +27,7 @@ LONGEST = 15
 
 def digits(text: str) -> str:
     """Every digit of `text` on its own."""
-    return " ".join(ONES[int(c)] for c in text if c.isdigit())
+    return " ".join(ONES[int(c)] for c in text if c.isdecimal())
 
 
 def _below_100(n: int) -> str:

@@ -54,7 +54,7 @@ class _Open:
 def parse_ssml(document: str, language: str) -> list[SpokenPart]:
     """The parts of `document` in order. Raises TextError with line and column for what is malformed or unknown."""
     reader = _Reader(language)
-    parser = expat.ParserCreate()
+    parser = expat.ParserCreate("utf-8")  # it is text already: what its XML declaration says of an encoding is over
     parser.buffer_text = True
     parser.StartElementHandler = reader.begin
     parser.EndElementHandler = reader.end
@@ -169,7 +169,7 @@ def _said_as(text: str, here: _Open) -> str:
     chinese = here.language in ("zh", "all_zh") or re.search(f"[{HAN}]", text) is not None
     kind = (here.say_as or "").lower()
     if kind in _SPELLED:
-        return ", ".join(_digit(c, chinese) if c.isdigit() else c.upper() for c in text if not c.isspace())
+        return ", ".join(_digit(c, chinese) if c.isdecimal() else c.upper() for c in text if not c.isspace())
     if kind in _DIGITS:
         return re.sub(r"\d", lambda m: _digit(m[0], chinese) + ("" if chinese else " "), text)
     if kind == "ordinal" and text.strip().isascii() and text.strip().isdigit():

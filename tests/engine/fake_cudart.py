@@ -20,7 +20,7 @@ ILLEGAL_ADDRESS, CAPTURE_UNSUPPORTED = 700, 900
 FIRST_ADDRESS, ALIGNMENT = 1 << 60, 256
 
 
-class Misuse(AssertionError):
+class Misuse(BaseException):
     """What real hardware would answer with wrong numbers."""
 
 

@@ -7,8 +7,8 @@ import ctypes
 import numpy as np
 import pytest
 
-from edge_tts.engine.cuda import Cuda, CudaError, DeviceLostError
-from edge_tts.errors import EngineError
+from edge_tts.engine.cuda import Cuda, CudaError
+from edge_tts.errors import DeviceLostError, EngineError
 
 from .fake_cudart import FakeCudart, Misuse
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from edge_tts.engine import TensorSpec, load_engine
-from edge_tts.engine.cuda import Cuda, CudaError, DeviceLostError, open_library
+from edge_tts.engine.cuda import Cuda, CudaError, open_library
 from edge_tts.engine.ort import HostBuffer
 from edge_tts.engine.trt import TrtEngine
-from edge_tts.errors import EdgeTTSError, EngineError, ModelError
+from edge_tts.errors import DeviceLostError, EdgeTTSError, EngineError, ModelError
 from edge_tts.speech.t2s import SemanticDecoder, generate
 from edge_tts.values import Sampling
 
@@ -79,6 +79,18 @@ def test_a_lost_device_is_no_error_of_one_job(graphs: Path, device: FakeCudart, 
     with pytest.raises(DeviceLostError) as lost:
         engine.run(FEEDS)
     assert not isinstance(lost.value, EdgeTTSError)
+
+
+def test_a_surprise_in_the_middle_of_a_run_costs_the_process(
+    graphs: Path, device: FakeCudart, open_engine: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What nobody foresaw may have left half a run on the stream: the engine is not asked again."""
+    cuda = Cuda(device)
+    engine = open_engine(graphs / "wave.onnx", cuda)
+    monkeypatch.setattr(cuda, "synchronize", lambda: 1 / 0)
+    with pytest.raises(DeviceLostError, match="ZeroDivisionError in the middle of a run"):
+        engine.run(FEEDS)
+    monkeypatch.undo()
 
 
 def test_a_run_that_tensorrt_refuses_names_its_reason(graphs: Path, device: FakeCudart, open_engine: Bench) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -106,6 +107,25 @@ def test_a_refused_request_takes_no_address_and_keeps_none(command: str) -> None
     counter.board.report(Report("other", "done", 0.0))
     said = [(report.id, reply and reply.topic) for report, reply in counter.notes.reports if report.stage != "failed"]
     assert said == [("victim", "mine"), ("victim", "mine"), ("other", None)]
+
+
+def test_a_defect_ends_one_message(caplog: pytest.LogCaptureFixture) -> None:
+    """An exception that nobody named while a message is read is told to its sender, with its traceback in the log once;
+    what its neighbours send is served."""
+    counter = Counter()
+    ready = counter.desk._rules.resolve_voice
+
+    def stumble(wanted: str) -> str:
+        return str(1 // 0) if wanted == "bug" else ready(wanted)
+
+    counter.desk._rules = replace(counter.desk._rules, resolve_voice=stumble)
+    counter.handle(b'{"text": "a", "id": "bad", "voice": "bug"}', reply_to=ReplyTo("there"))
+    counter.handle(b'{"text": "a", "id": "good"}')
+    [(report, reply)] = [(report, reply) for report, reply in counter.notes.reports if report.id == "bad"]
+    assert (report.stage, report.details["error"], reply) == ("failed", "InternalError", ReplyTo("there"))
+    assert "ZeroDivisionError" in report.details["message"]
+    assert counter.notes.stages("good") == ["accepted"]
+    assert sum(record.exc_info is not None for record in caplog.records) == 1
 
 
 def test_a_repeated_id_leaves_the_first_address() -> None:

@@ -195,6 +195,28 @@ def test_an_encoding_that_fails_keeps_nothing() -> None:
     assert it.keeper.kept == []
 
 
+def test_a_defect_ends_one_enrolment() -> None:
+    """Whatever a recording makes raise, that enrolment fails by name and the next one is served."""
+
+    class Stumbling(FakeGate):
+        def judge(self, recording: Recording, *, cuts: Cuts) -> Verdict:
+            if not self.judged:
+                self.judged.append(recording)
+                raise FloatingPointError("the mean of nothing")
+            return super().judge(recording, cuts=cuts)
+
+    with scene(gate=Stumbling()) as it:
+        it.enrol()
+        failed = it.notes.wait("enrol", "failed").details
+        assert failed["error"] == "InternalError"
+        assert "FloatingPointError: the mean of nothing" in failed["message"]
+        it.wait_step("idle")
+        it.microphone = FakeMicrophone(spoken())
+        it.enrol(request_id="again")
+        it.notes.wait("again", "done")
+    assert not it.fatal.is_set()
+
+
 def test_only_one_at_a_time() -> None:
     """A second `enroll` is refused by name while the first is under way."""
     microphone = FakeMicrophone(spoken())

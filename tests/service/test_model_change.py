@@ -13,7 +13,7 @@ from enrolled import new_voice, open_store
 from fakes import WAIT_S, FakeClock, FakeLoudspeaker, FakeSynthesizer, Notes, silent_voice
 from model_sets import write_model_set
 
-from edge_tts.errors import ConfigError, EdgeTTSError, ModelError, RequestError, VoiceError
+from edge_tts.errors import ConfigError, ModelError, RequestError, VoiceError
 from edge_tts.service.board import Board, State
 from edge_tts.service.desk import Message
 from edge_tts.service.errands import Errands, Work
@@ -33,7 +33,7 @@ class ToySets:
 
     def __init__(self, folder: Path) -> None:
         self.choice = ModelChoice(folder / "model.json", configured="old")
-        self.trouble: EdgeTTSError | None = None
+        self.trouble: Exception | None = None
         self.voiceless = False
         self.auditions: list[str] = []
         self.inside, self.go_on = threading.Event(), threading.Event()
@@ -193,6 +193,20 @@ def test_no_sentence_is_cut_off_by_the_change(tmp_path: Path) -> None:
         it.jobs.submit(SpeakRequest("text", "late", "hum"))
         assert it.notes.stages("second")[-1] == "done"
         assert it.notes.stages("late") == ["accepted"]
+
+
+def test_a_defect_ends_one_change(tmp_path: Path) -> None:
+    """Whatever the files of a set make raise, the change fails by name, the old set speaks on, another try works."""
+    with stage(tmp_path) as it:
+        it.sets.trouble = UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")
+        it.send("models/activate", {"model": "new", "id": "change"})
+        failed = it.notes.wait("change", "failed").details
+        assert failed["error"] == "InternalError"
+        assert "UnicodeDecodeError" in failed["message"]
+        it.notes.wait_fact("models", lambda fact: fact["current"] == "old" and fact["change"] is None)
+        it.sets.trouble = None
+        it.send("models/activate", {"model": "new", "id": "again"})
+        it.notes.wait("again", "done")
 
 
 def test_a_set_that_cannot_speak_changes_nothing(tmp_path: Path) -> None:

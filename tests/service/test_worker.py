@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from fakes import RATE, WAIT_S, FakeClock, FakeLoudspeaker, FakeSynthesizer, Notes, silent_voice
 
-from edge_tts.errors import ModelError, UnknownVoiceError, VoiceError
+from edge_tts.errors import DeviceLostError, ModelError, UnknownVoiceError, VoiceError
 from edge_tts.service.board import Board, State
 from edge_tts.service.jobs import JobQueue
 from edge_tts.service.player import Player
@@ -93,12 +93,41 @@ def test_a_named_error_ends_one_job(text: str, voice: str, error: str) -> None:
         assert not it.fatal.is_set()
 
 
+def test_a_defect_ends_one_job(caplog: pytest.LogCaptureFixture) -> None:
+    """An exception that nobody named fails the request that raised it, a task too, with its traceback in the log once;
+    those in line before and behind are spoken."""
+
+    def stumble(networks: Speaker, should_stop: Callable[[], bool]) -> Iterator[AudioChunk]:
+        raise RecursionError("too deep")
+        yield
+
+    with bench() as it:
+        it.say("before")
+        it.say("bug", text="bug")
+        it.jobs.submit(Task("stumble", stumble))
+        it.say("after")
+        it.notes.wait("after", "done")
+        assert it.notes.stages("before")[-1] == "done"
+        for request_id, reason in (("bug", "ZeroDivisionError: a defect"), ("stumble", "RecursionError: too deep")):
+            assert it.notes.stages(request_id) == ["accepted", "started", "failed"]
+            details = it.notes.wait(request_id, "failed").details
+            assert details["error"] == "InternalError"
+            assert reason in details["message"]
+            assert [r.exc_info is not None for r in caplog.records if request_id in r.getMessage()] == [True]
+        assert not it.fatal.is_set()
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_defect_is_fatal() -> None:
-    """An error that nobody named ends the worker and calls `fatal`."""
+def test_a_lost_device_is_fatal() -> None:
+    """What leaves an engine in doubt ends the worker and calls `fatal`: the next request would meet it."""
+
+    def lose(networks: Speaker, should_stop: Callable[[], bool]) -> Iterator[AudioChunk]:
+        raise DeviceLostError("this process has lost the GPU")
+        yield
+
     it = Bench(FakeSynthesizer())
     with it.player, it.worker:
-        it.say("bug", text="bug")
+        it.jobs.submit(Task("lose", lose))
         assert it.fatal.wait(WAIT_S)
 
 

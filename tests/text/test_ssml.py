@@ -5,12 +5,14 @@ from __future__ import annotations
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_tts.errors import TextError
 from edge_tts.text import TextFrontEnd
 from edge_tts.text.ssml import SpokenPart, parse_ssml
+
+FRONT_END = TextFrontEnd()
 
 
 def test_breaks_and_rates_become_parts() -> None:
@@ -82,8 +84,44 @@ def test_segments_carry_pauses_and_rates() -> None:
     pause = '<break time="1s"/>'
     slow = '<prosody rate="slow">慢慢地说这一句话。</prosody>'
     document = f"<speak>你好，今天天气不错。{pause}{pause}{slow}</speak>"
-    first, second = TextFrontEnd().segments(document, "zh", ssml=True)
+    first, second = FRONT_END.segments(document, "zh", ssml=True)
     assert (first.pause_s, first.rate, second.pause_s, second.rate) == (2.0, 1.0, None, 0.75)
+
+
+@pytest.mark.parametrize("encoding", ["gbk", "zzz", "utf-16", "utf-8", "us-ascii", "big5", "utf_8_sig", "x" * 300])
+def test_a_document_is_text_whatever_encoding_it_declares(encoding: str) -> None:
+    """A message was decoded before it came here: the declaration of the file that it once was changes nothing."""
+    parts = parse_ssml(f'<?xml version="1.0" encoding="{encoding}"?><speak>Hi. 你好</speak>', "en")
+    assert [part.text for part in parts] == ["Hi. 你好"]
+
+
+@pytest.mark.parametrize("text", ["²", "①", "٣", "1²", "𝟏", "㉈", "½"])
+@pytest.mark.parametrize("kind", ["characters", "digits", "telephone", "ordinal"])
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_say_as_copes_with_every_kind_of_digit(text: str, kind: str, language: str) -> None:
+    """What Unicode counts among the digits has not always a value of its own to be read."""
+    document = f'<speak><say-as interpret-as="{kind}">{text}</say-as></speak>'
+    FRONT_END.segments(document, language, ssml=True)
+
+
+PIECES = st.sampled_from(
+    [
+        *("<speak>", "</speak>", "<p>", "</p>", "<break/>", "<break time='1s'/>", "</say-as>", "</prosody>", "</lang>"),
+        *("<prosody rate='slow'>", "<lang xml:lang='zh'>", "<sub alias='x'>", "</sub>", "<![CDATA[", "]]>"),
+        *(f"<say-as interpret-as='{kind}'>" for kind in ("ordinal", "digits", "characters", "date", "x")),
+        *("<?xml version='1.0' encoding='gbk'?>", "<?x y?>", "<!DOCTYPE x>", "&amp;", "&#65;", "&#0;", "&x;"),
+        *("1", "²", "①", "½", "9" * 4400, "$3.50", "12:61", "%", "-", "Hi.", "你好", "\ud800", "\0", "😀", "か", "\n"),
+    ]
+)
+
+
+@settings(deadline=None)
+@given(st.lists(PIECES, max_size=12), st.booleans(), st.sampled_from(["auto", "en", "zh", "all_zh"]))
+def test_any_document_gives_segments_or_a_named_error(pieces: list[str], whole: bool, language: str) -> None:
+    """From the document to the phonemes only TextError comes out, whatever is inside."""
+    document = "".join(pieces)
+    with suppress(TextError):
+        FRONT_END.segments(f"<speak>{document}</speak>" if whole else document, language, ssml=True)
 
 
 @given(st.text(max_size=60) | st.text(alphabet='<>/&;"= speakbrtim1', max_size=60))
