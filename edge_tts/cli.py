@@ -10,13 +10,13 @@ import sys
 import time
 import uuid
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 from edge_tts import __version__, cli_voices
-from edge_tts.audio.devices import PortAudioLoudspeaker
-from edge_tts.audio.wave import WavFile
+from edge_tts.audio.devices import Loudspeaker, PortAudioLoudspeaker
+from edge_tts.audio.wave import whole_wav
 from edge_tts.config import Config, load_config, resolve
 from edge_tts.daemon import run
 from edge_tts.doctor import as_json, as_text, diagnose
@@ -101,11 +101,7 @@ def command_say(arguments: argparse.Namespace, config: Config) -> int:
     began, samples, first_s = time.monotonic(), 0, None
     with open_networks(model, config) as synthesizer:
         loaded = time.monotonic()
-        if arguments.out:
-            sink: WavFile | PortAudioLoudspeaker = WavFile(path=Path(arguments.out), sample_rate=model.sample_rate)
-        else:
-            sink = PortAudioLoudspeaker(sample_rate=model.sample_rate, device=config.audio.device)
-        with sink:
+        with _sink(arguments.out, model.sample_rate, config) as sink:
             for chunk in synthesizer.stream(request, voice, lambda: False):
                 first_s = first_s or time.monotonic() - loaded
                 sink.write(chunk.samples)
@@ -116,6 +112,13 @@ def command_say(arguments: argparse.Namespace, config: Config) -> int:
     if arguments.out:
         print(arguments.out)
     return 0
+
+
+def _sink(out: str | None, sample_rate: int, config: Config) -> AbstractContextManager[Loudspeaker]:
+    """Where `say` sends its sound: a file that is there once it is whole, or the loudspeaker."""
+    if out:
+        return whole_wav(Path(out), sample_rate=sample_rate)
+    return PortAudioLoudspeaker(sample_rate=sample_rate, device=config.audio.device)
 
 
 def command_phonemes(arguments: argparse.Namespace, config: Config) -> int:

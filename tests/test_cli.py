@@ -11,6 +11,8 @@ from model_sets import write_model_set
 
 from edge_tts.cli import main
 
+ROOT = Path(__file__).resolve().parent.parent
+
 
 @pytest.fixture
 def config(tmp_path: Path) -> str:
@@ -67,3 +69,17 @@ def test_help_explains(command: list[str], capsys: pytest.CaptureFixture[str]) -
         main([*command, "--help"])
     assert ended.value.code == 0
     assert len(capsys.readouterr().out) > 200
+
+
+@pytest.mark.parametrize("arguments", [["!!!"], ["Hello.", "--language", "fr"], ["<speak>", "--ssml"]])
+def test_a_say_that_fails_leaves_the_recording_that_was_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    """Through the real networks: the error is told, the file keeps its bytes, nothing lies beside it."""
+    config, out = tmp_path / "config.yaml", tmp_path / "sound" / "good.wav"
+    config.write_text(yaml.safe_dump({"models": {"dir": str(ROOT / "models"), "name": "starter"}}))
+    out.parent.mkdir()
+    out.write_bytes(b"a recording")
+    assert main(["say", "-c", str(config), "--out", str(out), *arguments]) == 1
+    assert capsys.readouterr().err.startswith("edge-ttsd: ")
+    assert [path.read_bytes() for path in out.parent.iterdir()] == [b"a recording"]

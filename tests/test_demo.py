@@ -33,3 +33,14 @@ def test_what_the_demo_says_is_understood(tmp_path: Path) -> None:
     heard = asr.Listener().hear(soxr.resample(samples, rate, asr.RATE).astype(np.float32))
     wanted = words(SENTENCE)
     assert distance(wanted, words(heard)) <= len(wanted) / 4, heard
+
+
+def test_a_demo_that_says_nothing_leaves_the_file_that_was_there(tmp_path: Path) -> None:
+    """A text without a word ends with status 1; what `--wav` names keeps its bytes."""
+    sound = tmp_path / "demo.wav"
+    sound.write_bytes(b"a recording")
+    command = [sys.executable, "-m", "tools.demonstration", "--text", "!!!", "--wav", str(sound)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=240)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "TextError" in done.stdout
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"a recording"]

@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "edge_tts"
 
 RANKS = {
-    **dict.fromkeys(("__init__", "values", "errors", "schema", "config"), 0),
+    **dict.fromkeys(("__init__", "values", "errors", "schema", "config", "durable"), 0),
     **dict.fromkeys(("text", "engine", "audio", "store", "convert"), 1),
     "speech": 2,
     "service": 3,

@@ -7,12 +7,13 @@ import json
 import os
 import queue
 import shlex
+import shutil
 import socket
 import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,11 @@ import yaml
 from paho.mqtt.enums import CallbackAPIVersion
 
 from edge_tts.audio.devices import has_loudspeaker
+from edge_tts.durable import replacing
 from tools.environment import ROOT, find_program, say
 
 STATE = ROOT / ".state"
+SOUND = STATE / "demo.wav"
 BASE = "edge-tts/demo"
 LOAD_S, SPEAK_S = 600.0, 600.0
 """How long loading and speaking may take before the demo gives up: minutes on the slowest board."""
@@ -54,13 +57,13 @@ def demonstrate(arguments: argparse.Namespace, stack: ExitStack) -> int:
     STATE.mkdir(exist_ok=True)
     print("2. a model set", flush=True)
     models, name = model_set()
-    wav = Path(arguments.wav) if arguments.wav else None if has_loudspeaker() else STATE / "demo.wav"
+    wav = Path(arguments.wav) if arguments.wav else None if has_loudspeaker() else SOUND
     say(f"the sound goes {f'into {wav}' if wav else 'to the loudspeaker'}")
     print("3. a broker and the daemon", flush=True)
     port = free_port()
     mosquitto = stack.enter_context(broker(port))
     say(f"mosquitto listens on 127.0.0.1:{port}")
-    daemon = stack.enter_context(speaking_daemon(port, models, name, wav))
+    daemon = stack.enter_context(speaking_daemon(port, models, name, SOUND if wav else None))
     client, heard = stack.enter_context(listening(port, mosquitto))
     began = time.monotonic()
     wait_until_online(daemon, heard)
@@ -71,10 +74,22 @@ def demonstrate(arguments: argparse.Namespace, stack: ExitStack) -> int:
     client.publish(f"{BASE}/say", json.dumps(request, ensure_ascii=False), qos=1)
     ended_well = show_receipts(daemon, heard, request_id)
     if ended_well and wav:
+        put(wav)
         print(f"\nThe speech is in {wav}")
     if arguments.keep and ended_well:
-        keep(port, daemon, heard)
+        keep(port, daemon, heard, spoken=lambda: put(wav) if wav else None)
     return 0 if ended_well else 1
+
+
+def put(wav: Path) -> None:
+    """The sound so far as the file that was asked for. Until something was spoken, what was there stays."""
+    if wav == SOUND:
+        return
+    try:
+        with replacing(wav) as beside:
+            shutil.copyfile(SOUND, beside)
+    except OSError as refused:
+        raise DemoError(f"{wav}: cannot be written ({refused.strerror}); the speech is in {SOUND}") from refused
 
 
 def model_set() -> tuple[Path, str]:
@@ -220,8 +235,8 @@ def messages(
     raise DemoError(f"gave up {busy_with} after {limit_s:.0f} s; see {STATE / 'demo.log'}")
 
 
-def keep(port: int, daemon: subprocess.Popen[bytes], heard: Heard) -> None:
-    """Stay up and print each report until Ctrl-C."""
+def keep(port: int, daemon: subprocess.Popen[bytes], heard: Heard, *, spoken: Callable[[], None]) -> None:
+    """Stay up and print each report until Ctrl-C; `spoken` is called after each request that was."""
     message = shlex.quote("Hello from the other room.")
     print(f"\nIt stays up until Ctrl-C. Try:\n\n  mosquitto_pub -p {port} -t {BASE}/say -m {message}\n", flush=True)
     while daemon.poll() is None:
@@ -231,6 +246,8 @@ def keep(port: int, daemon: subprocess.Popen[bytes], heard: Heard) -> None:
             continue
         if topic == "events":
             report = json.loads(payload)
+            if report["stage"] == "done":
+                spoken()
             print(f"   {report['id']:12} {report['stage']:12} {report['ms']:8.0f} ms  {details_of(report)}", flush=True)
 
 

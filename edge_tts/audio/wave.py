@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import soxr
 
+from edge_tts.durable import replacing
 from edge_tts.errors import AudioError
 from edge_tts.values import FloatArray
 
@@ -36,9 +39,10 @@ class Resampler:
 class WavFile:
     """A Loudspeaker that writes a mono 16-bit WAV file, whole after each write, whatever happens next."""
 
-    def __init__(self, *, path: Path, sample_rate: int) -> None:
+    def __init__(self, *, path: Path, sample_rate: int, called: Path | None = None) -> None:
+        """`called`: the name that errors give to the file, where it is not its own."""
         self.sample_rate = sample_rate
-        self.path = path
+        self.path = called or path
         self._written = 0
         """Bytes of sound."""
         try:
@@ -79,6 +83,22 @@ class WavFile:
         while data:
             count = os.pwrite(self._file.fileno(), data, offset)
             data, offset = data[count:], offset + count
+
+
+@contextmanager
+def whole_wav(path: Path, *, sample_rate: int) -> Iterator[WavFile]:
+    """A WAV file that is at `path` when the block has ended well; else what was there before is. Raises AudioError."""
+    with ExitStack() as stack:
+        try:
+            beside = stack.enter_context(replacing(path))
+        except OSError as refused:
+            raise AudioError(f"{path}: cannot be written ({refused.strerror})") from refused
+        with WavFile(path=beside, sample_rate=sample_rate, called=path) as file:
+            yield file
+        try:
+            stack.close()
+        except OSError as refused:
+            raise AudioError(f"{path}: cannot be written ({refused.strerror})") from refused
 
 
 def _header(sample_rate: int, size: int) -> bytes:

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import CheckpointError, ModelError
+from ..errors import CheckpointError
 from .networks import GraphWriter, Islands, Progress
+from .staging import FORMAT, MANIFEST, staged, unnamed_files
 
 SAMPLE_RATE = 32000
 LANGUAGES = ("zh", "en", "ja", "ko", "yue")
@@ -73,7 +71,7 @@ def convert(
         family, sizes, remarks = write_all(writer, sources)
         ids = list(voices(staging))
         facts = {
-            "format": 1,
+            "format": FORMAT,
             "name": options.name,
             "version": options.version,
             "family": family,
@@ -86,6 +84,9 @@ def convert(
             "voices": ids,
         }
         write_manifest(staging, facts)
+    kept = unnamed_files(out)
+    if kept:
+        remarks.append(f"{', '.join(kept)} in {out} was left there; the set passes no check before it is moved away")
     return remarks
 
 
@@ -134,42 +135,11 @@ def _fitting(facts: dict[str, Any], key: str, sizes: Mapping[str, Any], path: Pa
 def write_manifest(folder: Path, facts: Mapping[str, Any]) -> None:
     """Write manifest.json: `facts` plus the size and sha256 of every file in `folder`."""
     files = {}
-    for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "manifest.json"):
+    for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST):
         digest = hashlib.sha256()
         with path.open("rb") as file:
             while block := file.read(_BLOCK):
                 digest.update(block)
         files[path.relative_to(folder).as_posix()] = {"sha256": digest.hexdigest(), "bytes": path.stat().st_size}
     text = json.dumps({**facts, "files": files}, indent=2, ensure_ascii=False)
-    (folder / "manifest.json").write_text(text + "\n", encoding="utf-8")
-
-
-@contextmanager
-def staged(out: Path, *, replace: bool) -> Iterator[Path]:
-    """A folder beside `out` that becomes `out` by one rename, or vanishes when the body raises. Raises ModelError."""
-    if out.exists() and not replace:
-        raise ModelError(f"{out}: exists already; choose another name, remove it or ask for its replacement")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    except OSError as error:
-        raise ModelError(f"{out}: cannot be made: {error}") from error
-    try:
-        yield staging
-        staging.chmod(0o755)
-        _put(staging, out)
-    except OSError as error:
-        raise ModelError(f"{out}: cannot be written: {error}") from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-
-
-def _put(staging: Path, out: Path) -> None:
-    """Rename `staging` to `out`; what was there moves aside first and is removed last."""
-    if not out.exists():
-        staging.rename(out)
-        return
-    aside = Path(tempfile.mkdtemp(prefix=f".{out.name}.old.", dir=out.parent))
-    out.rename(aside / out.name)
-    staging.rename(out)
-    shutil.rmtree(aside)
+    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from edge_tts.audio.wave import Resampler, WavFile, to_pcm16
+from edge_tts.audio.wave import Resampler, WavFile, to_pcm16, whole_wav
 from edge_tts.errors import AudioError
 
 
@@ -68,3 +69,29 @@ def test_a_flushed_resampler_serves_the_next_request() -> None:
     first = np.concatenate([resampler.push(ones), resampler.push(np.zeros(0, np.float32), last=True)])
     second = np.concatenate([resampler.push(ones), resampler.push(np.zeros(0, np.float32), last=True)])
     np.testing.assert_array_equal(first, second)
+
+
+def test_a_whole_file_or_the_one_before(tmp_path: Path) -> None:
+    """A recording is replaced when the new one is complete; one that fails leaves it alone."""
+    path = tmp_path / "good.wav"
+    with whole_wav(path, sample_rate=8000) as file:
+        file.write(np.full(80, 0.5, np.float32))
+    good = path.read_bytes()
+
+    def fail() -> None:
+        with whole_wav(path, sample_rate=8000) as file:
+            file.write(np.zeros(40, np.float32))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert path.read_bytes() == good
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_whole_file_that_cannot_be_written_is_called_by_its_name(tmp_path: Path) -> None:
+    """Neither where it cannot be made nor where the disk is full does the error speak of the file beside it."""
+    for path, reason in ((tmp_path, "Is a directory"), (Path("/dev/full"), "No space left on device")):
+        says = re.escape(f"{path}: cannot be written ({reason})")
+        with pytest.raises(AudioError, match=says), whole_wav(path, sample_rate=8000):
+            raise AssertionError("it was made")

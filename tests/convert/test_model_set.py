@@ -15,6 +15,7 @@ import pytest
 from edge_tts.convert.model_set import Options, Sources, convert
 from edge_tts.convert.networks import GraphWriter
 from edge_tts.errors import CheckpointError, ModelError
+from edge_tts.store.models import read_model_set, verify_model_set
 
 from .golden import manifest, tensors, write_checkpoint
 
@@ -77,15 +78,15 @@ def test_the_vocabulary_may_come_from_a_tokenizer_file(whole_family: Sources, tm
 
 
 def test_an_existing_set_is_kept_unless_told_otherwise(v2: Sources, tmp_path: Path) -> None:
-    """A second conversion to the same place is refused, and with `replace` swaps the whole set."""
+    """A second conversion to the same place is refused and names the option that swaps the whole set."""
     out = tmp_path / "set"
-    out.mkdir()
-    (out / "precious").write_text("kept")
-    with pytest.raises(ModelError, match="exists already"):
-        convert(v2, out, Options(name="set"))
-    assert (out / "precious").read_text() == "kept"
-    convert(v2, out, Options(name="set", replace=True))
-    assert not (out / "precious").exists()
+    convert(v2, out, Options(name="set", version="1"))
+    with pytest.raises(ModelError, match=r"exists already; .*--replace"):
+        convert(v2, out, Options(name="set", version="2"))
+    assert read_model_set(out).version == "1"
+    convert(v2, out, Options(name="set", version="2", replace=True))
+    verify_model_set(read_model_set(out))
+    assert read_model_set(out).version == "2"
     assert os.listdir(tmp_path) == ["set"]
 
 

@@ -49,7 +49,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--precision", choices=["fp32", "fp16"], default="fp32", help="fp16: half the size, for GPUs")
     parser.add_argument("--name", help="name of the set; default: the last part of --out")
     parser.add_argument("--licence", default="unknown", help="licence of the weights, as the manifest will state it")
-    parser.add_argument("--replace", action="store_true", help="replace the set if it exists")
+    parser.add_argument("--replace", action="store_true", help="replace the model set that is there")
     parser.add_argument("--voice-from", type=Path, metavar="AUDIO", help="add a default voice with this timbre")
     return parser.parse_args()
 

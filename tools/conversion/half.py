@@ -9,6 +9,7 @@ from pathlib import Path
 
 from edge_tts.convert.model_set import Options, Sources, VoiceWriter, convert, write_all
 from edge_tts.convert.networks import GraphWriter, Progress
+from edge_tts.convert.staging import check_place
 from edge_tts.errors import ModelError
 
 from .ranges import islands_of, measure, write_report
@@ -23,8 +24,7 @@ def convert_half(
 
     Float32 graphs lie beside `out` meanwhile and need twice the space of the result.
     """
-    if out.exists() and not options.replace:
-        raise ModelError(f"{out}: exists already; choose another name, remove it or ask for its replacement")
+    check_place(out, replace=options.replace)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{out.name}.fp32.", dir=out.parent) as folder:

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import soxr
 
+from edge_tts.durable import replacing
 from edge_tts.speech import load_synthesizer
 from edge_tts.store.models import read_model_set
 from edge_tts.store.voices import BuiltinVoices
@@ -154,4 +155,5 @@ def remember(out: Path, figures: dict[str, float]) -> None:
     path = out / "manifest.json"
     manifest = json.loads(path.read_text(encoding="utf-8"))
     manifest["quality"] = {"command": COMMAND, **figures}
-    path.write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    with replacing(path) as beside:
+        beside.write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from edge_tts.durable import replacing
+
 FloatArray = npt.NDArray[np.float32]
 RATE, SIZE, HOP = 16000, 1024, 80
 RANGE_DB = 70.0
@@ -51,4 +53,5 @@ def write(above: FloatArray, below: FloatArray, path: Path) -> None:
     longest = max(len(above), len(below))
     pair = [coloured(spectrogram(np.pad(wave, (0, longest - len(wave))))) for wave in (above, below)]
     gap = np.full((GAP, pair[0].shape[1], 3), 255, np.uint8)
-    path.write_bytes(png(np.concatenate([pair[0], gap, pair[1]])))
+    with replacing(path) as beside:
+        beside.write_bytes(png(np.concatenate([pair[0], gap, pair[1]])))

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from edge_tts.convert import model_set, t2s
 from edge_tts.convert.checkpoint import Weights
+from edge_tts.convert.staging import staged
 from edge_tts.convert.torch_file import open_torch
 from edge_tts.text import TextFrontEnd
 
@@ -145,7 +146,7 @@ def run(work: Path, out: Path) -> None:
     gpt = stage_gpt.restore(work, "cpu").model
     checkpoint = work / "gpt.ckpt"
     write_checkpoint(gpt, checkpoint, gpt.sizes.heads)
-    with model_set.staged(out, replace=True) as staging:
+    with staged(out, replace=True) as staging:
         sizes = {**write_gpt(checkpoint, staging), **write_networks(work, staging)}
         voices = write_voices(work, staging, prompt_tokens(work))
         (staging / "NOTICE.md").write_text(NOTICE.read_text(encoding="utf-8"), encoding="utf-8")

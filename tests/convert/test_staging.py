@@ -1,0 +1,171 @@
+"""Where a model set is put: what may be replaced, and that nothing else is ever destroyed."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from edge_tts.convert.staging import staged, unnamed_files
+from edge_tts.errors import ModelError
+
+
+def write_set(folder: Path, *names: str, text: str = "old") -> None:
+    """A set of those files, as far as staging looks at one."""
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    manifest = {"format": 1, "family": "v2", "files": {name: {"sha256": "0" * 64, "bytes": 3} for name in names}}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+def replace(out: Path, *names: str) -> None:
+    """A set of those files takes the place of what is at `out`."""
+    with staged(out, replace=True) as staging:
+        write_set(staging, *names, text="new")
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """Every file below `folder` with its bytes; links as what they point to."""
+    return {
+        path.relative_to(folder).as_posix(): os.readlink(path).encode() if path.is_symlink() else path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_symlink() or path.is_file()
+    }
+
+
+NO_SETS = {
+    "a folder of letters": {"letters/mum.txt": b"dear"},
+    "a web page": {"manifest.json": b'{"name": "page", "icons": []}', "index.html": b"<html>"},
+    "a browser extension": {"manifest.json": b'{"manifest_version": 3, "files": {"a.js": {}}}', "a.js": b""},
+    "a list": {"manifest.json": b"[1, 2]"},
+    "no JSON": {"manifest.json": b"\xff\xfe{"},
+    "a deep one": {"manifest.json": b"[" * 100_000},
+}
+
+
+@pytest.mark.parametrize("what", NO_SETS)
+def test_only_a_model_set_is_replaced(tmp_path: Path, what: str) -> None:
+    """Any other folder is refused before the work begins, with the reason, and stays as it was to the last byte."""
+    out = tmp_path / "out"
+    out.mkdir()
+    for name, data in NO_SETS[what].items():
+        (out / name).parent.mkdir(exist_ok=True)
+        (out / name).write_bytes(data)
+    with pytest.raises(ModelError, match=r"manifest\.json.*--replace only replaces"), staged(out, replace=True):
+        raise AssertionError("the work began")
+    assert tree(out) == NO_SETS[what]
+    assert os.listdir(tmp_path) == ["out"]
+
+
+def test_an_empty_folder_is_free(tmp_path: Path) -> None:
+    """Whoever made the folder first has nothing to lose."""
+    (tmp_path / "set").mkdir()
+    with staged(tmp_path / "set", replace=False) as staging:
+        write_set(staging, "wave.onnx")
+    assert (tmp_path / "set" / "wave.onnx").exists()
+
+
+@pytest.mark.parametrize("kind", ["file", "link to nothing"])
+def test_what_is_no_folder_is_not_replaced(tmp_path: Path, kind: str) -> None:
+    """A file of the name that was asked for, or a link that leads nowhere, is refused and stays."""
+    out = tmp_path / "out"
+    if kind == "file":
+        out.write_text("precious")
+    else:
+        out.symlink_to(tmp_path / "gone")
+    with pytest.raises(ModelError), staged(out, replace=True):
+        raise AssertionError("the work began")
+    assert os.path.lexists(out)
+
+
+def test_what_the_manifest_does_not_name_stays(tmp_path: Path) -> None:
+    """Notes, links and whole folders that somebody put into the set's folder are there afterwards; the old set's own
+    files, also those that the new one has not, are gone."""
+    out, elsewhere = tmp_path / "set", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "far.txt").write_text("far")
+    write_set(out, "wave.onnx", "voices/anna/features.npz", "bert.onnx")
+    (out / "notes.txt").write_text("mine")
+    (out / "backup" / "2025").mkdir(parents=True)
+    (out / "backup" / "2025" / "wave.onnx").write_text("older")
+    (out / "link").symlink_to(elsewhere)
+    replace(out, "wave.onnx", "voices/bert/features.npz")
+    found = tree(out)
+    del found["manifest.json"]
+    assert found == {
+        "wave.onnx": b"new",
+        "voices/bert/features.npz": b"new",
+        "notes.txt": b"mine",
+        "backup/2025/wave.onnx": b"older",
+        "link": str(elsewhere).encode(),
+    }
+    assert unnamed_files(out) == ["backup/2025/wave.onnx", "link", "notes.txt"]
+    assert (elsewhere / "far.txt").read_text() == "far"
+    assert sorted(os.listdir(tmp_path)) == ["elsewhere", "set"]
+
+
+@pytest.mark.parametrize(("stranger", "new"), [("bert.onnx", "bert.onnx"), ("voices", "voices/anna/features.npz")])
+def test_a_strangers_file_in_the_way_stops_the_replacement(tmp_path: Path, stranger: str, new: str) -> None:
+    """Where the new set has a file of the name of one that nobody vouches for, the old set and that file stay."""
+    out = tmp_path / "set"
+    write_set(out, "wave.onnx")
+    (out / stranger).write_text("mine")
+    before = tree(out)
+    with pytest.raises(ModelError, match="move it away"):
+        replace(out, "wave.onnx", new)
+    assert tree(out) == before
+    assert os.listdir(tmp_path) == ["set"]
+
+
+def test_a_linked_folder_of_the_set_is_not_emptied(tmp_path: Path) -> None:
+    """A manifest that names files behind a link to a folder does not have them deleted there."""
+    out, elsewhere = tmp_path / "set", tmp_path / "elsewhere"
+    write_set(out, "wave.onnx", "voices/anna/features.npz")
+    (out / "voices").rename(elsewhere)
+    (out / "voices").symlink_to(elsewhere)
+    replace(out, "wave.onnx")
+    assert tree(elsewhere) == {"anna/features.npz": b"old"}
+    assert (out / "voices").is_symlink()
+
+
+def test_a_link_to_a_set_stays_a_link(tmp_path: Path) -> None:
+    """The set is replaced where it lies, so that who has it on a larger disk still has it there."""
+    disk, out = tmp_path / "disk" / "set", tmp_path / "models" / "mine"
+    write_set(disk, "wave.onnx")
+    out.parent.mkdir()
+    out.symlink_to(disk)
+    replace(out, "wave.onnx")
+    assert out.is_symlink()
+    assert (disk / "wave.onnx").read_text() == "new"
+
+
+def test_work_that_fails_leaves_the_old_set(tmp_path: Path) -> None:
+    """Whatever the conversion raises, what was there is there, and nothing lies beside it."""
+    out = tmp_path / "set"
+    write_set(out, "wave.onnx")
+    before = tree(out)
+    with pytest.raises(ZeroDivisionError), staged(out, replace=True) as staging:
+        (staging / "wave.onnx").write_text(str(1 // 0))
+    assert tree(out) == before
+    assert os.listdir(tmp_path) == ["set"]
+
+
+def test_a_rename_that_fails_brings_the_old_set_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The old set moves aside for a moment; where the new one cannot take its place, it returns."""
+    out = tmp_path / "set"
+    write_set(out, "wave.onnx")
+    rename = Path.rename
+
+    def refuse_the_new(self: Path, target: Path) -> Path:
+        if self.parent == tmp_path and target == out:
+            raise OSError(5, "Input/output error")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", refuse_the_new)
+    with pytest.raises(ModelError, match="Input/output error"):
+        replace(out, "wave.onnx")
+    assert (out / "wave.onnx").read_text() == "old"
+    assert os.listdir(tmp_path) == ["set"]
