@@ -21,7 +21,7 @@ from edge_tts.config import Config, load_config, resolve
 from edge_tts.daemon import run
 from edge_tts.doctor import as_json, as_text, diagnose
 from edge_tts.doctor.activation import open_loader
-from edge_tts.errors import MOST_CHARS, ConfigError, EdgeTTSError, one_line
+from edge_tts.errors import MOST_CHARS, ConfigError, EdgeTTSError, ModelError, one_line
 from edge_tts.models import as_chosen, first_voice, front_end_for, open_choice, open_model, open_networks
 from edge_tts.schema import readable_json
 from edge_tts.store.models import find_model_set, installed_model_sets, verify_model_set
@@ -124,10 +124,18 @@ def _sink(out: str | None, sample_rate: int, config: Config) -> AbstractContextM
 def command_phonemes(arguments: argparse.Namespace, config: Config) -> int:
     """Print what would be said: the normalized text, its phonemes and their ids."""
     with ExitStack() as stack:
-        return _show_phonemes(arguments, front_end_for(config.text, stack))
+        return _show_phonemes(arguments, front_end_for(config.text, stack), join=_joins_sentences(config))
 
 
-def _show_phonemes(arguments: argparse.Namespace, front_end: TextFrontEnd) -> int:
+def _joins_sentences(config: Config) -> bool:
+    """What the model set that speaks says of it; this command needs none."""
+    try:
+        return find_model_set(Path(config.models.dir), config.models.name).join_sentences
+    except ModelError:
+        return True
+
+
+def _show_phonemes(arguments: argparse.Namespace, front_end: TextFrontEnd, *, join: bool) -> int:
     if arguments.jsonl:
         for line in show_stream(front_end, sys.stdin, normalized=arguments.normalized):
             print(line, flush=True)
@@ -136,7 +144,9 @@ def _show_phonemes(arguments: argparse.Namespace, front_end: TextFrontEnd) -> in
         runs = front_end.runs(arguments.text, arguments.language, normalized=True)
         segments = [Segment(arguments.text, runs, to_ids(p for run in runs for p in run.phonemes))]
     else:
-        segments = front_end.segments(arguments.text, arguments.language, split=arguments.split, ssml=arguments.ssml)
+        segments = front_end.segments(
+            arguments.text, arguments.language, split=arguments.split, ssml=arguments.ssml, join=join
+        )
     if not segments and not arguments.json:
         print(f"nothing to say: {front_end.explain_empty(arguments.text)}")
         return 0

@@ -132,6 +132,8 @@ class ModelSet:
     """What to draw with when a request does not say."""
     max_tokens_per_phoneme: float | None = None
     """Ends a segment that babbles; None leaves only upstream's limit."""
+    join_sentences: bool = True
+    """Whether short sentences are decoded together. False: each alone, for networks that swallow one of several."""
 
     def graph(self, name: str) -> Path:
         """Where the graph of that role lies: `t2s_prefill`, `t2s_step`, `encoder`, `flow`, `wave`, ..."""

@@ -66,7 +66,8 @@ class Synthesizer:
         """What to speak, all of it in languages that the model set was trained on."""
 
         def read(language: str) -> list[Segment]:
-            return self._front_end.segments(request.text, language, split=request.split, ssml=request.ssml)
+            join = self.model.join_sentences
+            return self._front_end.segments(request.text, language, split=request.split, ssml=request.ssml, join=join)
 
         segments, spoken = read(request.language), self.model.languages
         if not segments:

@@ -55,6 +55,7 @@ class _Manifest(Record):
     sizes: _Sizes
     sampling: _Sampling = _Sampling()
     max_tokens_per_phoneme: float | None = Field(default=None, gt=0)
+    join_sentences: bool = True
     default_voice: str | None = None
     voices: tuple[str, ...] = ()
     quality: dict[str, float | int | str] = Field(default_factory=dict)
@@ -85,6 +86,7 @@ def read_model_set(directory: Path) -> ModelSet:
         files={name: file.sha256 for name, file in manifest.files.items()},
         sampling=Sampling(**manifest.sampling.model_dump()),
         max_tokens_per_phoneme=manifest.max_tokens_per_phoneme,
+        join_sentences=manifest.join_sentences,
     )
 
 

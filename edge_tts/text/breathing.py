@@ -1,7 +1,8 @@
 """Long text to pieces for speech: a short first one so that sound starts early, longer ones after it. Knows no sounds.
 
-Sentences are kept whole where they fit; a longer one is cut at clause marks, then at blanks, then anywhere. Sizes are
-counted in ideographs: a syllable each, and about a third of one per Latin letter.
+Sentences are kept whole where they fit; a longer one is cut at clause marks, then at blanks, then anywhere. Whether
+short sentences share a piece is the model set's choice. Sizes are counted in ideographs: a syllable each, and about a
+third of one per Latin letter.
 """
 
 from __future__ import annotations
@@ -17,14 +18,21 @@ FEWEST = 4.0
 """What is smaller joins its neighbour: very short pieces are spoken badly."""
 _LETTER = 0.35
 _WIDE = re.compile(f"[{HAN}{KANA}{HANGUL}0-9]")
+_NEVER_LAST = "Mr Mrs Ms Dr St Prof Gen Capt Sgt Lt Col Gov Sen Rev Hon Mt Apt Fig Vol vs approx incl ext".split()
+_SELDOM_LAST = "Jr Sr etc Ave Rd Blvd Hwy Inc Ltd Co Corp Dept hr hrs sec min oz lb lbs ft Jan Feb Aug Sept Oct Nov Dec"
 _NO_END = "".join(
-    rf"(?<!\b{word})" for word in "Mr Mrs Ms Dr St No vs Prof Jr Sr etc Apt Ave Mt ext incl approx".split()
+    [
+        r"(?<![.\s(][A-Za-z])(?<!^[A-Za-z])",  # U.S., p.m., J. Smith
+        *(rf"(?<!\b{word})" for word in _NEVER_LAST),
+        *(rf"(?!(?<=\b{word})\.\s*[a-z0-9])" for word in _SELDOM_LAST.split()),
+        r"(?!(?<=\b[Nn]o)\.\s*\d)",
+    ]
 )
 _SENTENCE = re.compile(
-    rf".*?(?:[。！？!?…]+(?![A-Za-z0-9_]{{1,40}}=)|(?<![.\s][A-Za-z]){_NO_END}\.+(?=\s|$|[{HAN}])|[；;](?=\D))[”’」』）)\"']*\s*|.+",
+    rf".*?(?:[。！？!?…]+(?![A-Za-z0-9_]{{1,40}}=)|{_NO_END}\.+(?=\s|$|[{HAN}])|[；;](?=\D))[”’」』）)\"']*\s*|.+",
     re.DOTALL,
 )
-"""A sentence with its closing quotes; no abbreviation (U.S., p.m., Dr.), number or query (?id=7) ends it."""
+"""A sentence with its closing quotes; no abbreviation (U.S., p.m., Dr., No. 5), number or query (?id=7) ends it."""
 _CLAUSE = re.compile(r".*?[，,、：:；;—~～](?=\D|$)[”’」』）)\"']*\s*|.+", re.DOTALL)
 _WORD = re.compile(rf"[{HAN}{KANA}{HANGUL}]|[^\s{HAN}{KANA}{HANGUL}]+\s*|\s+")
 
@@ -35,36 +43,53 @@ def size(text: str) -> float:
     return wide + _LETTER * (len(text) - wide)
 
 
-def breaths(text: str) -> list[str]:
-    """The pieces of `text`, in order; joined they are `text` without its line breaks."""
+def breaths(text: str, *, join: bool = True) -> list[str]:
+    """The pieces of `text`, in order; joined they are `text` without its line breaks.
+
+    `join`: sentences share a piece while they fit into it, and what is very small joins its neighbour. Else each
+    sentence has pieces of its own, however short it is.
+    """
     pieces: list[str] = []
     for line in text.split("\n"):
         for sentence in _SENTENCE.findall(line.strip()):
-            _add_sentence(pieces, sentence)
+            if join:
+                _add_sentence(pieces, sentence)
+            else:
+                pieces += _alone(sentence, len(pieces))
         if pieces and line.strip():
             pieces.append("")  # a line break is a border
-    return _without_crumbs([p for p in pieces if p.strip()])
+    pieces = [piece for piece in pieces if piece.strip()]
+    return _without_crumbs(pieces) if join else pieces
 
 
-def _wanted(pieces: list[str]) -> float:
-    return SIZES[min(max(len(pieces) - 1, 0), len(SIZES) - 1)]
+def _alone(sentence: str, before: int) -> list[str]:
+    """The pieces of a sentence that shares none, behind so many pieces."""
+    pieces = [""]
+    _add_sentence(pieces, sentence, before=before)
+    return _without_crumbs([piece for piece in pieces if piece.strip()])
 
 
-def _add_sentence(pieces: list[str], sentence: str) -> None:
-    """Joins the sentence to the last piece if both fit; else puts it, cut as far as needed, behind."""
+def _wanted(index: int) -> float:
+    return SIZES[min(max(index, 0), len(SIZES) - 1)]
+
+
+def _add_sentence(pieces: list[str], sentence: str, *, before: int = 0) -> None:
+    """Joins the sentence to the last piece if both fit; else puts it, cut as far as needed, behind. There are `before`
+    pieces more in front of them."""
     if not pieces:
         pieces.append("")
-    if not pieces[-1] or size(pieces[-1]) + size(sentence) <= _wanted(pieces):
-        if size(sentence) <= _wanted(pieces) * 1.5:
+    last = before + len(pieces) - 1
+    if not pieces[-1] or size(pieces[-1]) + size(sentence) <= _wanted(last):
+        if size(sentence) <= _wanted(last) * 1.5:
             pieces[-1] += sentence
             return
-    elif size(sentence) <= _wanted([*pieces, ""]) * 1.5:
+    elif size(sentence) <= _wanted(last + 1) * 1.5:
         pieces.append(sentence)
         return
     if pieces[-1]:
         pieces.append("")
     for part in _parts(sentence):
-        if pieces[-1] and size(pieces[-1]) + size(part) > _wanted(pieces):
+        if pieces[-1] and size(pieces[-1]) + size(part) > _wanted(before + len(pieces) - 1):
             pieces.append("")
         pieces[-1] += part
 

@@ -118,10 +118,12 @@ def cut(text: str, method: str) -> str:
     return "\n".join(piece for piece in CUTS[method](text) if not _is_silent(piece))
 
 
-def pieces_of(text: str, final_mark: str) -> list[str]:
-    """Steps 4 and 5: the lines of `text` as pieces: no blank, no short and no endless one, each with a final mark."""
+def pieces_of(text: str, final_mark: str, *, join: bool = True) -> list[str]:
+    """Steps 4 and 5: the lines of `text` as pieces: no blank and no endless one, each with a final mark; and no short
+    one, unless they are not to `join`."""
     pieces = []
-    for piece in _merge_short([line for line in text.split("\n") if line.strip()]):
+    lines = [line for line in text.split("\n") if line.strip()]
+    for piece in _merge_short(lines) if join else lines:
         if not re.search(r"[^\W_]", piece):
             continue
         if piece[-1] not in SPLITTING_MARKS:

@@ -40,20 +40,23 @@ class TextFrontEnd:
         self._languages = dict(languages or {})
         self._lexicon = Lexicon(lexicon or {})
 
-    def segments(self, text: str, language: str = "auto", *, split: str = "auto", ssml: bool = False) -> list[Segment]:
+    def segments(
+        self, text: str, language: str = "auto", *, split: str = "auto", ssml: bool = False, join: bool = True
+    ) -> list[Segment]:
         """The segments of `text` in order; empty when nothing in it can be spoken.
 
-        `language`: one of `runs.OPTIONS`; `split`: `auto` or cut0 to cut5. Raises TextError for an unknown option, a
+        `language`: one of `runs.OPTIONS`; `split`: `auto` or cut0 to cut5; `join`: whether short sentences may share a
+        segment where `auto` cuts (see `ModelSet.join_sentences`). Raises TextError for an unknown option, a
         language that is not supported, and malformed SSML (with line and column).
         """
         check_option(language)
         if split != "auto" and split not in CUTS:
             raise TextError(f"no way to split called {split!r}; one of auto, {', '.join(CUTS)}")
         if not ssml:
-            return self._plain(plain(text), language, split)
+            return self._plain(plain(text), language, split, join)
         segments: list[Segment] = []
         for part in parse_ssml(text, language):
-            spoken = [replace(s, rate=part.rate) for s in self._plain(part.text, part.language, split)]
+            spoken = [replace(s, rate=part.rate) for s in self._plain(part.text, part.language, split, join)]
             segments += spoken
             if segments and part.pause_s is not None:
                 segments[-1] = replace(
@@ -69,12 +72,15 @@ class TextFrontEnd:
             return "the text has no letter or digit, only marks, symbols or emoji"
         return "the text has no character that a supported language can read"
 
-    def _plain(self, text: str, language: str, split: str) -> list[Segment]:
+    def _plain(self, text: str, language: str, split: str, join: bool) -> list[Segment]:
         mark = "." if language == "en" else "。"
         text = guard_first_clause(collapse_marks(text), mark)
-        lines = "\n".join(breaths(text)) if split == "auto" else cut(text, split)
+        if split == "auto":
+            pieces = pieces_of("\n".join(breaths(text, join=join)), mark, join=join)
+        else:
+            pieces = pieces_of(cut(text, split), mark)
         segments = []
-        for piece in pieces_of(lines, mark):
+        for piece in pieces:
             runs = self.runs(piece, language)
             phonemes = [p for run in runs for p in run.phonemes]
             if not PUNCTUATION.issuperset(phonemes):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -46,7 +47,11 @@ VOICE = Voice(
 class ToyFrontEnd:
     """Every word is a segment of one phoneme per letter; what is not ASCII letters is zh unless told otherwise."""
 
-    def segments(self, text: str, language: str, *, split: str, ssml: bool) -> list[Segment]:
+    def __init__(self) -> None:
+        self.join: bool | None = None
+
+    def segments(self, text: str, language: str, *, split: str, ssml: bool, join: bool) -> list[Segment]:
+        self.join = join
         return [self._segment(word, language) for word in text.split()]
 
     def _segment(self, word: str, language: str) -> Segment:
@@ -57,16 +62,17 @@ class ToyFrontEnd:
 class Stage:
     """A synthesizer on toys, with what happened in order."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, model: ModelSet = MODEL, **options: Any) -> None:
         self.events: list[str] = []
+        self.front_end = ToyFrontEnd()
         gpt = ToyGpt(SCRIPT)
         sovits = toy_sovits(attention=0.5)
         self.prefill = gpt.prefill
         self._spy(gpt.step, "token")
         self._spy(sovits._wave, "wave")
         self.synthesizer = Synthesizer(
-            model=MODEL,
-            front_end=ToyFrontEnd(),
+            model=model,
+            front_end=self.front_end,
             decoder=SemanticDecoder(prefill=gpt.prefill, step=gpt.step, max_positions=256),
             sovits=sovits,
             **options,
@@ -169,3 +175,11 @@ def test_speed_shortens_the_speech() -> None:
     plain = len(join(list(Stage().synthesizer.stream(request(fragment_interval_s=0.0), VOICE))))
     fast = len(join(list(Stage().synthesizer.stream(request(fragment_interval_s=0.0, speed=2.0), VOICE))))
     assert fast == plain // 2 + SAMPLES_PER_FRAME
+
+
+@pytest.mark.parametrize("joined", [True, False])
+def test_the_model_set_says_whether_sentences_are_joined(joined: bool) -> None:
+    """Whether short sentences are decoded together is known of the networks, so their set decides."""
+    stage = Stage(model=replace(MODEL, join_sentences=joined))
+    list(stage.synthesizer.stream(request(), VOICE))
+    assert stage.front_end.join is joined

@@ -17,7 +17,7 @@ from edge_tts.speech.encoder import load_voice_encoder
 from edge_tts.store.models import read_model_set, verify_model_set
 from edge_tts.store.voices import BuiltinVoices
 from edge_tts.text import TextFrontEnd
-from edge_tts.values import EncodeRequest, ModelSet, Recording
+from edge_tts.values import EncodeRequest, FloatArray, ModelSet, Recording
 from tools.starter.speech import spoken
 
 STARTER = Path(__file__).parents[2] / "models" / "starter"
@@ -88,6 +88,33 @@ def test_a_text_takes_about_as_long_as_it_should(synthesizer: Synthesizer, model
     assert 0.04 * len(text) < len(wave) / model.sample_rate < 0.3 * len(text) + 0.5
     assert 0.01 < np.sqrt(np.mean(wave**2)) < 0.4
     assert np.abs(wave).max() <= 1.0
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize(
+    "sentences",
+    [
+        ["Hi.", "Dinner is ready."],
+        ["Ten.", "Nine.", "Eight.", "Seven.", "Six.", "Five.", "Four.", "Three.", "Two.", "One."],
+        ["No.", "Not now."],
+        ["Good morning.", "It is seven o'clock.", "Wake up!"],
+    ],
+)
+def test_no_short_sentence_is_swallowed(
+    synthesizer: Synthesizer, model: ModelSet, sentences: list[str], seed: int
+) -> None:
+    """Said in a row, sentences last as long as each said by itself, pauses aside: all of them are there."""
+    voice = BuiltinVoices(model).load(model.default_voice or "")
+    alone = sum(seconds_of_sound(spoken(synthesizer, voice, sentence, seed), model) for sentence in sentences)
+    whole = seconds_of_sound(spoken(synthesizer, voice, " ".join(sentences), seed), model)
+    assert 0.85 * alone < whole < 1.2 * alone
+
+
+def seconds_of_sound(wave: FloatArray, model: ModelSet) -> float:
+    """How long a float32 wave is not silent, counted in frames of 20 ms within 40 dB of its peak."""
+    size = model.sample_rate // 50
+    frames = wave[: len(wave) // size * size].reshape(-1, size)
+    return 0.02 * int((np.sqrt(np.mean(frames**2, axis=1)) > 0.01 * np.abs(wave).max()).sum())
 
 
 def test_the_same_seed_says_the_same(synthesizer: Synthesizer, model: ModelSet) -> None:

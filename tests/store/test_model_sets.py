@@ -19,6 +19,8 @@ def test_a_whole_set_is_read_and_verified(tmp_path: Path) -> None:
     verify_model_set(model)
     assert (model.name, model.voices, model.default_voice) == ("toy", ("hum", "buzz"), "hum")
     assert (model.sampling.top_k, model.sampling.repetition_penalty) == (5, 1.35)
+    assert model.join_sentences
+    assert not read_model_set(write_model_set(tmp_path / "alone", join_sentences=False)).join_sentences
     assert model.sizes.wave_halo_frames == SIZES["wave_halo_frames"]
     assert model.graph("wave") == tmp_path / "toy" / "wave.onnx"
 

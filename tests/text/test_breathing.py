@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,9 +39,54 @@ def test_a_very_long_word_is_cut() -> None:
         assert all(size(piece) <= SIZES[-1] * 1.5 for piece in breaths(text))
 
 
-@given(st.text(max_size=300) | st.text(alphabet="ab，。. \n,!?1我；：", max_size=120))
-def test_nothing_is_lost(text: str) -> None:
-    """Joined, the pieces are the text, line breaks and blanks aside; no piece is blank."""
-    pieces = breaths(text)
+def test_sentences_alone() -> None:
+    """Not joined, every sentence has a piece of its own, however short, and a long one is cut as ever."""
+    assert breaths("Hi. Dinner is ready. Ten. Nine.\nStop! 好。吃饭了。", join=False) == [
+        *("Hi. ", "Dinner is ready. ", "Ten. ", "Nine.", "Stop! ", "好。", "吃饭了。")
+    ]
+    long = "早上好，今天是星期一，气温二十五度，适合外出散步，记得带上水杯，然后我们一起去公园看看新开的花，好吗？"
+    first, *rest = breaths("好。" + long, join=False)
+    assert (first, "".join(rest)) == ("好。", long)
+    assert len(rest) == 2
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Mr. Smith and Dr. Jones live on Mt. Pleasant St. near the U.S. border.",
+        "J. Smith met A. Jones at 7:30 a.m. on Monday.",
+        "See No. 5, Fig. 2 and Vol. 3 of it.",
+        "It is approx. 10 min. from here, etc. and so on.",
+        "It weighs 3 oz. more than 2.5 lbs. of it.",
+        "Wait for version 2.5.1 of example.com.",
+    ],
+)
+def test_abbreviations_end_no_sentence(sentence: str) -> None:
+    """A full stop that belongs to a word leaves its sentence whole, alone or with others."""
+    assert breaths(sentence, join=False) == [sentence]
+    assert breaths(f"Hi. {sentence} Bye.", join=False) == ["Hi. ", f"{sentence} ", "Bye."]
+
+
+@pytest.mark.parametrize(
+    "sentences",
+    [
+        ["No. ", "Leave it."],
+        ["It takes 5 min. ", "Please wait."],
+        ["Bring cups, plates etc. ", "Then sit down."],
+        ["I don't. ", "You do."],
+        ["Wait... ", "What?"],
+        ["door open. ", "window closed."],
+    ],
+)
+def test_what_ends_a_sentence_all_the_same(sentences: list[str]) -> None:
+    """Short words that look like abbreviations, and sentences without a capital, are not run into the next one."""
+    assert breaths("".join(sentences), join=False) == sentences
+
+
+@pytest.mark.parametrize("joined", [True, False])
+@given(text=st.text(max_size=300) | st.text(alphabet="ab，。. \n,!?1我；：", max_size=120))
+def test_nothing_is_lost(text: str, joined: bool) -> None:
+    """Put together, the pieces are the text, line breaks and blanks aside; no piece is blank."""
+    pieces = breaths(text, join=joined)
     assert re.sub(r"\s", "", "".join(pieces)) == re.sub(r"\s", "", text)
     assert all(piece.strip() for piece in pieces)

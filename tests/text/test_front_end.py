@@ -68,6 +68,12 @@ def test_the_work_grows_with_the_length_and_no_faster(unit: str, language: str) 
     assert work[1] <= 5 * work[0] + 2000
 
 
+def test_short_sentences_alone() -> None:
+    """Where sentences are not joined, each is a segment of its own, however few phonemes it has."""
+    spoken = FRONT_END.segments("Ten. Nine. One. Hi. Go!", "en", join=False)
+    assert [segment.normalized.strip(" .!") for segment in spoken] == ["Ten", "Nine", "One", "Hi", "Go"]
+
+
 def test_ten_thousand_characters_at_once() -> None:
     """A very long text is cut into pieces of a bounded number of phonemes, all of it."""
     text = ("客厅的灯已经打开了，温度是25度。The kettle has boiled at 7:30. " * 300)[:10000]

@@ -164,6 +164,7 @@ def run(work: Path, out: Path) -> None:
             "sizes": sizes,
             "sampling": SAMPLING,
             "max_tokens_per_phoneme": MOST_TOKENS_PER_PHONEME,
+            "join_sentences": False,  # of two in one prompt it swallows one: docs/streaming.md
             "default_voice": voices[0],
             "voices": voices,
         }
