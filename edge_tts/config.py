@@ -89,6 +89,8 @@ class EnrolmentConfig(Record):
     """How voices are enrolled on this device: by whom, through which microphone, at which button."""
 
     enabled: bool = True
+    remote: Literal["ask", "full"] = "ask"
+    min_volume: float = Field(default=40.0, ge=10, le=100)
     name: str | None = Field(default=None, min_length=1, max_length=80)
     language: Literal["zh", "en"] = "en"
     microphone: str | int | None = None

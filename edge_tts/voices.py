@@ -26,6 +26,8 @@ from edge_tts.service.errands import Errands
 from edge_tts.service.jobs import JobQueue
 from edge_tts.service.keeper import VoiceKeeper
 from edge_tts.service.part import Fatal, Part
+from edge_tts.service.payloads import EnrolPayload
+from edge_tts.service.press_socket import PressSocket
 from edge_tts.service.readying import Readying
 from edge_tts.service.taking import Listening, with_room
 from edge_tts.service.upkeep import Upkeep
@@ -178,6 +180,7 @@ class VoiceRoom:
         whether it did."""
         self._config, self._fatal = config.enrolment, fatal
         self._owner, self._model = config.voices.owner, model
+        self._state_dir = Path(config.state_dir)
         self._catalogue = voices.catalogue
         self.fact = VoicesFact(
             board=board,
@@ -198,12 +201,15 @@ class VoiceRoom:
             store=voices.store, shelf=voices.features, device=config.device, clock=time.time, changed=self._changed
         )
         self._enrolment = Enrolment(
-            errands=Errands(jobs=jobs, board=board, new_id=new_id),
+            errands=Errands(
+                jobs=jobs, board=board, new_id=new_id, min_volume=config.enrolment.min_volume / 100
+            ),
             board=board,
             open_microphone=with_room(self._open_microphone, let_go),
             open_ears=lambda: open_ears(config),
             keeper=keeper,
             default=self._default_person(),
+            remote=config.enrolment.remote,
             sample_rate=model.sample_rate,
             fatal=fatal,
             clock=clock,
@@ -230,7 +236,8 @@ class VoiceRoom:
         syncing = [] if self._upkeep is None else [self._upkeep]
         if not self._config.enabled:
             return [*syncing]
-        return [*syncing, self._enrolment, *button_watches(self._config, self._enrolment.press, self._fatal)]
+        socket = PressSocket(folder=self._state_dir, press=self._press_here, fatal=self._fatal)
+        return [*syncing, self._enrolment, socket, *button_watches(self._config, self._enrolment.press, self._fatal)]
 
     def look(self) -> None:
         """Housekeeping, every few seconds: notice what another process has changed; have a voice encoded that cannot
@@ -250,6 +257,10 @@ class VoiceRoom:
         self.fact.refresh()
         if self._upkeep is not None:
             self._upkeep.sync_soon()
+
+    def _press_here(self, payload: EnrolPayload) -> None:
+        """A press by a program on this machine. Raises PayloadError like `_person`."""
+        self._enrolment.press(self._person(payload.name, payload.language))
 
     def _person(self, name: str | None, language: Literal["zh", "en"] | None) -> Person | None:
         """Who is meant by a name and a language, or by the lack of them; None when there is no name at all.

@@ -168,3 +168,33 @@ def said(config: Path, voice: str, path: Path) -> FloatArray:
     subprocess.run([*command, "--out", str(path), SENTENCE], check=True, timeout=300, stdout=subprocess.DEVNULL)
     samples: FloatArray = soundfile.read(path, dtype="float32")[0]
     return samples
+
+
+@pytest.mark.timeout(600)
+def test_nobody_is_recorded_over_mqtt_alone(tmp_path: Path, room: AudioServer, broker: Broker) -> None:
+    """A neighbour on the broker who mutes the device, asks for an enrolment, presses and skips opens no microphone.
+    After a press at the device the invitation is heard at volume 0 too; the state says when the microphone is open."""
+    key = Key(tmp_path / "key")
+    config = write_config(tmp_path, broker.port, key, "Nobody")
+    with Ear(broker, "edge-tts/room-Nobody") as ear, daemon(config, room.environment):
+        ear.wait_topic("status", "online")
+        ear.publish("volume/set", "0")
+        ear.publish("enroll", {"id": "forged", "name": "Anna", "language": "en"})
+        wait_enrolment(ear, "asking")
+        ear.publish("enroll/press", {"id": "press"})
+        refused = ear.wait_for(lambda: [e for e in ear.events() if e["details"].get("error") == "PayloadError"], SLOW_S)
+        assert "only a press at the device" in refused[0]["details"]["message"]
+        ear.publish("skip")
+        with room.hearing() as hearing:
+            key.press()
+            wait_enrolment(ear, "recording")
+        assert without_holes(hearing.heard, RATE).std() > 0.01
+        assert ear.wait_state(microphone="open")["volume"] == 0
+        room.speak(recorded("consent-slt"), 16000)
+        assert wait_enrolled(ear)["stage"] == "done"
+        assert ear.wait_state(microphone="closed")
+        steps = [json.loads(payload)["step"] for payload in ear.on("enrolment")]
+        states = [json.loads(payload)["microphone"] for payload in ear.on("state")]
+    key.close()
+    assert steps[:4] == ["idle", "asking", "inviting", "recording"]
+    assert [state for state, before in zip(states[1:], states, strict=False) if state != before] == ["open", "closed"]

@@ -1,4 +1,4 @@
-"""What tools/enroll_button does: a button on one side, the daemon's topics on the other."""
+"""What tools/enroll_button does: a button on one side, the daemon's socket and topics on the other."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ from paho.mqtt.enums import CallbackAPIVersion
 from edge_tts.config import Config, load_config, resolve
 from edge_tts.errors import EdgeTTSError, TransportError
 from edge_tts.service.button import Button, GpioButton, KeyButton, TerminalButton, key_code
+from edge_tts.service.press_socket import send_press
 
 STEPS = {
+    "asking": "somebody asks for a recording: press to agree",
     "inviting": "it says what to do; press again to skip that",
     "recording": "RECORDING: read the sentence; it ends by itself, or press again",
     "checking": "judging the recording",
@@ -28,11 +30,17 @@ WAIT_S = 0.5
 
 
 class Link:
-    """The daemon's topics: presses go out, steps and the closing report come in."""
+    """The daemon: presses go out, steps and the closing report come in over MQTT.
+
+    On the daemon's own machine and account a press goes through its socket and counts as one at the device. From
+    elsewhere it goes over MQTT and can only ask for one there.
+    """
 
     def __init__(self, config: Config, *, show: Callable[[str], None]) -> None:
+        self._state_dir = Path(config.state_dir)
         self._base, self._show = f"{config.mqtt.base_topic}/{config.device}", show
         self._enrolment: str | None = None
+        self._told = False
         self.client = paho.Client(CallbackAPIVersion.VERSION2)
         if config.mqtt.username is not None:
             password = Path(config.mqtt.password_file).read_text().strip() if config.mqtt.password_file else None
@@ -49,6 +57,18 @@ class Link:
 
     def press(self, person: dict[str, str]) -> None:
         """Begin an enrolment, or get on with the one that is under way."""
+        try:
+            refused = send_press(self._state_dir, json.dumps(person).encode())
+        except OSError:
+            self._press_from_afar(person)
+            return
+        if refused:
+            self._show(f"refused: {refused}")
+
+    def _press_from_afar(self, person: dict[str, str]) -> None:
+        if not self._told:
+            self._show("no daemon of this account has its state here: it will ask for a press at its own button")
+        self._told = True
         if self._enrolment is not None:
             self.client.publish(f"{self._base}/enroll/press", b"", qos=1)
             return

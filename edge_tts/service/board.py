@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from edge_tts.values import Report, Stage
 
@@ -34,6 +34,7 @@ class State:
     """The default voice."""
     volume: float = 100.0
     """0 to 100."""
+    microphone: Literal["open", "closed"] = "closed"
     telemetry: Mapping[str, Any] = field(default_factory=dict)
     """Load, heat, power and what slows the device down, where it shows them."""
 

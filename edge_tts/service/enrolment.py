@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from edge_tts.audio.devices import OpenMicrophone
-from edge_tts.errors import AudioError, QueueFullError, VoiceError, named
+from edge_tts.errors import AudioError, PayloadError, QueueFullError, VoiceError, named
 from edge_tts.service.board import Board
 from edge_tts.service.errands import Errands
 from edge_tts.service.part import Fatal, Part
 from edge_tts.service.phrases import Tongue, consent, explain, step, tongue_of
-from edge_tts.service.taking import Ended, Hold, Listening, record, tone
+from edge_tts.service.taking import TONE_S, Ended, Hold, Listening, record, shown, tone
 from edge_tts.service.worker import Speaker
 from edge_tts.speech.excerpt import slowly_s
 from edge_tts.speech.quality import Verdict
@@ -25,7 +25,9 @@ from edge_tts.values import AudioChunk, EncodeRequest, Recording, Report, Stage,
 
 log = logging.getLogger(__name__)
 
-Step = Literal["idle", "inviting", "recording", "checking", "encoding", "answering"]
+Step = Literal["idle", "asking", "inviting", "recording", "checking", "encoding", "answering"]
+ASK_S = 60.0
+"""So long somebody at the device has to agree to a recording that was asked for from elsewhere."""
 _POLL_S, _TICK_S = 0.05, 0.5
 
 
@@ -47,6 +49,8 @@ class EnrolRequest:
     id: str
     person: Person | None = None
     """None: whoever the configuration names."""
+    at_device: bool = False
+    """Whether somebody pressed the button here; else they are asked to, unless the configuration says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +88,20 @@ class Ears:
 
 
 class _GivenUp(Exception):
-    """The enrolment ends here; the argument is the phrase to say."""
+    """The enrolment ends here; the arguments are the phrase to say and what the report says besides."""
+
+    def __init__(self, phrase: str, message: str | None = None) -> None:
+        super().__init__(phrase)
+        self.details = {"reason": phrase} | ({"message": message} if message else {})
 
 
 class Enrolment(Part):
-    """One enrolment at a time, on one thread. `press` and `begin` are for others and return at once.
+    """One enrolment at a time, on one thread. `press`, `remote_press` and `begin` are for others and return at once.
 
-    While a person records, a task of ours is in service, so nothing else is spoken into the recording; an alert ends
-    that task like any other, and with it the recording. A `stop` ends the enrolment wherever it is: whoever says stop
-    before the voice is stored has not agreed.
+    Nobody is recorded without having heard it: the microphone opens when the player has played the tone to its end, and
+    only a press at the device skips the invitation. While a person records, a task of ours is in service, so nothing
+    else is spoken into the recording; an alert ends that task like any other, and with it the recording. A `stop` ends
+    the enrolment wherever it is: whoever says stop before the voice is stored has not agreed.
     """
 
     def __init__(
@@ -104,6 +113,7 @@ class Enrolment(Part):
         open_ears: Callable[[], AbstractContextManager[Ears]],
         keeper: Keeper,
         default: Person | None,
+        remote: Literal["ask", "full"],
         sample_rate: int,
         fatal: Fatal,
         clock: Callable[[], float],
@@ -111,8 +121,9 @@ class Enrolment(Part):
     ) -> None:
         super().__init__(name="enrolment", fatal=fatal, stop_timeout_s=30.0)
         self._errands, self._board = errands, board
-        self._open_microphone, self._open_ears, self._keeper = open_microphone, open_ears, keeper
-        self._default, self._sample_rate = default, sample_rate
+        self._open_microphone = shown(open_microphone, self._show_microphone)
+        self._open_ears, self._keeper = open_ears, keeper
+        self._default, self._remote, self._sample_rate = default, remote, sample_rate
         self._clock, self._new_id = clock, new_id
         self._requests: queue.Queue[EnrolRequest] = queue.Queue()
         self._presses: queue.Queue[None] = queue.Queue()
@@ -121,12 +132,26 @@ class Enrolment(Part):
         self._stopped = threading.Event()
         """Somebody took back the enrolment that is under way."""
         self._began, self._id = 0.0, ""
+        self._step: Step = "idle"
 
-    def press(self) -> None:
-        """Begin an enrolment; while one is under way, get on: skip the invitation, end the recording."""
+    def press(self, person: Person | None = None) -> None:
+        """A press at the device. Begin an enrolment; while one is under way, get on: agree to it, skip the invitation,
+        end the recording. `person`: None is whoever the configuration names."""
+        try:
+            self.begin(EnrolRequest(self._new_id(), person, at_device=True))
+        except QueueFullError:
+            self._presses.put(None)
+
+    def remote_press(self) -> None:
+        """A press that came over the network: it may ask for an enrolment and end a recording, nothing else. Raises
+        PayloadError where it would do more."""
         try:
             self.begin(EnrolRequest(self._new_id()))
         except QueueFullError:
+            if self._step != "recording":
+                raise PayloadError(
+                    "enroll/press: only a press at the device agrees to an enrolment or skips its invitation"
+                ) from None
             self._presses.put(None)
 
     def begin(self, request: EnrolRequest) -> None:
@@ -170,12 +195,13 @@ class Enrolment(Part):
             if self._keeper.is_taken(person):  # before anybody has read a word: two of a name cannot be told apart
                 self._refuse(request, ["taken"], step("taken", tongue, name=person.name))
                 return
+            if not request.at_device and self._remote == "ask":
+                self._ask(person, tongue)
             with self._open_ears() as ears:
                 self._run(request, person, tongue, ears)
         except _GivenUp as given_up:
-            phrase = str(given_up)
-            self._errands.speak(step(phrase, tongue))
-            self._report(request, "interrupted", {"reason": phrase})
+            self._errands.speak(step(str(given_up), tongue))
+            self._report(request, "interrupted", given_up.details)
         except Exception as trouble:  # noqa: BLE001 - a recording can make anything of it raise
             error = named(trouble, request.id)
             log.error("no voice was enrolled: %s", error)
@@ -212,10 +238,25 @@ class Enrolment(Part):
         measures = found.verdict.measures.record() if found.verdict.measures else {}
         self._report(request, "done", {"voice": voice, "name": person.name, "measures": measures})
 
+    def _ask(self, person: Person, tongue: Tongue) -> None:
+        """Have somebody at the device agree by a press."""
+        self._show("asking", person)
+        question = self._errands.speak(step("ask", tongue, name=person.name))
+        until = self._clock() + ASK_S
+        while not self._pressed(_POLL_S):
+            self._give_up_if_stopped()
+            if self._clock() > until:
+                raise _GivenUp(
+                    "unconfirmed",
+                    f"nobody pressed the button at the device within {ASK_S:g} s: name one (enrolment.gpio_line or "
+                    "key_device), run tools/enroll_button there, or let MQTT record without (enrolment.remote: full)",
+                )
+        self._errands.cancel(question)
+
     def _record(self, request: EnrolRequest, person: Person, tongue: Tongue, listening: Listening) -> Recording:
         """Invite, sound the tone, and record while nothing else is spoken."""
         self._show("inviting", person)
-        hold = Hold()
+        hold, skipped = Hold(), False
         sentence = consent(tongue, person.name)
         invitation = self._errands.speak(step("invite", tongue, sentence=sentence))
         beep = self._errands.do(lambda networks, should_stop: iter([tone(self._sample_rate)]))
@@ -223,12 +264,13 @@ class Enrolment(Part):
         try:
             while not hold.begun.wait(_POLL_S):
                 if self._pressed():
+                    skipped = True  # at the device: whoever does so knows the sentence
                     self._errands.cancel(invitation)
                 self._give_up_if_stopped()
-                if self._errands.ended(held) or self._went_unheard(invitation):
+                if self._errands.ended(held) or (not skipped and self._went_unheard(invitation)):
                     self._errands.cancel(beep)
                     raise _GivenUp("interrupted")
-            if self._went_unheard(invitation) or self._went_unheard(beep):
+            if self._seconds_heard(beep) < 0.99 * TONE_S or not (skipped or self._seconds_heard(invitation)):
                 raise _GivenUp("interrupted")
             self._show("recording", person)
             self._report(request, "started", {"name": person.name, "sentence": sentence})
@@ -283,20 +325,27 @@ class Enrolment(Part):
             raise _GivenUp("interrupted")
 
     def _went_unheard(self, errand: str) -> bool:
-        """Whether it failed or an alert cut it off, so that nobody knows what to read. Whoever skips it knows."""
+        """Whether it has ended without having been said to its end."""
         report = self._errands.ended(errand)
-        if report is None or report.stage == "done":
-            return False
-        return report.details.get("reason") not in ("stopped", "skipped")
+        return report is not None and report.stage != "done"
 
-    def _pressed(self) -> bool:
+    def _seconds_heard(self, errand: str) -> float:
+        """How much of it was played, by the player's word; 0 where it was cut off or failed, whoever did that."""
+        report = self._errands.ended(errand)
+        return float(report.details.get("audio_s", 0.0)) if report is not None and report.stage == "done" else 0.0
+
+    def _pressed(self, timeout_s: float = 0.0) -> bool:
         try:
-            self._presses.get_nowait()
+            self._presses.get(timeout_s > 0, timeout_s)
         except queue.Empty:
             return False
         return True
 
+    def _show_microphone(self, is_open: bool) -> None:
+        self._board.update(microphone="open" if is_open else "closed")
+
     def _show(self, what: Step, person: Person | None = None) -> None:
+        self._step = what
         who = {"id": self._id, "name": person.name} if person else {"id": None, "name": None}
         self._board.put("enrolment", {"step": what, **who})
 

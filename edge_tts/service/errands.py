@@ -23,8 +23,11 @@ Work = Callable[[Speaker, Callable[[], bool]], Iterator[AudioChunk]]
 class Errands:
     """Remembers the closing reports of its own requests, whatever others say or ask for under their ids."""
 
-    def __init__(self, *, jobs: JobQueue, board: Board, new_id: Callable[[], str]) -> None:
-        self._jobs, self._board, self._new_id = jobs, board, new_id
+    def __init__(
+        self, *, jobs: JobQueue, board: Board, new_id: Callable[[], str], min_volume: float = 0.0
+    ) -> None:
+        """`min_volume`: all of them are heard at least so loud, 0 to 1, whatever the volume is."""
+        self._jobs, self._board, self._new_id, self._min_volume = jobs, board, new_id, min_volume
         self._open: dict[str, Report | None] = {}
         self._condition = threading.Condition()
 
@@ -60,7 +63,7 @@ class Errands:
         with self._condition:
             self._open[request.id] = None
         try:
-            self._jobs.submit(request, closed=self._close)
+            self._jobs.submit(request, closed=self._close, min_volume=self._min_volume)
         except QueueFullError as full:
             log.warning("left unsaid or undone: %s", full)
             outcome = failure(full)

@@ -60,8 +60,11 @@ class Job:
         accepted_at: float,
         page: Page | None = None,
         closed: Callable[[Report], None] = lambda report: None,
+        min_volume: float = 0.0,
     ) -> None:
         self.request = request
+        self.min_volume = min_volume
+        """It is heard at least so loud, 0 to 1, whatever the volume is. For the appliance's own words alone."""
         self.accepted_at = accepted_at
         self.page = page
         """Where it is in the journal; None for what lives in memory alone."""
@@ -131,12 +134,13 @@ class JobQueue:
         *,
         envelope: Envelope | None = None,
         closed: Callable[[Report], None] = lambda report: None,
+        min_volume: float = 0.0,
     ) -> None:
         """Put a request in line and report it accepted; never waits for its turn. Raises QueueFullError.
 
         In a full line a request takes the place of the youngest of lower priority. An alert ends the job in service.
         With an envelope a request is in the journal before it is reported. `closed` hears its closing report, as soon
-        as the board has, and must not wait.
+        as the board has, and must not wait. `min_volume`: see Job.
         """
         with self._condition:
             self._check_room(request)  # before the disk is asked: what is refused costs no write
@@ -145,7 +149,8 @@ class JobQueue:
             with self._line():
                 self._check_room(request)
                 self._make_room(request)
-                self._enter([Job(request=request, accepted_at=self._clock(), page=page, closed=closed)])
+                now = self._clock()
+                self._enter([Job(request=request, accepted_at=now, page=page, closed=closed, min_volume=min_volume)])
                 if request.priority == "alert" and self._current and self._current.request.priority != "alert":
                     self._current.stop(Outcome("interrupted", {"reason": "alert"}))
                 self._announce()

@@ -16,6 +16,14 @@ CONSENT: Mapping[Tongue, str] = {
 """What the person reads aloud: at once the transcript of the recording and the agreement."""
 
 _STEPS: Mapping[str, Mapping[Tongue, str]] = {
+    "ask": {
+        "en": "Somebody asks to record a voice here, under the name {name}. Whoever agrees, please press the button.",
+        "zh": "有人想在这里录制一个声音，名字是{name}。同意的话，请按一下按钮。",
+    },
+    "unconfirmed": {
+        "en": "Nobody pressed the button. Nothing was recorded.",
+        "zh": "没有人按按钮，什么都没有录。",
+    },
     "invite": {
         "en": "After the tone, please read this sentence aloud, in your own voice: {sentence}",
         "zh": "请在提示音之后，用您平常的声音读这句话：{sentence}",

@@ -181,7 +181,7 @@ class Player(Part):
             self._close()
             self._speaker = self._open(self._sample_rate)
         held = self._paused or bool(job.stop_reason())
-        target = 0.0 if held else self._volume * job.request.volume
+        target = 0.0 if held else max(self._volume * job.request.volume, job.min_volume)
         if self._samples_played == 0:
             self._ramp.gain = target
         self._speaker.write(self._ramp.apply(block, target=target, sample_rate=self._sample_rate))

@@ -18,7 +18,8 @@ from edge_tts.service.worker import Speaker
 from edge_tts.speech.vad import SpeechDetector, Utterance
 from edge_tts.values import AudioChunk, FloatArray, Recording
 
-_TONE_HZ, _TONE_S, _TONE_LEVEL = 880.0, 0.25, 0.25
+TONE_S = 0.25
+_TONE_HZ, _TONE_LEVEL = 880.0, 0.25
 _VAD_RATE = 16000
 _POLL_S = 0.05
 
@@ -84,10 +85,39 @@ def with_room(open_microphone: OpenMicrophone, let_go: Callable[[], bool]) -> Op
     return open_it
 
 
+class _Shown:
+    """A microphone that everybody is told about."""
+
+    def __init__(self, microphone: Microphone, show: Callable[[bool], None]) -> None:
+        self.sample_rate = microphone.sample_rate
+        self.read = microphone.read
+        self._close, self._show = microphone.close, show
+
+    def close(self) -> None:
+        """See Microphone."""
+        self._close()
+        self._show(False)
+
+
+def shown(open_microphone: OpenMicrophone, show: Callable[[bool], None]) -> OpenMicrophone:
+    """How to open a microphone so that `show` hears True before it is open and False after it was closed. One whose
+    driver does not let it be closed stays open."""
+
+    def open_it() -> Microphone:
+        show(True)
+        try:
+            return _Shown(open_microphone(), show)
+        except BaseException:
+            show(False)
+            raise
+
+    return open_it
+
+
 def tone(sample_rate: int, request_id: str = "tone") -> AudioChunk:
     """The tone after which the person speaks: it swells and fades, so that it does not click."""
-    times = np.arange(int(_TONE_S * sample_rate)) / sample_rate
-    envelope = np.sin(np.pi * times / _TONE_S) ** 0.5
+    times = np.arange(int(TONE_S * sample_rate)) / sample_rate
+    envelope = np.sin(np.pi * times / TONE_S) ** 0.5
     samples = _TONE_LEVEL * envelope * np.sin(2 * np.pi * _TONE_HZ * times)
     return AudioChunk(samples.astype(np.float32), sample_rate, request_id, last=True)
 

@@ -18,7 +18,7 @@ from edge_tts.values import AudioChunk
 
 
 class VoiceDesk:
-    """Serves `enroll`, `enroll/press` (a button that is far away), `voices/delete` and `voices/rename`.
+    """Serves `enroll`, `enroll/press` (of somebody who is not at the device), `voices/delete` and `voices/rename`.
 
     A change of the store is a task in the worker's line: it waits its turn, so a voice is not taken away from under a
     sentence, and it ends with a report like everything else. `enrolment` is None where enrolment is switched off.
@@ -51,7 +51,7 @@ class VoiceDesk:
         }
 
     def _press(self) -> None:
-        self._open().press()
+        self._open().remote_press()
 
     def _open(self) -> Enrolment:
         if self._enrolment is None:

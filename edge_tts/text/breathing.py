@@ -56,10 +56,9 @@ def breaths(text: str, *, join: bool = True) -> list[str]:
                 _add_sentence(pieces, sentence)
             else:
                 pieces += _alone(sentence, len(pieces))
-        if pieces and line.strip():
+        if join and pieces and line.strip():
             pieces.append("")  # a line break is a border
-    pieces = [piece for piece in pieces if piece.strip()]
-    return _without_crumbs(pieces) if join else pieces
+    return _without_crumbs([piece for piece in pieces if piece.strip()]) if join else pieces
 
 
 def _alone(sentence: str, before: int) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import soundfile
@@ -29,6 +30,7 @@ from edge_tts.values import FloatArray, Recording, Voice
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 MIC_RATE = 16000
+MIN_VOLUME = 0.4
 ANNA = Person("Anna", "en", "family")
 MEASURES = Measures(4.0, 4.0, -20.0, 0.5, 0.0, 50.0, -60.0, -60.0, -20.0, 0.0, 0.0)
 
@@ -113,6 +115,7 @@ class Scene:
         judge: Judge | None,
         keeper: Keeper | None,
         synthesizer: FakeSynthesizer | None,
+        remote: Literal["ask", "full"],
     ) -> None:
         self.microphone, self.gate, self.keeper = microphone, gate, FakeKeeper()
         self._judge = judge or gate
@@ -146,12 +149,15 @@ class Scene:
         numbers = iter(range(1000))
         self.engine = load_engine(ROOT / "models" / "quality" / "vad.onnx", threads=1)
         self.enrolment = Enrolment(
-            errands=Errands(jobs=self.jobs, board=self.board, new_id=lambda: f"errand-{next(numbers)}"),
+            errands=Errands(
+                jobs=self.jobs, board=self.board, new_id=lambda: f"errand-{next(numbers)}", min_volume=MIN_VOLUME
+            ),
             board=self.board,
             open_microphone=with_room(lambda: self.open_microphone(), self.player.let_go),
             open_ears=self._ears,
             keeper=keeper or self.keeper,
             default=default,
+            remote=remote,
             sample_rate=RATE,
             fatal=lambda *_: self.fatal.set(),
             clock=self.clock,
@@ -164,6 +170,10 @@ class Scene:
         yield Ears(Listening(SpeechDetector(engine=self.engine)), self._judge)
 
     def enrol(self, person: Person | None = ANNA, request_id: str = "enrol") -> None:
+        """Somebody at the device wants to be enrolled."""
+        self.enrolment.begin(EnrolRequest(request_id, person, at_device=True))
+
+    def enrol_from_afar(self, person: Person | None = ANNA, request_id: str = "enrol") -> None:
         """What MQTT's `enroll` does."""
         self.enrolment.begin(EnrolRequest(request_id, person))
 
@@ -185,9 +195,11 @@ def scene(
     judge: Judge | None = None,
     keeper: Keeper | None = None,
     synthesizer: FakeSynthesizer | None = None,
+    remote: Literal["ask", "full"] = "ask",
 ) -> Iterator[Scene]:
     """A running scene; the microphone hears the consent sentence unless told otherwise; `judge` replaces `gate`."""
-    made = Scene(microphone or FakeMicrophone(spoken()), gate or FakeGate(), default, judge, keeper, synthesizer)
+    microphone = microphone or FakeMicrophone(spoken())
+    made = Scene(microphone, gate or FakeGate(), default, judge, keeper, synthesizer, remote)
     with made.player, made.worker, made.enrolment:
         yield made
         made.jobs.close(timeout_s=WAIT_S)
