@@ -20,16 +20,25 @@ _LETTER = 0.35
 _WIDE = re.compile(f"[{HAN}{KANA}{HANGUL}0-9]")
 _NEVER_LAST = "Mr Mrs Ms Dr St Prof Gen Capt Sgt Lt Col Gov Sen Rev Hon Mt Apt Fig Vol vs approx incl ext".split()
 _SELDOM_LAST = "Jr Sr etc Ave Rd Blvd Hwy Inc Ltd Co Corp Dept hr hrs sec min oz lb lbs ft Jan Feb Aug Sept Oct Nov Dec"
+_BY_LETTER = "Plan Option Room Gate Exit Block Hall Wing Zone Section Terminal Platform Track Line Row Group Team"
+_INITIAL = "".join(
+    [
+        r"(?:(?<![.\s(][A-Za-z])(?<!^[A-Za-z])",  # U.S., p.m., J. Smith
+        *(rf"|(?<=\b{word}\s[A-Z])" for word in _BY_LETTER.split()),
+        ")",
+    ]
+)
 _NO_END = "".join(
     [
-        r"(?<![.\s(][A-Za-z])(?<!^[A-Za-z])",  # U.S., p.m., J. Smith
+        _INITIAL,
         *(rf"(?<!\b{word})" for word in _NEVER_LAST),
         *(rf"(?!(?<=\b{word})\.\s*[a-z0-9])" for word in _SELDOM_LAST.split()),
         r"(?!(?<=\b[Nn]o)\.\s*\d)",
     ]
 )
+_CLOSING = "[”’」』）)\"'*]*"
 _SENTENCE = re.compile(
-    rf".*?(?:[。！？!?…]+(?![A-Za-z0-9_]{{1,40}}=)|{_NO_END}\.+(?=\s|$|[{HAN}])|[；;](?=\D))[”’」』）)\"']*\s*|.+",
+    rf".*?(?:[。！？!?…]+(?![A-Za-z0-9_]{{1,40}}=)|{_NO_END}\.+(?={_CLOSING}(?:\s|$|[{HAN}]))|[；;](?=\D)){_CLOSING}\s*|.+",
     re.DOTALL,
 )
 """A sentence with its closing quotes; no abbreviation (U.S., p.m., Dr., No. 5), number or query (?id=7) ends it."""

@@ -76,6 +76,9 @@ def test_abbreviations_end_no_sentence(sentence: str) -> None:
         ["I don't. ", "You do."],
         ["Wait... ", "What?"],
         ["door open. ", "window closed."],
+        ['"Hi." ', '"Come in."'],
+        ['He said "Hi." ', "(Then he left.) ", "*Good.*"],
+        ["This is Plan B. ", "Go."],
     ],
 )
 def test_what_ends_a_sentence_all_the_same(sentences: list[str]) -> None:
