@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 Step = Literal["idle", "asking", "inviting", "recording", "checking", "encoding", "answering"]
 ASK_S = 60.0
 """So long somebody at the device has to agree to a recording that was asked for from elsewhere."""
+_LATE_S = 2.0
+"""So long after the tone the microphone opens at the latest: then what it was for is forgotten."""
 _POLL_S, _TICK_S = 0.05, 0.5
 
 
@@ -259,6 +261,7 @@ class Enrolment(Part):
         hold, skipped = Hold(), False
         sentence = consent(tongue, person.name)
         invitation = self._errands.speak(step("invite", tongue, sentence=sentence))
+        asked = self._clock()
         beep = self._errands.do(lambda networks, should_stop: iter([tone(self._sample_rate)]))
         held = self._errands.do(hold.work)
         try:
@@ -270,7 +273,7 @@ class Enrolment(Part):
                 if self._errands.ended(held) or (not skipped and self._went_unheard(invitation)):
                     self._errands.cancel(beep)
                     raise _GivenUp("interrupted")
-            if self._seconds_heard(beep) < 0.99 * TONE_S or not (skipped or self._seconds_heard(invitation)):
+            if not (skipped or self._seconds_heard(invitation)) or not self._was_just_heard(beep, asked):
                 raise _GivenUp("interrupted")
             self._show("recording", person)
             self._report(request, "started", {"name": person.name, "sentence": sentence})
@@ -333,6 +336,13 @@ class Enrolment(Part):
         """How much of it was played, by the player's word; 0 where it was cut off or failed, whoever did that."""
         report = self._errands.ended(errand)
         return float(report.details.get("audio_s", 0.0)) if report is not None and report.stage == "done" else 0.0
+
+    def _was_just_heard(self, beep: str, asked: float) -> bool:
+        """Whether the tone, put in line at `asked`, was played to its end, and nobody else has been served since."""
+        report = self._errands.ended(beep)
+        if report is None or self._seconds_heard(beep) < 0.99 * TONE_S:
+            return False
+        return self._clock() - (asked + report.ms / 1000) <= _LATE_S
 
     def _pressed(self, timeout_s: float = 0.0) -> bool:
         try:

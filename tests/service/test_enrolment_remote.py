@@ -11,6 +11,7 @@ from fakes import RATE, WAIT_S
 
 from edge_tts.errors import PayloadError
 from edge_tts.service.enrolment import ASK_S
+from edge_tts.service.jobs import Job, Outcome
 from edge_tts.service.phrases import consent, step
 from edge_tts.values import FloatArray, SpeakRequest
 
@@ -99,6 +100,30 @@ def test_what_is_skipped_by_others_was_not_heard(how: str, heard: int, cut_off: 
         assert it.notes.wait("enrol", "interrupted").details == {"reason": "interrupted"}
         it.wait_step("idle")
     assert it.notes.stages(cut_off)[-1] == "interrupted"
+    assert it.microphone.heard == 0
+
+
+def test_a_tone_of_long_ago_opens_no_microphone() -> None:
+    """An alert that comes in the moment after the tone is spoken first; whoever has listened to it for a while is not
+    recorded on the strength of a tone before it."""
+    with scene() as it:
+        finish, write = it.jobs.finish, it.loudspeaker.write
+
+        def alert_behind_the_tone(job: Job, outcome: Outcome) -> None:
+            finish(job, outcome)
+            if job.request.id == "errand-1":
+                it.jobs.submit(SpeakRequest("fire", "alert", "hum", priority="alert"))
+                it.loudspeaker.write = slowly
+
+        def slowly(samples: FloatArray) -> None:
+            it.clock.now += 1.0
+            write(samples)
+
+        it.jobs.finish = alert_behind_the_tone
+        it.enrol()
+        assert it.notes.wait("enrol", "interrupted").details == {"reason": "interrupted"}
+    assert it.notes.stages("errand-1")[-1] == "done"
+    assert it.notes.stages("alert")[-1] == "done"
     assert it.microphone.heard == 0
 
 
