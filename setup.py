@@ -50,5 +50,5 @@ setup(
             "types-PyYAML",
         ],
     },
-    entry_points={"console_scripts": ["edge-ttsd=edge_tts.cli:main"]},
+    entry_points={"console_scripts": ["edge-ttsd=edge_tts.cli.main:main"]},
 )

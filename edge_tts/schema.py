@@ -7,14 +7,27 @@ from __future__ import annotations
 
 import difflib
 import json
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from edge_tts.errors import one_line
 
-__all__ = ["ConfigDict", "Field", "Record", "check", "check_json", "field_validator", "nearest", "readable_json"]
+__all__ = [
+    "ConfigDict",
+    "Field",
+    "Record",
+    "RequestId",
+    "check",
+    "check_json",
+    "field_validator",
+    "nearest",
+    "readable_json",
+]
 
+
+RequestId = Annotated[str, Field(min_length=1, max_length=128)]
+"""Names a request in every report."""
 
 _MOST_KEY = 80
 """Characters of a key that a message repeats."""

@@ -10,12 +10,12 @@ import yaml
 from fakes import WAIT_S
 from flaky_proxy import FlakyProxy
 
+from edge_tts.app.voice_services import open_store, voice_sync
 from edge_tts.config import load_config
-from edge_tts.store.bucket import Bucket, Place
-from edge_tts.store.credentials import read_secrets
-from edge_tts.store.voice_store import VoiceStore
-from edge_tts.store.voice_sync import VoiceSync
-from edge_tts.voices import open_store, voice_sync
+from edge_tts.voices.store import VoiceStore
+from edge_tts.voices.sync.bucket import Bucket, Place
+from edge_tts.voices.sync.credentials import read_secrets
+from edge_tts.voices.sync.voice_sync import VoiceSync
 
 SERVICES = ("s3", "gs", "az with a key", "az with a SAS")
 

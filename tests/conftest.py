@@ -11,7 +11,7 @@ from broker import Broker
 from fakes import WAIT_S
 from hypothesis import settings
 
-import edge_tts.engine.ort  # noqa: F401 - before any test imports onnxruntime by itself: it switches its telemetry off
+import edge_tts.engine.onnxruntime  # noqa: F401 - before any test imports onnxruntime by itself: it switches its telemetry off
 
 settings.register_profile("patient", deadline=None)  # disks and busy machines take their time
 settings.load_profile("patient")

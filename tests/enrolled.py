@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import soundfile
 from fakes import FakeSynthesizer
-from model_sets import CONDITIONING, SIZES
+from toy_model_sets import CONDITIONING, SIZES
 
-from edge_tts.store.audit import AuditLog
-from edge_tts.store.voice_features import FeatureShelf
-from edge_tts.store.voice_format import Consent, Quality, sha256
-from edge_tts.store.voice_store import EnrolledVoice, NewVoice, VoiceStore
 from edge_tts.values import EncodeRequest, Recording, Voice
+from edge_tts.voices.audit_log import AuditLog
+from edge_tts.voices.feature_shelf import FeatureStore
+from edge_tts.voices.format import Consent, Quality, sha256
+from edge_tts.voices.store import EnrolledVoice, NewVoice, VoiceStore
 
 
 class ToyEncoder(FakeSynthesizer):
@@ -40,10 +40,10 @@ class ToyEncoder(FakeSynthesizer):
         )
 
 
-def make_features(shelf: FeatureShelf, voice: EnrolledVoice) -> None:
-    """Have `voice` speak with the toy model set of `shelf`."""
+def make_features(features: FeatureStore, voice: EnrolledVoice) -> None:
+    """Have `voice` speak with the toy model set of `features`."""
     nothing = [Recording(np.zeros(1, np.float32), 16000)]
-    shelf.save(voice, ToyEncoder().encode(EncodeRequest(voice.ref.id, voice.name, "en", "", nothing)))
+    features.save(voice, ToyEncoder().encode(EncodeRequest(voice.ref.id, voice.name, "en", "", nothing)))
 
 
 @functools.cache
@@ -102,7 +102,7 @@ def open_store(
 
 def contents(store: VoiceStore) -> dict[tuple[str, str], str]:
     """(owner, id) -> name of every voice that is there and whole."""
-    return {(voice.ref.owner, voice.ref.id): voice.name for voice in store.shelf(thorough=True).voices}
+    return {(voice.ref.owner, voice.ref.id): voice.name for voice in store.stored(thorough=True).voices}
 
 
 def audit(store: VoiceStore) -> list[str]:

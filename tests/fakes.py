@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from edge_tts.errors import AudioError, TextError
-from edge_tts.service.board import ReplyTo
+from edge_tts.runtime.event_bus import ReplyTo
 from edge_tts.values import AudioChunk, EncodeRequest, FloatArray, Report, SpeakRequest, Voice
 
 RATE = 8000
@@ -133,7 +133,7 @@ class Notes:
 
     def __init__(self) -> None:
         self.reports: list[tuple[Report, ReplyTo | None]] = []
-        self.facts: list[tuple[str, Any]] = []
+        self.retained: list[tuple[str, Any]] = []
         self._condition = threading.Condition()
 
     def on_report(self, report: Report, reply_to: ReplyTo | None) -> None:
@@ -142,17 +142,17 @@ class Notes:
             self.reports.append((report, reply_to))
             self._condition.notify_all()
 
-    def on_fact(self, topic: str, value: Any) -> None:
+    def on_retained(self, topic: str, value: Any) -> None:
         """See Listener."""
         with self._condition:
-            self.facts.append((topic, value))
+            self.retained.append((topic, value))
             self._condition.notify_all()
 
     def wait_fact(self, topic: str, wanted: Callable[[Any], bool]) -> None:
         """Until the latest fact on `topic` is as wanted."""
 
         def found() -> bool:
-            latest = [value for name, value in self.facts if name == topic][-1:]
+            latest = [value for name, value in self.retained if name == topic][-1:]
             return bool(latest) and wanted(latest[0])
 
         with self._condition:

@@ -11,8 +11,8 @@ from pathlib import Path
 from fakes import WAIT_S
 from flaky_proxy import FlakyProxy
 
-from edge_tts.store.bucket import Bucket, Place
-from edge_tts.store.credentials import Secrets
+from edge_tts.voices.sync.bucket import Bucket, Place
+from edge_tts.voices.sync.credentials import Secrets
 
 KEY, SECRET = "AKIDEXAMPLEEXAMPLE", "wJalrXUtnFEMIexamplesecretkey"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edge_tts.speech.features import resample
+from edge_tts.audio.features import resample
 from edge_tts.values import FloatArray
 
 HEARD, EXPECTED = 48000, 32000

@@ -11,7 +11,7 @@ import soundfile
 from edge_tts.values import FloatArray
 
 RATE = 16000
-RECORDINGS = Path(__file__).resolve().parent / "recordings"
+RECORDINGS = Path(__file__).resolve().parent / "spoken"
 BREATHS: Mapping[str, Sequence[float]] = {
     "rms": (0.53, 1.05, 1.99, 2.5, 3.27, 4.25),
     "slt": (0.53, 0.92, 1.6, 1.99, 2.38, 3.17),
@@ -23,9 +23,9 @@ SENTENCE_ENDS: Mapping[str, float] = {"rms": 3.27, "slt": 3.17, "awb": 3.25, "ka
 """After "... with my voice."."""
 
 
-def slow_reader(voice: str, *, breaths: Sequence[float] | None = None, times: float = 1.6) -> FloatArray:
+def slow_reader(voice: str, *, chunks: Sequence[float] | None = None, times: float = 1.6) -> FloatArray:
     """The consent sentence at 16 kHz, read `times` slower, with a pause of 0.8 s at each of `breaths`: over 10 s."""
-    return read_slowly(consent_of(voice), BREATHS[voice] if breaths is None else breaths, times=times)
+    return read_slowly(consent_of(voice), BREATHS[voice] if chunks is None else chunks, times=times)
 
 
 def between_sentences(voice: str, *, times: float = 1.6) -> tuple[int, int]:
@@ -44,10 +44,10 @@ def consent_of(voice: str) -> FloatArray:
     return found
 
 
-def read_slowly(samples: FloatArray, breaths: Sequence[float], *, times: float) -> FloatArray:
+def read_slowly(samples: FloatArray, chunks: Sequence[float], *, times: float) -> FloatArray:
     """What is said, slower, with a pause at each of `breaths` (s); half a second of quiet before, a second after."""
     pieces = [_quiet(0.5)]
-    for piece in np.split(samples, [int(at * RATE) for at in breaths]):
+    for piece in np.split(samples, [int(at * RATE) for at in chunks]):
         pieces += [_slower(piece, times), _quiet(0.8)]
     whole = np.concatenate([*pieces, _quiet(0.2)])
     result: FloatArray = whole + np.random.default_rng(7).normal(0, 1e-4, len(whole)).astype(np.float32)

@@ -21,11 +21,11 @@ import soundfile
 import yaml
 from audio_server import RATE, AudioServer
 from broker import Broker, Ear
+from recordings.quality_networks import QUALITY, network
 from same_sound import assert_same_sound, without_holes
-from speech.quality_networks import QUALITY, network
 
-from edge_tts.speech.features import resample
-from edge_tts.speech.identity import SpeakerIdentity
+from edge_tts.audio.features import resample
+from edge_tts.recordings.speaker_embedding import SpeakerEmbedder
 from edge_tts.values import FloatArray
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -102,7 +102,7 @@ def daemon(config: Path, environment: dict[str, str]) -> Iterator[None]:
 
 def recorded(name: str) -> FloatArray:
     """What a person of the test set says to be enrolled, float32 at 16 kHz."""
-    samples: FloatArray = soundfile.read(ROOT / "tests" / "recordings" / f"{name}.flac", dtype="float32")[0]
+    samples: FloatArray = soundfile.read(ROOT / "tests" / "spoken" / f"{name}.flac", dtype="float32")[0]
     return samples
 
 
@@ -151,7 +151,7 @@ def test_heard_enrolled_and_answered(tmp_path: Path, room: AudioServer, broker: 
     assert_same_sound(hearing.heard, said(config, voice, tmp_path / "said.wav"))
 
     heard = without_holes(hearing.heard, RATE)
-    identity = SpeakerIdentity(engine=network("speaker"))
+    identity = SpeakerEmbedder(engine=network("speaker"))
     answer = identity.embed(resample(heard, RATE, 16000))
     alike = {other: float(answer @ identity.embed(recorded(f"consent-{who}"))) for other, who in SPEAKERS.items()}
     print(f"the answer is like {alike}")

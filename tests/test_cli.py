@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from model_sets import write_model_set
+from toy_model_sets import write_model_set
 
-from edge_tts.cli import main
+from edge_tts.cli.main import main
 
 ROOT = Path(__file__).resolve().parent.parent
 

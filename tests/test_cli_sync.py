@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 import yaml
 from enrolled import contents, new_voice, open_store
-from model_sets import write_model_set
+from toy_model_sets import write_model_set
 
-from edge_tts.cli import main
-from edge_tts.cli_sync import sync_line
-from edge_tts.store.bucket_folder import MARKER
-from edge_tts.store.sync_state import SyncReport
+from edge_tts.cli.main import main
+from edge_tts.cli.sync import sync_line
+from edge_tts.voices.sync.folder_bucket import MARKER
+from edge_tts.voices.sync.notes import SyncReport
 
 
 @pytest.fixture(autouse=True)

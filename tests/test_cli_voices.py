@@ -12,17 +12,17 @@ import soundfile
 import yaml
 from slow_reader import RATE, slow_reader
 
-from edge_tts.audio.files import read_sound
-from edge_tts.cli import main
-from edge_tts.cli_voices import same_words
+from edge_tts.app.model_services import open_networks
+from edge_tts.app.voice_services import open_store, open_voices
+from edge_tts.audio.sound_files import read_sound
+from edge_tts.cli.main import main
+from edge_tts.cli.voices import same_words
 from edge_tts.config import load_config
-from edge_tts.models import open_networks
-from edge_tts.store.models import find_model_set
+from edge_tts.model_sets.manifest import find_model_set
 from edge_tts.values import EncodeRequest
-from edge_tts.voices import open_store, open_voices
 
 ROOT = Path(__file__).resolve().parent.parent
-RECORDINGS = ROOT / "tests" / "recordings"
+RECORDINGS = ROOT / "tests" / "spoken"
 SENTENCE = "I agree that this device may speak with my voice. My name is Anna."
 WEATHER = "The weather is fine today, and the kettle has boiled. Please close the window before you go to bed."
 
@@ -50,12 +50,12 @@ def test_enrol_show_rename_remove(config: str, capsys: pytest.CaptureFixture[str
     assert main(["voices", "list", "-c", config]) == 0
     assert [voice, "en", "Anna"] in [line.split() for line in capsys.readouterr().out.splitlines()]
     assert main(["voices", "show", "-c", config, "Anna"]) == 0
-    shown = json.loads(capsys.readouterr().out)
-    assert shown["consent"]["statement"] == SENTENCE
-    assert shown["card"]["transcript"] == WEATHER
-    last = shown["card"]["files"][shown["card"]["recordings"][-1]]
-    assert shown["consent"]["audio_sha256"] == last["sha256"]
-    assert shown["quality"]["measures"]["speech_s"] > 3
+    announced = json.loads(capsys.readouterr().out)
+    assert announced["consent"]["statement"] == SENTENCE
+    assert announced["card"]["transcript"] == WEATHER
+    last = announced["card"]["files"][announced["card"]["recordings"][-1]]
+    assert announced["consent"]["audio_sha256"] == last["sha256"]
+    assert announced["quality"]["measures"]["speech_s"] > 3
     assert main(["voices", "rename", "-c", config, "Anna", "Mum"]) == 0
     assert main(["voices", "remove", "-c", config, "Mum"]) == 0
     capsys.readouterr()

@@ -20,8 +20,8 @@ from broker import Broker, Ear, free_port
 from enrolled import new_voice, open_store
 from fakes import WAIT_S
 
+from edge_tts.app.daemon import run
 from edge_tts.config import Config, load_config
-from edge_tts.daemon import run
 from tools.demo_model import write_untrained_set
 
 
@@ -159,8 +159,8 @@ def test_a_stop_is_orderly_as_soon_as_there_is_something_to_lose(
         yield list
         ended.append(True)
 
-    monkeypatch.setattr("edge_tts.daemon.running", started)
-    monkeypatch.setattr("edge_tts.daemon.leave_at_once", lambda *_: pytest.fail("it left at once"))
+    monkeypatch.setattr("edge_tts.app.daemon.running", started)
+    monkeypatch.setattr("edge_tts.app.daemon.leave_at_once", lambda *_: pytest.fail("it left at once"))
     config = load_config(write_config(tmp_path, untrained, free_port(), "hasty"))
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     umask = os.umask(0o022)

@@ -17,14 +17,15 @@ from engine.here import Here
 from engine.small_set import manifest, write_graphs
 from fakes import WAIT_S
 
-from edge_tts.cli import main
+from edge_tts.cli.main import main
 from edge_tts.config import Config, EngineConfig, MqttConfig, load_config
 from edge_tts.convert.model_set import write_manifest
-from edge_tts.doctor import as_json, as_text, diagnose
 from edge_tts.doctor.broker import check_broker
 from edge_tts.doctor.checks import check_disk, check_telemetry, check_versions
+from edge_tts.doctor.examine import diagnose
 from edge_tts.doctor.findings import Finding
-from edge_tts.service.telemetry import Telemetry, TelemetryReader
+from edge_tts.doctor.report import as_json, as_text
+from edge_tts.runtime.telemetry import Telemetry, TelemetryReader
 
 
 @pytest.fixture(scope="module")

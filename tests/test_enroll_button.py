@@ -14,8 +14,8 @@ from broker import Broker, Ear
 from fakes import WAIT_S
 
 from edge_tts.errors import PayloadError
-from edge_tts.service.payloads import EnrolPayload
-from edge_tts.service.press_socket import PressSocket
+from edge_tts.front_doors.payloads import EnrolPayload
+from edge_tts.front_doors.press_socket import PressSocket
 
 ROOT = Path(__file__).resolve().parent.parent
 

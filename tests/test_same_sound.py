@@ -10,10 +10,10 @@ import pytest
 import soundfile
 from same_sound import EXPECTED, HEARD, assert_same_sound
 
-from edge_tts.speech.features import resample
+from edge_tts.audio.features import resample
 from edge_tts.values import FloatArray
 
-RECORDINGS = Path(__file__).parent / "recordings"
+RECORDINGS = Path(__file__).parent / "spoken"
 MS = HEARD // 1000
 
 

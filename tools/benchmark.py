@@ -17,14 +17,14 @@ from statistics import median
 
 import numpy as np
 
-from edge_tts.engine import load_engine
+from edge_tts.engine.load import load_engine
 from edge_tts.errors import EdgeTTSError
-from edge_tts.speech.sovits import NoiseField, Sovits
-from edge_tts.speech.stream import SegmentStream
-from edge_tts.speech.t2s import Prompt, SemanticDecoder
-from edge_tts.store.models import read_model_set
-from edge_tts.store.voices import BuiltinVoices
+from edge_tts.model_sets.manifest import read_model_set
+from edge_tts.synthesis.sovits import NoiseField, Sovits
+from edge_tts.synthesis.stream import SegmentStream
+from edge_tts.synthesis.t2s import Prompt, SemanticDecoder
 from edge_tts.values import FloatArray, IntArray, ModelSet, Voice
+from edge_tts.voices.builtin import BuiltinVoices
 
 from .judging.compare import log_spectral_distance
 
@@ -109,11 +109,11 @@ def _singing(model: ModelSet, sovits: Sovits, voice: Voice, codes: IntArray, pho
     def in_pieces() -> tuple[FloatArray, float]:
         song = SegmentStream(sovits=sovits, phoneme_ids=phonemes, conditioning=voice.conditioning, noise=noise)
         began = time.perf_counter()
-        pieces = [song.sing(codes[:FIRST_PIECE], last=False)]
+        pieces = [song.render(codes[:FIRST_PIECE], last=False)]
         first = time.perf_counter() - began
         for count in range(FIRST_PIECE + LATER_PIECES, len(codes), LATER_PIECES):
-            pieces.append(song.sing(codes[:count], last=False))
-        return np.concatenate([*pieces, song.sing(codes, last=True)]), first
+            pieces.append(song.render(codes[:count], last=False))
+        return np.concatenate([*pieces, song.render(codes, last=True)]), first
 
     whole, (pieces, first) = at_once(), in_pieces()
     seconds = len(whole) / model.sample_rate

@@ -11,13 +11,13 @@ import sys
 import time
 from pathlib import Path
 
-from edge_tts.cli import CONFIG_PLACES
+from edge_tts.cli.main import CONFIG_PLACES
 from edge_tts.config import Config, load_config, resolve
-from edge_tts.doctor.activation import activate, open_loader
-from edge_tts.engine.loader import EngineLoader
-from edge_tts.engine.profiles import BUILT
+from edge_tts.engine.load import EngineLoader
+from edge_tts.engine.tensorrt.profiles import BUILT
 from edge_tts.errors import EdgeTTSError, ModelError
-from edge_tts.store.models import read_model_set, verify_model_set
+from edge_tts.model_sets.activation import activate, open_loader
+from edge_tts.model_sets.manifest import read_model_set, verify_model_set
 from edge_tts.values import ModelSet
 
 

@@ -14,9 +14,9 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from edge_tts.config import Config, load_config, resolve
+from edge_tts.enrolment.button import Button, GpioButton, KeyButton, TerminalButton, key_code
 from edge_tts.errors import EdgeTTSError, TransportError
-from edge_tts.service.button import Button, GpioButton, KeyButton, TerminalButton, key_code
-from edge_tts.service.press_socket import send_press
+from edge_tts.front_doors.press_socket import send_press
 
 STEPS = {
     "asking": "somebody asks for a recording: press to agree",

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import CheckpointError
-from .builder import Graph, Value
-from .checkpoint import Weights
-from .layers import add, attention, cut, gelu, layer_norm, linear, size
+from edge_tts.convert.builder import Graph, Value
+from edge_tts.convert.checkpoint import Weights
+from edge_tts.convert.layers import add, attention, cut, gelu, layer_norm, linear, size
+from edge_tts.errors import CheckpointError
 
 VOCABULARY = "vocab.txt"
 _LAYERS_NOT_NEEDED = 2

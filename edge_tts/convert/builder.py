@@ -13,8 +13,8 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from ..errors import ModelError
-from .spool import Spool, Stretch
+from edge_tts.convert.weight_spool import SpooledWeight, WeightSpool
+from edge_tts.errors import ModelError
 
 DType = Literal["float32", "float16", "int64", "bool"]
 Array = npt.NDArray[Any]
@@ -86,7 +86,7 @@ class Graph:
         self._inputs: list[onnx.ValueInfoProto] = []
         self._outputs: list[onnx.ValueInfoProto] = []
         self._exposed = exposed
-        self._weights = Spool(spool)
+        self._weights = WeightSpool(spool)
         self._small: dict[tuple[str, tuple[int, ...], bytes], Value] = {}
         self._casts: dict[tuple[str, DType], Value] = {}
 
@@ -216,12 +216,12 @@ class Graph:
         return full
 
 
-def _placed(name: str, held: Array | Stretch, location: str) -> onnx.TensorProto:
+def _placed(name: str, held: Array | SpooledWeight, location: str) -> onnx.TensorProto:
     """The tensor of an initializer; that of a large weight points into the data file.
 
     Shapes and bounds are small and stay in the graph: whoever infers shapes reads them before any data file.
     """
-    if not isinstance(held, Stretch):
+    if not isinstance(held, SpooledWeight):
         return numpy_helper.from_array(held, name)
     tensor = TensorProto(name=name, dims=held.shape, data_type=helper.np_dtype_to_tensor_dtype(held.dtype))
     tensor.data_location = TensorProto.EXTERNAL

@@ -14,10 +14,10 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import CheckpointError
-from .raw import Array
-from .safetensors_file import SafetensorsFile
-from .torch_file import open_torch
+from edge_tts.convert.raw_array import Array
+from edge_tts.convert.safetensors_file import SafetensorsFile
+from edge_tts.convert.torch_file import open_torch
+from edge_tts.errors import CheckpointError
 
 FloatArray = npt.NDArray[np.float32]
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import CheckpointError
-from .builder import Graph, Value
-from .checkpoint import FloatArray, Weights
-from .layers import add, concat, conv, cut, reshape, scalar, swap, unsqueeze
+from edge_tts.convert.builder import Graph, Value
+from edge_tts.convert.checkpoint import FloatArray, Weights
+from edge_tts.convert.layers import add, concat, conv, cut, reshape, scalar, swap, unsqueeze
+from edge_tts.errors import CheckpointError
 
 UNUSED = r"seg_|.*\.num_batches_tracked$"
 MELS = 80

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import CheckpointError
-from .builder import Graph, Value
-from .checkpoint import FloatArray, Weights
-from .layers import add, attention, conv, cut, gelu, layer_norm, linear, swap
+from edge_tts.convert.builder import Graph, Value
+from edge_tts.convert.checkpoint import FloatArray, Weights
+from edge_tts.convert.layers import add, attention, conv, cut, gelu, layer_norm, linear, swap
+from edge_tts.errors import CheckpointError
 
 UNUSED = r"(hubert\.)?masked_spec_embed$"
 

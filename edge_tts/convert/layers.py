@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .builder import Array, Graph, Value
+from edge_tts.convert.builder import Array, Graph, Value
 
 FAR = (1 << 31) - 1
 """As the end of a slice: up to the end of the axis. The largest that a parser with 32-bit sizes keeps."""

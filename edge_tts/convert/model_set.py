@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import CheckpointError
-from .networks import GraphWriter, Islands, Progress
-from .staging import FORMAT, MANIFEST, staged, unnamed_files
+from edge_tts.convert.graph_writer import GraphWriter, Islands, Progress
+from edge_tts.convert.staging import FORMAT, MANIFEST, staged, unnamed_files
+from edge_tts.errors import CheckpointError
 
 SAMPLE_RATE = 32000
 LANGUAGES = ("zh", "en", "ja", "ko", "yue")

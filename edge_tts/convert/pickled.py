@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import CheckpointError
+from edge_tts.errors import CheckpointError
 
 _STORAGES = {
     "HalfStorage": "float16",

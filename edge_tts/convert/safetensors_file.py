@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import CheckpointError
-from .raw import Array, decode, item_bytes
+from edge_tts.convert.raw_array import Array, decode, item_bytes
+from edge_tts.errors import CheckpointError
 
 _DTYPES = {
     "F16": "float16",

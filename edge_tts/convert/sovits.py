@@ -12,11 +12,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..errors import CheckpointError
-from .builder import Graph, Value
-from .checkpoint import Source, Weights
-from .layers import add, attention, conv, cut, gated, linear, mish, reshape, swap, unsqueeze
-from .t2s import V1_PHONEMES, V2_PHONEMES
+from edge_tts.convert.builder import Graph, Value
+from edge_tts.convert.checkpoint import Source, Weights
+from edge_tts.convert.layers import add, attention, conv, cut, gated, linear, mish, reshape, swap, unsqueeze
+from edge_tts.convert.t2s import V1_PHONEMES, V2_PHONEMES
+from edge_tts.errors import CheckpointError
 
 Family = Literal["v2", "v2Pro", "v2ProPlus"]
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .builder import Graph, Value
-from .checkpoint import FloatArray, Weights
-from .layers import (
+from edge_tts.convert.builder import Graph, Value
+from edge_tts.convert.checkpoint import FloatArray, Weights
+from edge_tts.convert.layers import (
     add,
     attention,
     concat,
@@ -28,7 +28,7 @@ from .layers import (
     unsqueeze,
     zeros,
 )
-from .sovits import SovitsSizes, codebook
+from edge_tts.convert.sovits import SovitsSizes, codebook
 
 _CROSS = 512
 _CROSS_HEADS = 4

@@ -10,11 +10,11 @@ import math
 
 import numpy as np
 
-from ..errors import CheckpointError
-from .builder import Graph, Value
-from .checkpoint import FloatArray, Weights
-from .layers import add, concat, conv, conv_transpose, cut, gated, scalar
-from .sovits import SovitsSizes
+from edge_tts.convert.builder import Graph, Value
+from edge_tts.convert.checkpoint import FloatArray, Weights
+from edge_tts.convert.layers import add, concat, conv, conv_transpose, cut, gated, scalar
+from edge_tts.convert.sovits import SovitsSizes
+from edge_tts.errors import CheckpointError
 
 SAMPLES_PER_FRAME = 640
 _SLOPE = 0.1

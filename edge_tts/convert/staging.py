@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-from ..errors import ModelError
+from edge_tts.errors import ModelError
 
 FORMAT = 1
 MANIFEST = "manifest.json"

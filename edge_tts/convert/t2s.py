@@ -12,10 +12,22 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import CheckpointError
-from .builder import Graph, Value
-from .checkpoint import FloatArray, Weights
-from .layers import FAR, add, attention, concat, cut, layer_norm, linear, reshape, size, transpose, unsqueeze
+from edge_tts.convert.builder import Graph, Value
+from edge_tts.convert.checkpoint import FloatArray, Weights
+from edge_tts.convert.layers import (
+    FAR,
+    add,
+    attention,
+    concat,
+    cut,
+    layer_norm,
+    linear,
+    reshape,
+    size,
+    transpose,
+    unsqueeze,
+)
+from edge_tts.errors import CheckpointError
 
 V2_PHONEMES = 732
 V1_PHONEMES = 512

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..errors import CheckpointError
-from .pickled import StoredTensor, read_pickle
-from .raw import Array, decode, item_bytes
+from edge_tts.convert.pickled import StoredTensor, read_pickle
+from edge_tts.convert.raw_array import Array, decode, item_bytes
+from edge_tts.errors import CheckpointError
 
 _HEADS = {b"00": "v1", b"01": "v2", b"02": "v3", b"03": "v3 LoRA", b"04": "v4 LoRA", b"05": "v2Pro", b"06": "v2ProPlus"}
 """What upstream writes in the place of the archive's first two bytes."""

@@ -12,8 +12,8 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..config import MqttConfig
-from .findings import Finding
+from edge_tts.config import MqttConfig
+from edge_tts.doctor.findings import Finding
 
 CHECK = "broker"
 _TIMEOUT_S = 5.0

@@ -10,17 +10,17 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-from ..audio.devices import has_loudspeaker
-from ..config import Config
-from ..engine.machine import l4t_release
-from ..engine.trt import load_tensorrt
-from ..errors import ModelError
-from ..service.telemetry import Telemetry
-from ..speech.front_end import open_front_end
-from ..store.models import find_model_set, verify_model_set
-from ..values import ModelSet
-from ..voices import open_voices
-from .findings import Finding
+from edge_tts.app.voice_services import open_voices
+from edge_tts.audio.devices import has_loudspeaker
+from edge_tts.config import Config
+from edge_tts.doctor.findings import Finding
+from edge_tts.engine.tensorrt.machine import l4t_release
+from edge_tts.engine.tensorrt.trt_engine import load_tensorrt
+from edge_tts.errors import ModelError
+from edge_tts.model_sets.manifest import find_model_set, verify_model_set
+from edge_tts.runtime.telemetry import Telemetry
+from edge_tts.synthesis.g2pw import open_front_end
+from edge_tts.values import ModelSet
 
 _LIBRARIES = ("numpy", "onnxruntime", "onnx", "paho-mqtt", "pydantic", "sounddevice", "soundfile", "soxr")
 _OPTIONAL = {"jetson-stats": "pip install 'edge-ttsd[jetson]' for jtop's view of the device"}

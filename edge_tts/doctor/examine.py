@@ -7,19 +7,27 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ..config import Config
-from ..engine.loader import Choice, EngineLoader
-from ..engine.plan_cache import StoredPlan
-from ..engine.profiles import BUILT
-from ..errors import EdgeTTSError
-from ..service.telemetry import Telemetry, TelemetryReader
-from ..store.models import find_model_set
-from .activation import a_voice, activate, compare, open_loader
-from .broker import check_broker
-from .checks import check_audio, check_disk, check_model, check_platform, check_telemetry, check_text, check_versions
-from .findings import Finding, look
-from .golden import Agreement
-from .rehearsal import Spoken, speak_phrase
+from edge_tts.config import Config
+from edge_tts.doctor.broker import check_broker
+from edge_tts.doctor.checks import (
+    check_audio,
+    check_disk,
+    check_model,
+    check_platform,
+    check_telemetry,
+    check_text,
+    check_versions,
+)
+from edge_tts.doctor.findings import Finding, look
+from edge_tts.engine.load import EngineLoader, Placement
+from edge_tts.engine.tensorrt.plan_cache import StoredPlan
+from edge_tts.engine.tensorrt.profiles import BUILT
+from edge_tts.errors import EdgeTTSError
+from edge_tts.model_sets.activation import a_voice, activate, compare, open_loader
+from edge_tts.model_sets.golden import Agreement
+from edge_tts.model_sets.manifest import find_model_set
+from edge_tts.model_sets.rehearsal import Spoken, speak_phrase
+from edge_tts.runtime.telemetry import Telemetry, TelemetryReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +36,7 @@ class Diagnosis:
 
     findings: tuple[Finding, ...]
     golden: tuple[Agreement, ...] = ()
-    choices: tuple[Choice, ...] = ()
+    choices: tuple[Placement, ...] = ()
     plans: tuple[StoredPlan, ...] = ()
     spoken: Spoken | None = None
     device_memory_mb: tuple[float, float] | None = None
@@ -96,7 +104,7 @@ def _speak(config: Config, findings: list[Finding], open_engines: Open, clock: C
         return Diagnosis((), tuple(golden), loader.choices, plans, spoken, free_total)
 
 
-def judge(golden: list[Agreement], choices: tuple[Choice, ...], spoken: Spoken) -> Iterator[Finding]:
+def judge(golden: list[Agreement], choices: tuple[Placement, ...], spoken: Spoken) -> Iterator[Finding]:
     """Findings about engines and speech."""
     for result in golden:
         if result.latency_ms[0] > 0 and not result.agrees:

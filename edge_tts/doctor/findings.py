@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from ..errors import EdgeTTSError
+from edge_tts.errors import EdgeTTSError
 
 Level = Literal["ok", "warning", "broken"]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from .examine import Diagnosis
+from edge_tts.doctor.examine import Diagnosis
 
 _MARKS = {"ok": "ok", "warning": "WARN", "broken": "FAIL"}
 

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from edge_tts.errors import TextError
-from edge_tts.text.breathing import breaths
-from edge_tts.text.cutting import CUTS, before, collapse_marks, cut, guard_first_clause, pieces_of
+from edge_tts.text.chunking import chunks
+from edge_tts.text.language_runs import check_option, language_runs, speakable_runs
 from edge_tts.text.languages import Language, load_language
 from edge_tts.text.lexicon import Lexicon
 from edge_tts.text.machine_text import plain
-from edge_tts.text.runs import check_option, language_runs, speakable_runs
 from edge_tts.text.ssml import parse_ssml
 from edge_tts.text.symbols import PUNCTUATION, to_ids
+from edge_tts.text.upstream_cuts import CUTS, before, collapse_marks, cut, guard_first_clause, pieces_of
 from edge_tts.values import Run, Segment
 
 _LETTERS = re.compile("(?<![A-Za-z])[A-Z]{1,2}$")
@@ -76,7 +76,7 @@ class TextFrontEnd:
         mark = "." if language == "en" else "。"
         text = guard_first_clause(collapse_marks(text), mark)
         if split == "auto":
-            pieces = pieces_of("\n".join(breaths(text, join=join)), mark, join=join)
+            pieces = pieces_of("\n".join(chunks(text, join=join)), mark, join=join)
         else:
             pieces = pieces_of(cut(text, split), mark)
         segments = []

@@ -8,7 +8,7 @@ from typing import Protocol, cast
 
 from edge_tts.errors import TextError
 
-MODULES = {"en": "edge_tts.text.english", "zh": "edge_tts.text.chinese"}
+MODULES = {"en": "edge_tts.text.english.language", "zh": "edge_tts.text.mandarin.language"}
 """Language to the module with its two functions. A new language is one module and one line here."""
 
 PLANNED = {"ja": "Japanese", "ko": "Korean", "yue": "Cantonese"}

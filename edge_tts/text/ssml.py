@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from xml.parsers import expat
 
 from edge_tts.errors import TextError
-from edge_tts.text.english_numbers import digits as english_digits
-from edge_tts.text.english_numbers import ordinal as english_ordinal
+from edge_tts.text.english.numbers import digits as english_digits
+from edge_tts.text.english.numbers import ordinal as english_ordinal
 from edge_tts.text.scripts import HAN
 
 LONGEST_PAUSE_S = 10.0

@@ -192,5 +192,5 @@ def test_a_device_that_opens_and_does_not_start_is_given_back(
 
 def test_nothing_else_in_the_package_needs_portaudio() -> None:
     """The daemon can be imported, and speak into a file, where PortAudio is not installed."""
-    script = "import sys; sys.modules['sounddevice'] = None; import edge_tts.cli, edge_tts.daemon"
+    script = "import sys; sys.modules['sounddevice'] = None; import edge_tts.cli.main, edge_tts.app.daemon"
     subprocess.run([sys.executable, "-c", script], check=True, timeout=120)

@@ -10,10 +10,11 @@ import numpy as np
 import onnx
 import pytest
 
-from edge_tts.convert import builder, spool
+from edge_tts.convert import builder
+from edge_tts.convert import weight_spool as spool
 from edge_tts.convert.builder import Graph
 from edge_tts.convert.layers import layer_norm, linear
-from edge_tts.engine import load_engine
+from edge_tts.engine.load import load_engine
 from edge_tts.errors import ModelError
 
 WEIGHT = np.random.default_rng(1).standard_normal((16, 8)).astype(np.float32)

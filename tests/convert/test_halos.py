@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge_tts.convert.networks import GraphWriter
-from edge_tts.engine import Engine, load_engine
+from edge_tts.convert.graph_writer import GraphWriter
+from edge_tts.engine.contract import Engine
+from edge_tts.engine.load import load_engine
 
 FRAMES, MIDDLE = 90, 45
 SAMPLES = 640

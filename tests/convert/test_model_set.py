@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edge_tts.convert.graph_writer import GraphWriter
 from edge_tts.convert.model_set import Options, Sources, convert
-from edge_tts.convert.networks import GraphWriter
 from edge_tts.errors import CheckpointError, ModelError
-from edge_tts.store.models import read_model_set, verify_model_set
+from edge_tts.model_sets.manifest import read_model_set, verify_model_set
 
 from .golden import manifest, tensors, write_checkpoint
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from edge_tts.convert.builder import Graph
 from edge_tts.convert.layers import layer_norm, linear, reshape
-from edge_tts.engine import load_engine
+from edge_tts.engine.load import load_engine
 from tools.conversion.ranges import LIMIT, Ranges
 
 FACTOR = 1e3 * np.eye(8, dtype=np.float32)

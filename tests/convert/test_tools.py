@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from edge_tts.convert.model_set import Sources
-from edge_tts.store.models import read_model_set, verify_model_set
-from edge_tts.store.voices import BuiltinVoices
+from edge_tts.model_sets.manifest import read_model_set, verify_model_set
+from edge_tts.voices.builtin import BuiltinVoices
 from tools.conversion.chain import voice_like
 from tools.judging.compare import log_spectral_distance
 

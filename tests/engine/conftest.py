@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from edge_tts.engine.cuda import Cuda
-from edge_tts.engine.trt import TrtEngine
-from edge_tts.engine.trt_build import BuildOptions, BuildRequest, build
+from edge_tts.engine.tensorrt.build import BuildOptions, BuildRequest, build
+from edge_tts.engine.tensorrt.cuda import Cuda
+from edge_tts.engine.tensorrt.trt_engine import TrtEngine
 
 from .fake_cudart import FakeCudart
 from .fake_tensorrt import Faults, fake_tensorrt

@@ -6,11 +6,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from edge_tts.engine.build_process import BuildCost, build_in_child
-from edge_tts.engine.cuda import Cuda
-from edge_tts.engine.loader import BuildRules, EngineLoader, Execution
-from edge_tts.engine.trt_build import BuildOptions, BuildRequest
-from edge_tts.engine.trt_build import build as build_here
+from edge_tts.engine.load import BuildRules, EngineLoader, Execution
+from edge_tts.engine.tensorrt.build import BuildOptions, BuildRequest
+from edge_tts.engine.tensorrt.build import build as build_here
+from edge_tts.engine.tensorrt.build_process import BuildCost, build_in_child
+from edge_tts.engine.tensorrt.cuda import Cuda
 
 from .fake_cudart import FakeCudart
 from .fake_tensorrt import Faults, fake_tensorrt

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_tts.doctor.activation import activate
-from edge_tts.engine.ort import CPU
-from edge_tts.engine.profiles import BUILT
-from edge_tts.speech import load_synthesizer
-from edge_tts.text import TextFrontEnd
+from edge_tts.engine.onnxruntime import CPU
+from edge_tts.engine.tensorrt.profiles import BUILT
+from edge_tts.model_sets.activation import activate
+from edge_tts.synthesis.synthesizer import load_synthesizer
+from edge_tts.text.front_end import TextFrontEnd
 from edge_tts.values import FloatArray, Sampling, SpeakRequest
 
 from .here import Here

@@ -8,10 +8,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_tts.engine import TensorSpec
-from edge_tts.engine.cuda import Cuda
-from edge_tts.engine.device import DeviceBuffer
-from edge_tts.engine.ort import HostBuffer
+from edge_tts.engine.contract import TensorSpec
+from edge_tts.engine.onnxruntime import HostBuffer
+from edge_tts.engine.tensorrt.cuda import Cuda
+from edge_tts.engine.tensorrt.device_buffer import DeviceBuffer
 
 from .fake_cudart import FakeCudart
 

@@ -7,7 +7,7 @@ import ctypes
 import numpy as np
 import pytest
 
-from edge_tts.engine.cuda import Cuda, CudaError
+from edge_tts.engine.tensorrt.cuda import Cuda, CudaError
 from edge_tts.errors import DeviceLostError, EngineError
 
 from .fake_cudart import FakeCudart, Misuse

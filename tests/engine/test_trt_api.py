@@ -8,15 +8,16 @@ from pathlib import Path
 
 import pytest
 
-import edge_tts.engine
-from edge_tts.engine.cuda import Cuda
-from edge_tts.engine.trt import TrtEngine
+import edge_tts.engine.tensorrt
+from edge_tts.engine.tensorrt.cuda import Cuda
+from edge_tts.engine.tensorrt.trt_engine import TrtEngine
 
 from .conftest import build_plan
 from .fake_cudart import FakeCudart
 from .fake_tensorrt import VERSIONS, Strict, api, check_call, fake_tensorrt
 
-SOURCES = [Path(edge_tts.engine.__file__).parent / name for name in ("trt.py", "trt_context.py", "trt_build.py")]
+FOLDER = Path(edge_tts.engine.tensorrt.__file__).parent
+SOURCES = [FOLDER / name for name in ("trt_engine.py", "context.py", "build.py")]
 
 CLASSES = {
     "builder": "Builder",

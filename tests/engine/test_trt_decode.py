@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_tts.engine import Engine, load_engine
-from edge_tts.engine.cuda import Cuda
-from edge_tts.speech.sovits import NoiseField, Sovits
-from edge_tts.speech.stream import SegmentStream
-from edge_tts.speech.t2s import Prompt, SemanticDecoder, generate
+from edge_tts.engine.contract import Engine
+from edge_tts.engine.load import load_engine
+from edge_tts.engine.tensorrt.cuda import Cuda
+from edge_tts.synthesis.sovits import NoiseField, Sovits
+from edge_tts.synthesis.stream import SegmentStream
+from edge_tts.synthesis.t2s import Prompt, SemanticDecoder, generate
 from edge_tts.values import FloatArray, Sampling
 
 from .conftest import Bench
@@ -126,8 +127,8 @@ def sentence(engines: dict[str, Engine]) -> FloatArray:
     for token in generate(subject, read, sampling=Sampling(seed=11), limit=50):
         tokens.append(token)
         if len(tokens) in (16, 30):
-            pieces.append(song.sing(np.array(tokens), last=False))
-    return np.concatenate([*pieces, song.sing(np.array(tokens), last=True)])
+            pieces.append(song.render(np.array(tokens), last=False))
+    return np.concatenate([*pieces, song.render(np.array(tokens), last=True)])
 
 
 def test_a_whole_sentence_equals_the_plain_path(graphs: Path, device: FakeCudart, open_engine: Bench) -> None:

@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_tts.engine import TensorSpec, load_engine
-from edge_tts.engine.cuda import Cuda, CudaError, open_library
-from edge_tts.engine.ort import HostBuffer
-from edge_tts.engine.trt import TrtEngine
+from edge_tts.engine.contract import TensorSpec
+from edge_tts.engine.load import load_engine
+from edge_tts.engine.onnxruntime import HostBuffer
+from edge_tts.engine.tensorrt.cuda import Cuda, CudaError, open_library
+from edge_tts.engine.tensorrt.trt_engine import TrtEngine
 from edge_tts.errors import DeviceLostError, EdgeTTSError, EngineError, ModelError
-from edge_tts.speech.t2s import SemanticDecoder, generate
+from edge_tts.synthesis.t2s import SemanticDecoder, generate
 from edge_tts.values import Sampling
 
 from .conftest import Bench, build_plan
@@ -38,7 +39,7 @@ def test_a_refused_capture_goes_on_without_graphs(
     expected = tokens(prefill, open_engine(graphs / "t2s_step.onnx", cuda))
     device.refuse_graphs = refuser == "cuda"
     step = open_engine(graphs / "t2s_step.onnx", cuda, graphs=True, faults=Faults(refuse_capture=refuser == "tensorrt"))
-    with caplog.at_level(logging.WARNING, "edge_tts.engine.trt"):
+    with caplog.at_level(logging.WARNING, "edge_tts.engine.tensorrt.trt_engine"):
         assert tokens(prefill, step) == expected
     assert step.captured == 0
     assert sum("running without graphs" in record.message for record in caplog.records) == 1
@@ -121,7 +122,7 @@ def test_feeds_that_do_not_fit_are_refused(graphs: Path, device: FakeCudart, ope
 
 
 def engine_buffer(device: FakeCudart, shape: tuple[int, ...]):
-    from edge_tts.engine.device import DeviceBuffer
+    from edge_tts.engine.tensorrt.device_buffer import DeviceBuffer
 
     cuda = Cuda(device)
     return DeviceBuffer(TensorSpec("b", shape, np.dtype(np.float32)), cuda.allocate(4 * int(np.prod(shape))), cuda)

@@ -11,13 +11,13 @@ import numpy as np
 import onnx
 import pytest
 
-from edge_tts.engine import load_engine
-from edge_tts.speech import Synthesizer, load_synthesizer
-from edge_tts.speech.encoder import load_voice_encoder
-from edge_tts.store.models import read_model_set, verify_model_set
-from edge_tts.store.voices import BuiltinVoices
-from edge_tts.text import TextFrontEnd
+from edge_tts.engine.load import load_engine
+from edge_tts.model_sets.manifest import read_model_set, verify_model_set
+from edge_tts.synthesis.encoder import load_voice_encoder
+from edge_tts.synthesis.synthesizer import Synthesizer, load_synthesizer
+from edge_tts.text.front_end import TextFrontEnd
 from edge_tts.values import EncodeRequest, FloatArray, ModelSet, Recording
+from edge_tts.voices.builtin import BuiltinVoices
 from tools.starter.speech import spoken
 
 STARTER = Path(__file__).parents[2] / "models" / "starter"

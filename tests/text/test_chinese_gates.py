@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_tts.text.chinese import Chinese
+from edge_tts.text.mandarin.language import Mandarin
 from edge_tts.text.symbols import symbol_ids
 
 DATA = Path(__file__).parent / "data"
@@ -15,8 +15,8 @@ Record = dict[str, str]
 
 
 @pytest.fixture(scope="module")
-def chinese() -> Chinese:
-    return Chinese()
+def chinese() -> Mandarin:
+    return Mandarin()
 
 
 def records(name: str) -> list[Record]:
@@ -34,7 +34,7 @@ def edits(a: list[str], b: list[str]) -> int:
     return row[-1]
 
 
-def score(chinese: Chinese, name: str, *, raw: bool) -> tuple[float, float]:
+def score(chinese: Mandarin, name: str, *, raw: bool) -> tuple[float, float]:
     """Share of records spoken exactly as recorded, and phoneme error rate."""
     exact = errors = length = 0
     sentences = records(name)
@@ -52,21 +52,21 @@ def score(chinese: Chinese, name: str, *, raw: bool) -> tuple[float, float]:
 
 
 @pytest.mark.parametrize("name", ["zh.jsonl", "zh_direct.jsonl"])
-def test_spoken_text_becomes_the_recorded_phonemes(chinese: Chinese, name: str) -> None:
+def test_spoken_text_becomes_the_recorded_phonemes(chinese: Mandarin, name: str) -> None:
     """With the spoken text given, at least 97 % of the sentences are exact and at most 0.1 % of the phonemes wrong."""
     exact, rate = score(chinese, name, raw=False)
     assert exact >= 0.97
     assert rate <= 0.001
 
 
-def test_written_text_becomes_the_recorded_phonemes(chinese: Chinese) -> None:
+def test_written_text_becomes_the_recorded_phonemes(chinese: Mandarin) -> None:
     """From the written text, at least 94 % are exact; the rest are documented deviations from the recordings."""
     exact, rate = score(chinese, "zh_direct.jsonl", raw=True)
     assert exact >= 0.94
     assert rate <= 0.008
 
 
-def test_every_phoneme_is_a_symbol_of_the_models(chinese: Chinese) -> None:
+def test_every_phoneme_is_a_symbol_of_the_models(chinese: Mandarin) -> None:
     """Nothing that is said falls back to the unknown symbol."""
     known = symbol_ids()
     for record in records("zh_direct.jsonl"):
@@ -74,7 +74,7 @@ def test_every_phoneme_is_a_symbol_of_the_models(chinese: Chinese) -> None:
         assert [p for p in phonemes if p not in known] == []
 
 
-def test_features_align_with_characters(chinese: Chinese) -> None:
+def test_features_align_with_characters(chinese: Mandarin) -> None:
     """Each ideograph has two phonemes and each mark one, exactly as recorded."""
     for record in records("zh.jsonl"):
         _, word2ph = chinese.phonemize(record["norm_text"])

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_tts.text.chinese import Chinese
-from edge_tts.text.chinese_numbers import cardinal, code, counted, number
+from edge_tts.text.mandarin.language import Mandarin
+from edge_tts.text.mandarin.numbers import cardinal, code, counted, number
 
-CHINESE = Chinese()
+CHINESE = Mandarin()
 
 CASES = {
     "dates": [

@@ -13,9 +13,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from edge_tts.errors import ModelError
-from edge_tts.text.chinese import Chinese
-from edge_tts.text.chinese_polyphone import Features, Network, PolyphoneModel
-from edge_tts.text.chinese_tables import ChineseTables
+from edge_tts.text.mandarin.language import Mandarin
+from edge_tts.text.mandarin.polyphones import Features, Network, PolyphoneModel
+from edge_tts.text.mandarin.tables import MandarinTables
 
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "長", "城", "大", "行", "銀", "人", "一"]
 POLYPHONIC = ["長\tㄔㄤ2", "長\tㄓㄤ3", "行\tㄒㄧㄥ2", "行\tㄏㄤ2", "一\tㄧ1", "一\tㄧ4"]
@@ -73,15 +73,15 @@ def network() -> Network:
 
 
 @pytest.fixture(scope="module")
-def tables() -> ChineseTables:
-    return ChineseTables()
+def tables() -> MandarinTables:
+    return MandarinTables()
 
 
 Build = Callable[..., PolyphoneModel]
 
 
 @pytest.fixture
-def build(tmp_path: Path, network: Network, tables: ChineseTables) -> Build:
+def build(tmp_path: Path, network: Network, tables: MandarinTables) -> Build:
     """Writes the files of a model and loads it; keywords replace the contents of a file or the network."""
 
     def make(**changes: object) -> PolyphoneModel:
@@ -176,7 +176,7 @@ def test_readings_of_characters_apart(build: Build) -> None:
 
 def test_the_front_end_speaks_what_the_model_chose(build: Build) -> None:
     """The readings arrive in the phonemes."""
-    assert Chinese(polyphones=build()).phonemize("长大")[0][:2] == ("zh", "ang3")
+    assert Mandarin(polyphones=build()).phonemize("长大")[0][:2] == ("zh", "ang3")
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_damaged_files_are_named(build: Build, changes: dict[str, str], complain
         build(**changes)
 
 
-def test_missing_files_are_named(tmp_path: Path, network: Network, tables: ChineseTables) -> None:
+def test_missing_files_are_named(tmp_path: Path, network: Network, tables: MandarinTables) -> None:
     """A folder without the model's files is refused at once."""
     with pytest.raises(ModelError, match=r"vocab\.txt"):
         PolyphoneModel(tmp_path, network=network, vocabulary=tmp_path / "vocab.txt", tables=tables)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from edge_tts.text import chinese
-from edge_tts.text.chinese import Chinese
-from edge_tts.text.chinese_tables import ChineseTables
-from edge_tts.text.chinese_words import ChineseWords
+from edge_tts.text.mandarin import language as chinese
+from edge_tts.text.mandarin.language import Mandarin
+from edge_tts.text.mandarin.tables import MandarinTables
+from edge_tts.text.mandarin.words import MandarinWords
 
-CHINESE = Chinese()
+CHINESE = Mandarin()
 
 
 def say(text: str) -> str:
@@ -184,12 +184,12 @@ def test_a_polyphone_model_has_the_first_word() -> None:
     def choose(clause: str) -> list[str | None]:
         return ["hao4" if c == "好" else None for c in clause]
 
-    assert Chinese(polyphones=choose).phonemize("他好")[0] == ("t", "a1", "h", "ao4")
+    assert Mandarin(polyphones=choose).phonemize("他好")[0] == ("t", "a1", "h", "ao4")
 
 
 @pytest.fixture(scope="module")
-def words() -> ChineseWords:
-    return ChineseWords(ChineseTables())
+def words() -> MandarinWords:
+    return MandarinWords(MandarinTables())
 
 
 @pytest.mark.parametrize(
@@ -202,11 +202,11 @@ def words() -> ChineseWords:
         ("", []),
     ],
 )
-def test_text_is_cut_into_words(words: ChineseWords, text: str, cut: list[str]) -> None:
+def test_text_is_cut_into_words(words: MandarinWords, text: str, cut: list[str]) -> None:
     """Frequent words win over long ones, and names are found without a list."""
     assert [w.text for w in words.cut(text)] == cut
 
 
-def test_words_carry_their_part_of_speech(words: ChineseWords) -> None:
+def test_words_carry_their_part_of_speech(words: MandarinWords) -> None:
     """The rules of tone ask for it."""
     assert [w.tag for w in words.cut("我们吃饭")] == ["r", "v"]

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_tts.text.english import normalize
-from edge_tts.text.english_numbers import cardinal, fraction, in_pairs, number, ordinal, plural
+from edge_tts.text.english.language import normalize
+from edge_tts.text.english.numbers import cardinal, fraction, in_pairs, number, ordinal, plural
 
 CASES = {
     "times": [

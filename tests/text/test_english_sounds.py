@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_tts.text.compounds import split_compound
-from edge_tts.text.english import phonemize
-from edge_tts.text.english_words import pronounce
-from edge_tts.text.neural_g2p import predict
-from edge_tts.text.packed import PackedTable
+from edge_tts.text.english.compounds import split_compound
+from edge_tts.text.english.language import phonemize
+from edge_tts.text.english.neural_g2p import predict
+from edge_tts.text.english.words import pronounce
+from edge_tts.text.sorted_table import SortedTable
 from edge_tts.text.symbols import symbol_ids
 
 
@@ -113,6 +113,6 @@ def test_any_word_has_known_phonemes(word: str) -> None:
 def test_a_packed_table_answers_like_a_dictionary(rows: dict[str, str]) -> None:
     """Bisection finds every key and nothing else, in empty and small tables too."""
     lines = sorted(f"{k}\t{v}".encode() for k, v in rows.items())
-    table = PackedTable(b"\n" + b"".join(line + b"\n" for line in lines))
+    table = SortedTable(b"\n" + b"".join(line + b"\n" for line in lines))
     for key in [*rows, "a", "c ", "zz", ""]:
         assert table.get(key) == rows.get(key)

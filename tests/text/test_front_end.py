@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_tts.errors import TextError
-from edge_tts.text import TextFrontEnd
+from edge_tts.text.front_end import TextFrontEnd
 from edge_tts.text.symbols import symbol_ids, symbols, to_ids
 from edge_tts.values import Segment
 

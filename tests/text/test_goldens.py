@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from edge_tts.text import TextFrontEnd
-from edge_tts.text.cutting import CUTS, collapse_marks, cut, guard_first_clause, pieces_of
-from edge_tts.text.runs import language_runs
+from edge_tts.text.front_end import TextFrontEnd
+from edge_tts.text.language_runs import language_runs
+from edge_tts.text.upstream_cuts import CUTS, collapse_marks, cut, guard_first_clause, pieces_of
 
 DATA = Path(__file__).parent / "data"
 FRONT_END = TextFrontEnd()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edge_tts.errors import TextError
-from edge_tts.text import TextFrontEnd
+from edge_tts.text.front_end import TextFrontEnd
 
 
 def phonemes(front_end: TextFrontEnd, text: str, language: str) -> str:

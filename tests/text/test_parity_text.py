@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from edge_tts.text import TextFrontEnd
+from edge_tts.text.front_end import TextFrontEnd
 from edge_tts.text.show import record
 
 TOOL = Path(__file__).resolve().parents[2] / "tools" / "parity_text"

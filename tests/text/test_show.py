@@ -7,7 +7,7 @@ import json
 import pytest
 
 from edge_tts.errors import TextError
-from edge_tts.text import TextFrontEnd
+from edge_tts.text.front_end import TextFrontEnd
 from edge_tts.text.show import show_json, show_stream, show_table
 
 FRONT_END = TextFrontEnd()

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_tts.engine import TensorSpec
-from edge_tts.speech.features import SAMPLE_RATE, SSL_RATE, filterbank, resample, spectrogram
-from edge_tts.speech.t2s import prefill_mask
+from edge_tts.audio.features import SAMPLE_RATE, SSL_RATE, filterbank, resample, spectrogram
+from edge_tts.engine.contract import TensorSpec
+from edge_tts.synthesis.t2s import prefill_mask
 from edge_tts.values import FloatArray
 
 Array = npt.NDArray[Any]

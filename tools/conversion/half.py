@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from edge_tts.convert.graph_writer import GraphWriter, Progress
 from edge_tts.convert.model_set import Options, Sources, VoiceWriter, convert, write_all
-from edge_tts.convert.networks import GraphWriter, Progress
 from edge_tts.convert.staging import check_place
 from edge_tts.errors import ModelError
 

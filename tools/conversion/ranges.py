@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from edge_tts.convert.builder import Node
-from edge_tts.engine import Engine, TensorSpec, load_engine
+from edge_tts.engine.contract import Engine, TensorSpec
+from edge_tts.engine.load import load_engine
 
 from .chain import Array, Chain, Feeds
 

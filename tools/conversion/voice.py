@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_tts.audio.files import read_any
-from edge_tts.engine import load_engine
+from edge_tts.audio.features import SAMPLE_RATE, limit_peak, resample, spectrogram, to_mono
+from edge_tts.audio.sound_files import read_any
+from edge_tts.engine.load import load_engine
 from edge_tts.errors import ModelError
-from edge_tts.speech.features import SAMPLE_RATE, limit_peak, resample, spectrogram, to_mono
 
 
 class VoiceFrom:

@@ -13,7 +13,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 from edge_tts.errors import EdgeTTSError
-from edge_tts.store.models import read_model_set
+from edge_tts.model_sets.manifest import read_model_set
 from tools.judging import encoders, gpt, host, vocoder
 from tools.judging.compare import compare_sets
 from tools.judging.folder import GoldenFolder, find_maker

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_tts.engine import Engine, TensorSpec, load_engine
-from edge_tts.store.models import read_model_set
+from edge_tts.engine.contract import Engine, TensorSpec
+from edge_tts.engine.load import load_engine
+from edge_tts.model_sets.manifest import read_model_set
 from edge_tts.values import FloatArray
 from tools.conversion.chain import Array, Chain, Feeds
 

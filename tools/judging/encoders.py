@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from edge_tts.audio.features import filterbank
 from edge_tts.errors import AudioError
-from edge_tts.speech.encoder import check_prompt_length
-from edge_tts.speech.features import filterbank
+from edge_tts.synthesis.encoder import check_prompt_length
 
 from .folder import GoldenFolder
 from .networks import Networks

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_tts.speech.t2s import MAX_NEW_TOKENS, Prompt, SemanticDecoder, generate, prefill_mask
+from edge_tts.synthesis.t2s import MAX_NEW_TOKENS, Prompt, SemanticDecoder, generate, prefill_mask
 from edge_tts.values import Sampling
 
 from .folder import Array, GoldenFolder

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from edge_tts.speech.features import SAMPLE_RATE, SSL_RATE, limit_peak, resample, spectrogram, to_mono
-from edge_tts.speech.sampling import draw, penalize, probabilities
+from edge_tts.audio.features import SAMPLE_RATE, SSL_RATE, limit_peak, resample, spectrogram, to_mono
+from edge_tts.synthesis.sampling import draw, penalize, probabilities
 from edge_tts.values import FloatArray, Sampling
 
 from .folder import GoldenError, GoldenFolder

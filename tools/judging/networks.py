@@ -7,8 +7,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from edge_tts.convert.networks import GraphWriter
-from edge_tts.engine import Engine, load_engine
+from edge_tts.convert.graph_writer import GraphWriter
+from edge_tts.engine.contract import Engine
+from edge_tts.engine.load import load_engine
 from edge_tts.values import ModelSizes
 from tools.conversion.ranges import islands_of, measure
 
@@ -29,7 +30,7 @@ class Networks:
         """The loaded graph of a golden model."""
         key = (model, graph)
         if key not in self._engines:
-            self.facts(model)
+            self.retained(model)
             engine = load_engine(self._folder_of(model) / f"{graph}.onnx", threads=self._threads)
             self._stack.callback(engine.close)
             self._engines[key] = engine
@@ -37,11 +38,11 @@ class Networks:
 
     def sizes(self, model: str) -> ModelSizes:
         """The sizes of a SoVITS model, as the runtime takes them."""
-        facts = self.facts(model)
+        facts = self.retained(model)
         names = ModelSizes.__dataclass_fields__
         return ModelSizes(**{"tokens": 1025, "bert_width": 1024, **{k: v for k, v in facts.items() if k in names}})
 
-    def facts(self, model: str) -> Mapping[str, Any]:
+    def retained(self, model: str) -> Mapping[str, Any]:
         """What the converter says of a model; converts it the first time."""
         if model not in self._facts:
             checkpoint = self._work / f"{model}.checkpoint"

@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from edge_tts.errors import TextError
-from edge_tts.text import TextFrontEnd
-from edge_tts.text.cutting import CUTS, collapse_marks, cut, guard_first_clause, pieces_of
+from edge_tts.text.front_end import TextFrontEnd
+from edge_tts.text.language_runs import language_runs
 from edge_tts.text.languages import load_language
-from edge_tts.text.runs import language_runs
 from edge_tts.text.symbols import to_ids
+from edge_tts.text.upstream_cuts import CUTS, collapse_marks, cut, guard_first_clause, pieces_of
 from edge_tts.values import Run
 
 Record = dict[str, Any]

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from edge_tts.speech.features import limit_peak, spectrogram
-from edge_tts.speech.sovits import Sovits, mean_conditioning
+from edge_tts.audio.features import limit_peak, spectrogram
+from edge_tts.synthesis.sovits import Sovits, mean_conditioning
 from edge_tts.values import FloatArray
 
 from .folder import Array, GoldenFolder

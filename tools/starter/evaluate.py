@@ -17,12 +17,12 @@ import numpy as np
 import numpy.typing as npt
 import soxr
 
-from edge_tts.durable import replacing
-from edge_tts.speech import load_synthesizer
-from edge_tts.store.models import read_model_set
-from edge_tts.store.voices import BuiltinVoices
-from edge_tts.text import TextFrontEnd
+from edge_tts.durable.replacing import replacing
+from edge_tts.model_sets.manifest import read_model_set
+from edge_tts.synthesis.synthesizer import load_synthesizer
+from edge_tts.text.front_end import TextFrontEnd
 from edge_tts.values import ModelSet
+from edge_tts.voices.builtin import BuiltinVoices
 
 from . import data, further
 from . import picture as drawing

@@ -13,18 +13,19 @@ import numpy as np
 import numpy.typing as npt
 import soxr
 
-from edge_tts.engine import Engine, load_engine
-from edge_tts.speech import Synthesizer, load_synthesizer
-from edge_tts.speech.encoder import VoiceEncoder, load_voice_encoder
-from edge_tts.speech.identity import SpeakerIdentity
-from edge_tts.speech.mos import Listener as Opinions
-from edge_tts.speech.sovits import NoiseField, Sovits
-from edge_tts.store.voices import BuiltinVoices
-from edge_tts.text import TextFrontEnd
+from edge_tts.engine.contract import Engine
+from edge_tts.engine.load import load_engine
+from edge_tts.recordings.dnsmos import MosEstimator as Opinions
+from edge_tts.recordings.speaker_embedding import SpeakerEmbedder
+from edge_tts.synthesis.encoder import VoiceEncoder, load_voice_encoder
+from edge_tts.synthesis.sovits import NoiseField, Sovits
+from edge_tts.synthesis.synthesizer import Synthesizer, load_synthesizer
+from edge_tts.text.front_end import TextFrontEnd
 from edge_tts.values import EncodeRequest, ModelSet, Recording, Voice
+from edge_tts.voices.builtin import BuiltinVoices
 
 from . import data, person
-from .asr import RATE, Listener
+from .asr import RATE, MosEstimator
 from .clips import Clips
 from .edits import distance, words
 from .speech import spoken
@@ -39,7 +40,7 @@ SOME = 10
 
 def tokens_to_speech(model: ModelSet, sentences: Sequence[str], originals: Sequence[FloatArray]) -> float:
     """Word error rate of the teacher's own tokens through the decoder, in the default voice."""
-    listener, front_end = Listener(), TextFrontEnd()
+    listener, front_end = MosEstimator(), TextFrontEnd()
     voice = BuiltinVoices(model).load(model.default_voice or model.voices[0])
     errors = count = 0
     with ExitStack() as stack:
@@ -60,7 +61,7 @@ def tokens_to_speech(model: ModelSet, sentences: Sequence[str], originals: Seque
     return errors / count
 
 
-def embedded(identity: SpeakerIdentity, waves: Sequence[FloatArray], rate: int) -> FloatArray:
+def embedded(identity: SpeakerEmbedder, waves: Sequence[FloatArray], rate: int) -> FloatArray:
     """One unit vector for all recordings together."""
     return identity.embed(soxr.resample(np.concatenate(waves), rate, RATE))
 
@@ -86,7 +87,7 @@ def figures(
             stack.callback(engine.close)
             return engine
 
-        identity = SpeakerIdentity(engine=judge("speaker"))
+        identity = SpeakerEmbedder(engine=judge("speaker"))
         opinions = Opinions(p835=judge("dnsmos"), p808=judge("dnsmos_p808"))
         synthesizer = load_synthesizer(model, TextFrontEnd(), stack, threads=1)
         encoder = load_voice_encoder(model, TextFrontEnd(), stack, threads=1)
@@ -109,7 +110,7 @@ def figures(
 
 
 def said(
-    synthesizer: Synthesizer, identity: SpeakerIdentity, voices: Sequence[Voice], sentences: Sequence[str]
+    synthesizer: Synthesizer, identity: SpeakerEmbedder, voices: Sequence[Voice], sentences: Sequence[str]
 ) -> FloatArray:
     """How each voice sounds to the identity network, unit vectors [voices, 256]."""
     rate = synthesizer.model.sample_rate
@@ -121,7 +122,7 @@ def said(
 def clones(
     synthesizer: Synthesizer,
     encoder: VoiceEncoder,
-    identity: SpeakerIdentity,
+    identity: SpeakerEmbedder,
     prompt: Voice,
     sentences: Sequence[str],
 ) -> dict[str, float]:

@@ -11,18 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_tts.convert.builder import Array, DType, Graph, Value
-from edge_tts.convert.layers import (
-    add,
-    concat,
-    conv,
-    cut,
-    gelu,
-    layer_norm,
-    linear,
-    reshape,
-    scalar,
-    swap,
-)
+from edge_tts.convert.layers import add, concat, conv, cut, gelu, layer_norm, linear, reshape, scalar, swap
 
 State = Mapping[str, npt.NDArray[np.float32]]
 FAR = 1 << 31

@@ -59,7 +59,7 @@ def train(model: nn.Module, step: Step, schedule: Schedule, *, checkpoint: Path,
         model.load_state_dict(state["model"])
         optimiser.load_state_dict(state["optimiser"])
         number, spent = state["step"], state["spent_s"]
-    shown: dict[str, float] = {}
+    announced: dict[str, float] = {}
     saved = clock = time.monotonic()
     while True:
         done = spent >= 60 * schedule.minutes
@@ -80,7 +80,7 @@ def train(model: nn.Module, step: Step, schedule: Schedule, *, checkpoint: Path,
         number += 1
         now = time.monotonic()
         spent, clock = spent + now - clock, now
-        shown = {key: 0.97 * shown.get(key, value) + 0.03 * value for key, value in figures.items()}
+        announced = {key: 0.97 * announced.get(key, value) + 0.03 * value for key, value in figures.items()}
         if number % schedule.report == 0:
-            text = "  ".join(f"{key} {value:.3f}" for key, value in shown.items())
+            text = "  ".join(f"{key} {value:.3f}" for key, value in announced.items())
             print(f"{checkpoint.stem} step {number}  {spent / 60:.1f} of {schedule.minutes:g} min  {text}", flush=True)

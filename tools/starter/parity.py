@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from edge_tts.engine import load_engine
+from edge_tts.engine.load import load_engine
 from edge_tts.errors import ModelError
 
 from . import stage_decoder, stage_gpt, stage_tokenizer
@@ -99,7 +99,7 @@ def _decoder(model: Decoder, folder: Path, wave: FloatArray, spoken: stage_gpt.S
 
 
 def _gpt(model: Teaching, folder: Path, spoken: stage_gpt.Spoken) -> Iterator[str]:
-    from edge_tts.speech.t2s import prefill_mask
+    from edge_tts.synthesis.t2s import prefill_mask
 
     phonemes, tokens = spoken.phonemes, spoken.tokens[:-1]
     wanted = model.logits(torch.from_numpy(phonemes)[None], torch.from_numpy(tokens)[None])

@@ -11,9 +11,9 @@ import numpy.typing as npt
 import soundfile
 import soxr
 
-from edge_tts.speech import Synthesizer
-from edge_tts.speech.encoder import VoiceEncoder
-from edge_tts.speech.identity import SpeakerIdentity
+from edge_tts.recordings.speaker_embedding import SpeakerEmbedder
+from edge_tts.synthesis.encoder import VoiceEncoder
+from edge_tts.synthesis.synthesizer import Synthesizer
 from edge_tts.values import EncodeRequest, Recording, Voice
 
 from .asr import RATE, Listener
@@ -39,7 +39,7 @@ def recording(names: Sequence[str]) -> FloatArray:
 def figures(
     synthesizer: Synthesizer,
     encoder: VoiceEncoder,
-    identity: SpeakerIdentity,
+    identity: SpeakerEmbedder,
     builtin: Voice,
     sentences: Sequence[str],
 ) -> dict[str, float]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from edge_tts.speech import Synthesizer
+from edge_tts.synthesis.synthesizer import Synthesizer
 from edge_tts.values import SpeakRequest, Voice
 
 SEED = 7

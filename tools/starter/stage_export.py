@@ -15,7 +15,7 @@ from edge_tts.convert import model_set, t2s
 from edge_tts.convert.checkpoint import Weights
 from edge_tts.convert.staging import staged
 from edge_tts.convert.torch_file import open_torch
-from edge_tts.text import TextFrontEnd
+from edge_tts.text.front_end import TextFrontEnd
 
 from . import listening, parity, speaking, stage_decoder, stage_gpt, stage_tokenizer
 from .clips import Clips

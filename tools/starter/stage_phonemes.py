@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_tts.text import TextFrontEnd
+from edge_tts.text.front_end import TextFrontEnd
 
 from .alignment import align
 from .clips import Clips

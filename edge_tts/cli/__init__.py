@@ -1,0 +1,1 @@
+"""The command line, `edge-ttsd`: arguments in, one call out. Read `main`, then `voices` and `sync`."""

@@ -1,0 +1,312 @@
+"""The command line: one short function per command. Knows the arguments; the work is done elsewhere."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import json
+import logging
+import sys
+import time
+import uuid
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+from edge_tts import __version__
+from edge_tts.app.daemon import run
+from edge_tts.app.model_services import as_chosen, first_voice, front_end_for, open_choice, open_model, open_networks
+from edge_tts.app.voice_services import open_voices
+from edge_tts.audio.devices import Loudspeaker, PortAudioLoudspeaker
+from edge_tts.audio.wave import whole_wav
+from edge_tts.cli import voices as cli_voices
+from edge_tts.config import Config, load_config, resolve
+from edge_tts.doctor.examine import diagnose
+from edge_tts.doctor.report import as_json, as_text
+from edge_tts.errors import MOST_CHARS, ConfigError, EdgeTTSError, ModelError, one_line
+from edge_tts.model_sets.activation import open_loader
+from edge_tts.model_sets.manifest import find_model_set, installed_model_sets, verify_model_set
+from edge_tts.schema import readable_json
+from edge_tts.text.front_end import TextFrontEnd
+from edge_tts.text.show import show_json, show_stream, show_table
+from edge_tts.text.symbols import to_ids
+from edge_tts.values import Segment, SpeakRequest
+
+CONFIG_PLACES = (Path("config.yaml"), Path("/etc/edge-tts/config.yaml"))
+"""Where the configuration is looked for when -c is not given; without any, every key has its default."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit status. Expected errors become one line on stderr and status 1."""
+    arguments = _parser().parse_args(argv)
+    try:
+        refuse_name_clash()
+        config = _config(arguments.config)
+        _log_to_stderr(config.log.level)
+        if arguments.command is not command_run:  # only the daemon must tell what was configured from what was chosen
+            config = as_chosen(config, open_choice(config))
+        return int(arguments.command(arguments, config))
+    except EdgeTTSError as error:
+        print(f"edge-ttsd: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+class _OneLine(logging.Formatter):
+    """A line per record, whatever a record quotes; a traceback keeps its lines."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        return one_line(super().formatMessage(record), most=4 * MOST_CHARS)
+
+
+def _log_to_stderr(level: str) -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(_OneLine("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=level.upper(), handlers=[handler])
+
+
+def refuse_name_clash() -> None:
+    """PyPI's edge-tts is another project that also imports as edge_tts: sharing an environment breaks both."""
+    try:
+        other = importlib.metadata.distribution("edge-tts")
+    except importlib.metadata.PackageNotFoundError:
+        return
+    raise ConfigError(
+        f"PyPI's edge-tts {other.version} is installed in this Python environment ({sys.prefix}); it overwrites the "
+        "package edge_tts that edge-ttsd needs. Use a virtual environment of its own for each, "
+        "or: pip uninstall edge-tts && pip install --force-reinstall edge-ttsd"
+    )
+
+
+def command_run(arguments: argparse.Namespace, config: Config) -> int:
+    """Be the daemon."""
+    return run(config)
+
+
+def command_say(arguments: argparse.Namespace, config: Config) -> int:
+    """Speak one text without a broker, through the same Synthesizer.stream as the daemon."""
+    model = open_model(config)
+    catalogue = open_voices(config, model).catalogue
+    request = SpeakRequest(
+        text=arguments.text,
+        id=uuid.uuid4().hex[:12],
+        voice=catalogue.resolve(arguments.voice or first_voice(config, model, catalogue)),
+        language=arguments.language,
+        speed=arguments.speed,
+        split=arguments.split,
+        ssml=arguments.ssml,
+        sampling=replace(model.sampling, seed=arguments.seed),
+    )
+    voice = catalogue.load(request.voice)
+    began, samples, first_s = time.monotonic(), 0, None
+    with open_networks(model, config) as synthesizer:
+        loaded = time.monotonic()
+        with _sink(arguments.out, model.sample_rate, config) as sink:
+            for chunk in synthesizer.stream(request, voice, lambda: False):
+                first_s = first_s or time.monotonic() - loaded
+                sink.write(chunk.samples)
+                samples += len(chunk.samples)
+            sink.drain()
+    spoken_s = samples / model.sample_rate
+    print(f"{spoken_s:.2f} s of speech; loaded in {loaded - began:.2f} s, first sound after {first_s or 0:.2f} s")
+    if arguments.out:
+        print(arguments.out)
+    return 0
+
+
+def _sink(out: str | None, sample_rate: int, config: Config) -> AbstractContextManager[Loudspeaker]:
+    """Where `say` sends its sound: a file that is there once it is whole, or the loudspeaker."""
+    if out:
+        return whole_wav(Path(out), sample_rate=sample_rate)
+    return PortAudioLoudspeaker(sample_rate=sample_rate, device=config.audio.device)
+
+
+def command_phonemes(arguments: argparse.Namespace, config: Config) -> int:
+    """Print what would be said: the normalized text, its phonemes and their ids."""
+    with ExitStack() as stack:
+        return _show_phonemes(arguments, front_end_for(config.text, stack), join=_joins_sentences(config))
+
+
+def _joins_sentences(config: Config) -> bool:
+    """What the model set that speaks says of it; this command needs none."""
+    try:
+        return find_model_set(Path(config.models.dir), config.models.name).join_sentences
+    except ModelError:
+        return True
+
+
+def _show_phonemes(arguments: argparse.Namespace, front_end: TextFrontEnd, *, join: bool) -> int:
+    if arguments.jsonl:
+        for line in show_stream(front_end, sys.stdin, normalized=arguments.normalized):
+            print(line, flush=True)
+        return 0
+    if arguments.normalized:
+        runs = front_end.runs(arguments.text, arguments.language, normalized=True)
+        segments = [Segment(arguments.text, runs, to_ids(p for run in runs for p in run.phonemes))]
+    else:
+        segments = front_end.segments(
+            arguments.text, arguments.language, split=arguments.split, ssml=arguments.ssml, join=join
+        )
+    if not segments and not arguments.json:
+        print(f"nothing to say: {front_end.explain_empty(arguments.text)}")
+        return 0
+    print(show_json(segments) if arguments.json else show_table(segments))
+    return 0
+
+
+def command_models_list(arguments: argparse.Namespace, config: Config) -> int:
+    """Print the installed model sets, the one that speaks marked."""
+    for name in installed_model_sets(Path(config.models.dir)):
+        print(f"{'*' if name == config.models.name else ' '} {name}")
+    return 0
+
+
+def command_models_show(arguments: argparse.Namespace, config: Config) -> int:
+    """Print the manifest of a model set."""
+    model = find_model_set(Path(config.models.dir), arguments.name or config.models.name)
+    print(readable_json(json.loads((model.directory / "manifest.json").read_bytes())))
+    return 0
+
+
+def command_models_verify(arguments: argparse.Namespace, config: Config) -> int:
+    """Compare every file of a model set with its manifest."""
+    model = find_model_set(Path(config.models.dir), arguments.name or config.models.name)
+    verify_model_set(model)
+    print(f"{model.name}: {len(model.files)} files are as the manifest says")
+    return 0
+
+
+def command_doctor(arguments: argparse.Namespace, config: Config) -> int:
+    """Look at everything; status 1 when something is broken."""
+
+    def progress(phase: str, step: int, of: int) -> None:
+        print(f"\r{phase[:60]:60} {step:5}/{of:<5}", end="", file=sys.stderr, flush=True)
+
+    found = diagnose(
+        config, speak=not arguments.quick, open_engines=lambda config: open_loader(config.engine, progress=progress)
+    )
+    print(as_json(found) if arguments.json else as_text(found))
+    return 1 if found.broken else 0
+
+
+def _config(path: Path | None) -> Config:
+    if path is not None:
+        return load_config(path)
+    for place in CONFIG_PLACES:
+        if place.exists():
+            return load_config(place)
+    return resolve(Config(), Path.cwd())
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="edge-ttsd",
+        description="A line of text arrives over MQTT, and the room hears it in a voice its owner enrolled.",
+        epilog="Every key of the configuration is explained in config.yaml, the MQTT topics in README.md.",
+    )
+    parser.add_argument("--version", action="version", version=f"edge-ttsd {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_run(commands)
+    _add_say(commands)
+    _add_phonemes(commands)
+    cli_voices.add_parsers(commands, _add)
+    _add_models(commands)
+    _add_doctor(commands)
+    return parser
+
+
+_Commands = argparse._SubParsersAction  # argparse offers no public name for what add_subparsers returns
+
+
+def _add(
+    commands: _Commands[argparse.ArgumentParser], name: str, *, says: str, more: str = ""
+) -> argparse.ArgumentParser:
+    """A command with `-c`; `says` is its line in the list of commands."""
+    parser = commands.add_parser(name, help=says, description=f"{says[0].upper()}{says[1:]}. {more}")
+    parser.add_argument(
+        "-c",
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="configuration (default: ./config.yaml, then /etc/edge-tts/config.yaml, then each key's own default)",
+    )
+    return parser
+
+
+def _add_run(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = _add(
+        commands,
+        "run",
+        says="be the daemon: listen on MQTT and speak",
+        more="Serves until SIGTERM or Ctrl-C. A broker that is away is waited for. Tells systemd when it is ready "
+        "(Type=notify) and feeds its watchdog while all parts make progress.",
+    )
+    parser.set_defaults(command=command_run)
+
+
+def _add_say(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = _add(
+        commands,
+        "say",
+        says="speak one text, without a broker",
+        more="Example: edge-ttsd say 'The kettle has boiled.' --out kettle.wav",
+    )
+    parser.add_argument("text", help="what to say")
+    parser.add_argument("--voice", metavar="V", help="one of `edge-ttsd voices list` (default: the marked one)")
+    parser.add_argument("--language", default="auto", help="language option of the text (default: auto)")
+    parser.add_argument("--speed", type=float, default=1.0, help="1.3 is faster (default: 1.0)")
+    parser.add_argument("--seed", type=int, help="same seed, same speech (default: a fresh one)")
+    parser.add_argument("--split", default="auto", help="how the text is cut: auto, cut0 ... cut5 (default: auto)")
+    parser.add_argument("--ssml", action="store_true", help="the text is SSML")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--out", metavar="FILE.wav", help="write a WAV file instead of playing")
+    where.add_argument("--play", action="store_true", help="play on the loudspeaker (what happens without --out)")
+    parser.set_defaults(command=command_say)
+
+
+def _add_phonemes(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = _add(
+        commands,
+        "phonemes",
+        says="show how a text would be said, to mend a name",
+        more="Example: edge-ttsd phonemes 'Dinner with Aoife' --language en. Mend a wrong word under text.lexicon.",
+    )
+    parser.add_argument("text", nargs="?", default="", help="what would be said")
+    parser.add_argument("--language", default="auto", help="language option of the text (default: auto)")
+    parser.add_argument("--split", default="auto", help="how the text is cut: auto, cut0 ... cut5 (default: auto)")
+    parser.add_argument("--ssml", action="store_true", help="the text is SSML")
+    parser.add_argument("--normalized", action="store_true", help="the text is in its spoken form already")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument("--jsonl", action="store_true", help="answer lines {id, text, lang} from stdin in JSON")
+    parser.set_defaults(command=command_phonemes)
+
+
+def _add_models(commands: _Commands[argparse.ArgumentParser]) -> None:
+    group = commands.add_parser("models", help="list, show or verify model sets").add_subparsers(
+        required=True, metavar="COMMAND"
+    )
+    parser = _add(group, "list", says="print the installed model sets; * marks the one that speaks")
+    parser.set_defaults(command=command_models_list)
+    for name, says, command in (
+        ("show", "print the manifest of a model set", command_models_show),
+        ("verify", "compare every file of a model set with its manifest", command_models_verify),
+    ):
+        parser = _add(group, name, says=says)
+        parser.add_argument("name", nargs="?", help="model set; the one that speaks if absent")
+        parser.set_defaults(command=command)
+
+
+def _add_doctor(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = _add(
+        commands,
+        "doctor",
+        says="find out what is wrong, and what to do about it",
+        more="Looks at platform, versions, sound, broker, disk, model set and the device's state, then runs golden "
+        "phrases through the networks and, on a Jetson, compares its TensorRT engines with ONNX Runtime: one that "
+        "disagrees is not used. Exit status 1 when something is broken.",
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of text")
+    parser.add_argument("--quick", action="store_true", help="leave out networks and golden phrases")
+    parser.set_defaults(command=command_doctor)

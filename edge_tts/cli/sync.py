@@ -1,0 +1,103 @@
+"""The commands that carry voices elsewhere: sync, export, import. `cli.py` and `cli_voices.py` have the rest."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from edge_tts.app.voice_services import open_store, voice_sync
+from edge_tts.config import Config
+from edge_tts.errors import ConfigError, TransportError
+from edge_tts.voices.archive import export_voice, import_voice
+from edge_tts.voices.store import VoiceStore
+from edge_tts.voices.sync.notes import SyncReport
+
+AddParser = Callable[..., argparse.ArgumentParser]
+
+
+def command_sync(arguments: argparse.Namespace, config: Config) -> int:
+    """Sync once; status 1 when some voice could not be, an error when the bucket is out of reach."""
+    sync = voice_sync(config, open_store(config))
+    if sync is None:
+        raise ConfigError("there is nothing to sync with: bucket.url is null")
+    os.umask(0o077)  # recordings, in a folder that may be open to other accounts
+    report = sync(thorough=arguments.thorough)
+    if report.status == "failed":
+        raise TransportError(report.error)
+    print(sync_line(report, now=time.time()))
+    for problem in report.problems:
+        print(f"  {problem}")
+    if report.more_problems:
+        print(f"  and {report.more_problems} more")
+    return 1 if report.problems else 0
+
+
+def command_export(arguments: argparse.Namespace, config: Config) -> int:
+    """Write an enrolled voice, its consent included, to a file."""
+    store = open_store(config)
+    voice = store.find(arguments.voice)
+    path = Path(arguments.out or f"{voice.ref.id[:8]}.voice")
+    export_voice(store, voice, path)
+    print(path)
+    return 0
+
+
+def command_import(arguments: argparse.Namespace, config: Config) -> int:
+    """Take a voice from a file that `export` wrote."""
+    print(import_voice(open_store(config), Path(arguments.file)).ref.id)
+    return 0
+
+
+def last_sync(config: Config, store: VoiceStore, *, now: float) -> str:
+    """One line about the last sync, whichever process made it; empty without a bucket."""
+    sync = voice_sync(config, store)
+    return "" if sync is None else sync_line(sync.last(), now=now)
+
+
+def sync_line(report: SyncReport, *, now: float) -> str:
+    """How a sync went, for people; `now` is in seconds since 1970."""
+    if report.status == "never" or report.finished is None:
+        return f"sync with {report.bucket}: never yet"
+    parts = [f"sync with {report.bucket}: {report.status} {_ago(now - report.finished)}"]
+    counts = {"sent": report.sent, "fetched": report.fetched, "deleted": report.deleted, "renamed": report.renamed}
+    parts += [f"{count} {what}" for what, count in counts.items() if count]
+    if report.status != "done":
+        since = "never" if report.last_success is None else _ago(now - report.last_success)
+        parts.append(f"last complete {since}")
+    if report.error:
+        parts.append(report.error)
+    if report.problems:
+        count = len(report.problems) + report.more_problems
+        parts.append(f"{count} problem(s), the first: {report.problems[0]}")
+    return ", ".join(parts)
+
+
+def add_sync(commands: Any, add: AddParser) -> None:
+    """The parser of `sync`; `add` makes one with the options that every command has."""
+    more = "The daemon does so by itself, every bucket.interval_s seconds and after every change."
+    parser = add(commands, "sync", says="sync enrolled voices with the bucket now", more=more)
+    parser.add_argument("--thorough", action="store_true", help="read and hash everything again, here and there")
+    parser.set_defaults(command=command_sync)
+
+
+def add_carrying(group: Any, add: AddParser) -> None:
+    """The parsers of `voices export` and `voices import`."""
+    parser = add(group, "export", says="write an enrolled voice to a file, to carry it to another device")
+    parser.add_argument("voice", help="its id (6 digits will do) or its name")
+    parser.add_argument("--out", metavar="FILE", help="default: the first digits of its id, with .voice")
+    parser.set_defaults(command=command_export)
+    parser = add(group, "import", says="take a voice from a file that `export` wrote")
+    parser.add_argument("file", help="what `export` wrote; anything else is refused with the reason")
+    parser.set_defaults(command=command_import)
+
+
+def _ago(seconds: float) -> str:
+    """A length of time in one unit; clocks that were set back count as just now."""
+    for size, unit in ((86400, "days"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit} ago"
+    return f"{max(seconds, 0):.0f} s ago"

@@ -1,0 +1,187 @@
+"""The commands about voices: enroll from a file, list, show, rename, remove. `cli.py` has the rest."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+from unicodedata import normalize
+
+from edge_tts.app.model_services import first_voice, open_model, open_networks
+from edge_tts.app.voice_services import Voices, open_voices, quality_folder
+from edge_tts.audio.sound_files import read_any
+from edge_tts.cli.sync import add_carrying, add_sync, last_sync
+from edge_tts.config import Config
+from edge_tts.enrolment.enrolment import AcceptedRecording, Person
+from edge_tts.enrolment.prompts import consent, explain, tongue_of
+from edge_tts.enrolment.voice_writer import VoiceWriter
+from edge_tts.errors import AudioError, VoiceError
+from edge_tts.model_sets.manifest import find_model_set
+from edge_tts.recordings.quality import Refusal, load_quality_gate
+from edge_tts.recordings.reference import Reference, choose_reference
+from edge_tts.schema import readable_json
+from edge_tts.values import EncodeRequest, Recording
+
+_SAME_SPEAKER = 0.7
+"""Recordings of one person reach 0.8 and more, those of two stay below 0.65."""
+
+AddParser = Callable[..., argparse.ArgumentParser]
+
+
+def command_enroll(arguments: argparse.Namespace, config: Config) -> int:
+    """Make a voice from recordings: judge them, encode them, keep them."""
+    person = Person(arguments.name, arguments.language, arguments.owner or config.voices.owner)
+    sentence = consent(tongue_of(person.language), person.name)
+    agreed = same_words(arguments.text, sentence)
+    if not agreed and arguments.consent is None and config.voices.require_consent:
+        raise VoiceError(
+            f"a voice needs its speaker's consent: let them record the sentence '{sentence}' and give that file with "
+            "--consent, or make it the recording itself (voices.require_consent: false takes voices without)"
+        )
+    model = open_model(config)
+    if person.language not in model.languages:
+        spoken = ", ".join(model.languages)
+        raise VoiceError(f"the model set {model.name} does not speak '{person.language}'; it speaks: {spoken}")
+    voices = open_voices(config, model)
+    voice_writer = VoiceWriter(store=voices.store, features=voices.features, device=config.device, clock=time.time)
+    reference, others = _listen(arguments, quality_folder(config), agreed=agreed)
+    takes = [voice_writer.pack(recording) for recording in (*reference.recordings, *others)]
+    with open_networks(model, config) as networks:
+        heard = [recording for _, recording in takes]
+        made = networks.encode(EncodeRequest("new", person.name, person.language, reference.transcript, heard))
+    # A recording of the consent comes last; else it is what was read for the reference.
+    statement = sentence if agreed or arguments.consent is not None else None
+    stated_in = len(takes if arguments.consent else reference.recordings) - 1
+    take = AcceptedRecording(person, reference.transcript, reference.verdict, statement, stated_in)
+    print(voice_writer.keep(take, [audio for audio, _ in takes], made))
+    return 0
+
+
+def _listen(arguments: argparse.Namespace, folder: Path, *, agreed: bool) -> tuple[Reference, list[Recording]]:
+    """The reference in the first recording, and the others, the consent last. Raises AudioError."""
+    with ExitStack() as stack:
+        gate = load_quality_gate(folder, stack)
+        keep_all = agreed and arguments.consent is None
+        reference = choose_reference(gate, read_any(Path(arguments.audio)), arguments.text, keep_all=keep_all)
+        _refuse(arguments.audio, reference.refusals, arguments)
+        judged = [(file, gate.judge(read_any(Path(file)))) for file in arguments.take]
+        if arguments.consent is not None:
+            judged.append((arguments.consent, gate.judge_whole(read_any(Path(arguments.consent)))))
+        for file, verdict in judged:
+            _refuse(file, verdict.refusals, arguments)
+        others = [verdict.recording for _, verdict in judged]
+        likeness = gate.likeness([*reference.recordings, *others])
+        if likeness < _SAME_SPEAKER and not arguments.anyway:
+            raise AudioError(
+                f"the recordings are of different people (likeness {likeness:.2f}, {_SAME_SPEAKER} is the least)"
+            )
+    return reference, others
+
+
+def command_list(arguments: argparse.Namespace, config: Config) -> int:
+    """Print the voices that can speak, the default one marked, and those that this model set has yet to encode."""
+    model = find_model_set(Path(config.models.dir), config.models.name)
+    voices = open_voices(config, model)
+    default = first_voice(config, model, voices.catalogue)
+    for card in voices.catalogue.cards():
+        print(f"{'*' if card.id == default else ' '} {card.id:32} {card.language:6} {card.name}")
+    for voice in voices.catalogue.unready():
+        print(f"  {voice.ref.id:32} {voice.card.language:6} {voice.name} (not encoded for {model.name} yet)")
+    for ref, problem in voices.catalogue.damaged():
+        print(f"  {ref.id:32} {'':6} damaged, cannot be used: {problem}")
+    if config.bucket.url and (voices.store.stored().voices or voices.store.tombstones()):
+        print(last_sync(config, voices.store, now=time.time()))
+    return 0
+
+
+def command_show(arguments: argparse.Namespace, config: Config) -> int:
+    """Print what is known of an enrolled voice, the consent included."""
+    voices = _voices(config)
+    voice = voices.store.find(arguments.voice)
+    known: dict[str, Any] = {"id": voice.ref.id, "owner": voice.ref.owner, "name": voice.name}
+    known["card"] = voice.card.model_dump(mode="json")
+    for name in ("consent.json", "quality.json"):
+        there = name in voice.card.files
+        known[name.removesuffix(".json")] = json.loads(voices.store.read(voice, name)) if there else None
+    print(readable_json(known))
+    return 0
+
+
+def command_rename(arguments: argparse.Namespace, config: Config) -> int:
+    """Call an enrolled voice something else."""
+    voices = _voices(config)
+    print(voices.store.rename(voices.store.find(arguments.voice).ref, arguments.name).name)
+    return 0
+
+
+def command_remove(arguments: argparse.Namespace, config: Config) -> int:
+    """Delete an enrolled voice for good, here now and everywhere at the next sync."""
+    voices = _voices(config)
+    ref = voices.store.find_remains(arguments.voice)
+    voices.store.delete(ref)
+    print(f"deleted {arguments.voice} ({ref.id}); a running daemon notices within seconds")
+    return 0
+
+
+def add_parsers(commands: Any, add: AddParser) -> None:
+    """The parsers of these commands; `add` makes one with the options that every command has."""
+    _add_enroll(commands, add)
+    add_sync(commands, add)
+    group = commands.add_parser("voices", help="list, show, rename or remove voices")
+    group = group.add_subparsers(required=True, metavar="COMMAND")
+    add_carrying(group, add)
+    parser = add(group, "list", says="print the voices that can speak; * marks the default")
+    parser.set_defaults(command=command_list)
+    for name, says, command in (
+        ("show", "print what is known of an enrolled voice", command_show),
+        ("rename", "call an enrolled voice something else", command_rename),
+        ("remove", "delete an enrolled voice for good", command_remove),
+    ):
+        parser = add(group, name, says=says)
+        parser.add_argument("voice", help="its id (6 digits will do) or its name")
+        if name == "rename":
+            parser.add_argument("name", help="what it is called from now on")
+        parser.set_defaults(command=command)
+
+
+def same_words(spoken: str, sentence: str) -> bool:
+    """Whether two texts differ in nothing but case, spaces and punctuation."""
+    return _letters(spoken) == _letters(sentence)
+
+
+def _add_enroll(commands: Any, add: AddParser) -> None:
+    parser = add(
+        commands,
+        "enroll",
+        says="make a voice from a recording",
+        more="Example: edge-ttsd enroll --audio anna.wav --name Anna --language en "
+        f"--text '{consent('en', 'Anna')}'. Prints the new voice's id.",
+    )
+    parser.add_argument("--audio", required=True, metavar="FILE", help="3 to 10 s of one person's speech, any format")
+    parser.add_argument("--text", required=True, help="what is said in it, word for word")
+    parser.add_argument("--language", required=True, help="language of the text: zh, en, ja, ko or yue")
+    parser.add_argument("--name", required=True, metavar="N", help="what the voice is called")
+    parser.add_argument("--owner", help="whose voice it is (default: voices.owner)")
+    parser.add_argument("--take", action="append", default=[], metavar="FILE", help="one more recording of this person")
+    parser.add_argument("--consent", metavar="FILE", help="the consent sentence, read aloud (unless --text is it)")
+    parser.add_argument("--anyway", action="store_true", help="keep a recording that the quality gate refuses")
+    parser.set_defaults(command=command_enroll)
+
+
+def _refuse(file: str, refusals: Sequence[Refusal], arguments: argparse.Namespace) -> None:
+    """Raise AudioError that says what to do better, if there is anything."""
+    if refusals and not arguments.anyway:
+        reasons = " ".join(explain(refusal, "en") for refusal in refusals)
+        raise AudioError(f"{file}: {reasons} (--anyway keeps it all the same)")
+
+
+def _voices(config: Config) -> Voices:
+    return open_voices(config, find_model_set(Path(config.models.dir), config.models.name))
+
+
+def _letters(text: str) -> str:
+    return "".join(character for character in normalize("NFC", text).casefold() if character.isalnum())

@@ -1,0 +1,69 @@
+"""The contract of a loaded network: arrays in, arrays out. Knows nothing about speech."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """Name, shape and dtype of one input, output or buffer. A dimension given as text is decided at run time."""
+
+    name: str
+    shape: tuple[int | str, ...]
+    dtype: np.dtype[Any]
+
+
+class Buffer(Protocol):
+    """Memory that stays where the network computes; taken once, before the loop that uses it."""
+
+    @property
+    def spec(self) -> TensorSpec:
+        """Name, fixed shape and dtype."""
+
+    def read(self) -> Array:
+        """A copy on the host."""
+
+    def write(self, array: Array) -> None:
+        """Replace the content; the array has the buffer's shape and dtype."""
+
+    def prefix(self, plane: int, length: int) -> Buffer:
+        """The dense sub-array `[plane, :length]`, sharing memory."""
+
+    def write_at(self, rows: Buffer, *, time: int, row: int, source_row: int = 0) -> None:
+        """The strided append into a slab [planes, times, batch, width], from a buffer of the same runtime.
+
+        `self[:, time:time + n, row] = rows[:, :, source_row]` for `rows` [planes, n, batch, width];
+        `rows` [planes, batch, width] counts as n = 1.
+        """
+
+
+class Engine(Protocol):
+    """One loaded network."""
+
+    @property
+    def inputs(self) -> Mapping[str, TensorSpec]:
+        """Input name -> what it takes."""
+
+    @property
+    def outputs(self) -> Mapping[str, TensorSpec]:
+        """Output name -> what it gives."""
+
+    def empty(self, spec: TensorSpec) -> Buffer:
+        """A zeroed buffer of a fixed shape, where this engine computes. Zeroed, since NaN survives a zero weight."""
+
+    def run(self, feeds: Mapping[str, Array | Buffer]) -> dict[str, Array]:
+        """Compute all outputs. Raises `EngineError` when the feeds do not fit or the runtime fails."""
+
+    def run_keeping(self, feeds: Mapping[str, Array | Buffer], keep: str) -> tuple[dict[str, Array], Buffer]:
+        """As `run`, but the output `keep` stays where it was computed; its buffer is valid until the next run."""
+
+    def close(self) -> None:
+        """Give back everything it holds; the engine is not used afterwards."""

@@ -1,0 +1,166 @@
+"""ONNX Runtime behind the `Engine` contract. The only home of onnxruntime."""
+
+from __future__ import annotations
+
+import base64
+import os
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_tts.engine.contract import Array, Buffer, TensorSpec
+from edge_tts.errors import EngineError, ModelError
+
+# From 1.29 on its builds for Linux give the machine an identifier and report what they run to their maker, from the
+# import on, unless this is set before it. What is said in a home is nobody's business.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
+import onnxruntime
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
+
+_DTYPES = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(int64)": np.int64,
+    "tensor(int32)": np.int32,
+    "tensor(bool)": np.bool_,
+}
+# onnxruntime raises these without a common base other than Exception.
+_RUNTIME_ERRORS = (
+    ort_errors.EPFail,
+    ort_errors.Fail,
+    ort_errors.InvalidArgument,
+    ort_errors.InvalidGraph,
+    ort_errors.InvalidProtobuf,
+    ort_errors.NoSuchFile,
+    ort_errors.NotImplemented,
+    ort_errors.RuntimeException,
+)
+
+CPU, CUDA, TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"
+# y = relu(x w), x float32 [n, 4], w [4, 3] = 0/8 ... 11/8; 156 bytes of ONNX, opset 17.
+_PROBE = base64.b64decode(
+    "CAg6kQEKEQoBeAoBdxIBaCIGTWF0TXVsCgwKAWgSAXkiBFJlbHUSBXByb2JlKjsIBAgDEAFCAXdKMAAAAAAAAAA+AACAPgAAwD4AAAA/AAAg"
+    "PwAAQD8AAGA/AACAPwAAkD8AAKA/AACwP1oUCgF4Eg8KDQgBEgkKAxIBbgoCCARiFAoBeRIPCg0IARIJCgMSAW4KAggDQgQKABAR"
+)
+
+
+def probe(provider: str) -> str:
+    """Why an execution provider cannot be used here; empty when a tiny network really ran on it, with the right result.
+
+    The list of available providers proves nothing: a listed one may lack its libraries or its device, or leave all
+    nodes to the CPU, which ONNX Runtime does without an error.
+    """
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    if provider != CPU:
+        options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    rows = np.arange(-8, 8, dtype=np.float32).reshape(4, 4)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about a provider that is not there: it is what we ask
+            session = onnxruntime.InferenceSession(_PROBE, options, providers=_with_helpers(provider)[:1])
+        found = session.run(None, {"x": rows})[0]
+    except (*_RUNTIME_ERRORS, ValueError) as error:
+        return f"{provider} does not run here: {str(error).strip().splitlines()[-1][:200]}"
+    if session.get_providers()[0] != provider:
+        return f"{provider} is not there; ONNX Runtime took {session.get_providers()[0]} instead"
+    expected = np.maximum(rows @ (np.arange(12, dtype=np.float32).reshape(4, 3) / 8), 0)
+    return "" if np.allclose(found, expected, atol=0.02) else f"{provider} gives wrong results"
+
+
+class HostBuffer:
+    """A numpy array as a `Buffer`: on the CPU provider, host memory is where the network computes."""
+
+    def __init__(self, spec: TensorSpec, array: Array) -> None:
+        self.spec = spec
+        self.array = array
+
+    def read(self) -> Array:
+        taken: Array = self.array.copy()
+        return taken
+
+    def write(self, array: Array) -> None:
+        self.array[...] = array
+
+    def prefix(self, plane: int, length: int) -> HostBuffer:
+        view = self.array[plane, :length]
+        return HostBuffer(TensorSpec(f"{self.spec.name}[{plane}]", view.shape, self.spec.dtype), view)
+
+    def write_at(self, rows: Buffer, *, time: int, row: int, source_row: int = 0) -> None:
+        source = _array(rows)[..., source_row, :]
+        count = 1 if source.ndim == 2 else source.shape[1]
+        self.array[:, time : time + count, row] = source.reshape(source.shape[0], count, source.shape[-1])
+
+
+class OrtEngine:
+    """One ONNX graph in one session. Feeds and results are host memory whichever provider computes."""
+
+    def __init__(self, path: Path, *, threads: int = 0, provider: str = CPU) -> None:
+        """`provider` has passed `probe`; nodes that it does not know are left to the CPU."""
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = 3
+        # Shapes change from run to run; a memory plan per shape would be kept for ever.
+        options.enable_mem_pattern = False
+        try:
+            session = onnxruntime.InferenceSession(str(path), options, providers=_with_helpers(provider))
+        except _RUNTIME_ERRORS as error:
+            raise ModelError(f"{path}: not a graph that ONNX Runtime can load: {error}") from error
+        self._path = path
+        self._session: Any = session
+        self._inputs = {node.name: _spec(node) for node in session.get_inputs()}
+        self._outputs = {node.name: _spec(node) for node in session.get_outputs()}
+
+    @property
+    def inputs(self) -> Mapping[str, TensorSpec]:
+        return self._inputs
+
+    @property
+    def outputs(self) -> Mapping[str, TensorSpec]:
+        return self._outputs
+
+    def empty(self, spec: TensorSpec) -> HostBuffer:
+        shape = tuple(int(size) for size in spec.shape)
+        return HostBuffer(spec, np.zeros(shape, spec.dtype))
+
+    def run(self, feeds: Mapping[str, Array | Buffer]) -> dict[str, Array]:
+        if self._session is None:
+            raise EngineError(f"{self._path}: the engine is closed")
+        try:
+            results = self._session.run(None, {name: _array(value) for name, value in feeds.items()})
+        except (*_RUNTIME_ERRORS, ValueError) as error:  # ValueError: a feed is missing or misnamed
+            raise EngineError(f"{self._path}: {error}") from error
+        return dict(zip(self._outputs, results, strict=True))
+
+    def run_keeping(self, feeds: Mapping[str, Array | Buffer], keep: str) -> tuple[dict[str, Array], HostBuffer]:
+        results = self.run(feeds)
+        kept = results.pop(keep)
+        return results, HostBuffer(TensorSpec(keep, kept.shape, kept.dtype), kept)
+
+    def close(self) -> None:
+        self._session = None
+
+
+def _with_helpers(provider: str) -> list[str]:
+    """The provider and who takes the nodes that it leaves."""
+    helpers = {CPU: [CPU], TENSORRT: [TENSORRT, CUDA, CPU]}
+    return helpers.get(provider, [provider, CPU])
+
+
+def _array(value: Array | Buffer) -> Array:
+    if isinstance(value, HostBuffer):
+        return value.array
+    if isinstance(value, np.ndarray):
+        return value
+    raise EngineError(f"a {type(value).__name__} belongs to another runtime than ONNX Runtime")
+
+
+def _spec(node: Any) -> TensorSpec:
+    if node.type not in _DTYPES:
+        raise ModelError(f"{node.name}: unsupported element type {node.type}")
+    shape = tuple(size if isinstance(size, int) else str(size) for size in node.shape)
+    return TensorSpec(node.name, shape, np.dtype(_DTYPES[node.type]))

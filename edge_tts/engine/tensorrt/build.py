@@ -1,0 +1,167 @@
+"""ONNX file -> serialized TensorRT engine, in a process of its own. Knows nothing of where engines are kept or judged.
+
+Run as `python -m edge_tts.engine.tensorrt.build REQUEST.json`: a builder can hang, exhaust the memory or take the
+process down with it, none of which may happen to whoever speaks. Progress and the outcome are JSON lines on standard
+output.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from edge_tts.engine.tensorrt.profiles import shape_ranges
+from edge_tts.engine.tensorrt.trt_engine import load_tensorrt, make_logger
+from edge_tts.errors import ModelError
+
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True, slots=True)
+class BuildOptions:
+    """What of the build can be chosen; part of the key under which an engine is kept."""
+
+    batch: int = 1
+    """Most rows that decode side by side."""
+    workspace_mb: int = 2048
+    """Most scratch memory a kernel under trial may take."""
+    optimization_level: int = 3
+    """0 to 5: how hard TensorRT searches."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuildRequest:
+    """One engine to build. Paths are text, since this travels as JSON."""
+
+    graph: str
+    """Name in the graph contract."""
+    onnx: str
+    plan: str
+    """Where the engine goes."""
+    timing_cache: str
+    """Kernel timings of earlier builds: read when there, replaced afterwards."""
+    options: BuildOptions
+
+
+Progress = Callable[[str, int, int], None]
+"""Phase, step done, steps in all."""
+
+
+def build(request: BuildRequest, *, trt: Any, progress: Progress) -> None:
+    """Build and write one engine. Raises `ModelError` with TensorRT's own words when it cannot be built."""
+    logger = make_logger(trt, request.graph)
+    builder = trt.Builder(logger)
+    network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
+    _parse(request, network, trt=trt, logger=logger)
+    config = _configure(request, builder, trt=trt, progress=progress)
+    profile = builder.create_optimization_profile()
+    tensors = [network.get_input(index) for index in range(network.num_inputs)]
+    inputs = {tensor.name: tuple(tensor.shape) for tensor in tensors}
+    for name, limits in shape_ranges(request.graph, inputs, batch=request.options.batch).items():
+        profile.set_shape(name, limits.min, limits.opt, limits.max)
+    config.add_optimization_profile(profile)
+    timings = Path(request.timing_cache)
+    _use_timings(config, timings)
+    plan = builder.build_serialized_network(network, config)
+    if plan is None:
+        raise ModelError(f"{request.onnx}: TensorRT could not build an engine: {'; '.join(logger.errors[-3:])}")
+    write_bytes(Path(request.plan), plan)
+    write_bytes(timings, config.get_timing_cache().serialize())
+
+
+def write_bytes(path: Path, data: Any) -> None:
+    """Replace a file by one rename; readable and writable by its owner alone."""
+    staging = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(staging, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    staging.replace(path)
+
+
+def _parse(request: BuildRequest, network: Any, *, trt: Any, logger: Any) -> None:
+    """Read the ONNX file by its path, so that weights beside it are found."""
+    parser = trt.OnnxParser(network, logger)
+    if not parser.parse_from_file(request.onnx):
+        errors = [parser.get_error(index) for index in range(parser.num_errors)]
+        said = "; ".join(f"{error.node_name()} ({error.node_operator()}): {error.desc()}" for error in errors[:3])
+        raise ModelError(f"{request.onnx}: TensorRT's parser refuses the graph: {said}")
+
+
+def _configure(request: BuildRequest, builder: Any, *, trt: Any, progress: Progress) -> Any:
+    config = builder.create_builder_config()
+    config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, request.options.workspace_mb << 20)
+    config.builder_optimization_level = request.options.optimization_level
+    config.max_aux_streams = 0  # all work stays on our stream: less memory, and a capture sees everything
+    config.clear_flag(trt.BuilderFlag.TF32)  # float32 means float32; what may be less precise is float16 in the file
+    config.progress_monitor = _monitor(trt, progress)
+    return config
+
+
+def _use_timings(config: Any, path: Path) -> None:
+    """Continue with the timings in `path`; a damaged file only costs the time it would have saved."""
+    stored = path.read_bytes() if path.is_file() else b""
+    cache = config.create_timing_cache(stored)
+    if cache is None or not config.set_timing_cache(cache, False):
+        config.set_timing_cache(config.create_timing_cache(b""), False)
+
+
+def _monitor(trt: Any, progress: Progress) -> Any:
+    """A `trt.IProgressMonitor` that reports the steps of every phase."""
+
+    class Monitor(trt.IProgressMonitor):  # type: ignore[misc]  # the base comes from a module without types
+        def __init__(self) -> None:
+            trt.IProgressMonitor.__init__(self)
+            self._steps: dict[str, int] = {}
+
+        def phase_start(self, phase_name: str, parent_phase: str | None, num_steps: int) -> None:
+            self._steps[phase_name] = num_steps
+
+        def step_complete(self, phase_name: str, step: int) -> bool:
+            progress(phase_name, step + 1, self._steps.get(phase_name, 0))
+            return True
+
+        def phase_finish(self, phase_name: str) -> None:
+            self._steps.pop(phase_name, None)
+
+    return Monitor()
+
+
+def end_with_parent() -> None:
+    """Have the kernel kill this process when the one that wants the engine is gone (prctl(2), PR_SET_PDEATHSIG)."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+
+
+def main(arguments: list[str]) -> int:
+    """The child process: one request, JSON lines, exit status 0 when the engine lies where it was wanted."""
+    end_with_parent()
+    values = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
+    request = BuildRequest(**{**values, "options": BuildOptions(**values["options"])})
+
+    def tell(**line: Any) -> None:
+        print(json.dumps(line), flush=True)
+
+    try:
+        build(request, trt=load_tensorrt(), progress=lambda phase, step, of: tell(phase=phase, step=step, of=of))
+    except (ModelError, OSError) as error:
+        tell(error=str(error))
+        return 1
+    tell(done=True)
+    return 0
+
+
+def request_json(request: BuildRequest) -> str:
+    """What `main` reads."""
+    return json.dumps(asdict(request))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,167 @@
+"""Where built engines are kept: under a key, written by renames, verified before use. Knows nothing of TensorRT.
+
+A serialized engine is machine code: deserializing one is trusting it. So an engine counts only with the record that
+this device wrote after its own build, unchanged since, and where nobody else could have put it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from edge_tts.engine.tensorrt.build import BuildOptions, write_bytes
+from edge_tts.engine.tensorrt.machine import Machine
+from edge_tts.errors import ModelError
+
+log = logging.getLogger(__name__)
+
+FORMAT = 1
+"""Counts up when the same inputs would no longer give the same engine (profiles, build settings)."""
+_KEPT_PER_GRAPH = 3  # the current model set, the previous one, and one under trial
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class PlanVerdict:
+    """What the comparison with ONNX Runtime found."""
+
+    agrees: bool
+    reason: str
+    """The figures, or why it is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPlan:
+    """A built engine on disk."""
+
+    graph: str
+    path: Path
+    sha256: str
+    build_s: float
+    peak_memory_mb: float
+    """How much less memory the whole machine had while it was built."""
+    verdict: PlanVerdict | None = None
+    key: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def record(self) -> Path:
+        """The file that vouches for it."""
+        return self.path.with_suffix(".json")
+
+
+class PlanCache:
+    """A directory of engines of one machine."""
+
+    def __init__(self, *, directory: Path, machine: Machine) -> None:
+        self.directory, self._machine = directory, machine
+
+    def place(self, onnx: Path, options: BuildOptions) -> tuple[Path, dict[str, Any]]:
+        """Where the engine of a graph lies and the key it lies under. Makes the directory."""
+        key = {"format": FORMAT, "onnx": onnx_digest(onnx), **asdict(self._machine), "options": asdict(options)}
+        digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+        try:
+            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise ModelError(f"{self.directory}: no place for engines: {error}") from error
+        return self.directory / f"{onnx.stem}-{digest[:16]}.plan", key
+
+    def find(self, onnx: Path, options: BuildOptions) -> StoredPlan | None:
+        """The engine of a graph, or None when there is none that can be trusted; what is damaged is removed."""
+        path, key = self.place(onnx, options)
+        if not path.exists():
+            return None
+        try:
+            stored = read_record(path)
+            if stored.key != key:
+                raise ModelError(f"{path}: its record belongs to another key")
+            read_plan(stored)
+        except ModelError as error:
+            log.warning("%s; it will be built again", error)
+            _forget(path)
+            return None
+        return stored
+
+    def add(self, onnx: Path, options: BuildOptions, *, build_s: float, peak_memory_mb: float) -> StoredPlan:
+        """Vouch for the engine that was just built at its place; forget the oldest of the same graph."""
+        path, key = self.place(onnx, options)
+        stored = StoredPlan(
+            graph=onnx.stem,
+            path=path,
+            sha256=_digest(path),
+            build_s=round(build_s, 1),
+            peak_memory_mb=round(peak_memory_mb),
+            key=key,
+        )
+        _write_record(stored)
+        known = sorted(self.directory.glob(f"{onnx.stem}-*.plan"), key=lambda plan: plan.stat().st_mtime)
+        for old in [plan for plan in known if plan != path][: max(0, len(known) - _KEPT_PER_GRAPH)]:
+            _forget(old)
+        return stored
+
+    def judge(self, stored: StoredPlan, verdict: PlanVerdict) -> StoredPlan:
+        """Write down what the comparison found."""
+        judged = replace(stored, verdict=verdict)
+        _write_record(judged)
+        return judged
+
+
+def read_record(plan: Path) -> StoredPlan:
+    """The record beside an engine. Raises `ModelError` when there is none or it makes no sense."""
+    path = plan.with_suffix(".json")
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        verdict = values.pop("verdict")
+        return StoredPlan(path=plan, verdict=PlanVerdict(**verdict) if verdict else None, **values)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ModelError(f"{plan}: no record of a build here ({error}); engines come from this device alone") from error
+
+
+def read_plan(stored: StoredPlan) -> bytes:
+    """The engine, verified. Raises `ModelError` when it is not what was built or others could have written it."""
+    try:
+        for path in (stored.path.parent, stored.path, stored.record):
+            status = path.lstat()
+            if path.is_symlink() or status.st_uid not in (0, os.geteuid()) or status.st_mode & 0o022:
+                raise ModelError(f"{path}: others than this service can write it, so it is not trusted")
+        data = stored.path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{stored.path}: cannot be read: {error}; build engines as the service's user") from error
+    if hashlib.sha256(data).hexdigest() != stored.sha256:
+        raise ModelError(f"{stored.path}: damaged since it was built")
+    return data
+
+
+def onnx_digest(path: Path) -> str:
+    """sha256 of a graph and, where it has one, of the file with its weights."""
+    weights = path.with_name(f"{path.name}.data")
+    return _digest(path) + (_digest(weights) if weights.is_file() else "")
+
+
+def _forget(plan: Path) -> None:
+    """Remove an engine, the record first: without it the rest counts for nothing."""
+    try:
+        plan.with_suffix(".json").unlink(missing_ok=True)
+        plan.unlink(missing_ok=True)
+    except OSError as error:
+        raise ModelError(f"{plan}: cannot be removed: {error}; give the folder to the service's user") from error
+
+
+def _write_record(stored: StoredPlan) -> None:
+    values = {name: value for name, value in asdict(stored).items() if name != "path"}
+    write_bytes(stored.record, (json.dumps(values, indent=2) + "\n").encode())
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(_BLOCK):
+                digest.update(block)
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read: {error}") from error
+    return digest.hexdigest()

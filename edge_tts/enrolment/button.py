@@ -1,0 +1,202 @@
+"""Buttons: a GPIO line, a key of an input device, Enter in a terminal. gpiod's one home; knows not what they start."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import select
+import struct
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+from types import ModuleType
+from typing import IO, Any, Protocol
+
+from edge_tts.errors import AudioError, ConfigError
+from edge_tts.runtime.part import Fatal, Part
+
+log = logging.getLogger(__name__)
+
+_DEBOUNCE = timedelta(milliseconds=20)
+_EVENT = struct.Struct("llHHi")
+"""Linux' input_event: time (seconds, microseconds), type, code, value."""
+_KEY, _DOWN = 1, 1
+_WAIT_S, _AGAIN_S = 0.5, 5.0
+
+
+class Button(Protocol):
+    """Something that is pressed. AudioError when it is gone."""
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait for a press; False after `timeout_s`."""
+
+    def close(self) -> None:
+        """Give the device back."""
+
+
+class GpioButton:
+    """A button between a GPIO line and ground, by the character device of the kernel.
+
+    `line` is a line's name or its number on `chip`; `chip` is a path, a name (gpiochip0), a label, or None for the
+    first one that has a line of that name.
+    """
+
+    def __init__(self, *, line: str, chip: str | None = None, active_low: bool = True) -> None:
+        self._gpiod = _gpiod()
+        path, offset = self._find(chip, line)
+        settings = self._gpiod.LineSettings(
+            direction=self._gpiod.line.Direction.INPUT,
+            edge_detection=self._gpiod.line.Edge.RISING,
+            bias=self._gpiod.line.Bias.PULL_UP if active_low else self._gpiod.line.Bias.PULL_DOWN,
+            active_low=active_low,
+            debounce_period=_DEBOUNCE,
+        )
+        try:
+            self._request: Any = self._gpiod.request_lines(path, consumer="edge-tts", config={offset: settings})
+        except OSError as refused:
+            raise ConfigError(f"GPIO line {line} of {path}: {refused.strerror}; is it used elsewhere?") from refused
+
+    def wait(self, timeout_s: float) -> bool:
+        """See Button. Presses that came together count as one."""
+        try:
+            if not self._request.wait_edge_events(timedelta(seconds=timeout_s)):
+                return False
+            return bool(self._request.read_edge_events())
+        except OSError as gone:
+            raise AudioError(f"the GPIO button stopped working: {gone.strerror}") from gone
+
+    def close(self) -> None:
+        """See Button."""
+        self._request.release()
+
+    def _find(self, chip: str | None, line: str) -> tuple[str, int]:
+        """The chip's path and the line's number on it. Raises ConfigError that names what is there."""
+        chips: list[str] = []
+        for path in sorted(str(path) for path in Path("/dev").glob("gpiochip*")):
+            try:
+                with self._gpiod.Chip(path) as opened:
+                    info = opened.get_info()
+                    chips.append(f"{info.name} ({info.label})")
+                    if chip is not None and chip not in (path, info.name, info.label):
+                        continue
+                    if line.isdigit() and chip is not None and int(line) < info.num_lines:
+                        return path, int(line)
+                    return path, int(opened.line_offset_from_id(line))
+            except OSError:
+                continue  # no such line on this chip, or it is not for us
+        there = ", ".join(chips) or "none"
+        raise ConfigError(f"there is no GPIO line '{line}' on {chip or 'any chip'}; chips: {there}")
+
+
+class KeyButton:
+    """A key of an input device, read from its event file: a USB button, a remote control, a keyboard."""
+
+    def __init__(self, *, device: str, code: int | None = None) -> None:
+        self._code = code
+        try:
+            self._file = os.open(device, os.O_RDONLY | os.O_NONBLOCK)
+        except OSError as refused:
+            raise ConfigError(f"input device {device}: {refused.strerror}") from refused
+
+    def wait(self, timeout_s: float) -> bool:
+        """See Button: the key going down counts, its repetition and its release do not."""
+        if not select.select([self._file], [], [], timeout_s)[0]:
+            return False
+        try:
+            data = os.read(self._file, 64 * _EVENT.size)
+        except OSError as gone:
+            raise AudioError(f"the input device was pulled out: {gone.strerror}") from gone
+        if not data:
+            raise AudioError("the input device was pulled out")
+        whole = len(data) // _EVENT.size * _EVENT.size
+        return any(self._is_press(*event[2:]) for event in _EVENT.iter_unpack(data[:whole]))
+
+    def close(self) -> None:
+        """See Button."""
+        os.close(self._file)
+
+    def _is_press(self, kind: int, code: int, value: int) -> bool:
+        return kind == _KEY and value == _DOWN and self._code in (None, code)
+
+
+class TerminalButton:
+    """Enter in a terminal. At the end of the input nothing is pressed any more."""
+
+    def __init__(self, *, stream: IO[str]) -> None:
+        self._stream = stream
+        self.ended = False
+
+    def wait(self, timeout_s: float) -> bool:
+        """See Button."""
+        if self.ended or not select.select([self._stream], [], [], timeout_s)[0]:
+            return False
+        self.ended = self._stream.readline() == ""
+        return not self.ended
+
+    def close(self) -> None:
+        """The terminal is not ours."""
+
+
+class ButtonWatch(Part):
+    """One thread that waits at a button and calls `press`. While the button is not there it is looked for every
+    `again_s`: nothing else depends on it."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        open_button: Callable[[], Button],
+        press: Callable[[], None],
+        fatal: Fatal,
+        again_s: float = _AGAIN_S,
+    ) -> None:
+        super().__init__(name=name, fatal=fatal)
+        self._open, self._press, self._again_s = open_button, press, again_s
+        self._missing = False
+
+    def work(self) -> None:
+        """Find the button, wait, press, wait."""
+        self.ready()
+        while not self.stopping.is_set():
+            try:
+                with closing(self._open()) as button:
+                    self._watch(button)
+            except (AudioError, ConfigError) as trouble:
+                if not self._missing:
+                    log.warning("no %s for now, the rest goes on: %s", self.name, trouble)
+                self._missing = True
+                self.stopping.wait(self._again_s)
+
+    def _watch(self, button: Button) -> None:
+        """Until asked to stop. Raises AudioError when the button is gone."""
+        while not self.stopping.is_set():
+            pressed = button.wait(_WAIT_S)
+            if self._missing:
+                log.info("the %s is there again", self.name)
+            self._missing = False
+            if pressed:
+                self._press()
+
+
+def key_code(name: str | int | None, known: Iterable[tuple[str, int]] = ()) -> int | None:
+    """The number of a key: a number, or one of a few names (enter, space, f1 to f10, record, play); None is any key."""
+    if name is None or isinstance(name, int):
+        return name
+    codes = {"enter": 28, "space": 57, "record": 167, "play": 207, "playpause": 164, "mute": 113, **dict(known)}
+    codes.update({f"f{number}": 58 + number for number in range(1, 11)})
+    if name.lower() in codes:
+        return codes[name.lower()]
+    raise ConfigError(f"key '{name}' is not known; give its number (evtest shows it) or one of: {', '.join(codes)}")
+
+
+def _gpiod() -> ModuleType:
+    """gpiod 2, imported on first use: a box without a button needs no library for one."""
+    try:
+        gpiod = importlib.import_module("gpiod")
+    except ImportError as missing:
+        raise ConfigError("a GPIO button needs gpiod 2: pip install 'edge-ttsd[button]'") from missing
+    if not hasattr(gpiod, "request_lines"):
+        raise ConfigError("this gpiod is version 1; version 2 is needed: pip install 'edge-ttsd[button]'")
+    return gpiod

@@ -1,0 +1,341 @@
+"""The MQTT link: paho's one home. Moves bytes between broker and desk; knows topics, not what a payload means."""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+import ssl
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import paho.mqtt.client as paho
+from paho.mqtt import MQTTException
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from edge_tts.config import MqttConfig
+from edge_tts.errors import TransportError
+from edge_tts.front_doors.dispatcher import Message
+from edge_tts.runtime.event_bus import CLOSING, EventBus, ReplyTo
+from edge_tts.runtime.part import Fatal, Part
+from edge_tts.values import Report
+
+log = logging.getLogger(__name__)
+
+MAX_UNSENT = 1000
+"""Messages that may wait for the broker's acknowledgement. From a half of that on we take none of its messages, from
+three quarters on reports are dropped, closing ones only beyond all of it."""
+IN_FLIGHT = 20
+"""Messages that the broker may send before we have taken and acknowledged the first of them."""
+GOODBYE_S = 2.0
+"""How long a stop waits for the last reports to leave."""
+REPLY_BYTES, REPLY_LEVELS = 1024, 100
+"""The longest and deepest response topic. A broker throws out whoever publishes below too many levels (mosquitto: 200),
+although it passes such a topic on."""
+
+
+class MqttLink(Part):
+    """Owns the connection: a thread that connects, reconnects with a jittered back-off, and runs paho's network loop.
+
+    The session is persistent and `say` has QoS 1, so what is published while the daemon is away arrives later; a
+    message is acknowledged only after the desk has taken or refused it. A callback that raises ends the thread, loudly:
+    the loop is our own because paho's drops its thread then and leaves the process deaf.
+    """
+
+    def __init__(
+        self,
+        *,
+        config: MqttConfig,
+        device: str,
+        events: EventBus,
+        commands: Iterable[str],
+        handle: Callable[[Message], None],
+        fatal: Fatal,
+        jitter: Callable[[], float] = random.random,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(name="mqtt", fatal=fatal)
+        self._config = config
+        self._base = f"{config.base_topic}/{device}"
+        self._events = events
+        self._commands = tuple(commands)
+        self._handle = handle
+        self._jitter, self._clock = jitter, clock
+        self._delay_s = config.reconnect_min_s
+        self._v5 = config.protocol == "5"
+        self._client = self._make_client(device)
+        self._lock = threading.Lock()
+        self._held: deque[tuple[str, str, Properties | None]] | None = deque()
+        """Reports made since the connection was lost; None while there is one."""
+        self._untaken: deque[paho.MQTTMessage] = deque()
+        """Messages that have come and must wait until our reports have left; only the thread touches them."""
+        self._leaving = threading.Event()
+        """The goodbye has been said, perhaps to nobody."""
+        self._count = threading.Lock()
+        """Taken inside paho's locks, so nothing else is taken inside this one."""
+        self._unsent, self._dropped = 0, 0
+        events.listen(self)  # at once: there may be reports before there is a broker
+
+    # -- what other threads call; none of it waits
+
+    def on_report(self, report: Report, reply_to: ReplyTo | None) -> None:
+        """Publish a report as an event, and to whom it may concern. An address is checked here once more: the journal
+        may bring one that was accepted under another name of the device, or by an older version."""
+        payload = json.dumps({**asdict(report), "details": dict(report.details)}, ensure_ascii=False)
+        room = MAX_UNSENT if report.stage in CLOSING else 3 * MAX_UNSENT // 4
+        self._tell(f"{self._base}/events", payload, None, room)
+        if reply_to is not None and self._answers(reply_to.topic):
+            properties = _properties(PacketTypes.PUBLISH)
+            if reply_to.correlation is not None:
+                properties.CorrelationData = reply_to.correlation
+            self._tell(reply_to.topic, payload, properties, room)
+
+    def on_retained(self, topic: str, value: Mapping[str, Any]) -> None:
+        """Publish a standing fact, retained."""
+        if self._client.is_connected():
+            self._publish(topic, json.dumps(value, ensure_ascii=False), retain=True)
+
+    # -- the thread
+
+    def work(self) -> None:
+        """Stay connected until asked to stop. A broker that is not there yet is waited for."""
+        self.ready()
+        while not self.stopping.is_set():
+            if self._connect():
+                began = self._clock()
+                self._run_loop()
+                if self._clock() - began > self._config.reconnect_max_s:
+                    self._delay_s = self._config.reconnect_min_s  # a welcome alone proves nothing: it has to last
+            if not self.stopping.wait(self._next_delay_s()):
+                log.info("connecting to %s:%s again", self._config.host, self._config.port)
+
+    def wake(self) -> None:
+        """Say goodbye: the last reports, the status, a clean disconnect."""
+        if self._client.is_connected():
+            farewell = self._publish("status", "offline", retain=True)
+            try:
+                farewell.wait_for_publish(GOODBYE_S)
+            except (RuntimeError, ValueError):
+                log.warning("the broker left before the last reports were sent")
+        self._leaving.set()
+        self._client.disconnect()
+
+    def _connect(self) -> bool:
+        with self._lock:
+            self._held = self._held or deque()
+        self._untaken.clear()  # the broker sends again what was not acknowledged
+        try:
+            self._client.connect(
+                self._config.host,
+                self._config.port,
+                keepalive=self._config.keepalive_s,
+                clean_start=False if self._v5 else paho.MQTT_CLEAN_START_FIRST_ONLY,
+                properties=self._connect_properties(),
+            )
+        except OSError as refused:
+            log.warning("no broker at %s:%s: %s", self._config.host, self._config.port, refused)
+            return False
+        if self._leaving.is_set():  # while there was no socket yet, so that nothing was closed by it
+            self._client.disconnect()
+        return True
+
+    def _run_loop(self) -> None:
+        """Serve the connection until it breaks or is closed; ends at the first loop that reports either."""
+        try:
+            while self._client.loop(timeout=1.0) == MQTTErrorCode.MQTT_ERR_SUCCESS:
+                if self._held is not None and self._client.is_connected():
+                    self._release()
+                self._take()
+        except MQTTException as garbage:
+            log.warning("what the broker sent is not MQTT %s: %s", self._config.protocol, garbage)
+
+    def _tell(self, topic: str, payload: str, properties: Properties | None, room: int) -> None:
+        """Publish a report, in the order in which they were made: paho would send one that comes between the socket and
+        the broker's welcome before all that waited for it, or even before its own greeting."""
+        with self._lock:
+            if self._waiting() >= room:
+                self._drop()
+            elif self._held is None:
+                self._send(topic, payload, properties=properties)
+            else:
+                self._held.append((topic, payload, properties))
+
+    def _release(self) -> None:
+        """Publish what was held, behind what paho has just sent again."""
+        with self._lock:
+            held, self._held = self._held or (), None
+            for topic, payload, properties in held:
+                self._send(topic, payload, properties=properties)
+
+    def _next_delay_s(self) -> float:
+        """Doubling from the configured minimum to the maximum, each drawn from its upper half so that a house full of
+        devices does not return in step."""
+        delay = self._delay_s
+        self._delay_s = min(2 * delay, self._config.reconnect_max_s)
+        return delay * (0.5 + 0.5 * self._jitter())
+
+    # -- paho's callbacks, on the thread
+
+    def _on_connect(self, client: paho.Client, data: Any, flags: Any, reason: ReasonCode, properties: Any) -> None:
+        if reason.is_failure:
+            log.error("the broker at %s:%s refuses us: %s", self._config.host, self._config.port, reason)
+            return
+        log.info("connected to %s:%s (MQTT %s)", self._config.host, self._config.port, self._config.protocol)
+        client.subscribe([(f"{self._base}/{command}", 1) for command in self._commands])
+        for topic, value in self._events.retained().items():
+            self._publish(topic, json.dumps(value, ensure_ascii=False), retain=True)
+        self._publish("status", "online", retain=True)
+
+    def _on_disconnect(self, client: paho.Client, data: Any, flags: Any, reason: ReasonCode, properties: Any) -> None:
+        if not self.stopping.is_set():
+            log.warning("the connection to %s:%s is gone: %s", self._config.host, self._config.port, reason)
+
+    def _on_message(self, client: paho.Client, data: Any, message: paho.MQTTMessage) -> None:
+        if self.stopping.is_set():
+            return  # not acknowledged, so the broker keeps it for the next start
+        if message.qos == 0 and len(self._untaken) >= IN_FLIGHT:
+            self._drop()  # nothing holds such messages back, and nobody relies on them
+            return
+        self._untaken.append(message)
+        self._take()
+
+    def _on_publish(self, client: paho.Client, data: Any, number: int, reason: ReasonCode, properties: Any) -> None:
+        with self._count:
+            self._unsent -= 1
+
+    # -- in and out
+
+    def _take(self) -> None:
+        """Hand on what came in, as long as there is room for the reports that it will cause. The rest waits without
+        being acknowledged, and so the broker holds back what comes after it, while ours goes out."""
+        if self._dropped and self._waiting() < MAX_UNSENT // 2:
+            log.warning("%d messages were dropped in all", self._dropped)
+            with self._count:
+                self._dropped = 0
+        while self._untaken and self._waiting() < MAX_UNSENT // 2 and not self.stopping.is_set():
+            message = self._untaken.popleft()
+            self._handle(
+                Message(
+                    command=message.topic.removeprefix(f"{self._base}/"),
+                    payload=bytes(message.payload),
+                    retained=message.retain,
+                    redelivered=message.dup,
+                    number=message.mid,
+                    expires_in_s=_expiry(message),
+                    reply_to=self._reply_to(message),
+                )
+            )
+            self._client.ack(message.mid, message.qos)
+
+    def _waiting(self) -> int:
+        """How many messages of ours have not reached the broker yet."""
+        return self._unsent + len(self._held or ())
+
+    def _send(
+        self, topic: str, payload: str, *, retain: bool = False, properties: Properties | None = None
+    ) -> paho.MQTTMessageInfo:
+        info = self._client.publish(topic, payload, qos=1, retain=retain, properties=properties)
+        if info.rc == MQTTErrorCode.MQTT_ERR_QUEUE_SIZE:
+            self._drop()
+        else:
+            with self._count:
+                self._unsent += 1
+        return info
+
+    def _drop(self) -> None:
+        with self._count:
+            self._dropped += 1
+            first = self._dropped == 1
+        if first:
+            log.warning("%d messages wait for the broker: the next are dropped until it has them", self._waiting())
+
+    def _reply_to(self, message: paho.MQTTMessage) -> ReplyTo | None:
+        """Where the sender wants its reports; None where it names no topic that we publish to."""
+        topic = getattr(message.properties, "ResponseTopic", "")
+        if not topic or not self._answers(topic):
+            return None
+        return ReplyTo(topic, getattr(message.properties, "CorrelationData", None))
+
+    def _answers(self, topic: str) -> bool:
+        """Whether we would publish there: a sender must not have us thrown out, or give our commands in our name."""
+        if len(topic.encode()) > REPLY_BYTES or topic.count("/") >= REPLY_LEVELS:
+            why = "it is too long or too deep"
+        elif not topic.isprintable() or "#" in topic or "+" in topic:
+            why = "nobody can publish there"
+        elif topic.startswith("$"):
+            why = "it is the broker's own"
+        elif f"{topic}/".startswith(f"{self._base}/"):
+            why = "it is the device's own"
+        else:
+            return True
+        log.warning("nothing is sent to the response topic %.200r: %s", topic, why)
+        return False
+
+    # -- construction
+
+    def _make_client(self, device: str) -> paho.Client:
+        config = self._config
+        client = paho.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=config.client_id or f"edge-tts-{device}",
+            clean_session=None if self._v5 else False,
+            protocol=paho.MQTTv5 if self._v5 else paho.MQTTv311,
+            manual_ack=True,
+        )
+        client.max_queued_messages_set(2 * MAX_UNSENT)  # so many, that a standing fact still has room
+        client.will_set(f"{self._base}/status", "offline", qos=1, retain=True)
+        if config.username is not None:
+            client.username_pw_set(config.username, _password(config))
+        if config.tls:
+            _set_tls(client, config)
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_message = self._on_message
+        client.on_publish = self._on_publish
+        # Without this, paho writes to the socket from whichever thread publishes; so it only wakes our loop.
+        client.on_socket_register_write = lambda *_: None
+        return client
+
+    def _connect_properties(self) -> Properties | None:
+        if not self._v5:
+            return None
+        properties = _properties(PacketTypes.CONNECT)
+        properties.SessionExpiryInterval = self._config.session_expiry_s
+        properties.ReceiveMaximum = IN_FLIGHT
+        return properties
+
+    def _publish(self, topic: str, payload: str, *, retain: bool = False) -> paho.MQTTMessageInfo:
+        return self._send(f"{self._base}/{topic}", payload, retain=retain)
+
+
+def _properties(kind: int) -> Properties:
+    return Properties(kind)  # type: ignore[no-untyped-call]  # paho leaves this constructor untyped
+
+
+def _expiry(message: paho.MQTTMessage) -> float | None:
+    seconds = getattr(message.properties, "MessageExpiryInterval", None)
+    return None if seconds is None else float(seconds)
+
+
+def _password(config: MqttConfig) -> str | None:
+    if config.password_file is None:
+        return None
+    try:
+        return Path(config.password_file).read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as unreadable:
+        raise TransportError(f"mqtt.password_file: {unreadable}") from unreadable
+
+
+def _set_tls(client: paho.Client, config: MqttConfig) -> None:
+    try:
+        client.tls_set(ca_certs=config.ca_file, certfile=config.cert_file, keyfile=config.key_file)
+    except (OSError, ssl.SSLError, ValueError) as wrong:
+        raise TransportError(f"mqtt: the TLS files cannot be used: {wrong}") from wrong

@@ -1,0 +1,168 @@
+"""What a message may carry: bytes -> checked records. Knows keys and limits; knows nothing of topics or queues."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from edge_tts.errors import PayloadError, RequestError, VoiceError
+from edge_tts.schema import ConfigDict, Field, Record, RequestId, check_json, field_validator
+from edge_tts.values import Priority, Sampling
+from edge_tts.voices.format import check_display_name
+
+
+class SayPayload(Record):
+    """A `say` message as a JSON object. Sampling names and defaults are those of GPT-SoVITS' api_v2."""
+
+    text: str
+    id: RequestId | None = None
+    voice: str | None = Field(default=None, min_length=1, max_length=128)
+    language: str = Field(default="auto", max_length=32)
+    priority: Priority = "normal"
+    ttl_s: float | None = Field(default=None, gt=0, le=604800)
+    volume: float = Field(default=100.0, ge=0, le=100)
+    speed: float = Field(default=1.0, ge=0.25, le=4)
+    seed: int | None = Field(default=None, ge=0, lt=2**64)
+    top_k: int | None = Field(default=None, ge=1, le=1025)
+    top_p: float | None = Field(default=None, gt=0, le=1)
+    temperature: float | None = Field(default=None, gt=0, le=10)
+    repetition_penalty: float | None = Field(default=None, ge=0.1, le=10)
+    split: Literal["auto", "cut0", "cut1", "cut2", "cut3", "cut4", "cut5"] = "auto"
+    ssml: bool = False
+    fragment_interval: float = Field(default=0.3, ge=0, le=10)
+
+    def sampling(self, default: Sampling) -> Sampling:
+        """The model set's own sampling, with what this message asks for put in its place."""
+
+        def chosen(mine: float | None, otherwise: float) -> float:
+            return otherwise if mine is None else mine
+
+        return Sampling(
+            top_k=int(chosen(self.top_k, default.top_k)),
+            top_p=chosen(self.top_p, default.top_p),
+            temperature=chosen(self.temperature, default.temperature),
+            repetition_penalty=chosen(self.repetition_penalty, default.repetition_penalty),
+            seed=default.seed if self.seed is None else self.seed,
+        )
+
+
+class WhichPayload(Record):
+    """A `stop` that means one request."""
+
+    id: RequestId
+
+
+class EnrolPayload(Record):
+    """An `enroll`; whatever is absent is as configured."""
+
+    name: str | None = Field(default=None, min_length=1, max_length=80)
+    language: Literal["zh", "en"] | None = None
+    id: RequestId | None = None
+
+    @field_validator("name")
+    @classmethod
+    def _can_be_stored(cls, name: str | None) -> str | None:
+        """Known before anybody reads it aloud."""
+        try:
+            return None if name is None else check_display_name(name)
+        except VoiceError as wrong:
+            raise ValueError(str(wrong)) from wrong
+
+
+class VoicePayload(Record):
+    """What is to be done with one enrolled voice: `name` is its new name, where it is to have one."""
+
+    voice: str = Field(min_length=1, max_length=128)
+    name: str | None = Field(default=None, min_length=1, max_length=80)
+    id: RequestId | None = None
+
+
+class ModelPayload(Record):
+    """Which model set shall speak."""
+
+    model: str = Field(min_length=1, max_length=128)
+    id: RequestId | None = None
+
+
+class RollbackPayload(Record):
+    """The model set before this one shall speak."""
+
+    id: RequestId | None = None
+
+
+class _Id(Record):
+    """Only the id of a payload that is wrong elsewhere, so that its sender recognises the report."""
+
+    model_config = ConfigDict(extra="ignore")
+    id: RequestId
+
+
+class _Volume(Record):
+    volume: float = Field(ge=0, le=100)
+
+
+def parse_say(payload: bytes) -> SayPayload:
+    """Bare UTF-8 text, or a JSON object (the first visible character is `{`). Raises PayloadError."""
+    if payload.lstrip()[:1] == b"{":
+        return check_json(SayPayload, payload, error=PayloadError, what="say")
+    return SayPayload(text=_text(payload, what="say"))
+
+
+def parse_which(payload: bytes) -> str | None:
+    """The id in `{"id": ...}`; None for an empty payload, which means all. Raises PayloadError."""
+    if not payload.strip():
+        return None
+    return check_json(WhichPayload, payload, error=PayloadError, what="stop").id
+
+
+def parse_enroll(payload: bytes) -> EnrolPayload:
+    """A JSON object; an empty payload means the configured person. Raises PayloadError."""
+    return check_json(EnrolPayload, payload.strip() or b"{}", error=PayloadError, what="enroll")
+
+
+def parse_one_voice(payload: bytes, *, what: str) -> VoicePayload:
+    """A JSON object that names a voice. Raises PayloadError."""
+    return check_json(VoicePayload, payload, error=PayloadError, what=what)
+
+
+def parse_model(payload: bytes) -> ModelPayload:
+    """A JSON object, or the bare name of a model set. Raises PayloadError."""
+    if payload.lstrip()[:1] == b"{":
+        return check_json(ModelPayload, payload, error=PayloadError, what="models/activate")
+    name = _text(payload, what="models/activate").strip()
+    if not name:
+        raise PayloadError("models/activate: the payload is empty; the name of a model set is expected")
+    return ModelPayload(model=name[:128])
+
+
+def parse_rollback(payload: bytes) -> RollbackPayload:
+    """A JSON object, or nothing. Raises PayloadError."""
+    return check_json(RollbackPayload, payload.strip() or b"{}", error=PayloadError, what="models/rollback")
+
+
+def parse_volume(payload: bytes) -> float:
+    """A number from 0 to 100. Raises PayloadError."""
+    number = _text(payload, what="volume/set").strip()
+    return check_json(_Volume, b'{"volume": %s}' % number.encode(), error=PayloadError, what="volume/set").volume
+
+
+def parse_voice(payload: bytes) -> str:
+    """A voice id as bare text. Raises PayloadError."""
+    voice = _text(payload, what="voice/set").strip()
+    if not voice:
+        raise PayloadError("voice/set: the payload is empty; a voice id is expected")
+    return voice
+
+
+def id_in(payload: bytes) -> str | None:
+    """The id in a payload that may be wrong in any other way; None if none can be made out."""
+    try:
+        return check_json(_Id, payload, error=PayloadError, what="id").id
+    except RequestError:
+        return None
+
+
+def _text(payload: bytes, *, what: str) -> str:
+    try:
+        return payload.decode("utf-8")
+    except UnicodeDecodeError as broken:
+        raise PayloadError(f"{what}: the payload is not UTF-8 (byte {broken.start})") from broken

@@ -1,0 +1,102 @@
+"""Presses by programs on this machine, such as tools/enroll_button: a socket in the state folder, for the daemon's own
+account. What comes this way counts as a press at the device; what comes over MQTT does not."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from edge_tts.errors import named
+from edge_tts.front_doors.payloads import EnrolPayload, parse_enroll
+from edge_tts.runtime.part import Fatal, Part
+
+log = logging.getLogger(__name__)
+
+NAME = "press.sock"
+_WAIT_S, _CLIENT_S, _AGAIN_S = 0.5, 1.0, 5.0
+_LARGEST = 4096
+
+
+def send_press(folder: Path, payload: bytes) -> str:
+    """Press at the daemon whose state folder that is; `payload` as that of MQTT's `enroll`. Returns why it refuses,
+    empty when it does not. Raises OSError where no daemon serves the folder, or not this account."""
+    with _address(folder) as address, socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
+        client.settimeout(10 * _CLIENT_S)
+        client.connect(address)
+        client.send(payload or b" ")
+        return client.recv(_LARGEST).decode("utf-8", "replace").strip()
+
+
+class PressSocket(Part):
+    """One thread that serves the socket. Where it cannot be made it is tried again: nothing else depends on it."""
+
+    def __init__(self, *, folder: Path, press: Callable[[EnrolPayload], None], fatal: Fatal) -> None:
+        """`press` may raise RequestError, which is told to the program that pressed."""
+        super().__init__(name="press-socket", fatal=fatal)
+        self._folder, self._press = folder, press
+
+    def work(self) -> None:
+        """Serve one press after another."""
+        first = True
+        while not self.stopping.is_set():
+            try:
+                with self._listening() as listener:
+                    self.ready()
+                    self._serve(listener)
+            except OSError as trouble:
+                if first:
+                    log.warning("no presses by programs on this machine for now (%s), the rest goes on", trouble)
+                first = False
+                self.ready()
+                self.stopping.wait(_AGAIN_S)
+
+    @contextmanager
+    def _listening(self) -> Iterator[socket.socket]:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with _address(self._folder) as address, socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+            with suppress(FileNotFoundError):
+                os.unlink(address)  # of the process before
+            listener.bind(address)
+            os.chmod(address, 0o600)
+            listener.listen()
+            listener.settimeout(_WAIT_S)
+            try:
+                yield listener
+            finally:
+                with suppress(FileNotFoundError):
+                    os.unlink(address)
+
+    def _serve(self, listener: socket.socket) -> None:
+        while not self.stopping.is_set():
+            try:
+                client, _ = listener.accept()
+            except TimeoutError:
+                continue
+            with client, suppress(OSError):  # a program that has gone away, or says nothing
+                client.settimeout(_CLIENT_S)
+                if payload := client.recv(_LARGEST):  # nothing: it has gone, and that is no press
+                    client.send(self._answer(payload).encode("utf-8") or b" ")
+
+    def _answer(self, payload: bytes) -> str:
+        """What was wrong with a press; empty when it was taken."""
+        try:
+            self._press(parse_enroll(payload))
+        except Exception as error:  # noqa: BLE001 - one press must not end the others
+            refused = named(error, "press")
+            log.warning("refused a press: %s", refused)
+            return str(refused)
+        return ""
+
+
+@contextmanager
+def _address(folder: Path) -> Iterator[str]:
+    """Where the socket is, in a spelling that fits into the 107 bytes of an address however long the path is."""
+    handle = os.open(folder, os.O_PATH | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{handle}/{NAME}"
+    finally:
+        os.close(handle)

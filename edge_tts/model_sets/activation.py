@@ -1,0 +1,117 @@
+"""Engines before they speak: find or build them, run the golden phrases, write the verdicts. Knows no TensorRT."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from edge_tts.config import EngineConfig
+from edge_tts.engine.contract import Engine
+from edge_tts.engine.load import BuildRules, EngineLoader
+from edge_tts.engine.tensorrt.build import BuildOptions, Progress
+from edge_tts.engine.tensorrt.plan_cache import PlanVerdict
+from edge_tts.engine.tensorrt.profiles import BUILT
+from edge_tts.errors import ModelError
+from edge_tts.model_sets.golden import GPT, Agreement, Golden
+from edge_tts.text.front_end import TextFrontEnd
+from edge_tts.values import ModelSet, Segment, Voice
+from edge_tts.voices.builtin import BuiltinVoices
+
+PHRASES = {"en": "The kettle has boiled, and the tea is ready.", "zh": "水已经烧开了，请慢慢用茶。"}
+"""Language -> what is spoken."""
+
+
+def open_loader(
+    engine: EngineConfig,
+    *,
+    batch: int = 1,
+    progress: Progress = lambda phase, step, of: None,
+    waiting: Callable[[], None] = lambda: None,
+) -> EngineLoader:
+    """The loader that the configuration asks for; a context manager. `waiting` is called while an engine is built.
+
+    `batch` is how many rows the decoder has.
+    """
+    options = BuildOptions(batch=batch, workspace_mb=engine.workspace_mb, optimization_level=engine.optimization_level)
+    rules = BuildRules(
+        directory=Path(engine.cache_dir),
+        options=options,
+        limit_s=engine.build_limit_s,
+        cuda_graphs=engine.cuda_graphs,
+    )
+    return EngineLoader(
+        execution=engine.execution, threads=engine.threads, rules=rules, progress=progress, waiting=waiting
+    )
+
+
+def activate(model: ModelSet, loader: EngineLoader, *, again: bool = False) -> list[Agreement]:
+    """Find or build the engines of a set and judge those that nobody judged yet, or all `again`.
+
+    Returns what was compared; empty when there was nothing to judge.
+    """
+    paths = {name: model.graph(name) for name in BUILT if model.graph(name).is_file()}
+    pending = {path.stem for path in loader.prepare(list(paths.values()))}
+    wanted = {name for name, path in paths.items() if loader.built(path) is not None and (again or name in pending)}
+    if wanted & set(GPT):
+        wanted |= {name for name in GPT if loader.built(paths[name]) is not None}
+    if not wanted:
+        return []
+    results = compare(model, a_voice(model), paths, loader, wanted)
+    for result in results:
+        if result.latency_ms[0] > 0:
+            loader.judge(paths[result.graph], PlanVerdict(agrees=result.agrees, reason=result.summary))
+    return results
+
+
+def compare(
+    model: ModelSet, voice: Voice, paths: Mapping[str, Path], loader: EngineLoader, wanted: Iterable[str]
+) -> list[Agreement]:
+    """Golden phrases through ONNX Runtime and, for the `wanted` graphs, through their engines."""
+    reference: dict[str, Engine] = {}
+    candidate: dict[str, Engine] = {}
+    try:
+        for name, path in paths.items():
+            reference[name] = loader.reference(path)
+        for name in wanted:
+            try:
+                candidate[name] = loader.candidate(paths[name])
+            except ModelError as error:
+                loader.refuse(paths[name], f"cannot be loaded: {error}")
+        golden = Golden(model=model, voice=voice, reference=reference, candidate=candidate)
+        for segment in segments(model):
+            golden.speak(segment)
+        return golden.agreements()
+    finally:
+        for engine in (*candidate.values(), *reference.values()):
+            engine.close()
+
+
+def segments(model: ModelSet, front_end: TextFrontEnd | None = None) -> list[Segment]:
+    """The golden phrases of the languages that the set speaks."""
+    front_end = front_end or TextFrontEnd()
+    chosen = [(text, language) for language, text in PHRASES.items() if language in model.languages]
+    chosen = chosen or [(PHRASES["en"], "en")]
+    return [segment for text, language in chosen for segment in front_end.segments(text, language)]
+
+
+def a_voice(model: ModelSet) -> Voice:
+    """The set's own voice, or nobody's."""
+    known = BuiltinVoices(model)
+    name = model.default_voice or (known.ids()[0] if known.ids() else None)
+    return known.load(name) if name is not None else neutral_voice(model)
+
+
+def neutral_voice(model: ModelSet) -> Voice:
+    """Nobody's voice, for a set that comes without one: numbers of the right shapes, fit to compare engines with."""
+    random = np.random.default_rng(7)
+    return Voice(
+        id="neutral",
+        name="neutral",
+        language="en",
+        prompt_tokens=random.integers(0, model.sizes.tokens - 1, 50),
+        prompt_phoneme_ids=random.integers(1, 300, 20),
+        prompt_bert=np.zeros((20, model.sizes.bert_width), np.float32),
+        conditioning=random.standard_normal((1, model.sizes.conditioning_width, 1)).astype(np.float32),
+    )

@@ -1,0 +1,204 @@
+"""Golden phrases through TensorRT engines and through ONNX Runtime: errors, latencies, and a verdict per graph.
+
+Each graph is compared on what it is fed in earnest: a phrase is thought once by the reference, then both decoders are
+fed the reference's tokens, and every later graph of both is fed what the reference computed. So an error is charged to
+the graph that made it, and cache, append and captured graphs of the decode step are in the comparison.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from edge_tts.engine.contract import Engine
+from edge_tts.engine.tensorrt.profiles import BUILT, STEP
+from edge_tts.synthesis.sovits import NoiseField
+from edge_tts.synthesis.t2s import Prompt, SemanticDecoder, generate
+from edge_tts.values import FloatArray, IntArray, ModelSet, Sampling, Segment, Voice
+
+PREFILL, BERT = "t2s_prefill", "bert"
+GPT = (PREFILL, STEP)
+_TOKENS = 60
+_REPEATS = 5
+# Largest relative rms error per precision. Upstream's own float16 path shows about a fifth of the second column.
+_LIMITS = {"fp32": 1e-3, "fp16": 1e-2}
+_WAVE_LIMITS = {"fp32": 1e-3, "fp16": 2e-2}
+_SAME_BEST = 0.95  # share of steps in which the likeliest token is the same
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """What the comparison of one graph found. Times are milliseconds: median, 95th and 99th percentile."""
+
+    graph: str
+    finite: bool
+    relative_rms: float
+    """rms(difference) / rms(reference), the worst output of the worst phrase."""
+    largest: float
+    """Largest absolute difference."""
+    same_best: float | None
+    """Share of rows with the same likeliest token; None where outputs are no logits."""
+    agrees: bool
+    latency_ms: tuple[float, float, float]
+    reference_ms: tuple[float, float, float]
+
+    @property
+    def summary(self) -> str:
+        """The figures in one line."""
+        if not self.finite:
+            return "a value is not finite"
+        best = "" if self.same_best is None else f", likeliest token equal in {self.same_best:.0%}"
+        return f"relative rms error {self.relative_rms:.2g}, largest {self.largest:.2g}{best}"
+
+
+@dataclass
+class _Record:
+    """What was seen of one graph so far."""
+
+    finite: bool = True
+    relative_rms: float = 0.0
+    largest: float = 0.0
+    best: list[bool] = field(default_factory=list)
+    latency_s: list[float] = field(default_factory=list)
+    reference_s: list[float] = field(default_factory=list)
+
+    def compare(self, expected: FloatArray, found: FloatArray) -> None:
+        """Take in one output of both; logits are 2-D."""
+        if not np.isfinite(found).all():
+            self.finite = False
+            return
+        difference = found.astype(np.float64) - expected
+        scale = float(np.sqrt(np.mean(np.square(expected, dtype=np.float64)))) or 1.0
+        self.relative_rms = max(self.relative_rms, float(np.sqrt(np.mean(np.square(difference)))) / scale)
+        self.largest = max(self.largest, float(np.abs(difference).max(initial=0.0)))
+        if expected.ndim == 2 and expected.shape[0] > 1:
+            self.best += (expected.argmax(axis=1) == found.argmax(axis=1)).tolist()
+
+    def close(self, graph: str, precision: str) -> Agreement:
+        limit = (_WAVE_LIMITS if graph == "wave" else _LIMITS).get(precision, _LIMITS["fp32"])
+        best = float(np.mean(self.best)) if self.best else None
+        agrees = self.finite and self.relative_rms <= limit and (best is None or best >= _SAME_BEST)
+        return Agreement(
+            graph=graph,
+            finite=self.finite,
+            relative_rms=self.relative_rms,
+            largest=self.largest,
+            same_best=best,
+            agrees=agrees,
+            latency_ms=_percentiles(self.latency_s),
+            reference_ms=_percentiles(self.reference_s),
+        )
+
+
+class Golden:
+    """The comparison for one model set. The engines stay the caller's."""
+
+    def __init__(
+        self,
+        *,
+        model: ModelSet,
+        voice: Voice,
+        reference: Mapping[str, Engine],
+        candidate: Mapping[str, Engine],
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        """`candidate` may lack graphs: those are only timed on the reference."""
+        self._model, self._voice, self._clock = model, voice, clock
+        self._reference, self._candidate = reference, candidate
+        self._records = {name: _Record() for name in BUILT if name in reference}
+        self._thinks = all(name in candidate for name in GPT)
+        self._decoder = SemanticDecoder(prefill=reference[PREFILL], step=reference[STEP])
+        self._other = SemanticDecoder(prefill=candidate[PREFILL], step=candidate[STEP]) if self._thinks else None
+
+    def speak(self, segment: Segment) -> None:
+        """Run one segment through both."""
+        prompt = Prompt(
+            phoneme_ids=np.concatenate([self._voice.prompt_phoneme_ids, segment.phoneme_ids]),
+            bert=np.concatenate([self._voice.prompt_bert, self._bert(segment)]),
+            tokens=self._voice.prompt_tokens,
+        )
+        tokens = list(generate(self._decoder, prompt, sampling=Sampling(seed=1), limit=_TOKENS)) or [0]
+        self._decode(prompt, tokens)
+        self._vocode(segment, np.array(tokens, np.int64))
+
+    def agreements(self) -> list[Agreement]:
+        """The result per graph that has a candidate, and times for the others."""
+        return [record.close(graph, self._model.precision) for graph, record in self._records.items()]
+
+    def _decode(self, prompt: Prompt, tokens: Sequence[int]) -> None:
+        """Both decoders read the prompt and the same tokens; the first read warms up and is not timed."""
+        expected, times = _forced(self._decoder, prompt, tokens, self._clock)
+        self._keep_times(expected, times, reference=True)
+        if self._other is not None:
+            _forced(self._other, prompt, tokens[:3], self._clock)
+            found, times = _forced(self._other, prompt, tokens, self._clock)
+            self._keep_times(found, times, reference=False)
+            self._records[PREFILL].compare(expected[0], found[0])
+            self._records[STEP].compare(np.concatenate(expected[1:]), np.concatenate(found[1:]))
+
+    def _keep_times(self, logits: list[FloatArray], times: list[float], *, reference: bool) -> None:
+        for name, part in ((PREFILL, times[:1]), (STEP, times[1:])):
+            record = self._records[name]
+            (record.reference_s if reference else record.latency_s).extend(part)
+
+    def _vocode(self, segment: Segment, codes: IntArray) -> None:
+        sizes, conditioning = self._model.sizes, self._voice.conditioning
+        feeds: dict[str, Any] = {"codes": codes[None], "phoneme_ids": segment.phoneme_ids[None], "ge": conditioning}
+        features = self._both("encoder", feeds)["features"]
+        noise = NoiseField(seed=1, width=sizes.latent_width).frames(0, features.shape[2])
+        scale = np.array([0.5], np.float32)
+        latents = self._both("flow", {"features": features, "ge": conditioning, "noise": noise, "noise_scale": scale})
+        self._both("wave", {"latent": latents["latent"], "ge": conditioning})
+
+    def _bert(self, segment: Segment) -> FloatArray:
+        """Zeros for the GPT; the BERT graph itself is compared on arbitrary ids of the right number."""
+        if BERT in self._reference:
+            ids = np.random.default_rng(1).integers(100, 5000, (1, len(segment.phoneme_ids) + 2))
+            self._both(BERT, {"token_ids": ids})
+        return np.zeros((len(segment.phoneme_ids), self._model.sizes.bert_width), np.float32)
+
+    def _both(self, graph: str, feeds: dict[str, Any]) -> dict[str, Any]:
+        """Run one graph on both, several times for the clock; returns the reference's outputs."""
+        record = self._records[graph]
+        expected = _timed(self._reference[graph], feeds, record.reference_s, self._clock)
+        if graph in self._candidate:
+            found = _timed(self._candidate[graph], feeds, record.latency_s, self._clock)
+            for name, array in expected.items():
+                record.compare(array, found[name])
+        return expected
+
+
+def _forced(
+    decoder: SemanticDecoder, prompt: Prompt, tokens: Sequence[int], clock: Callable[[], float]
+) -> tuple[list[FloatArray], list[float]]:
+    """Logits [1, tokens] after the prompt and after each token, and how long each took in seconds."""
+    began = clock()
+    logits, times = [decoder.start(0, prompt)[None]], [clock() - began]
+    for token in tokens:
+        began = clock()
+        logits.append(decoder.step(np.array([token], np.int64)))
+        times.append(clock() - began)
+    decoder.release(0)
+    return logits, times
+
+
+def _timed(
+    engine: Engine, feeds: dict[str, Any], times: list[float], clock: Callable[[], float]
+) -> dict[str, FloatArray]:
+    results = engine.run(feeds)  # the first run of a shape is slower and is not counted
+    for _ in range(_REPEATS):
+        began = clock()
+        results = engine.run(feeds)
+        times.append(clock() - began)
+    return results
+
+
+def _percentiles(seconds: list[float]) -> tuple[float, float, float]:
+    if not seconds:
+        return (0.0, 0.0, 0.0)
+    p50, p95, p99 = (float(np.percentile(seconds, share)) * 1000 for share in (50, 95, 99))
+    return (p50, p95, p99)

@@ -1,0 +1,148 @@
+"""Model sets on disk: read the manifest, compare every file with it. Knows nothing of what the graphs compute."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Literal
+
+from edge_tts.durable.atomic import sha256_of
+from edge_tts.errors import ModelError
+from edge_tts.schema import ConfigDict, Field, Record, check_json, nearest
+from edge_tts.values import ModelSet, ModelSizes, Sampling
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+
+_Count = Annotated[int, Field(ge=1)]
+
+
+class _File(Record):
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    bytes: int = Field(ge=0)
+
+
+class _Sizes(Record):
+    """The numbers that the host needs; a manifest may carry more of them for people to read."""
+
+    model_config = ConfigDict(extra="ignore")
+    tokens: _Count
+    bert_width: _Count
+    conditioning_width: _Count
+    latent_width: _Count
+    samples_per_frame: _Count
+    frames_per_token: _Count
+    wave_halo_frames: int = Field(ge=0)
+    flow_halo_frames: int = Field(default=32, ge=0)
+    speaker_width: int = Field(default=0, ge=0)
+
+
+class _ManifestSampling(Record):
+    top_k: int = Field(default=15, ge=1)
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    temperature: float = Field(default=1.0, gt=0)
+    repetition_penalty: float = Field(default=1.35, gt=0)
+
+
+class _Manifest(Record):
+    format: Literal[1]
+    name: str
+    version: str
+    family: Literal["v2", "v2Pro", "v2ProPlus", "starter"]
+    precision: Literal["fp32", "fp16"]
+    sample_rate: int = Field(ge=8000, le=192000)
+    languages: tuple[str, ...]
+    licence: str
+    sizes: _Sizes
+    sampling: _ManifestSampling = _ManifestSampling()
+    max_tokens_per_phoneme: float | None = Field(default=None, gt=0)
+    join_sentences: bool = True
+    default_voice: str | None = None
+    voices: tuple[str, ...] = ()
+    quality: dict[str, float | int | str] = Field(default_factory=dict)
+    """Measured figures and the command that measured them, for people to read."""
+    files: dict[str, _File]
+
+
+def read_model_set(directory: Path) -> ModelSet:
+    """The model set in `directory`: its manifest is checked and every file it names is there in the right size.
+
+    The contents are not read: `verify_model_set` does that. Raises ModelError that names the file or key at fault.
+    """
+    manifest = _read_manifest(directory)
+    for name, file in manifest.files.items():
+        _check_size(_inside(directory, name), file)
+    return ModelSet(
+        name=manifest.name,
+        version=manifest.version,
+        family=manifest.family,
+        precision=manifest.precision,
+        directory=directory,
+        sample_rate=manifest.sample_rate,
+        languages=manifest.languages,
+        licence=manifest.licence,
+        sizes=ModelSizes(**manifest.sizes.model_dump()),
+        default_voice=manifest.default_voice,
+        voices=manifest.voices,
+        files={name: file.sha256 for name, file in manifest.files.items()},
+        sampling=Sampling(**manifest.sampling.model_dump()),
+        max_tokens_per_phoneme=manifest.max_tokens_per_phoneme,
+        join_sentences=manifest.join_sentences,
+    )
+
+
+def verify_model_set(model: ModelSet) -> None:
+    """Read every file of the set and compare its sha256 with the manifest's; a file that the manifest does not name is
+    wrong too. Takes about a second per gigabyte or two. Raises ModelError."""
+    for name, expected in model.files.items():
+        path = _inside(model.directory, name)
+        try:
+            found = sha256_of(path)
+        except OSError as unreadable:
+            raise ModelError(f"{path}: cannot be read ({unreadable.strerror})") from unreadable
+        if found != expected:
+            raise ModelError(f"{path}: is damaged: its sha256 is {found[:12]}..., the manifest says {expected[:12]}...")
+    present = {path.relative_to(model.directory).as_posix() for path in model.directory.rglob("*") if path.is_file()}
+    strangers = sorted(present - set(model.files) - {MANIFEST})
+    if strangers:
+        raise ModelError(f"{model.directory}: the manifest does not name {', '.join(strangers)}")
+
+
+def installed_model_sets(folder: Path) -> list[str]:
+    """Names of the model sets below `folder`, in order."""
+    return sorted(path.parent.name for path in folder.glob(f"*/{MANIFEST}"))
+
+
+def find_model_set(folder: Path, name: str) -> ModelSet:
+    """The set `name` below `folder`. Raises ModelError that tells which sets there are."""
+    names = installed_model_sets(folder)
+    if name not in names:
+        hint = nearest(name, names) or ": nothing is installed there (tools/convert makes one)"
+        raise ModelError(f"there is no model set '{name}' in {folder}{hint}")
+    return read_model_set(folder / name)
+
+
+def _read_manifest(directory: Path) -> _Manifest:
+    path = directory / MANIFEST
+    try:
+        raw = path.read_bytes()
+    except OSError as unreadable:
+        raise ModelError(f"{path}: cannot be read ({unreadable.strerror})") from unreadable
+    return check_json(_Manifest, raw, error=ModelError, what=str(path))
+
+
+def _inside(directory: Path, name: str) -> Path:
+    """The path of a file of the set; a name that leads out of the directory is refused, and so is a link."""
+    parts = PurePosixPath(name)
+    path = directory / name
+    if parts.is_absolute() or ".." in parts.parts or not parts.parts or path.resolve() != directory.resolve() / name:
+        raise ModelError(f"{directory / MANIFEST}: the file name '{name}' leads out of the model set")
+    return path
+
+
+def _check_size(path: Path, file: _File) -> None:
+    try:
+        size = path.stat().st_size
+    except OSError as missing:
+        raise ModelError(f"{path}: the manifest names it, but it cannot be read ({missing.strerror})") from missing
+    if size != file.bytes:
+        raise ModelError(f"{path}: has {size} bytes, the manifest says {file.bytes}")

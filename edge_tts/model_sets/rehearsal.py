@@ -1,0 +1,77 @@
+"""A model set says something to nobody: the proof that it loads and speaks here. Knows no daemon."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import numpy as np
+
+from edge_tts.config import EngineConfig
+from edge_tts.engine.load import EngineLoader
+from edge_tts.errors import ModelError
+from edge_tts.model_sets.activation import PHRASES, a_voice, activate, open_loader
+from edge_tts.synthesis.networks import load_networks
+from edge_tts.text.front_end import TextFrontEnd
+from edge_tts.values import ModelSet, Sampling, SpeakRequest, Voice
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """One sentence through the whole path."""
+
+    load_s: float
+    first_audio_ms: float
+    synthesis_s: float
+    audio_s: float
+    loudest: float
+    """The largest sample, 0 to 1; not a number when any sample is none."""
+
+    @property
+    def rtf(self) -> float:
+        """Seconds of computing per second of sound."""
+        return self.synthesis_s / self.audio_s if self.audio_s else 0.0
+
+
+def rehearse(model: ModelSet, engine: EngineConfig, *, waiting: Callable[[], None] = lambda: None) -> Spoken:
+    """Build and judge the engines of a set and have it speak, with networks of its own that are given back.
+
+    `waiting` is called now and then and may raise to end it. Raises ModelError when the set gives no sound.
+    """
+    with open_loader(engine, waiting=waiting) as loader:
+        activate(model, loader)
+        waiting()
+        spoken = speak_phrase(model, a_voice(model), loader, time.perf_counter, waiting=waiting)
+    if not spoken.loudest > 0:  # a NaN is no sound either
+        raise ModelError(f"{model.directory}: the model set gives no sound for a golden phrase")
+    return spoken
+
+
+def speak_phrase(
+    model: ModelSet,
+    voice: Voice,
+    loader: EngineLoader,
+    clock: Callable[[], float],
+    *,
+    waiting: Callable[[], None] = lambda: None,
+) -> Spoken:
+    """Speak a phrase twice and time the second: the first pays for what happens once."""
+    language = next((name for name in PHRASES if name in model.languages), "en")
+    text, sampling = PHRASES[language], Sampling(seed=1)
+    request = SpeakRequest(text=text, id="doctor", voice=voice.id, language=language, sampling=sampling)
+    with ExitStack() as stack:
+        began = clock()
+        networks = load_networks(model, TextFrontEnd(), stack, load=loader.load)
+        loaded = clock() - began
+        for _ in range(2):
+            began, first, samples, loudest = clock(), 0.0, 0, 0.0
+            for chunk in networks.stream(request, voice):
+                waiting()
+                first = first or clock() - began
+                samples += len(chunk.samples)
+                loudest = float(np.max(np.abs(chunk.samples), initial=loudest))
+            took = clock() - began
+    audio_s = max(0.0, samples / model.sample_rate - request.fragment_interval_s)
+    return Spoken(load_s=loaded, first_audio_ms=first * 1000, synthesis_s=took, audio_s=audio_s, loudest=loudest)

@@ -1,0 +1,115 @@
+"""Where somebody speaks: Silero's voice activity network, block by block, and the end of an utterance.
+
+The network runs on ONNX Runtime like every other, so it needs no package of its own on any machine and no download.
+A threshold on the energy would do in a quiet room, but a refrigerator or a radio would keep the recording open.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from edge_tts.engine.contract import Engine
+from edge_tts.recordings.mel import RATE
+from edge_tts.values import FloatArray
+
+BLOCK = 512
+"""Samples at 16 kHz: the network judges 32 ms at a time."""
+BLOCK_S = BLOCK / RATE
+_CONTEXT, _STATE = 64, 128
+_ENTER, _LEAVE = 0.5, 0.35
+
+
+class SpeechDetector:
+    """Sound at 16 kHz -> how likely each block of 32 ms is speech. `push` keeps the state of a stream."""
+
+    def __init__(self, *, engine: Engine) -> None:
+        self._engine = engine
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the stream: the next sample is the first."""
+        self._rest: FloatArray = np.zeros(0, np.float32)
+        self._context: FloatArray = np.zeros(_CONTEXT, np.float32)
+        self._hidden: FloatArray = np.zeros((1, 1, _STATE), np.float32)
+        self._cell: FloatArray = np.zeros((1, 1, _STATE), np.float32)
+
+    def push(self, samples: FloatArray) -> FloatArray:
+        """Probabilities float32 [blocks] of the blocks that `samples` completes; the rest waits for more."""
+        pending = np.concatenate([self._rest, samples])
+        count = len(pending) // BLOCK
+        self._rest = pending[count * BLOCK :]
+        if count == 0:
+            return np.zeros(0, np.float32)
+        blocks = pending[: count * BLOCK].reshape(count, BLOCK)
+        tails = np.concatenate([self._context[None], blocks[:-1, -_CONTEXT:]])
+        feeds = {"input": np.concatenate([tails, blocks], axis=1), "h": self._hidden, "c": self._cell}
+        results = self._engine.run(feeds)
+        self._context, self._hidden, self._cell = blocks[-1, -_CONTEXT:], results["hn"], results["cn"]
+        probabilities: FloatArray = results["speech_probs"].reshape(-1)
+        return probabilities
+
+    def probabilities(self, samples: FloatArray) -> FloatArray:
+        """Those of a whole recording, float32 [ceil(samples / 512)]; the stream is forgotten before and after."""
+        self.reset()
+        result = self.push(np.pad(samples, (0, -len(samples) % BLOCK)))
+        self.reset()
+        return result
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechSpan:
+    """Speech without a longer pause, in seconds from the beginning of the recording."""
+
+    start_s: float
+    end_s: float
+
+    @property
+    def length_s(self) -> float:
+        """Seconds."""
+        return self.end_s - self.start_s
+
+
+def stretches(probabilities: FloatArray, *, pause_s: float = 0.25, shortest_s: float = 0.1) -> tuple[SpeechSpan, ...]:
+    """Where there is speech, in order; pauses under `pause_s` are bridged, then what is shorter than a word dropped."""
+    speaking, marks = False, []
+    for probability in probabilities:
+        speaking = probability >= (_LEAVE if speaking else _ENTER)
+        marks.append(speaking)
+    edges = np.flatnonzero(np.diff(np.array([False, *marks, False]).astype(np.int8)))
+    found: list[SpeechSpan] = []
+    for start, end in zip(edges[::2] * BLOCK_S, edges[1::2] * BLOCK_S, strict=True):
+        if found and start - found[-1].end_s < pause_s:
+            start = found.pop().start_s
+        found.append(SpeechSpan(float(start), float(end)))
+    return tuple(stretch for stretch in found if stretch.length_s >= shortest_s)
+
+
+class Utterance:
+    """Hears block after block and says when the speaker has begun and when they have finished.
+
+    A silence of `silence_s` ends it. Before `whole_s` seconds of speech, which what is to be said takes a slow speaker,
+    the silence may be a pause between two sentences: then it has to last twice as long.
+    """
+
+    def __init__(self, *, silence_s: float, whole_s: float = 0.0) -> None:
+        self._silence_s, self._whole_s = silence_s, whole_s
+        self.speech_s = 0.0
+        self.quiet_s = 0.0
+        """Since the last speech, or since the beginning."""
+
+    def push(self, probabilities: FloatArray) -> None:
+        """Take in the next blocks."""
+        for probability in probabilities:
+            if probability >= _ENTER:
+                self.speech_s += BLOCK_S
+                self.quiet_s = 0.0
+            else:
+                self.quiet_s += BLOCK_S
+
+    @property
+    def finished(self) -> bool:
+        """Whether there was speech and then silence for long enough."""
+        enough_s = self._silence_s * (2 if self.speech_s < self._whole_s else 1)
+        return self.speech_s >= 0.3 and self.quiet_s >= enough_s

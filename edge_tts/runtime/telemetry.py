@@ -1,0 +1,286 @@
+"""GPU load, memory, heat, power and power mode of the device: one reader over jtop, sysfs and procfs. jtop's one home.
+
+It knows where the kernel of a Jetson shows these, and nothing of speech. What a machine does not show is None; nothing
+here is needed to speak. jetson-stats (AGPL-3.0) is an optional extra: it adds its own view where it is installed.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from edge_tts.runtime.part import Fatal, Part
+
+log = logging.getLogger(__name__)
+
+_GPU_NAMES = ("ga10b", "gpu", "gv11b", "gp10b")
+"""Device tree names of a Jetson's own GPU."""
+
+
+@dataclass(frozen=True, slots=True)
+class Telemetry:
+    """One look at the device."""
+
+    gpu_load_percent: float | None = None
+    gpu_clock_mhz: float | None = None
+    gpu_limit_mhz: float | None = None
+    """The fastest clock that the power mode allows."""
+    memory_used_mb: float | None = None
+    memory_total_mb: float | None = None
+    temperature_c: float | None = None
+    """Of the hottest zone."""
+    power_w: float | None = None
+    """Of all rails that are measured; the carrier board is not in it."""
+    power_mode: str | None = None
+    throttles: tuple[str, ...] = ()
+    """What slows the device down, in words; empty when nothing does."""
+
+    def as_state(self) -> dict[str, Any]:
+        """For publishing: what is known, rounded so that a quiet device publishes nothing new."""
+        steps = {"gpu_load_percent": 10, "memory_used_mb": 100, "temperature_c": 2, "power_w": 1, "gpu_clock_mhz": 100}
+        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        rounded = {
+            name: round(value / steps.get(name, 1)) * steps.get(name, 1) if isinstance(value, float) else value
+            for name, value in values.items()
+            if value is not None
+        }
+        return {**rounded, "throttles": list(self.throttles)}
+
+
+class JtopClient(Protocol):
+    """What is used of an open `jtop.jtop`. Frequencies are kHz, memory kB, power mW, temperatures degrees Celsius."""
+
+    gpu: Mapping[str, Any]
+    memory: Mapping[str, Any]
+    temperature: Mapping[str, Any]
+    power: Mapping[str, Any]
+    nvpmodel: Any
+
+    def ok(self) -> bool:
+        """Waits for the next sample; False when the service is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class JtopModule:
+    """What is used of the module `jtop`."""
+
+    open: Callable[[], AbstractContextManager[JtopClient]]
+    error: type[Exception]
+
+
+class TelemetryReader:
+    """Looks at the device; a context manager, since jtop keeps a connection to its service."""
+
+    def __init__(self, *, root: Path = Path("/"), find_jtop: Callable[[], JtopModule | None] | None = None) -> None:
+        """`find_jtop` gives what to open and what that may raise; None where jetson-stats is not installed."""
+        self._root = root
+        self._find = find_jtop or find_jetson_stats
+        self._stack = ExitStack()
+        self._client: JtopClient | None = None
+        self._error: type[Exception] = OSError
+
+    def __enter__(self) -> TelemetryReader:
+        found = self._find()
+        if found is not None:
+            self._error = found.error
+            try:
+                self._client = self._stack.enter_context(found.open())
+            except found.error as error:
+                log.warning("jetson-stats is installed but cannot be used (%s); reading sysfs alone", error)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._client = None
+        self._stack.close()
+
+    def read(self) -> Telemetry:
+        """What the device shows now."""
+        seen = read_files(self._root)
+        if self._client is None:
+            return seen
+        try:
+            return _with_jtop(seen, self._client) if self._client.ok() else seen
+        except self._error as error:
+            log.warning("jetson-stats has stopped (%s); reading sysfs alone", error)
+            self.__exit__()
+            return seen
+
+
+def find_jetson_stats() -> JtopModule | None:
+    """jetson-stats, where it is installed."""
+    try:
+        from jtop import JtopException, jtop
+    except ImportError:
+        return None
+    return JtopModule(open=jtop, error=JtopException)
+
+
+def read_files(root: Path = Path("/")) -> Telemetry:
+    """Telemetry from sysfs and procfs below `root`."""
+    gpu = _gpu_folder(root)
+    limit, fastest = _mhz(gpu, "max_freq"), _fastest_mhz(gpu)
+    load = _number(gpu / "device" / "load") if gpu else None
+    mode = _power_mode(root)
+    total, available = _memory_mb(root)
+    temperature, hot = _heat(root)
+    slowed = []
+    if limit is not None and fastest is not None and limit < fastest:
+        slowed.append(f"power mode {mode or 'unknown'} holds the GPU at {limit:.0f} of {fastest:.0f} MHz")
+    return Telemetry(
+        gpu_load_percent=None if load is None else load / 10,
+        gpu_clock_mhz=_mhz(gpu, "cur_freq"),
+        gpu_limit_mhz=limit,
+        memory_used_mb=None if total is None or available is None else total - available,
+        memory_total_mb=total,
+        temperature_c=temperature,
+        power_w=_power_w(root),
+        power_mode=mode,
+        throttles=(*slowed, *hot),
+    )
+
+
+class TelemetryWatch(Part):
+    """A thread that looks at the device now and then, hands on what it sees and warns of what slows speech down."""
+
+    def __init__(
+        self,
+        *,
+        reader: TelemetryReader,
+        publish: Callable[[dict[str, Any]], None],
+        fatal: Fatal,
+        interval_s: float = 15.0,
+    ) -> None:
+        super().__init__(name="telemetry", fatal=fatal)
+        self._reader, self._publish, self._interval_s = reader, publish, interval_s
+
+    def work(self) -> None:
+        """Look, publish, wait."""
+        self.ready()
+        slowed: tuple[str, ...] = ()
+        with self._reader:
+            while not self.stopping.is_set():
+                seen = self._reader.read()
+                self._publish(seen.as_state())
+                for reason in seen.throttles:
+                    if reason not in slowed:
+                        log.warning("speech is slowed down: %s", reason)
+                slowed = seen.throttles
+                self.stopping.wait(self._interval_s)
+
+
+def _with_jtop(seen: Telemetry, client: JtopClient) -> Telemetry:
+    """What jtop knows better: its service may read what an ordinary user may not."""
+    gpu: Mapping[str, Any] = next((entry for entry in client.gpu.values() if entry.get("type") == "integrated"), {})
+    memory = client.memory.get("RAM", {})
+    degrees = [zone["temp"] for zone in client.temperature.values() if zone.get("online", True)]
+    power = client.power.get("tot", {}).get("power")
+    clock = gpu.get("freq", {}).get("cur")
+    changes = {
+        "gpu_load_percent": gpu.get("status", {}).get("load"),
+        "gpu_clock_mhz": None if clock is None else clock / 1000,
+        "memory_used_mb": memory["used"] / 1024 if "used" in memory else None,
+        "memory_total_mb": memory["tot"] / 1024 if "tot" in memory else None,
+        "temperature_c": max(degrees, default=None),
+        "power_w": None if power is None else power / 1000,
+        "power_mode": None if client.nvpmodel is None else str(client.nvpmodel.name),
+    }
+    return replace(seen, **{name: value for name, value in changes.items() if value is not None})
+
+
+def _gpu_folder(root: Path) -> Path | None:
+    """The devfreq folder of the integrated GPU."""
+    for folder in sorted(root.glob("sys/class/devfreq/*")):
+        if _text(folder / "device/of_node/name") in _GPU_NAMES:
+            return folder
+    return None
+
+
+def _mhz(folder: Path | None, name: str) -> float | None:
+    hertz = _number(folder / name) if folder else None
+    return None if hertz is None else hertz / 1e6
+
+
+def _fastest_mhz(folder: Path | None) -> float | None:
+    """The fastest clock of the chip, whatever the power mode."""
+    found = re.findall(r"\d+", _text(folder / "available_frequencies")) if folder else []
+    return max((int(hertz) / 1e6 for hertz in found), default=None)
+
+
+def _memory_mb(root: Path) -> tuple[float | None, float | None]:
+    """Total and available memory: on a Jetson the GPU's is the same."""
+    text = _text(root / "proc/meminfo")
+    found = {name: int(kib) / 1024 for name, kib in re.findall(r"^(\w+):\s+(\d+) kB$", text, re.MULTILINE)}
+    return found.get("MemTotal"), found.get("MemAvailable")
+
+
+def _heat(root: Path) -> tuple[float | None, list[str]]:
+    """The hottest zone in degrees Celsius, and what heat slows down at present."""
+    hottest: float | None = None
+    slowed = []
+    for zone in sorted(root.glob("sys/class/thermal/thermal_zone*")):
+        millidegrees = _number(zone / "temp")
+        if millidegrees is None or millidegrees <= 0:
+            continue  # a zone whose block is powered down cannot be read
+        degrees = millidegrees / 1000
+        hottest = degrees if hottest is None else max(hottest, degrees)
+        limit = min(_passive_trips(zone), default=None)
+        if limit is not None and degrees >= limit:
+            slowed.append(f"heat: {_text(zone / 'type')} has {degrees:.0f} °C and is throttled from {limit:.0f} °C on")
+    for cooler in sorted(root.glob("sys/class/thermal/cooling_device*")):
+        kind = _text(cooler / "type")
+        if "throttle" in kind and (_number(cooler / "cur_state") or 0) > 0:
+            slowed.append(f"heat: {kind} is on")
+    return hottest, slowed
+
+
+def _passive_trips(zone: Path) -> Iterator[float]:
+    """Temperatures from which the kernel slows the zone's block down, in degrees Celsius."""
+    for kind in sorted(zone.glob("trip_point_*_type")):
+        degrees = _number(kind.with_name(kind.name.replace("_type", "_temp")))
+        if _text(kind) == "passive" and degrees is not None and degrees > 0:
+            yield degrees / 1000
+
+
+def _power_w(root: Path) -> float | None:
+    """Watts of all measured rails (INA3221), or of the rail that measures the whole module where there is one."""
+    rails = {}
+    for label in sorted(root.glob("sys/bus/i2c/devices/*/hwmon/hwmon*/in*_label")):
+        name, number = _text(label), re.sub(r"\D", "", label.name)
+        millivolts = _number(label.with_name(f"in{number}_input"))
+        milliamperes = _number(label.with_name(f"curr{number}_input"))
+        if millivolts is not None and milliamperes is not None and name != "NC":
+            rails[name] = millivolts * milliamperes / 1e6
+    if not rails:
+        return None
+    return rails.get("VDD_IN", sum(rails.values()))
+
+
+def _power_mode(root: Path) -> str | None:
+    """Name of nvpmodel's mode: /var/lib/nvpmodel/status tells its number, /etc/nvpmodel.conf what that is called."""
+    number = re.search(r"pmode:0*(\d+)", _text(root / "var/lib/nvpmodel/status"))
+    if not number:
+        return None
+    modes = re.findall(r"POWER_MODEL\s+ID=(\d+)\s+NAME=(\S+)", _text(root / "etc/nvpmodel.conf"))
+    return dict(modes).get(number[1], number[1])
+
+
+def _number(path: Path) -> float | None:
+    try:
+        value = float(_text(path))
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _text(path: Path) -> str:
+    """Content of a small file; empty when it is not there or may not be read (a powered-down block refuses too)."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip("\0 \n")
+    except OSError:
+        return ""

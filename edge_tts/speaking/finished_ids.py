@@ -1,0 +1,93 @@
+"""What was closed last, by its key, in one file, so that it is known when it comes again. Knows no queue."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import stat
+import threading
+from collections import deque
+from collections.abc import Iterable
+from pathlib import Path
+
+from edge_tts.durable.atomic import write_atomic
+
+log = logging.getLogger(__name__)
+
+REMEMBERED = 1024
+"""So many keys are kept to recognise a message that is delivered twice."""
+_LARGEST = 1 << 22
+"""Bytes; more than the file ever has."""
+
+Key = str | tuple[int, str]
+"""The id of a request, or number and sha256 of a message without one."""
+
+
+class FinishedIds:
+    """Owns the file: one line of JSON per key, the latest last, written anew when it has grown to twice what is kept.
+
+    A line is appended without waiting for the disk: no death of the process loses one, a power cut may lose the last
+    few. Safe from any thread.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._keys: deque[Key] = deque(maxlen=REMEMBERED)
+        self._lines, self._sound = 0, True
+        try:
+            self._read()
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError) as damaged:
+            log.warning("%s: what was closed before the start may be spoken again: %s", path, damaged)
+            self._sound = False
+
+    def keys(self) -> list[Key]:
+        """The last of them, the latest last."""
+        with self._lock:
+            return list(self._keys)
+
+    def add(self, keys: Iterable[Key]) -> None:
+        """Remember these from now on. Raises OSError."""
+        with self._lock:
+            new = list(keys)
+            self._keys.extend(new)
+            self._lines += len(new)
+            if self._sound and self._lines <= 2 * REMEMBERED:
+                handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+                with open(handle, "wb") as file:
+                    file.write(_lines(new))
+            else:
+                write_atomic(self._path, _lines(self._keys))
+                self._lines, self._sound = len(self._keys), True
+
+    def _read(self) -> None:
+        """Raises OSError, or ValueError for a file that is no list, or was torn; what is whole in it is kept."""
+        status = self._path.lstat()
+        if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST:
+            raise ValueError("it was not written here")
+        *lines, torn = self._path.read_bytes().split(b"\n")
+        bad = 1 if torn else 0
+        self._lines = len(lines) + bad
+        for line in lines:
+            try:
+                self._keys.append(_key(json.loads(line)))
+            except (ValueError, RecursionError):
+                bad += 1
+        if bad:
+            raise ValueError(f"{bad} of {self._lines} lines are damaged")
+
+
+def _lines(keys: Iterable[Key]) -> bytes:
+    return b"".join(json.dumps(key, ensure_ascii=False).encode() + b"\n" for key in keys)
+
+
+def _key(value: object) -> Key:
+    """Raises ValueError."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and [type(part) for part in value] == [int, str]:
+        return value[0], value[1]
+    raise ValueError("neither an id nor a delivery")

@@ -1,0 +1,303 @@
+"""The journal: what was accepted stays on disk until its closing report. Knows files and clocks, not who is next."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import re
+import stat
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+from edge_tts.durable.atomic import sync_folder, write_atomic
+from edge_tts.durable.folders import make_folder
+from edge_tts.errors import PayloadError
+from edge_tts.runtime.event_bus import ReplyTo
+from edge_tts.schema import Field, Record, RequestId, check, check_json
+from edge_tts.speaking.finished_ids import FinishedIds, Key
+from edge_tts.values import Priority, Sampling, SpeakRequest
+
+log = logging.getLogger(__name__)
+
+ASIDE = "damaged"
+"""Below the journal: where files go that are none of its own, or are no more."""
+LARGEST = 1 << 22
+"""Bytes; more than any request takes."""
+
+_NAME = re.compile(r"(?P<number>[0-9]{12})-(?P<begun>[0-9]{1,3})\.json")
+_STAGED = re.compile(rf"\.{_NAME.pattern}\..*")
+"""What a death in the middle of `write_atomic` leaves behind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Uptime:
+    """How long the machine has been on, asleep or awake: a clock that nobody sets."""
+
+    boot: str
+    """Which start of the machine it counts from."""
+    s: float
+
+
+def uptime() -> Uptime | None:
+    """Now; None where the system does not say."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return Uptime(boot, time.clock_gettime(time.CLOCK_BOOTTIME))
+    except (OSError, AttributeError):
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What came with a request from outside and is no part of it."""
+
+    reply_to: ReplyTo | None = None
+    delivery: tuple[int, str] | None = None
+    """Number and sha256 by which a second delivery of a message without id is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One accepted request in the journal."""
+
+    path: Path
+    request: SpeakRequest
+    envelope: Envelope
+    age_s: float = 0.0
+    """How long ago it was accepted, when it was read. Before a start of the machine only the wall clock knows: 0 when
+    that says that it was not yet."""
+    begun: int = 0
+    """How often it was taken into service."""
+
+    @property
+    def key(self) -> Key:
+        """By what a second delivery of it is known."""
+        return self.envelope.delivery or self.request.id
+
+
+class _Reply(Record):
+    topic: str
+    correlation: str | None = Field(pattern="^([0-9a-f]{2})*$")
+    """In hex."""
+
+
+class _Sampling(Record):
+    top_k: int = Field(ge=1)
+    top_p: float = Field(gt=0, le=1)
+    temperature: float = Field(gt=0)
+    repetition_penalty: float = Field(gt=0)
+    seed: int | None = Field(ge=0, lt=2**64)
+
+
+class _Request(Record):
+    """A `SpeakRequest` without its deadline. A damaged file cannot ask for what no message may ask for."""
+
+    text: str
+    id: RequestId
+    voice: str
+    language: str = Field(max_length=32)
+    priority: Priority
+    volume: float = Field(ge=0, le=1)
+    speed: float = Field(ge=0.25, le=4)
+    split: Literal["auto", "cut0", "cut1", "cut2", "cut3", "cut4", "cut5"]
+    ssml: bool
+    fragment_interval_s: float = Field(ge=0, le=10)
+    sampling: _Sampling
+
+
+_WallTime = Annotated[float, Field(ge=-1e12, le=1e12)]
+"""Seconds since 1970, as the wall clock had them."""
+
+
+class _Uptime(Record):
+    boot: str = Field(max_length=64)
+    s: float = Field(ge=0, le=1e12)
+
+
+class _Page(Record):
+    format: Literal[1] = 1
+    accepted: _WallTime
+    uptime: _Uptime | None = None
+    """When it was accepted; the wall clock may be set meanwhile, by hours where there is no battery."""
+    deadline: _WallTime | None
+    reply_to: _Reply | None
+    delivery: tuple[int, str] | None
+    request: _Request
+
+
+class Journal:
+    """Owns a folder with one file per accepted request, named by the order of acceptance and how often it was begun,
+    and beside it the list of what was closed last.
+
+    Safe from any thread. Nothing here raises: a disk that refuses is logged, once, and speech goes on without memory.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        clock: Callable[[], float],
+        wall: Callable[[], float] = time.time,
+        uptime: Callable[[], Uptime | None] = uptime,
+    ) -> None:
+        self._folder, self._clock, self._wall, self._uptime = folder, clock, wall, uptime
+        self._lock = threading.Lock()
+        self._failing = False
+        self._unremoved: list[Page] = []
+        self._closed = FinishedIds(folder.with_name(f"{folder.name}.closed"))
+        names = [_NAME.fullmatch(path.name) for path in self._listing()]
+        self._numbers = itertools.count(1 + max((int(name["number"]) for name in names if name), default=0))
+
+    def read(self) -> list[Page]:
+        """What an earlier run accepted and did not close, in the order of acceptance. Whatever else is there is put
+        aside."""
+        pages = []
+        for path in self._listing():
+            try:
+                if _STAGED.fullmatch(path.name):
+                    path.unlink()
+                else:
+                    pages.append(self._read_page(path))
+            except (OSError, PayloadError) as damaged:
+                self._put_aside(path, damaged)
+        return pages
+
+    def add(self, request: SpeakRequest, envelope: Envelope) -> Page | None:
+        """Keep a request over a power cut from now on; None where the disk refuses."""
+        page = Page(self._folder / f"{next(self._numbers):012d}-0.json", request, envelope)
+        try:
+            data = self._to_bytes(page)
+            make_folder(self._folder)
+            write_atomic(page.path, data)
+        except (OSError, PayloadError) as refused:
+            self._refused(refused)
+            return None
+        with self._lock:
+            recovered, self._failing = self._failing, False
+        if recovered:
+            log.info("%s: accepted requests are kept again", self._folder)
+        return page
+
+    def begin(self, page: Page) -> Page:
+        """Note that the request is in service now: by its name alone, which is one fsync and takes no space."""
+        name = f"{page.path.name.partition('-')[0]}-{page.begun + 1}.json"
+        begun = replace(page, path=page.path.with_name(name), begun=page.begun + 1)
+        try:
+            page.path.rename(begun.path)
+        except OSError as refused:
+            self._refused(refused)
+            return page
+        self._sync()
+        return begun
+
+    def close(self, pages: Sequence[Page]) -> None:
+        """Forget requests that are closed, but for the key by which a second delivery is known."""
+        try:
+            self._closed.add([page.key for page in pages])
+        except OSError as refused:
+            self._refused(refused)
+        self.remove(pages)
+
+    def closed(self) -> list[Key]:
+        """Keys of what was closed last, in this run and earlier ones."""
+        return self._closed.keys()
+
+    def remove(self, pages: Sequence[Page]) -> None:
+        """Forget requests as if they had never been. What cannot be removed now is tried again with the next one."""
+        with self._lock:
+            gone, self._unremoved = [*self._unremoved, *pages], []
+        for page in gone:
+            try:
+                page.path.unlink(missing_ok=True)
+            except OSError as refused:
+                self._refused(refused)
+                with self._lock:
+                    self._unremoved.append(page)
+        if gone:
+            self._sync()
+
+    def _listing(self) -> list[Path]:
+        try:
+            return sorted(path for path in self._folder.iterdir() if path.name != ASIDE)
+        except FileNotFoundError:
+            return []
+        except OSError as refused:
+            self._refused(refused)
+            return []
+
+    def _to_bytes(self, page: Page) -> bytes:
+        """Raises PayloadError for what could not be read again."""
+        accepted, asked, envelope = self._wall(), asdict(page.request), page.envelope
+        expires_at, up = asked.pop("expires_at"), self._uptime()
+        record = {
+            "accepted": accepted,
+            "uptime": None if up is None else asdict(up),
+            "deadline": None if expires_at is None else accepted + (expires_at - self._clock()),
+            "reply_to": _reply(envelope.reply_to),
+            "delivery": envelope.delivery,
+            "request": asked,
+        }
+        return check(_Page, record, error=PayloadError, what="journal").model_dump_json().encode()
+
+    def _read_page(self, path: Path) -> Page:
+        """Raises OSError, or PayloadError for a file that is damaged or was not written here."""
+        name, status = _NAME.fullmatch(path.name), path.lstat()
+        if name is None or not stat.S_ISREG(status.st_mode):
+            raise PayloadError("it was not written here")
+        if status.st_size > LARGEST:
+            raise PayloadError(f"it has {status.st_size} bytes")
+        found = check_json(_Page, path.read_bytes(), error=PayloadError, what="damaged")
+        age_s = max(0.0, self._age_s(found))
+        expires_at = None
+        if found.deadline is not None:
+            # By a clock that went back nothing is older than it was when it was accepted, and nothing lasts longer.
+            expires_at = self._clock() + (found.deadline - found.accepted) - age_s
+        asked = found.request.model_dump()
+        request = SpeakRequest(**{**asked, "sampling": Sampling(**asked["sampling"])}, expires_at=expires_at)
+        envelope = Envelope(_reply_to(found.reply_to), found.delivery)
+        return Page(path, request, envelope, age_s, int(name["begun"]))
+
+    def _age_s(self, found: _Page) -> float:
+        now, then = self._uptime(), found.uptime
+        if now is not None and then is not None and now.boot == then.boot:
+            return now.s - then.s
+        return self._wall() - found.accepted
+
+    def _put_aside(self, path: Path, why: Exception) -> None:
+        """Out of the way, by name, where somebody may look at it."""
+        target = self._folder / ASIDE / path.name
+        try:
+            make_folder(target.parent)
+            path.replace(target)
+        except OSError as refused:
+            log.error("the journal cannot use %r (%.200s), nor move it aside: %s", str(path), why, refused)
+        else:
+            log.error("the journal cannot use %r (%.200s); it is in %s now", str(path), why, target.parent)
+
+    def _sync(self) -> None:
+        try:
+            sync_folder(self._folder)
+        except OSError as refused:
+            self._refused(refused)
+
+    def _refused(self, why: Exception) -> None:
+        with self._lock:
+            known, self._failing = self._failing, True
+        if not known:
+            log.error("%s: a restart may lose accepted requests or say them again: %s", self._folder, why)
+
+
+def _reply(address: ReplyTo | None) -> _Reply | None:
+    if address is None:
+        return None
+    return _Reply(topic=address.topic, correlation=None if address.correlation is None else address.correlation.hex())
+
+
+def _reply_to(reply: _Reply | None) -> ReplyTo | None:
+    if reply is None:
+        return None
+    return ReplyTo(reply.topic, None if reply.correlation is None else bytes.fromhex(reply.correlation))

@@ -1,0 +1,222 @@
+"""The player: bounded sound -> loudspeaker, with volume, pause and a soft stop. Knows not where sound comes from."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+
+import numpy as np
+
+from edge_tts.audio.devices import Loudspeaker, OpenLoudspeaker
+from edge_tts.errors import AudioError
+from edge_tts.runtime.part import Fatal, Part
+from edge_tts.speaking.job_queue import Job, failure
+from edge_tts.values import AudioChunk, FloatArray
+
+BLOCK_S = 0.04
+"""Sound is handed over in blocks of this length: how soon a stop or a new volume is heard."""
+
+
+class Ramp:
+    """A gain that moves to its target in a straight line, so that no change clicks."""
+
+    def __init__(self, *, full_scale_s: float) -> None:
+        self.gain = 1.0
+        self._full_scale_s = full_scale_s
+
+    def apply(self, samples: FloatArray, *, target: float, sample_rate: int) -> FloatArray:
+        """float32 [n] times the gain, which moves at most 1.0 per `full_scale_s`."""
+        step = 1.0 / (self._full_scale_s * sample_rate)
+        distance = target - self.gain
+        walk = np.minimum(np.arange(1, len(samples) + 1, dtype=np.float32) * step, abs(distance))
+        gains = self.gain + np.copysign(walk, distance)
+        if len(samples):
+            self.gain = float(gains[-1])
+        out: FloatArray = (samples * gains).astype(np.float32)
+        return out
+
+
+class Player(Part):
+    """Owns the loudspeaker. `play` and `finish` are the worker's and may wait; the rest returns at once."""
+
+    def __init__(
+        self,
+        *,
+        open_loudspeaker: OpenLoudspeaker,
+        first_audio: Callable[[Job], None],
+        clock: Callable[[], float],
+        pulse: Callable[[], None],
+        fatal: Fatal,
+        buffer_s: float = 10.0,
+        fade_s: float = 0.03,
+        volume: float = 1.0,
+        keep_open: bool = True,
+    ) -> None:
+        super().__init__(name="player", fatal=fatal)
+        self._open = open_loudspeaker
+        self._first_audio = first_audio
+        self._clock = clock
+        self._pulse = pulse
+        self._buffer_s = buffer_s
+        self._keep_open = keep_open
+        self._volume = volume
+        self._paused = False
+        self._condition = threading.Condition()
+        self._blocks: deque[FloatArray] = deque()
+        self._job: Job | None = None
+        self._finishing = False
+        self._samples_played = 0
+        self._sample_rate = 0
+        self._ramp = Ramp(full_scale_s=fade_s)
+        self._speaker: Loudspeaker | None = None
+        self._unwanted = False
+        """Somebody wants the loudspeaker closed."""
+
+    def play(self, job: Job, chunk: AudioChunk, waiting: Callable[[], None]) -> None:
+        """Put a chunk behind what is playing, unless the job is stopped. Waits for room, calling `waiting`."""
+        size = max(1, int(BLOCK_S * chunk.sample_rate))
+        room = max(1, int(self._buffer_s / BLOCK_S))
+        with self._condition:
+            self._begin(job, chunk.sample_rate)
+            for start in range(0, len(chunk.samples), size):
+                while len(self._blocks) >= room and not job.stop_reason() and not self.stopping.is_set():
+                    self._condition.wait(1.0)
+                    waiting()
+                if job.stop_reason() or self.stopping.is_set():
+                    return
+                self._blocks.append(chunk.samples[start : start + size])
+                self._condition.notify_all()
+
+    def finish(self, job: Job, waiting: Callable[[], None]) -> float:
+        """Wait until the job's sound has been heard, or faded out if stopped. Returns the seconds that were played."""
+        with self._condition:
+            if self._job is not job:
+                return 0.0
+            self._finishing = True
+            self._condition.notify_all()
+            while self._job is job and not self.stopping.is_set():
+                self._condition.wait(1.0)
+                waiting()
+            return self._samples_played / self._sample_rate
+
+    def release_device(self, timeout_s: float = 2.0) -> bool:
+        """Have the loudspeaker closed, unless something is playing; whether it was. The next sound opens it again."""
+        with self._condition:
+            if self._speaker is None or self._job is not None:
+                return False
+            self._unwanted = True
+            self._condition.notify_all()
+            self._condition.wait_for(lambda: self._speaker is None or self._job is not None, timeout_s)
+            return self._speaker is None
+
+    def set_volume(self, volume: float) -> None:
+        """Linear gain, 0 to 1, for everything from now on."""
+        self._volume = volume
+
+    def pause(self, paused: bool) -> None:
+        """Fade out and hold, or go on where it stopped."""
+        with self._condition:
+            self._paused = paused
+            self._condition.notify_all()
+
+    def wake(self) -> None:
+        """See `Part.wake`."""
+        with self._condition:
+            self._condition.notify_all()
+
+    def work(self) -> None:
+        """Hand over block after block; the device's own pace is the clock."""
+        self.ready()
+        try:
+            while not self.stopping.is_set():
+                self._pulse()
+                try:
+                    self._one_step()
+                except AudioError as broken:
+                    self._give_up(broken)
+        finally:
+            self._close()
+
+    def _one_step(self) -> None:
+        with self._condition:
+            job = self._job
+            block = self._next_block(job)
+            ended = job is not None and block is None and self._is_over(job)
+            if block is None and not ended:
+                self._rest()
+                return
+        assert job is not None  # a block and an end both have one
+        if block is not None:
+            self._write(job, block)
+        if ended:
+            self._end(job)
+
+    def _rest(self) -> None:
+        """Nothing to do, for a while or until somebody says so."""
+        if self._unwanted and self._job is None:
+            self._close()
+            self._condition.notify_all()
+        self._unwanted = False
+        self._condition.wait(1.0)
+
+    def _next_block(self, job: Job | None) -> FloatArray | None:
+        """The block to play now; None while there is nothing to play or the gain has come down to silence."""
+        if job is None or not self._blocks:
+            return None
+        held = self._paused or job.stop_reason() is not None
+        if held and (self._samples_played == 0 or self._ramp.gain < 1e-4):
+            return None
+        block = self._blocks.popleft()
+        self._condition.notify_all()
+        return block
+
+    def _is_over(self, job: Job) -> bool:
+        return self._finishing and (bool(job.stop_reason()) or not self._blocks)
+
+    def _write(self, job: Job, block: FloatArray) -> None:
+        if self._samples_played == 0 and job.expire(self._clock()):
+            return
+        if self._speaker is None or self._speaker.sample_rate != self._sample_rate:
+            self._close()
+            self._speaker = self._open(self._sample_rate)
+        held = self._paused or bool(job.stop_reason())
+        target = 0.0 if held else max(self._volume * job.request.volume, job.min_volume)
+        if self._samples_played == 0:
+            self._ramp.gain = target
+        self._speaker.write(self._ramp.apply(block, target=target, sample_rate=self._sample_rate))
+        if self._samples_played == 0:
+            self._first_audio(job)
+        self._samples_played += len(block)
+
+    def _begin(self, job: Job, sample_rate: int) -> None:
+        if self._job is not job:
+            self._job, self._sample_rate, self._samples_played, self._finishing = job, sample_rate, 0, False
+            self._blocks.clear()
+            job.on_stop(self.wake)
+
+    def _end(self, job: Job) -> None:
+        """Let the device play out, then let `finish` return."""
+        if self._speaker is not None:
+            self._speaker.drain()
+            if not self._keep_open:
+                self._close()
+        with self._condition:
+            self._blocks.clear()
+            self._job = None
+            self._condition.notify_all()
+
+    def _give_up(self, broken: AudioError) -> None:
+        """The device failed: so does the job; the next one opens it anew."""
+        with self._condition:
+            if self._job is not None:
+                self._job.stop(failure(broken))
+                self._job = None
+            self._blocks.clear()
+            self._condition.notify_all()
+        self._close()
+
+    def _close(self) -> None:
+        speaker, self._speaker = self._speaker, None
+        if speaker is not None:
+            speaker.close()

@@ -1,0 +1,52 @@
+"""The text front end with the owner's lexicon and, where one is installed, a polyphone model. Knows no phonemes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_tts.engine.contract import Engine
+from edge_tts.engine.load import load_engine
+from edge_tts.errors import ModelError
+from edge_tts.text.front_end import TextFrontEnd
+from edge_tts.text.mandarin.language import Mandarin
+from edge_tts.text.mandarin.polyphones import Features, PolyphoneModel
+from edge_tts.text.mandarin.tables import MandarinTables
+
+GRAPHS = ("g2pw.onnx", "g2pW.onnx")
+"""Names that the releases of g2pW give their graph."""
+
+
+def open_front_end(
+    stack: ExitStack,
+    *,
+    lexicon: Mapping[str, Mapping[str, str]],
+    polyphones: Path | None = None,
+    load: Callable[[Path], Engine] = load_engine,
+) -> TextFrontEnd:
+    """The front end; `stack` closes what it holds.
+
+    `polyphones` is the folder of a g2pW model: its graph, POLYPHONIC_CHARS.txt and the vocab.txt of bert-base-chinese.
+    Raises TextError for a bad lexicon and ModelError when the folder is not such a model.
+    """
+    if polyphones is None:
+        return TextFrontEnd(lexicon=lexicon)
+    graph = next((polyphones / name for name in GRAPHS if (polyphones / name).is_file()), None)
+    if graph is None:
+        raise ModelError(f"text.polyphones: {polyphones} holds no {GRAPHS[0]}; it should be the folder of a g2pW model")
+    engine = load(graph)
+    stack.callback(engine.close)
+    if len(engine.outputs) != 1:
+        raise ModelError(f"{graph} has outputs {', '.join(engine.outputs)}; a g2pW model has one, the probabilities")
+    (output,) = engine.outputs
+
+    def probabilities(features: Features) -> npt.NDArray[np.float32]:
+        return np.asarray(engine.run(features)[output], dtype=np.float32)
+
+    vocabulary = polyphones / "vocab.txt"
+    model = PolyphoneModel(polyphones, network=probabilities, vocabulary=vocabulary, tables=MandarinTables())
+    return TextFrontEnd(lexicon=lexicon, languages={"zh": Mandarin(polyphones=model)})

@@ -1,0 +1,134 @@
+"""Semantic tokens in, waveform out: the SoVITS decoder, cut into encoder, flow and wave where streaming wants it.
+
+The plain form is `decode`; `stream.py` sings the same graphs piece by piece and is judged against it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from edge_tts.engine.contract import Engine
+from edge_tts.values import FloatArray, IntArray, ModelSizes
+
+NOISE_SCALE = 0.5  # upstream's default at inference
+_NOISE_BLOCK = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Latents:
+    """What the flow gives, each float32 [1, latent width, frames]."""
+
+    mean: FloatArray
+    log_scale: FloatArray
+    latent: FloatArray
+
+
+class Sovits:
+    """The three graphs of the decoder. One owner, one thread; the engines stay the caller's to close."""
+
+    def __init__(self, *, encoder: Engine, flow: Engine, wave: Engine, sizes: ModelSizes) -> None:
+        self._encoder, self._flow, self._wave = encoder, flow, wave
+        self.sizes = sizes
+
+    def encode(self, codes: IntArray, phoneme_ids: IntArray, conditioning: FloatArray) -> FloatArray:
+        """Features float32 [1, width, frames] of all tokens given: int64 [tokens], int64 [phonemes], [1, G, 1]."""
+        results = self._encoder.run({"codes": codes[None], "phoneme_ids": phoneme_ids[None], "ge": conditioning})
+        features: FloatArray = results["features"]
+        return features
+
+    def flow(self, features: FloatArray, conditioning: FloatArray, noise: FloatArray, noise_scale: float) -> Latents:
+        """Latents of features [1, width, frames] with noise [1, latent width, frames], standard normal."""
+        results = self._flow.run(
+            {
+                "features": features,
+                "ge": conditioning,
+                "noise": noise,
+                "noise_scale": np.array([noise_scale], np.float32),
+            }
+        )
+        return Latents(mean=results["mean"], log_scale=results["log_scale"], latent=results["latent"])
+
+    def wave(self, latent: FloatArray, conditioning: FloatArray) -> FloatArray:
+        """Waveform float32 [samples_per_frame x frames] of a latent [1, latent width, frames]."""
+        audio: FloatArray = self._wave.run({"latent": latent, "ge": conditioning})["audio"][0]
+        return audio
+
+    def decode(
+        self,
+        codes: IntArray,
+        phoneme_ids: IntArray,
+        conditioning: FloatArray,
+        *,
+        noise: FloatArray | None = None,
+        noise_scale: float = NOISE_SCALE,
+        speed: float = 1.0,
+    ) -> tuple[FloatArray, Latents]:
+        """The whole utterance at once, as upstream decodes it: waveform and latents. No noise means zeros."""
+        features = change_speed(self.encode(codes, phoneme_ids, conditioning), speed)
+        if noise is None:
+            noise = np.zeros((1, self.sizes.latent_width, features.shape[2]), np.float32)
+        latents = self.flow(features, conditioning, noise, noise_scale)
+        return self.wave(latents.latent, conditioning), latents
+
+
+def spoken_frames(frames: int, speed: float) -> int:
+    """How many latent frames `frames` encoder frames become at a speed. At 1.0 nothing is resampled."""
+    return frames if speed == 1.0 else int(frames / speed) + 1
+
+
+def change_speed(features: FloatArray, speed: float) -> FloatArray:
+    """Interpolate features [1, width, frames] linearly along time to `spoken_frames`, half-pixel centres."""
+    frames = features.shape[2]
+    count = spoken_frames(frames, speed)
+    if speed == 1.0:
+        return features
+    return sample_frames(features, frames_at(0, count, frames / count))
+
+
+def frames_at(start: int, stop: int, step: float) -> FloatArray:
+    """Where spoken frames `start` to `stop` lie among the encoder frames when each advances by `step`, float32."""
+    centres = np.arange(start, stop, dtype=np.float32) + np.float32(0.5)
+    places: FloatArray = centres * np.float32(step) - np.float32(0.5)
+    return places
+
+
+def sample_frames(features: FloatArray, positions: FloatArray) -> FloatArray:
+    """Features [1, width, frames] read at fractional positions float32 [n], clamped to the ends: [1, width, n]."""
+    last = features.shape[2] - 1
+    clamped = np.clip(positions, 0, last)
+    left = clamped.astype(np.int64)
+    right = np.minimum(left + 1, last)
+    weight = (clamped - left).astype(np.float32)
+    sampled: FloatArray = features[:, :, left] * (1 - weight) + features[:, :, right] * weight
+    return sampled
+
+
+def mean_conditioning(vectors: list[FloatArray]) -> FloatArray:
+    """The conditioning of several references: the plain mean of their finished vectors [1, G, 1]."""
+    mean: FloatArray = np.mean(np.stack(vectors), axis=0, dtype=np.float32)
+    return mean
+
+
+class NoiseField:
+    """Standard normal noise by absolute frame: a frame gets the same values whichever piece asks for it."""
+
+    def __init__(self, *, seed: int, width: int) -> None:
+        self._seed, self._width = seed, width
+        self._blocks: dict[int, FloatArray] = {}
+
+    def frames(self, start: int, stop: int) -> FloatArray:
+        """Noise float32 [1, width, stop - start]."""
+        if stop <= start:
+            return np.zeros((1, self._width, 0), np.float32)
+        first, last = start // _NOISE_BLOCK, (stop - 1) // _NOISE_BLOCK
+        joined = np.concatenate([self._block(index) for index in range(first, last + 1)], axis=1)
+        offset = first * _NOISE_BLOCK
+        return joined[None, :, start - offset : stop - offset]
+
+    def _block(self, index: int) -> FloatArray:
+        if index not in self._blocks:
+            random = np.random.default_rng([self._seed, index])
+            self._blocks[index] = random.standard_normal((self._width, _NOISE_BLOCK), np.float32)
+        return self._blocks[index]

@@ -1,0 +1,108 @@
+"""Sing one segment while its tokens still come: pieces of waveform whose sum has the length of the whole.
+
+SoVITS' text encoder attends over all tokens it is given, so a prefix gives other features than the whole. Each call
+encodes all tokens so far and keeps a track of features:
+
+    |<-- settled: never changes again -->|<-- blended from the last call to this one -->|<-- new -->|
+                               ^ played up to here: `_CONTEXT` frames before the settled end
+
+Flow and wave then run on a window that starts early enough (a receptive-field halo) to give what the whole would give.
+What is played ends `_CONTEXT` frames before the settled end, so that the next call sees the same features around the
+join and differs only by what lies beyond its right-hand context; the little that remains is cross-faded over `_FADE`
+frames. Nothing is shifted in time, therefore the length never depends on how the segment was cut.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edge_tts.synthesis.sovits import NOISE_SCALE, NoiseField, Sovits, frames_at, sample_frames, spoken_frames
+from edge_tts.values import FloatArray, IntArray
+
+_UNSETTLED = 4  # frames at the end of a prefix that the next call may still change
+_CONTEXT = 10  # settled frames that a join needs on its right
+_FADE = 4  # frames of cross-fade after a join
+
+
+class SegmentStream:
+    """The waveform of one segment, piece by piece.
+
+    `phoneme_ids` int64 [phonemes] are the segment's own, `conditioning` float32 [1, G, 1].
+    """
+
+    def __init__(
+        self,
+        *,
+        sovits: Sovits,
+        phoneme_ids: IntArray,
+        conditioning: FloatArray,
+        noise: NoiseField,
+        noise_scale: float = NOISE_SCALE,
+        speed: float = 1.0,
+    ) -> None:
+        self._sovits = sovits
+        self._phoneme_ids, self._conditioning = phoneme_ids, conditioning
+        self._noise, self._noise_scale, self._speed = noise, noise_scale, speed
+        self._track: FloatArray | None = None  # features of all codes so far
+        self._settled = 0  # feature frames that never change again
+        self._played = 0  # spoken frames given out
+        self._tail: FloatArray = np.zeros(0, np.float32)  # this call's samples after `_played`, for the next cross-fade
+
+    def render(self, codes: IntArray, *, last: bool) -> FloatArray:
+        """Samples that are settled now and were not given before, for all codes so far (int64 [tokens], growing).
+
+        With `last` the rest of the segment comes out. Without codes there is nothing to sing.
+        """
+        if len(codes) == 0:
+            return np.zeros(0, np.float32)
+        self._extend_track(self._sovits.encode(codes, self._phoneme_ids, self._conditioning))
+        assert self._track is not None
+        available = self._track.shape[2]
+        self._settled = available if last else max(self._settled, available - _UNSETTLED)
+        end = spoken_frames(available, self._speed)
+        stop = end if last else max(self._played, int((self._settled - _CONTEXT) / self._speed))
+        if stop == self._played:
+            return np.zeros(0, np.float32)
+        samples = _cross_fade(self._tail, self._render(stop, min(end, stop + _FADE), end))
+        given = (stop - self._played) * self._sovits.sizes.samples_per_frame
+        self._tail, self._played = samples[given:], stop
+        return samples[:given]
+
+    def _extend_track(self, features: FloatArray) -> None:
+        """Replace what is not settled by the new call's features, blending where both calls have an opinion."""
+        if self._track is None:
+            self._track = features
+            return
+        known, settled = self._track.shape[2], self._settled
+        rising = ((np.arange(known - settled) + 0.5) / max(known - settled, 1)).astype(np.float32)
+        blended = self._track[:, :, settled:] * (1 - rising) + features[:, :, settled:known] * rising
+        self._track = np.concatenate([self._track[:, :, :settled], blended, features[:, :, known:]], axis=2)
+
+    def _render(self, stop: int, needed: int, end: int) -> FloatArray:
+        """Waveform of spoken frames `_played` to `needed`; `end` is how many there are so far."""
+        assert self._track is not None
+        sizes = self._sovits.sizes
+        wave_start = max(0, self._played - sizes.wave_halo_frames)
+        flow_start = max(0, wave_start - sizes.flow_halo_frames)
+        flow_end = min(end, needed + sizes.wave_halo_frames + sizes.flow_halo_frames)
+        wave_end = min(end, needed + sizes.wave_halo_frames)
+        window = self._track
+        if self._speed != 1.0:
+            window = sample_frames(window, frames_at(0, end, self._speed))
+        noise = self._noise.frames(flow_start, flow_end)
+        latents = self._sovits.flow(window[:, :, flow_start:flow_end], self._conditioning, noise, self._noise_scale)
+        latent = latents.latent[:, :, wave_start - flow_start : wave_end - flow_start]
+        audio = self._sovits.wave(latent, self._conditioning)
+        first = (self._played - wave_start) * sizes.samples_per_frame
+        return audio[first : first + (needed - self._played) * sizes.samples_per_frame]
+
+
+def _cross_fade(old: FloatArray, new: FloatArray) -> FloatArray:
+    """`new` with its beginning faded in over the end of what was sung before; weights sum to one (raised cosine)."""
+    count = min(len(old), len(new))
+    if count == 0:
+        return new
+    rising = (0.5 - 0.5 * np.cos(np.pi * (np.arange(count, dtype=np.float32) + 0.5) / count)).astype(np.float32)
+    faded: FloatArray = new.copy()
+    faded[:count] = old[:count] * (1 - rising) + new[:count] * rising
+    return faded

@@ -1,0 +1,177 @@
+"""Text and a voice in, a stream of sound out. It knows nothing of devices, queues or the network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from edge_tts.engine.contract import Engine
+from edge_tts.engine.load import load_engine
+from edge_tts.errors import TextError
+from edge_tts.synthesis.sovits import NoiseField, Sovits
+from edge_tts.synthesis.stream import SegmentStream
+from edge_tts.synthesis.t2s import MAX_NEW_TOKENS, Prompt, SemanticDecoder, generate
+from edge_tts.text.front_end import TextFrontEnd
+from edge_tts.values import AudioChunk, FloatArray, IntArray, ModelSet, Sampling, Segment, SpeakRequest, Voice
+
+# Tokens thought between two pieces of sound: a short first one, since someone is waiting; then longer ones, since each
+# piece encodes all tokens again.
+_FIRST_PIECE, _LONGEST_PIECE, _GROWTH = 16, 80, 1.5
+
+BertFeatures = Callable[[Segment], FloatArray]
+"""Segment -> float32 [phonemes, BERT width]."""
+
+
+class Synthesizer:
+    """Speaks requests one after another. One owner, one thread: it holds the cache that the GPT decodes in."""
+
+    def __init__(
+        self,
+        *,
+        model: ModelSet,
+        front_end: TextFrontEnd,
+        decoder: SemanticDecoder,
+        sovits: Sovits,
+        bert: BertFeatures | None = None,
+    ) -> None:
+        self.model = model
+        self._front_end, self._decoder, self._sovits = front_end, decoder, sovits
+        self._bert = bert or self._no_bert
+
+    def stream(
+        self, request: SpeakRequest, voice: Voice, should_stop: Callable[[], bool] = lambda: False
+    ) -> Iterator[AudioChunk]:
+        """Speak: the first chunk comes before the first segment is thought to its end, the final one says `last`.
+
+        `should_stop` is asked once per token; when it says yes the stream ends with what is settled.
+        Raises `TextError` when there is nothing to speak, a part of it does not fit, or the model set does not speak
+        its language.
+        """
+        segments = self._segments(request)
+        seed = _seed(request.sampling)
+        for index, segment in enumerate(segments):
+            sampling = replace(request.sampling, seed=seed + index)
+            for samples in self._speak(segment, voice, sampling, request.speed * segment.rate, should_stop):
+                yield self._chunk(samples, request, last=False)
+            if should_stop():
+                break
+            pause = request.fragment_interval_s if segment.pause_s is None else segment.pause_s
+            yield self._chunk(np.zeros(round(pause * self.model.sample_rate), np.float32), request, last=False)
+        yield self._chunk(np.zeros(0, np.float32), request, last=True)
+
+    def _segments(self, request: SpeakRequest) -> list[Segment]:
+        """What to speak, all of it in languages that the model set was trained on."""
+
+        def read(language: str) -> list[Segment]:
+            join = self.model.join_sentences
+            return self._front_end.segments(request.text, language, split=request.split, ssml=request.ssml, join=join)
+
+        segments, spoken = read(request.language), self.model.languages
+        if not segments:
+            raise TextError("nothing in the text can be spoken: it has no letter, digit or ideograph")
+        foreign = [run for segment in segments for run in segment.runs if run.language not in spoken]
+        if not any(character.isalpha() for run in foreign for character in run.text):
+            # Digits and marks belong to no language: those taken for another are read in the set's own.
+            return read(spoken[0]) if foreign else segments
+        asked = ", ".join(sorted({run.language for run in foreign}))
+        raise TextError(
+            f"the model set {self.model.name} speaks {', '.join(spoken)}, not {asked}; install GPT-SoVITS weights that "
+            "do with tools/convert"
+        )
+
+    def _speak(
+        self,
+        segment: Segment,
+        voice: Voice,
+        sampling: Sampling,
+        speed: float,
+        should_stop: Callable[[], bool],
+    ) -> Iterator[FloatArray]:
+        """Pieces of waveform of one segment."""
+        assert sampling.seed is not None
+        song = SegmentStream(
+            sovits=self._sovits,
+            phoneme_ids=segment.phoneme_ids,
+            conditioning=voice.conditioning,
+            noise=NoiseField(seed=sampling.seed, width=self.model.sizes.latent_width),
+            speed=speed,
+        )
+        tokens: list[int] = []
+        piece, due = float(_FIRST_PIECE), _FIRST_PIECE
+        limit = self._limit(segment)
+        for token in generate(
+            self._decoder, self._prompt(segment, voice), sampling=sampling, limit=limit, should_stop=should_stop
+        ):
+            tokens.append(token)
+            if len(tokens) == due:
+                piece = min(piece * _GROWTH, _LONGEST_PIECE)
+                due += int(piece)
+                yield song.render(_codes(tokens), last=False)
+        if not should_stop():
+            yield song.render(_codes(tokens), last=True)
+
+    def _prompt(self, segment: Segment, voice: Voice) -> Prompt:
+        return Prompt(
+            phoneme_ids=np.concatenate([voice.prompt_phoneme_ids, segment.phoneme_ids]),
+            bert=np.concatenate([voice.prompt_bert, self._bert(segment)]),
+            tokens=voice.prompt_tokens,
+        )
+
+    def _limit(self, segment: Segment) -> int:
+        """The most tokens a segment may take: upstream's limit, tightened where the model set knows its pace."""
+        pace = self.model.max_tokens_per_phoneme
+        if pace is None:
+            return MAX_NEW_TOKENS
+        return min(MAX_NEW_TOKENS, int(pace * len(segment.phoneme_ids)) + _FIRST_PIECE)
+
+    def _no_bert(self, segment: Segment) -> FloatArray:
+        return np.zeros((len(segment.phoneme_ids), self.model.sizes.bert_width), np.float32)
+
+    def _chunk(self, samples: FloatArray, request: SpeakRequest, *, last: bool) -> AudioChunk:
+        return AudioChunk(
+            samples=np.clip(samples, -1.0, 1.0),
+            sample_rate=self.model.sample_rate,
+            request_id=request.id,
+            last=last,
+        )
+
+
+def load_synthesizer(
+    model: ModelSet,
+    front_end: TextFrontEnd,
+    stack: ExitStack,
+    *,
+    bert: BertFeatures | None = None,
+    threads: int = 0,
+    load: Callable[[Path], Engine] | None = None,
+) -> Synthesizer:
+    """Load the networks of a model set; `stack` closes them. `load` is who loads a graph, ONNX Runtime if absent.
+    `bert` gives the features of Chinese; without it they are zeros.
+
+    Raises `ModelError` naming the graph that is wrong.
+    """
+    engines = {}
+    for name in ("t2s_prefill", "t2s_step", "encoder", "flow", "wave"):
+        path = model.graph(name)
+        engines[name] = load(path) if load is not None else load_engine(path, threads=threads)
+        stack.callback(engines[name].close)
+    return Synthesizer(
+        model=model,
+        front_end=front_end,
+        decoder=SemanticDecoder(prefill=engines["t2s_prefill"], step=engines["t2s_step"]),
+        sovits=Sovits(encoder=engines["encoder"], flow=engines["flow"], wave=engines["wave"], sizes=model.sizes),
+        bert=bert,
+    )
+
+
+def _codes(tokens: list[int]) -> IntArray:
+    return np.array(tokens, np.int64)
+
+
+def _seed(sampling: Sampling) -> int:
+    """The request's seed, or a fresh one that fits into 31 bits."""
+    return sampling.seed if sampling.seed is not None else int(np.random.default_rng().integers(2**31))

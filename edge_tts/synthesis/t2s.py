@@ -1,0 +1,185 @@
+"""Phonemes and a prompt in, semantic tokens out: the GPT's decode loop over a cache that is allocated once.
+
+It drives the graphs `t2s_prefill` and `t2s_step`. The cache is one slab [2 x layers, positions, batch, width]
+(plane 2l holds the keys of layer l, plane 2l + 1 its values): time comes before batch, so that the first S positions
+of a plane are dense memory which the step reads in place, and appending a row is one strided copy for all layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from edge_tts.engine.contract import Array, Buffer, Engine, TensorSpec
+from edge_tts.errors import TextError
+from edge_tts.synthesis.sampling import BoolArray, draw, penalize, probabilities
+from edge_tts.values import FloatArray, IntArray, Sampling
+
+MAX_NEW_TOKENS = 1500
+_EOS_FREE_STEPS = 11  # upstream never ends a sentence before this many tokens
+_HIDDEN = np.float32(-1e4)  # added to a score to hide a position; finite in half precision too
+_BUCKET = 64  # cache lengths are rounded up to this, so that few different shapes occur
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What the GPT reads before it speaks."""
+
+    phoneme_ids: IntArray
+    """int64 [phonemes]: the reference's transcript, then the target text."""
+    bert: FloatArray
+    """float32 [phonemes, 1024]: BERT features per phoneme, zeros where a language has none."""
+    tokens: IntArray
+    """int64 [tokens]: semantic tokens of the reference; may be empty."""
+
+
+class SemanticDecoder:
+    """The GPT with its cache; up to `batch` sequences decode side by side, each in its own row.
+
+    One owner, one thread. The engines stay the caller's to close.
+    """
+
+    def __init__(self, *, prefill: Engine, step: Engine, max_positions: int = 2048, batch: int = 1) -> None:
+        cache = [spec for name, spec in step.inputs.items() if name.startswith("cache_")]
+        width, dtype = int(cache[0].shape[2]), cache[0].dtype
+        self._prefill, self._step = prefill, step
+        self._planes = len(cache)
+        self._capacity = -(-max_positions // _BUCKET) * _BUCKET
+        slab = TensorSpec("cache", (self._planes, self._capacity, batch, width), dtype)
+        self._slab: Buffer = step.empty(slab)
+        self._mask = np.full((batch, self._capacity), _HIDDEN, np.float32)
+        self._lengths = np.zeros(batch, np.int64)
+        self._positions = np.zeros(batch, np.int64)
+
+    @property
+    def batch(self) -> int:
+        """How many rows the cache has."""
+        return len(self._lengths)
+
+    def room(self, row: int) -> int:
+        """How many more tokens the row can hold."""
+        return self._capacity - int(self._lengths[row])
+
+    def start(self, row: int, prompt: Prompt) -> FloatArray:
+        """Read a prompt into a row, replacing what was there. Returns the first logits, float32 [tokens].
+
+        Raises `TextError` when the prompt does not fit into the cache.
+        """
+        phonemes, length = len(prompt.phoneme_ids), len(prompt.phoneme_ids) + len(prompt.tokens)
+        if length >= self._capacity:
+            raise TextError(f"the text and the reference need {length} positions; at most {self._capacity - 1} fit")
+        results, rows = self._prefill.run_keeping(
+            {
+                "phoneme_ids": prompt.phoneme_ids[None],
+                "bert": prompt.bert[None],
+                "prompt_tokens": prompt.tokens[None],
+                "mask": prefill_mask(phonemes, len(prompt.tokens)),
+            },
+            keep="rows",
+        )
+        self._slab.write_at(rows, time=0, row=row)
+        self._mask[row] = _HIDDEN
+        self._mask[row, :length] = 0
+        self._lengths[row] = length
+        self._positions[row] = len(prompt.tokens)
+        logits: FloatArray = results["logits"][0]
+        return logits
+
+    def step(self, tokens: IntArray) -> FloatArray:
+        """Feed one token to every row, int64 [batch]. Returns the next logits, float32 [batch, tokens].
+
+        A row that is not in use takes any token; its logits mean nothing.
+        """
+        bucket = min(self._capacity, -(-max(int(self._lengths.max()), 1) // _BUCKET) * _BUCKET)
+        feeds: dict[str, Array | Buffer] = {
+            "token": tokens,
+            "position": self._positions.copy(),
+            "mask": np.ascontiguousarray(self._mask[:, :bucket]),
+        }
+        for plane in range(self._planes):
+            feeds[f"cache_{plane}"] = self._slab.prefix(plane, bucket)
+        results, rows = self._step.run_keeping(feeds, keep="rows")
+        for row, length in enumerate(self._lengths):
+            if 0 < length < self._capacity:
+                self._slab.write_at(rows, time=int(length), row=row, source_row=row)
+                self._mask[row, length] = 0
+                self._lengths[row] += 1
+                self._positions[row] += 1
+        logits: FloatArray = results["logits"]
+        return logits
+
+    def release(self, row: int) -> None:
+        """The row's sequence is over; it costs nothing until it is started again."""
+        self._lengths[row] = 0
+        self._mask[row] = _HIDDEN
+
+
+class TokenChooser:
+    """Turns one sequence's logits into its tokens and knows when it is over. Keeps the sequence's random state.
+
+    The rules are upstream's: no end in the first 11 steps; over when the best logit after the repetition penalty, or
+    the token drawn, is the end token (that last token is dropped), or at the limit (where nothing is dropped).
+    """
+
+    def __init__(self, *, prompt_tokens: IntArray, tokens: int, sampling: Sampling, limit: int) -> None:
+        self._end = tokens - 1
+        self._sampling = sampling
+        self._limit = limit
+        self._random = np.random.default_rng(sampling.seed)
+        self._seen: BoolArray = np.zeros(tokens, np.bool_)
+        self._seen[prompt_tokens] = True
+        self._count = 0
+        self.over = False
+
+    def choose(self, logits: FloatArray) -> int | None:
+        """The next token for raw logits float32 [tokens], or None at the end. Sets `over` with the last token too."""
+        scores = logits[: self._end].copy() if self._count < _EOS_FREE_STEPS else logits.copy()
+        penalize(scores, self._seen, self._sampling.repetition_penalty)
+        best = int(np.argmax(scores))
+        token = best if self._sampling.top_k == 1 else self._draw(scores)
+        if self._end in (best, token):
+            self.over = True
+            return None
+        self._seen[token] = True
+        self._count += 1
+        self.over = self._count >= self._limit
+        return token
+
+    def _draw(self, scores: FloatArray) -> int:
+        noise = self._random.standard_exponential(scores.shape[0], np.float32)
+        return draw(probabilities(scores, self._sampling), np.maximum(noise, np.finfo(np.float32).tiny))
+
+
+def generate(
+    decoder: SemanticDecoder,
+    prompt: Prompt,
+    *,
+    sampling: Sampling,
+    limit: int = MAX_NEW_TOKENS,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Iterator[int]:
+    """Decode one sequence in row 0, token by token, until its end, the limit, a full cache, or `should_stop`."""
+    logits = decoder.start(0, prompt)
+    limit = min(limit, decoder.room(0) + 1)
+    chooser = TokenChooser(prompt_tokens=prompt.tokens, tokens=logits.shape[0], sampling=sampling, limit=limit)
+    try:
+        while not should_stop():
+            token = chooser.choose(logits)
+            if token is None:
+                return
+            yield token
+            if chooser.over:
+                return
+            logits = decoder.step(np.array([token] + [0] * (decoder.batch - 1), np.int64))[0]
+    finally:
+        decoder.release(0)
+
+
+def prefill_mask(phonemes: int, tokens: int) -> FloatArray:
+    """Additive mask float32 [phonemes + tokens, same]: text sees all text, audio sees text and audio up to itself."""
+    size = phonemes + tokens
+    mask = np.triu(np.full((size, size), _HIDDEN, np.float32), k=1)
+    mask[:phonemes, :phonemes] = 0
+    return mask

@@ -1,0 +1,30 @@
+"""English: `normalize` and `phonemize`. Knows neither segments nor ids."""
+
+from __future__ import annotations
+
+import re
+
+from edge_tts.text.english.homographs import reading
+from edge_tts.text.english.normalize import normalize
+from edge_tts.text.english.words import letter, pronounce
+
+__all__ = ["normalize", "phonemize"]
+
+_TOKEN = re.compile(r"[A-Za-z][A-Za-z'\-]+[A-Za-z]|[A-Za-z]+|[.,?!…'\-]")
+_FEWEST = 4
+"""Phonemes below which a pause is put in front: models do badly on less."""
+
+
+def phonemize(normalized: str) -> tuple[list[str], None]:
+    """Phonemes of a normalized text; English features are not aligned to characters."""
+    words = _TOKEN.findall(normalized)
+    lower = [word.lower() for word in words]
+    phonemes: list[str] = []
+    for i, word in enumerate(words):
+        if not word[0].isalpha():
+            phonemes.append("-" if word == "'" else word)
+        elif len(word) == 1:
+            phonemes += letter(word)
+        else:
+            phonemes += reading(lower, i) or pronounce(word)
+    return ([",", *phonemes] if len(phonemes) < _FEWEST else phonemes), None

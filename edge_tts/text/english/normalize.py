@@ -1,0 +1,180 @@
+"""Written English to spoken English: folding, addresses, abbreviations, symbols, capitals. Knows no phonemes.
+
+Numbers are `english_numbers_rules`. The result holds letters, blanks and the marks `' . , ? ! -` only.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+from edge_tts.text.english.calendar import say_calendar, say_roman
+from edge_tts.text.english.number_rules import say_numbers
+from edge_tts.text.english.units import ABBREVIATIONS, SYMBOLS
+from edge_tts.text.english.words import is_acronym_word, known
+
+_SAME_MARKS = {
+    ",": "，、",
+    ";": "；",
+    ":": "：",
+    ".": "。",
+    "!": "！",
+    "?": "？",
+    "'": "‘’ʼ＇`´′",
+    '"': "“”″",
+    "-": "−‐‑",
+    "—": "―",
+    "~": "～〜",
+    "μ": "µ",
+    " ": "\u00a0\u3000\t\n\r",
+}
+_MARKS = str.maketrans({written: mark for mark, same in _SAME_MARKS.items() for written in same})
+"""Full-width and typographic marks to the ones that the rules know."""
+_LETTERS = "ß:ss æ:ae Æ:Ae ø:o Ø:O đ:d Đ:D ł:l Ł:L œ:oe Œ:Oe ı:i þ:th Þ:Th ð:th Ð:Th"
+_FOREIGN = {pair[0]: pair[2:] for pair in _LETTERS.split()}
+_KEPT = frozenset("²³…№") | SYMBOLS.keys()
+"""Characters that have a rule of their own and must not be folded to what they are made of."""
+
+_ADDRESS = re.compile(
+    r"(?:https?://|www\.)[^\s<>\"，。]+|[A-Za-z0-9][\w.+-]{0,63}@[A-Za-z0-9][A-Za-z0-9-]{0,62}(?:\.[A-Za-z0-9-]{1,63}){1,5}"
+    r"|(?<![\w.])(?:[A-Za-z0-9-]{1,63}\.){1,5}(?:com|org|net|edu|gov|io|local|dev|app|info)\b(?:/[^\s<>\"，。]*)?"
+)
+_FILE = re.compile(
+    r"(?<![\w.])(?=[A-Za-z0-9.]{0,64}_)\w{1,64}(?:\.\w{1,64}){1,4}\b"
+    r"|(?<![\w.])[\w-]{1,64}\.(?:pdf|txt|docx?|csv|json|ya?ml|zip|jpe?g|png|mp[34]|wav|py|js)\b"
+)
+"""Names of files and of things in a program (`sensor.living_room`), whose full stop ends nothing."""
+_SIGN_NAMES = ".:dot /:slash @:at -:dash _:underscore :colon ?:question~mark =:equals &:and #:hash %:percent +:plus"
+_ADDRESS_SIGNS = {pair[0]: f" {pair.lstrip(pair[0]).lstrip(':').replace('~', ' ')} " for pair in _SIGN_NAMES.split()}
+_ABBREVIATION = re.compile(
+    r"(?<!\w)(?<!\w\.)(?:" + "|".join(map(re.escape, sorted(ABBREVIATIONS, key=len, reverse=True))) + r")(?![\w])",
+    re.IGNORECASE,
+)
+_SPOKEN = {key.lower(): value for key, value in ABBREVIATIONS.items()}
+_OPERAND = r"[\dA-Za-z)]"
+_OPERATORS = (
+    (
+        re.compile(
+            r"(?<=\b[\dA-Za-z])\s+-\s+(?=[\dA-Za-z]\b)|(?<=[\d²³])\s+-\s+(?=\d)|(?<=\d[a-z])(?:\s+-\s+|-)(?=\d+\s?=)"
+        ),
+        " minus ",
+    ),
+    (re.compile(r"\s+-+\s+"), ", "),
+    (
+        re.compile(r"(?<=[%°℃℉])\s?-\s?(?=\d)|(?<=\d)-(?=[$£€¥]\d)|(?<=[ap]m)-(?=\d)|(?<=:\d\d)-(?=\d{1,2}:\d\d)"),
+        " to ",
+    ),
+    (re.compile(r"(?<=[\w%])\s?[–~]\s?(?=[$£€¥]?-?\d)"), " to "),
+    (re.compile(r"(?<![\w%])~\s?(?=[$£€¥]?\d)"), "about "),
+    (re.compile(r"(?<![\w)\-])-(?=\d)"), "negative "),
+    (re.compile(r"(?<![\w)\-])-(?=[$£€¥.]\d)"), "minus "),
+    (re.compile(r"(?<=\d)\s?(?=[½¼¾⅓⅔])"), " and "),
+    (re.compile(r"(?<=\d)\s?[x×](?=\d)"), " by "),
+    (re.compile(rf"(?<={_OPERAND})\s+[*×]\s+(?={_OPERAND})"), " times "),
+    (re.compile(r"(?<=\d)\s+/\s+(?=\d)"), " divided by "),
+    (re.compile(r"(?<=[\dA-Za-z])\s?\^\s?(?=\d)"), " to the power of "),
+    (re.compile(r"(?:#|№|\bNo\.)\s?(?=\d)"), "number "),
+    (re.compile(r"#(?=[A-Za-z])"), "hashtag "),
+    (re.compile(rf"(?<!{_OPERAND})(?<!{_OPERAND}\s)[<>]|[<>](?!\s?{_OPERAND})"), " "),
+)
+_SYMBOL = re.compile("[" + re.escape("".join(SYMBOLS)) + "]")
+_CAPITALS = re.compile(r"[A-Za-z']+")
+_LETTERED = re.compile(r"(?<=[A-Za-z'])(?=[A-Z])")
+_INSIDE_NAME = re.compile(r"([A-Z][a-z]+)([A-Z][a-z]+)")
+_SHOUTED = re.compile(r"(?<![\w'])[A-Z][A-Z']*(?:[ ,]+[A-Z][A-Z']*)*(?![\w'])")
+_ACRONYM_PLURAL = re.compile(r"[A-Z]{2,5}s")
+_LEAST_SHOUTED = 4
+
+
+@lru_cache(maxsize=4096)
+def _fold(c: str) -> str:
+    """A letter or digit of any script in ASCII; the name of a letter that has no such form."""
+    if c.isascii() or c in _KEPT:
+        return c
+    if c in _FOREIGN:
+        return _FOREIGN[c]
+    if (value := unicodedata.decimal(c, None)) is not None:
+        return str(value)
+    plain = "".join(d for d in unicodedata.normalize("NFKD", c) if not unicodedata.combining(d))
+    if plain.isascii() or not plain[:1].isalpha():
+        return plain.replace("\u2044", "/")
+    return _letter_name(unicodedata.normalize("NFKC", c))
+
+
+def _letter_name(letters: str) -> str:
+    name = unicodedata.name(letters[0], "")
+    for word in (
+        "SYLLABLE ",
+        "LETTER SMALL ",
+        "LETTER ",
+    ):  # kana and Hangul are syllables: their names run together to a word
+        if word in name:
+            said = name.split(word, 1)[1].lower()
+            return said if name.startswith(("HANGUL", "HIRAGANA", "KATAKANA")) else f" {said} "
+    return "" if "SOUND MARK" in name else " "
+
+
+def _address(m: re.Match[str]) -> str:
+    text, tail = m[0], ""
+    while text and text[-1] in ".,?!:;)'":
+        text, tail = text[:-1], text[-1] + tail
+    text = re.sub(r"^https?://", "", text).rstrip("/")
+    said = "".join(_ADDRESS_SIGNS.get(c, c) for c in text.replace("www.", "w w w dot "))
+    said = re.sub(r"(?<=[A-Za-z])(?=\d)|(?<=\d)(?=[A-Za-z])", " ", said)
+    return re.sub(r"\d+", lambda d: " ".join(d[0]), said).lower() + tail
+
+
+def _shouted(m: re.Match[str]) -> str:
+    """Words written in capitals for emphasis become ordinary words: a run of known ones, or one before `:` or `!`."""
+    words = re.findall(r"[A-Z']+", m[0])
+    if any(len(w) >= _LEAST_SHOUTED for w in words) and all(len(w) == 1 or known(w.lower()) for w in words):
+        alone = len(words) == 1 and m.string[m.end() : m.end() + 1] not in {"!", ":"}
+        return m[0] if alone else re.sub(r"(?<![A-Z'])(?!I\b)[A-Z']+", lambda w: w[0].lower(), m[0])
+    return m[0]
+
+
+def _capitals(m: re.Match[str]) -> str:
+    """A blank before every capital inside a word, so that it is spelled; names such as McDonald stay whole."""
+    word = m[0]
+    if (
+        (name := _INSIDE_NAME.fullmatch(word))
+        and known(word.lower())
+        and not all(known(n.lower()) for n in name.groups())
+    ):
+        return word.capitalize()
+    if is_acronym_word(word):
+        return word.lower()
+    if _ACRONYM_PLURAL.fullmatch(word):
+        return " ".join(word[:-1]) + "'s"
+    return _LETTERED.sub(" ", word)
+
+
+def normalize(text: str) -> str:
+    """The spoken form of `text`: letters, blanks and the marks `' . , ? ! -`. Never raises."""
+    text = re.sub(r"。(?=\d)", ". ", text)
+    text = "".join(_fold(c) for c in text.translate(_MARKS))
+    text = re.sub(r"…+(?=\s*\w)", ". ", text)
+    text = _FILE.sub(lambda m: m[0].replace(".", " dot "), text)
+    text = _ADDRESS.sub(_address, text)
+    text = _ABBREVIATION.sub(_abbreviation, text)
+    text = say_calendar(say_roman(text))
+    for pattern, said in _OPERATORS:
+        text = pattern.sub(said, text)
+    text = say_numbers(text)
+    text = _SYMBOL.sub(lambda m: f" {SYMBOLS[m[0]]} ", text)
+    text = _SHOUTED.sub(_shouted, text)
+    text = _CAPITALS.sub(_capitals, text)
+    text = re.sub(r"(?<=[!?,])(?=[A-Za-z])|(?<=\.)(?=[A-Z])", " ", text.replace(";", ","))
+    text = re.sub(r"[^A-Za-z'.,?! -]+", " ", text)
+    text = re.sub(r"([.,?!])(?:\s*[.,?!])+", r"\1", text)
+    return re.sub(r"\s+(?=[.,?!])|(?<=\s)\s+", "", text).strip()
+
+
+def _abbreviation(m: re.Match[str]) -> str:
+    written, said = m[0], _SPOKEN[m[0].lower()]
+    if written[0].islower() and said[0].isupper() and said not in {"Doctor", "Professor"}:
+        return written
+    if said == "Saint" and re.search(r"[A-Z][a-z]+ $", m.string[: m.start()][-20:]):
+        said = "Street"  # Main St.
+    return said if m.string[m.end() :].strip() else f"{said}."

@@ -1,0 +1,83 @@
+"""English words to phonemes: dictionary, letters, inflections, compounds, network for the rest. Knows no sentences."""
+
+from __future__ import annotations
+
+import re
+from functools import cache, lru_cache
+from importlib.resources import files
+
+from edge_tts.text.english.compounds import halves, split_compound
+from edge_tts.text.english.inflection import explain, plural
+from edge_tts.text.english.neural_g2p import predict
+from edge_tts.text.sorted_table import SortedTable
+
+_SPELLED = frozenset({"ae", "ai", "ar", "ios", "hud", "os"})
+"""In the dictionary as names, but in a modern text they are letters."""
+_LONGEST_SPELLED = 3
+"""Unknown words up to this length are said letter by letter."""
+_LONGEST_PREDICTED = 20
+"""Letters that the network is given at once; it says at most as many phonemes."""
+
+
+@cache
+def _dictionary() -> SortedTable:
+    return SortedTable.load("en_dictionary.gz")
+
+
+@cache
+def _more() -> dict[str, str]:
+    """The project's own words, as they are written in its list."""
+    text = (files("edge_tts.text") / "data" / "en_more.txt").read_text(encoding="utf-8")
+    lines = (line.split(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    return {word: phonemes for word, phonemes in lines}  # noqa: C416 - dict() would lose the types
+
+
+def known(word: str) -> bool:
+    """Whether a dictionary has `word` (lower case)."""
+    return _look_up(word) is not None
+
+
+def is_acronym_word(word: str) -> bool:
+    """Whether `word`, written in capitals, is one that is read as a word (JSON)."""
+    return word in _more()
+
+
+@lru_cache(maxsize=8192)
+def _look_up(word: str) -> tuple[str, ...] | None:
+    if word in _SPELLED:
+        return None
+    found = _dictionary().get(word) or _more().get(word) or _more().get(word.upper())
+    return tuple(found.split()) if found else None
+
+
+def letter(name: str) -> list[str]:
+    """The name of one letter; capital A is the letter, small a the article."""
+    if name == "A":
+        return ["EY1"]
+    return list(_look_up(name.lower()) or ())
+
+
+@lru_cache(maxsize=8192)
+def _word(word: str) -> tuple[str, ...]:
+    if (found := _look_up(word)) and len(word) > 1:
+        return found
+    if len(word) <= _LONGEST_SPELLED:
+        return tuple(p for c in word for p in letter(c.upper()))
+    if word.endswith("'s"):
+        return plural(_word(word[:-2]))
+    if (explained := explain(word, _look_up)) is not None:
+        return explained
+    parts = [part for part in re.split("[-']+", word) if part]
+    if parts != [word]:
+        return tuple(p for part in parts for p in _word(part))
+    pieces = split_compound(word)
+    if len(pieces) == 1:
+        pieces = halves(word, known)
+    if len(pieces) > 1 and all(known(piece) and (len(piece) > 1 or piece in "ai") for piece in pieces):
+        return tuple(p for piece in pieces for p in _word(piece))
+    return tuple(p for i in range(0, len(word), _LONGEST_PREDICTED) for p in predict(word[i : i + _LONGEST_PREDICTED]))
+
+
+def pronounce(word: str) -> list[str]:
+    """Phonemes of a word of two or more letters (a to z, apostrophes, hyphens; any case)."""
+    return list(_word(word.lower()))

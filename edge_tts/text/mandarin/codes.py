@@ -1,0 +1,58 @@
+"""Numbers that name (telephones, versions, rooms) and whatever digits are left. Knows nothing of what they measure."""
+
+from __future__ import annotations
+
+from edge_tts.text.mandarin.dates import TO, joint
+from edge_tts.text.mandarin.numbers import Match, Substitution, cardinal, code, counted, number, spell, substitution
+from edge_tts.text.mandarin.quantities import START, N
+
+_PAUSE = ","
+
+
+def _telephone(found: Match) -> str:
+    """Groups digit by digit with a pause between; the country code is said as a plus."""
+    plus = "加" if found[0].startswith("+") else ""
+    return plus + _PAUSE.join(spell(group, one="幺") for group in found[0].lstrip("+").split("-"))
+
+
+def _mobile(found: Match) -> str:
+    country = f"加八六{_PAUSE}" if found[1] else ""
+    return country + spell(found[2], one="幺")
+
+
+def _groups(found: Match) -> str:
+    """Two short groups of which the second is larger are a range, other groups a code with pauses."""
+    groups = found[0].split("-")
+    if len(groups) == 2 and max(map(len, groups)) <= 3 and groups[0][0] != "0" and int(groups[0]) < int(groups[1]):
+        return cardinal(groups[0]) + "到" + cardinal(groups[1])
+    return _PAUSE.join(map(code, groups))
+
+
+def _ordinals(found: Match) -> str:
+    return f"第{number(found[1])}{joint(found[2], '到')}{found[3]}{number(found[4])}"
+
+
+CODES: tuple[Substitution, ...] = (
+    substitution(r"(?<![0-9])(\+?86[-\x00]?)?(1[3-9][0-9]{9})(?![0-9])", _mobile),
+    substitution(r"(?<![0-9])(?:\+[0-9]{1,3}-)?(?:0[0-9]{2,3}|[48]00)(?:-[0-9]{3,8}){1,3}(?![0-9])", _telephone),
+    substitution(rf"第({N}){TO}(第?)({N})", _ordinals),
+    substitution(rf"第({N})", lambda m: "第" + number(m[1])),
+    substitution(rf"{START}[0-9]{{1,24}}(?:-[0-9]{{1,24}})+", _groups),
+    substitution(rf"(?<![0-9A-Za-z])-(?={N})", lambda m: "负"),
+    substitution(r"(?<![0-9])([0-9]{1,4})·([0-9]{1,4})(?![0-9])", lambda m: spell(m[1] + m[2])),
+    substitution(rf"{START}({N})[~～–—]({N})(?![0-9])", lambda m: number(m[1]) + "到" + number(m[2])),
+    substitution(r"(?<![0-9])[0-9]{1,24}(?:\.[0-9]{1,24}){2,}", lambda m: "点".join(map(spell, m[0].split(".")))),
+    substitution(r"(?<![0-9])[0-9]{1,24}\.[0-9]{1,24}", lambda m: number(m[0])),
+)
+
+
+def counts(measure: str) -> tuple[Substitution, ...]:
+    """The last steps; `measure` is the alternation of all measure words."""
+    return (
+        substitution(
+            rf"(?<![0-9A-Za-z])([0-9]{{1,24}})([多余几来]?|\+)(?={measure})",
+            lambda m: counted(m[1]) + m[2].replace("+", "多"),
+        ),
+        substitution("([0-9]+)#", lambda m: code(m[1]) + "号"),
+        substitution("[0-9]+", lambda m: code(m[0])),
+    )

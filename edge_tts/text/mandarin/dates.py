@@ -1,0 +1,63 @@
+"""Dates and times of day as Mandarin says them: years digit by digit, the rest as quantities. No other numbers."""
+
+from __future__ import annotations
+
+from edge_tts.text.mandarin.numbers import Match, Substitution, cardinal, spell, substitution
+
+TO = "([-~～〜–—－−至到])"
+"""What stands between the ends of a range; a group, because a word that is written there is kept."""
+
+_DAY = "(0?[1-9]|[12][0-9]|3[01])"
+_MONTH = "(0?[1-9]|1[0-2])"
+_YEAR = "(1[0-9]{3}|2[01][0-9]{2})"
+_TIME = "([01]?[0-9]|2[0-4])[:：]([0-5][0-9])(?:[:：]([0-5][0-9]))?"
+_ALONE, _END = "(?<![0-9.:：])", "(?![0-9:：])"
+
+
+def joint(written: str, spoken: str) -> str:
+    """What is said between the ends of a range: a sign is `spoken`, a word stays."""
+    return written if written in "至到" else spoken
+
+
+def _date(found: Match) -> str:
+    return f"{spell(found[1])}年{cardinal(found[3])}月{cardinal(found[4])}日"
+
+
+def _years(found: Match) -> str:
+    return f"{spell(found[1])}{joint(found[2], '到')}{spell(found[3])}"
+
+
+def _time(hour: str, minute: str, second: str | None) -> str:
+    """On the hour, half past, or minutes with 零 below ten; seconds likewise."""
+    spoken = cardinal(hour) + "点"
+    if second is not None and int(second):
+        return spoken + _sixtieths(minute) + "分" + _sixtieths(second) + "秒"
+    if minute == "30":
+        return spoken + "半"
+    return spoken + (_sixtieths(minute) + "分" if int(minute) else "")
+
+
+def _sixtieths(digits: str) -> str:
+    return "零" + spell(digits[1]) if digits[0] == "0" and digits[1] != "0" else cardinal(digits)
+
+
+def _range(found: Match) -> str:
+    return _time(found[1], found[2], found[3]) + joint(found[4], "至") + _time(found[5], found[6], found[7])
+
+
+DATES: tuple[Substitution, ...] = (
+    substitution(rf"(?<![0-9]){_YEAR}([-/.]){_MONTH}\2{_DAY}(?![0-9])日?", _date),
+    substitution(rf"(?<![0-9]){_YEAR}年?{TO}{_YEAR}(?=年)", _years),
+    substitution(rf"(?<![0-9]){_YEAR}([-~～–]){_YEAR}(?![0-9])", _years),
+    # 1000年 is a thousand years; 2000年 is a year.
+    substitution(rf"(?<![0-9])(?!1000){_YEAR}(?=年)", lambda m: spell(m[1])),
+    # Two digits are a year where a month follows or a zero leads, and late in a century; 20年 is twenty years.
+    substitution(rf"(?<![0-9])([0-9]{{2}})(?=年{_MONTH}月)|(?<![0-9])(0[0-9])(?=年)", lambda m: spell(m[0])),
+    substitution("(?<![0-9第了近约过满达有])([89][0-9])(?=年(?![前后来间内以之多代]))", lambda m: spell(m[1])),
+    substitution(rf"(?<![0-9]){_MONTH}月{_DAY}(?=[日号])", lambda m: f"{cardinal(m[1])}月{cardinal(m[2])}"),
+)
+TIMES: tuple[Substitution, ...] = (
+    substitution(_ALONE + _TIME + TO + _TIME + _END, _range),
+    substitution(_ALONE + _TIME + _END, lambda m: _time(m[1], m[2], m[3])),
+    substitution(r"(?<=[0-9]点)0([1-9])(?=分)", lambda m: "零" + spell(m[1])),
+)

@@ -1,0 +1,110 @@
+"""Mandarin for the front end: written text to spoken text, spoken text to v2 phonemes. Knows the order of the steps."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from functools import cache, cached_property
+
+from edge_tts.text.mandarin.neutral_tones import NeutralTones
+from edge_tts.text.mandarin.normalize import MandarinNormalizer
+from edge_tts.text.mandarin.readings import MandarinReadings
+from edge_tts.text.mandarin.sandhi import MandarinSandhi
+from edge_tts.text.mandarin.tables import MandarinTables
+from edge_tts.text.mandarin.words import MandarinWords
+
+Polyphones = Callable[[str], Sequence[str | None]]
+"""A clause -> per character a reading like `hao3`, or None where the caller's phrase table decides."""
+
+_CLAUSE = re.compile(r"[^!?…,.\-]*[!?…,.\-]?")
+_MARKS = frozenset("!?…,.-")
+_LETTERS = {
+    "A": "EY1", "B": "B IY1", "C": "S IY1", "D": "D IY1", "E": "IY1", "F": "EH1 F", "G": "JH IY1", "H": "EY1 CH",
+    "I": "AY1", "J": "JH EY1", "K": "K EY1", "L": "EH1 L", "M": "EH1 M", "N": "EH1 N", "O": "OW1", "P": "P IY1",
+    "Q": "K Y UW1", "R": "AA1 R", "S": "EH1 S", "T": "T IY1", "U": "Y UW1", "V": "V IY1", "W": "D AH1 B AH0 L Y UW0",
+    "X": "EH1 K S", "Y": "W AY1", "Z": "Z IY1",
+}  # fmt: skip
+"""Letters that no language splitter took out are named, as speakers of Mandarin do, in English."""
+
+
+class Mandarin:
+    """Mandarin with its tables, which are read on first use."""
+
+    def __init__(self, *, polyphones: Polyphones | None = None) -> None:
+        """`polyphones`: a model that picks readings in context (see chinese_polyphone); None uses phrases alone."""
+        self._polyphones = polyphones
+
+    @cached_property
+    def _tables(self) -> MandarinTables:
+        return MandarinTables()
+
+    @cached_property
+    def _normalizer(self) -> MandarinNormalizer:
+        tables = self._tables
+        return MandarinNormalizer(
+            simplified=tables.simplified, has_reading=lambda character: bool(tables.character_reading(character))
+        )
+
+    @cached_property
+    def _words(self) -> MandarinWords:
+        return MandarinWords(self._tables)
+
+    @cached_property
+    def _readings(self) -> MandarinReadings:
+        return MandarinReadings(self._tables)
+
+    @cached_property
+    def _sandhi(self) -> MandarinSandhi:
+        return MandarinSandhi(read=self._readings.read, subwords=self._words.subwords, neutral=NeutralTones())
+
+    def normalize(self, text: str) -> str:
+        """The spoken form of `text`; never raises."""
+        return self._normalizer.normalize(text)
+
+    def phonemize(self, normalized: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
+        """v2 symbols of `normalized`, and their number per character."""
+        phonemes: list[str] = []
+        word2ph: list[int] = []
+        for clause in _CLAUSE.findall(normalized):
+            for symbols in self._speak(clause):
+                phonemes += symbols
+                word2ph.append(len(symbols))
+        return tuple(phonemes), tuple(word2ph)
+
+    def _speak(self, clause: str) -> list[tuple[str, ...]]:
+        """The symbols of each character of a clause."""
+        readings = self._readings.read(clause)
+        if self._polyphones is not None:
+            chosen = self._polyphones(clause)
+            readings = [c or r for c, r in zip(chosen, readings, strict=True)]
+        spoken: list[tuple[str, ...]] = []
+        for word in self._sandhi.join(self._words.cut(clause)):
+            start = len(spoken)
+            own = readings[start : start + len(word.text)]
+            own = list(self._readings.phrase(word.text) or own)
+            changed = self._sandhi.change(word, own)
+            spoken += [self._symbols(c, r) for c, r in zip(word.text, changed, strict=True)]
+        return spoken
+
+    def _symbols(self, character: str, reading: str) -> tuple[str, ...]:
+        if character in _MARKS:
+            return (character,)
+        if not reading:
+            return tuple(_LETTERS.get(character.upper(), "").split())
+        initial, final = self._tables.phonemes[reading[:-1]]
+        return initial, final + reading[-1]
+
+
+@cache
+def _default() -> Mandarin:
+    return Mandarin()
+
+
+def normalize(text: str) -> str:
+    """The spoken form of `text`; never raises, drops no readable word."""
+    return _default().normalize(text)
+
+
+def phonemize(normalized: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """v2 symbols of `normalized`, and their number per character of it."""
+    return _default().phonemize(normalized)

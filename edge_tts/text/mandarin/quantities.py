@@ -1,0 +1,117 @@
+"""Numbers with what they measure: ranges, money, temperatures, units, percentages, sums. Knows no dates and no codes.
+
+A range step rewrites only what stands between its ends (and a first end without a unit), so that each end is then
+spoken by the step of its own kind.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from edge_tts.text.mandarin.dates import TO, joint
+from edge_tts.text.mandarin.numbers import Match, Substitution, cardinal, counted, number, substitution
+from edge_tts.text.mandarin.units import UNIT, unit_name
+
+N = r"[0-9]{1,24}(?:\.[0-9]{1,24})?"
+"""A number without a sign."""
+START = r"(?<![0-9.])"
+"""Not inside a number."""
+
+_CURRENCIES = {
+    "HK$": "港元", "US$": "美元", "NT$": "新台币", "$": "美元", "¥": "元", "￥": "元", "€": "欧元", "£": "英镑",
+}  # fmt: skip
+_CURRENCY = r"HK\$|US\$|NT\$|[$¥￥€£]"
+_DEGREE = "℃|°[CF]|℉|摄氏度|华氏度|度|°"
+_NUMBERED = "[日号月章楼级班路期集题版档]|年级|世纪"
+"""What a range may span besides measure words; 2 stays 二 before these."""
+_OPERATORS = {"+": "加", "-": "减", "×": "乘", "*": "乘", "÷": "除", "/": "除"}
+_VERSUS = "(?:比[分例率]|配比|赔率)[^0-9!?。！？，,]{0,6}|[胜负平赢输以][^0-9!?。！？，,]{0,4}"
+SCORES = (
+    substitution(
+        rf"({_VERSUS})(?<![0-9])([0-9]{{1,4}})[-:：]([0-9]{{1,4}})(?![0-9:：])",
+        lambda m: f"{m[1]}{cardinal(m[2])}比{cardinal(m[3])}",
+    ),
+)
+"""Before the times of day, which look the same."""
+
+
+def quantities(measure: str) -> tuple[Substitution, ...]:
+    """The steps; `measure` is the alternation of all measure words."""
+    unit = f"(?:{_DEGREE}|[%‰]|{measure})"
+    return (
+        substitution("(?<![0-9])([0-9]{2,3})/([0-9]{2,3})(?=mmHg|毫米汞柱)", lambda m: f"{cardinal(m[1])},{m[2]}"),
+        substitution(rf"满({N})([减送返赠])({N})", lambda m: f"满{number(m[1])}{m[2]}{number(m[3])}"),
+        substitution(rf"{START}({N})({UNIT})", lambda m: m[1] + (unit_name(m[2]) or m[2])),
+        substitution(rf"(?<=每)({UNIT})|(?<=[\u4e00-\u9fa5])/({UNIT})", _per),
+        *_sums(),
+        substitution(r"(?<=[年月日号])[-~～–—](?=[0-9零一二三四五六七八九十])", lambda m: "至"),
+        substitution(rf"({START}{N}{unit}){TO}(?=-?{N}{unit})", lambda m: m[1] + joint(m[2], "至")),
+        substitution(rf"{START}({N})[-~～–—－]({N})(?=([%‰]))", lambda m: f"{m[1]}{m[3]}至{m[2]}"),
+        substitution(rf"(-?){START}({N}){TO}(-?)({N})(?={_DEGREE})", _degrees),
+        substitution(rf"{START}({N}){TO}(?={N}(?:{_NUMBERED}))", lambda m: number(m[1]) + joint(m[2], "到")),
+        substitution(rf"{START}({N}){TO}(?={N}(?:{measure}))", lambda m: counted(m[1]) + joint(m[2], "到")),
+        substitution(rf"({_CURRENCY})({N})([万亿]?)元?", lambda m: number(m[2]) + m[3] + _CURRENCIES[m[1]]),
+        substitution(rf"{START}({N})([万亿]?)([$€£])", lambda m: number(m[1]) + m[2] + _CURRENCIES[m[3]]),
+        substitution(rf"(?:华氏)?(-?){START}({N})({_DEGREE})", _temperature),
+        substitution(rf"((?<=[0-9])(?:{measure})|元|千克|公斤|公里)/(?=[\u4e00-\u9fa5])", lambda m: m[1] + "每"),
+        substitution(
+            rf"((?<![0-9A-Za-z])-)?(?:{START}([0-9]{{1,8}})\x00)?(?<![0-9/])([0-9]{{1,24}})/([0-9]{{1,24}})(?![0-9/])",
+            _fraction,
+        ),
+        substitution(rf"((?<![0-9A-Za-z])-)?{START}({N})([%‰])", _share),
+    )
+
+
+def _sums() -> tuple[Substitution, ...]:
+    """Ratios and sums. A hyphen is a minus only where an equals sign follows."""
+    return (
+        substitution(
+            rf"{START}([0-9]{{1,6}})[:：∶]([0-9]{{1,6}})(?![0-9:：])", lambda m: f"{cardinal(m[1])}比{cardinal(m[2])}"
+        ),
+        substitution(rf"{START}{N}(?:[-+×÷*/]{N}){{1,20}}(?==|等于)|{START}{N}(?:[+×÷*]{N}){{1,20}}", _sum),
+        substitution(
+            "(?:(?<=[0-9])|(?<![^，。！？,.!?；;：:]))[<>＜＞](?=[0-9])", lambda m: "小于" if m[0] in "<＜" else "大于"
+        ),
+        substitution(rf"=(-?)({N})", lambda m: "等于" + ("负" if m[1] else "") + number(m[2])),
+        substitution(r"(?:\^(-)?|(?=[⁻⁰¹²³⁴-⁹])(⁻)?)([0-9⁰¹²³⁴-⁹]{1,4})", _power),
+    )
+
+
+def _power(found: Match) -> str:
+    exponent = unicodedata.normalize("NFKC", found[3])
+    return f"的{'负' if found[1] or found[2] else ''}{cardinal(exponent)}次方"
+
+
+def _sum(found: Match) -> str:
+    return re.sub(rf"{N}|[-+×÷*/]", lambda m: _OPERATORS.get(m[0]) or number(m[0]), found[0])
+
+
+def _degrees(found: Match) -> str:
+    """The first end of a range of temperatures, with its sign; the second keeps its digits."""
+    return ("零下" if found[1] else "") + number(found[2]) + joint(found[3], "到") + found[4] + found[5]
+
+
+def _temperature(found: Match) -> str:
+    """Degrees of heat, below zero with 零下, or of an angle."""
+    below = "零下" if found[3] != "°" else "负"
+    name = {"°F": "华氏度", "℉": "华氏度", "摄氏度": "摄氏度", "华氏度": "华氏度"}.get(found[3], "度")
+    name = "华氏度" if found[0].startswith("华氏") else name
+    return (below if found[1] else "") + number(found[2]) + name
+
+
+def _per(found: Match) -> str:
+    """A unit symbol without a number: 每kg, 元/kg."""
+    if found[1]:
+        return unit_name(found[1]) or found[1]
+    return "每" + (unit_name(found[2]) or found[2])
+
+
+def _fraction(found: Match) -> str:
+    """A fraction; a whole number before it, which a blank kept apart, is joined with 又."""
+    sign, whole = "负" if found[1] else "", f"{cardinal(found[2])}又" if found[2] else ""
+    return f"{sign}{whole}{cardinal(found[4])}分之{cardinal(found[3])}"
+
+
+def _share(found: Match) -> str:
+    return ("负" if found[1] else "") + ("百分之" if found[3] == "%" else "千分之") + number(found[2])

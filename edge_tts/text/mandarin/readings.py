@@ -1,0 +1,39 @@
+"""Ideographs to syllables with tone, before any sandhi. Knows phrases and the commonest readings, nothing of grammar.
+
+Readings are strings like `hao3`; the neutral tone is 5; an empty string is a character without a reading.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edge_tts.text.mandarin.tables import MandarinTables
+
+
+class MandarinReadings:
+    """Reads clauses and words by the phrase table, longest match first."""
+
+    def __init__(self, tables: MandarinTables) -> None:
+        self._tables = tables
+
+    def read(self, text: str) -> list[str]:
+        """One reading per character of `text`."""
+        readings: list[str] = []
+        position = 0
+        while position < len(text):
+            phrases = [e for e in self._tables.entries(text, position) if e.phrase]
+            if phrases:
+                end = phrases[-1].end
+                readings += self._tables.phrase_reading(phrases[-1].phrase, end - position)
+            else:
+                end = position + 1
+                readings.append(self._tables.character_reading(text[position]))
+            position = end
+        return readings
+
+    def phrase(self, word: str) -> Sequence[str] | None:
+        """The reading of `word` if it is a phrase of the table."""
+        entry = self._tables.entry(word)
+        if entry is None or not entry.phrase:
+            return None
+        return self._tables.phrase_reading(entry.phrase, len(word))

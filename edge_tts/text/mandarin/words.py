@@ -1,0 +1,154 @@
+"""Mandarin text to words with parts of speech. Knows frequencies and a hidden Markov model, nothing of sounds.
+
+The most probable path through all words of the list (unigrams); stretches of single characters that the list does not
+join are given to a hidden Markov model over (place in word, part of speech), which finds names. This is the method of
+jieba, whose tables it uses, because the rules of tone that follow were made on its words.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from itertools import groupby
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_tts.text.mandarin.tables import HiddenMarkov, MandarinTables, is_han
+
+IntArray = npt.NDArray[np.int64]
+
+_NEVER = -3.14e30
+_BLOCK = re.compile(r"[\u4e00-\u9fa5.]+|[^\u4e00-\u9fa5.]")
+"""A full stop stays with the ideographs before it, so that a lone character before it is judged by the Markov model."""
+
+
+class Word(NamedTuple):
+    """A word and its part of speech (`n` noun, `v` verb, `r` pronoun, `m` number, `x` mark, ...)."""
+
+    text: str
+    tag: str
+
+
+class MandarinWords:
+    """Cuts text into words."""
+
+    def __init__(self, tables: MandarinTables) -> None:
+        self._tables = tables
+        self._log_total = math.log(tables.total)
+
+    def cut(self, text: str) -> list[Word]:
+        """The words of `text` in order; joined they give `text`. Linear in its length."""
+        return self._cut(text, self._tables.tagged_model)
+
+    def subwords(self, word: str) -> list[str]:
+        """The words of the list inside `word` (two and three characters long) and the parts it falls into."""
+        parts: list[str] = []
+        for part, _ in self._cut(word, self._tables.shape_model):
+            for length in (2, 3):
+                if len(part) > length:
+                    inner = (part[i : i + length] for i in range(len(part) - length + 1))
+                    parts += [p for p in inner if self._is_word(p)]
+            parts.append(part)
+        return parts
+
+    def _is_word(self, text: str) -> bool:
+        entry = self._tables.entry(text)
+        return entry is not None and entry.frequency > 0
+
+    def _tag(self, text: str) -> str:
+        entry = self._tables.entry(text)
+        return entry.tag if entry and entry.tag else "x"
+
+    def _cut(self, text: str, model: HiddenMarkov) -> list[Word]:
+        words: list[Word] = []
+        for block in _BLOCK.findall(text):
+            if is_han(block[0]) or len(block) > 1:
+                words += self._cut_block(block, model)
+            else:
+                words.append(Word(block, "x"))
+        return words
+
+    def _cut_block(self, block: str, model: HiddenMarkov) -> list[Word]:
+        words: list[Word] = []
+        singles = ""
+        for start, end in self._best_path(block):
+            if end - start == 1:
+                singles += block[start]
+                continue
+            words += self._cut_singles(singles, model)
+            singles = ""
+            words.append(Word(block[start:end], self._tag(block[start:end])))
+        return words + self._cut_singles(singles, model)
+
+    def _cut_singles(self, singles: str, model: HiddenMarkov) -> list[Word]:
+        """Characters that no word joined: a lone one keeps its own tag, several go to the Markov model."""
+        if len(singles) < 2 or self._is_word(singles):
+            return [Word(c, self._tag(c)) for c in singles]
+        words: list[Word] = []
+        for known, part in groupby(singles, key=lambda c: is_han(c) and model.knows(c)):
+            text = "".join(part)
+            words += _cut_by_model(text, model) if known else [Word(c, "m" if c == "." else "x") for c in text]
+        return words
+
+    def _best_path(self, text: str) -> list[tuple[int, int]]:
+        """Start and end of each piece of the most probable path."""
+        size = len(text)
+        score, substitution = [0.0] * (size + 1), [0] * size
+        for i in range(size - 1, -1, -1):
+            best = (score[i + 1] - self._log_total, i + 1)
+            for entry in self._tables.entries(text, i):
+                if entry.frequency:
+                    best = max(best, (math.log(entry.frequency) - self._log_total + score[entry.end], entry.end))
+            score[i], substitution[i] = best
+        path, i = [], 0
+        while i < size:
+            path.append((i, substitution[i]))
+            i = substitution[i]
+        return path
+
+
+def _cut_by_model(text: str, model: HiddenMarkov) -> list[Word]:
+    words: list[Word] = []
+    begin = 0
+    path = _viterbi(text, model)
+    for i, state in enumerate(path):
+        place, tag = model.states[state]
+        if place == "B":
+            begin = i
+        elif place in "ES":
+            begin = begin if place == "E" else i
+            words.append(Word(text[begin : i + 1], tag))
+            begin = i + 1
+    if begin < len(text):
+        words.append(Word(text[begin:], model.states[path[begin]][1]))
+    return words
+
+
+def _viterbi(text: str, model: HiddenMarkov) -> list[int]:
+    """The most probable state of each character; only states that ever gave it are looked at."""
+    states, emission = model.emissions(text[0])
+    score = model.start[states] + emission
+    back: list[tuple[IntArray, IntArray]] = []
+    for character in text[1:]:
+        here, emission = model.emissions(character)
+        moved = score[:, None] + model.trans[np.ix_(states, here)]
+        if not np.isfinite(moved).any():
+            # No known state may follow: any may, and those that never gave the character are next to impossible.
+            emission = np.full(len(model.start), _NEVER)
+            emission[here] = model.emissions(character)[1]
+            here = np.arange(len(model.start))
+            moved = score[:, None] + model.trans[states]
+        # Of equal scores the later state wins, as a comparison of (score, state) would have it.
+        source = len(moved) - 1 - moved[::-1].argmax(axis=0)
+        score = moved[source, np.arange(len(here))] + emission
+        back.append((states, source))
+        states = here
+    score = np.where(model.may_end[states], score, -np.inf)
+    best = len(score) - 1 - int(score[::-1].argmax())
+    path = [int(states[best])]
+    for before, source in reversed(back):
+        best = int(source[best])
+        path.append(int(before[best]))
+    return path[::-1]

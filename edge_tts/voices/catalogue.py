@@ -1,0 +1,142 @@
+"""Every voice that can speak now, built-in and enrolled, under one roof. Knows no networks, no queue and no bucket."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from edge_tts.errors import UnknownVoiceError, VoiceError
+from edge_tts.schema import nearest
+from edge_tts.values import Voice
+from edge_tts.voices.builtin import BuiltinVoices, VoiceCard
+from edge_tts.voices.feature_shelf import FeatureStore
+from edge_tts.voices.format import VoiceRef
+from edge_tts.voices.store import EnrolledVoice, VoiceStore, meant
+from edge_tts.voices.watch import Outline, outline
+
+
+@dataclass(frozen=True, slots=True)
+class _Snapshot:
+    """What was found on the disk."""
+
+    enrolled: Mapping[str, EnrolledVoice] = field(default_factory=dict)
+    unready: tuple[EnrolledVoice, ...] = ()
+    """Their features for this model set are still to be made."""
+    damaged: tuple[tuple[VoiceRef, str], ...] = ()
+    """What is wrong with the others."""
+
+
+class Catalogue:
+    """Voices by id. Only `refresh`, `is_stale` and `load` look at the disk; nothing else waits. For any thread."""
+
+    def __init__(self, *, builtin: BuiltinVoices, store: VoiceStore, features: FeatureStore) -> None:
+        self._builtin, self._store, self._features = builtin, store, features
+        self._snapshot = _Snapshot()
+        self._seen: Outline = {}
+        self._lock = threading.Lock()
+
+    @cached_property
+    def _builtin_cards(self) -> list[VoiceCard]:
+        """Read once: they never change, and the set may be taken from the disk while it speaks."""
+        return self._builtin.cards()
+
+    def refresh(self) -> None:
+        """Look at the disk again: something was enrolled, renamed, deleted, synced or made ready. Raises VoiceError.
+
+        Of the voices known so far only those are read that have changed: there may be many.
+        """
+        with self._lock:
+            seen = self._outline()  # before: what changes while we look is seen the next time
+            same = {ref for ref, marks in seen.items() if marks == self._seen.get(ref)}
+            ready = {voice.ref: voice for voice in self._snapshot.enrolled.values() if voice.ref in same}
+            others = {voice.ref: voice for voice in self._snapshot.unready if voice.ref in same}
+            features = self._store.stored(known={**ready, **others})
+            new = [voice for voice in features.voices if voice.ref not in ready]
+            unready = {voice.ref for voice in new if not self._features.is_usable(voice)}
+            self._snapshot = _Snapshot(
+                {voice.ref.id: voice for voice in features.voices if voice.ref not in unready},
+                tuple(voice for voice in features.voices if voice.ref in unready),
+                features.damaged,
+            )
+            self._seen = seen
+
+    def is_stale(self) -> bool:
+        """Whether the disk has changed since the last `refresh`. Cheap."""
+        return self._outline() != self._seen
+
+    def ids(self) -> tuple[str, ...]:
+        """Every voice that can speak, the built-in ones first."""
+        return (*self._builtin.ids(), *self._snapshot.enrolled)
+
+    def unready(self) -> tuple[EnrolledVoice, ...]:
+        """The enrolled voices that this model set has not encoded yet."""
+        return self._snapshot.unready
+
+    def damaged(self) -> tuple[tuple[VoiceRef, str], ...]:
+        """The enrolled voices that cannot be read, and why."""
+        return self._snapshot.damaged
+
+    def cards(self) -> list[VoiceCard]:
+        """All voices as people see them. Raises VoiceError when a built-in one is damaged."""
+        enrolled = self._snapshot.enrolled.values()
+        own = [VoiceCard(voice.ref.id, voice.name, voice.card.language, builtin=False) for voice in enrolled]
+        return [*self._builtin_cards, *own]
+
+    def resolve(self, wanted: str) -> str:
+        """The id that an id, 6 digits of it, or the name of an enrolled voice means. Raises UnknownVoiceError."""
+        features = self._snapshot
+        if wanted in (*self._builtin.ids(), *features.enrolled):
+            return wanted
+        ready = meant(_names(features.enrolled.values()), wanted)
+        if ready is not None:
+            return ready.id
+        if meant(_names(features.unready), wanted) is not None:
+            raise UnknownVoiceError(f"the voice '{wanted}' is not ready: the daemon has yet to encode it for this set")
+        raise self._unknown(wanted)
+
+    def enrolled(self, wanted: str) -> VoiceRef:
+        """The enrolled voice, ready or not, that an id, 6 digits of it, or a name means: it is to be changed.
+
+        Raises UnknownVoiceError, also for a built-in one: that cannot be changed.
+        """
+        return self._changeable(wanted, {})
+
+    def remains(self, wanted: str) -> VoiceRef:
+        """The same, to delete it: also what is damaged, by its id."""
+        return self._changeable(wanted, {ref: "" for ref, _ in self._snapshot.damaged})
+
+    def load(self, voice_id: str) -> Voice:
+        """The voice with its features. Raises UnknownVoiceError, or VoiceError when it is damaged or was lost."""
+        if voice_id in self._builtin.ids():
+            return self._builtin.load(voice_id)
+        found = self._snapshot.enrolled.get(voice_id)
+        if found is None:
+            raise UnknownVoiceError(f"there is no voice '{voice_id}'")
+        voice = self._features.load(found)
+        if voice is None:
+            self._store.get(found.ref)  # says so if it was deleted since we looked
+            raise VoiceError(f"the voice {found.name} has no features for this model set; enrol or encode it again")
+        return voice
+
+    def _outline(self) -> Outline:
+        return outline(self._store.directory, features=self._features.file)
+
+    def _changeable(self, wanted: str, more: Mapping[VoiceRef, str]) -> VoiceRef:
+        features = self._snapshot
+        if wanted in self._builtin.ids():
+            raise UnknownVoiceError(f"'{wanted}' is no enrolled voice; those that come with the model set stay")
+        ref = meant({**_names((*features.enrolled.values(), *features.unready)), **more}, wanted)
+        if ref is None:
+            raise self._unknown(wanted)
+        return ref
+
+    def _unknown(self, wanted: str) -> UnknownVoiceError:
+        own = (*self._snapshot.enrolled.values(), *self._snapshot.unready)
+        names = [*self.ids(), *(voice.name for voice in own)]
+        return UnknownVoiceError(f"there is no voice '{wanted}'{nearest(wanted, names)}")
+
+
+def _names(voices: Iterable[EnrolledVoice]) -> dict[VoiceRef, str]:
+    return {voice.ref: voice.name for voice in voices}

@@ -1,0 +1,47 @@
+"""The features of an enrolled voice, made as a task of the worker. Knows no queue and no networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from edge_tts.audio.sound_files import read_sound
+from edge_tts.speaking.internal_jobs import Work
+from edge_tts.speaking.worker import Encoder, Speaker
+from edge_tts.values import AudioChunk, EncodeRequest, Recording, Report
+from edge_tts.voices.feature_shelf import FeatureStore
+from edge_tts.voices.format import LONGEST_S, MOST_SAMPLES
+from edge_tts.voices.store import EnrolledVoice, VoiceStore
+
+
+def encoding(
+    voice: EnrolledVoice, *, store: VoiceStore, features: FeatureStore, encoder: Encoder | None = None
+) -> Work:
+    """A task that encodes `voice` and puts its features on the shelf; `encoder` None: the worker's own networks."""
+    card = voice.card
+
+    def work(networks: Speaker, should_stop: Callable[[], bool]) -> Iterator[AudioChunk]:
+        recordings = _recordings(voice, store)
+        request = EncodeRequest(voice.ref.id, voice.name, card.language, card.transcript, recordings)
+        features.save(voice, (encoder or networks).encode(request, should_stop))
+        yield from ()
+
+    return work
+
+
+def _recordings(voice: EnrolledVoice, store: VoiceStore) -> list[Recording]:
+    """What was recorded. The limits are those of a voice that is taken in: one from before them is refused here.
+
+    Raises VoiceError, AudioError.
+    """
+    heard: list[Recording] = []
+    left = MOST_SAMPLES
+    for name in voice.card.recordings:
+        data = store.read(voice, name)
+        heard.append(read_sound(data, what=name, longest_s=LONGEST_S, most_samples=left))
+        left -= heard[-1].samples.size
+    return heard
+
+
+def was_put_off(report: Report) -> bool:
+    """Stopped, or crowded out of the line: no fault of the voice's."""
+    return report.stage == "interrupted" or report.details.get("error") == "QueueFullError"

@@ -1,0 +1,263 @@
+"""What an enrolled voice is made of: records <-> bytes, and the id that is their hash. Knows no disk and no network."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import gcd
+from typing import Annotated, Literal
+from unicodedata import normalize
+
+from edge_tts.config import Owner
+from edge_tts.errors import VoiceError
+from edge_tts.schema import Field, Record, check_json
+
+CARD, CONSENT, QUALITY, NAME = "voice.json", "consent.json", "quality.json", "name.json"
+
+ID_DIGITS = 32
+"""A voice's id is so many hex digits of its card's sha256: 128 bits, short enough for an MQTT message."""
+
+MOST_JSON_BYTES = 1 << 16
+MOST_RECORDING_BYTES = 1 << 24
+MOST_RECORDINGS = 16
+MOST_VOICE_BYTES = 1 << 26
+LONGEST_S = 60
+"""Of one recording. The consent may last 30 s, and the words of a voice 10 s."""
+MOST_SAMPLES = 1 << 25
+"""What all recordings of a voice unpack to, channels counted: 128 MiB as float32. FLAC packs silence to nothing."""
+_MOST_FLAC_BLOCKS = 64
+_FARTHEST_AHEAD = 1 << 20
+"""Nobody has renamed a voice so often without another device's hearing of it."""
+
+_ID = rf"[0-9a-f]{{{ID_DIGITS}}}"
+VoiceId = Annotated[str, Field(pattern=f"^{_ID}$")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+RecordingName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,47}\.flac$")]
+FileName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,47}\.(flac|json)$")]
+DisplayName = Annotated[str, Field(min_length=1, max_length=80)]
+Device = Annotated[str, Field(max_length=64)]
+UnixTime = Annotated[int, Field(ge=0, lt=1 << 40)]
+"""Seconds since 1970 by the clock of the device that wrote it: for people to read, never to decide by."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class VoiceRef:
+    """Which voice is meant: its owner and its id."""
+
+    owner: str
+    id: str
+
+
+class FileEntry(Record):
+    """One immutable file of a voice."""
+
+    sha256: Sha256
+    bytes: int = Field(ge=1, le=MOST_RECORDING_BYTES)
+
+
+class Card(Record):
+    """voice.json: everything about a voice that never changes. The hash of its bytes is the voice's id."""
+
+    format: Literal[1] = 1
+    owner: Owner
+    name: DisplayName
+    """The name given at enrolment; a rename lives in a `NameEntry`."""
+    language: str = Field(pattern=r"^[a-z]{2,8}$")
+    transcript: str = Field(min_length=1, max_length=2000)
+    """What is said in the first recording."""
+    created: UnixTime
+    device: Device
+    recordings: tuple[RecordingName, ...] = Field(min_length=1, max_length=MOST_RECORDINGS)
+    """The first one is the prompt of the GPT; the conditioning is the mean over all."""
+    files: dict[FileName, FileEntry]
+
+
+class Consent(Record):
+    """consent.json: that the speaker agreed, in the speaker's own recorded words."""
+
+    format: Literal[1] = 1
+    statement: str = Field(min_length=1, max_length=2000)
+    language: str = Field(pattern=r"^[a-z]{2,8}$")
+    audio_sha256: Sha256
+    """The recording (a FLAC file of this voice) in which the statement is spoken."""
+    time: UnixTime
+    device: Device
+
+
+class Quality(Record):
+    """quality.json: what the quality gate measured, name -> value."""
+
+    format: Literal[1] = 1
+    measures: dict[str, float | int | bool | str] = Field(max_length=64)
+
+
+class NameEntry(Record):
+    """What a voice is called: a last-writer-wins register on a logical clock: no wall clock has a say."""
+
+    format: Literal[1] = 1
+    owner: Owner
+    voice: VoiceId
+    name: DisplayName
+    counter: int = Field(ge=0, lt=1 << 53)
+    """One more than the greatest its writer had seen; 0 is the name given at enrolment."""
+    device: Device
+    """The writer; decides between two renames that did not know of each other."""
+
+    def rank(self) -> tuple[int, str, str]:
+        """Of two entries the one of higher rank holds, on every device."""
+        return self.counter, self.device, self.name
+
+    def outranks(self, other: NameEntry) -> bool:
+        """Whether this one holds rather than `other`, which we have.
+
+        One that claims to be the first name, or unbelievably many renames ahead, was written by none of us: taken, it
+        could never be renamed again.
+        """
+        return 0 < self.counter <= other.counter + _FARTHEST_AHEAD and self.rank() > other.rank()
+
+
+class Tombstone(Record):
+    """A voice that was deleted, for good: whoever learns of it deletes the voice too."""
+
+    format: Literal[1] = 1
+    owner: Owner
+    voice: VoiceId
+    time: UnixTime
+    device: Device
+
+
+def to_bytes(record: Record) -> bytes:
+    """The one spelling of a record: UTF-8 JSON, keys in order, no spaces."""
+    plain = record.model_dump(mode="json")
+    return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def sha256(data: bytes) -> str:
+    """The sha256 of bytes in hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def voice_id(card: bytes) -> str:
+    """The id of the voice whose voice.json has these bytes."""
+    return sha256(card)[:ID_DIGITS]
+
+
+def is_voice_id(text: str) -> bool:
+    """Whether an enrolled voice might have this id; one that comes with a model set has a name for it."""
+    return re.fullmatch(_ID, text) is not None
+
+
+def read_card(data: bytes, *, ref: VoiceRef | None = None, what: str = CARD) -> Card:
+    """The card in `data`, consistent in itself and, if `ref` is given, that voice's own. Raises VoiceError."""
+    card = check_json(Card, _limited(data, what), error=VoiceError, what=what)
+    check_display_name(card.name)
+    if ref is not None and (voice_id(data), card.owner) != (ref.id, ref.owner):
+        raise VoiceError(f"{what}: is not the card of voice {ref.id} of {ref.owner}: its hash or its owner differs")
+    missing = [name for name in card.recordings if name not in card.files]
+    strangers = sorted(set(card.files) - set(card.recordings) - {CONSENT, QUALITY})
+    if missing or strangers or len(set(card.recordings)) != len(card.recordings):
+        odd = ", ".join(missing + strangers) or "a name twice"
+        raise VoiceError(f"{what}: files and recordings do not agree ({odd})")
+    total = sum(entry.bytes for entry in card.files.values())
+    if total > MOST_VOICE_BYTES:
+        raise VoiceError(f"{what}: the voice has {total} bytes; {MOST_VOICE_BYTES} is the most")
+    for name in (CONSENT, QUALITY):
+        if name in card.files and card.files[name].bytes > MOST_JSON_BYTES:
+            raise VoiceError(f"{what}: {name} has {card.files[name].bytes} bytes; {MOST_JSON_BYTES} is the most")
+    return card
+
+
+def read_name(data: bytes, *, ref: VoiceRef, what: str = NAME) -> NameEntry:
+    """The name register in `data`, if it is that voice's. Raises VoiceError."""
+    entry = check_json(NameEntry, _limited(data, what), error=VoiceError, what=what)
+    check_display_name(entry.name)
+    if (entry.owner, entry.voice) != (ref.owner, ref.id):
+        raise VoiceError(f"{what}: belongs to voice {entry.voice} of {entry.owner}, not to {ref.id} of {ref.owner}")
+    return entry
+
+
+def read_tombstone(data: bytes, *, ref: VoiceRef, what: str = "tombstone") -> Tombstone:
+    """The tombstone in `data`, if it is that voice's. Raises VoiceError."""
+    stone = check_json(Tombstone, _limited(data, what), error=VoiceError, what=what)
+    if (stone.owner, stone.voice) != (ref.owner, ref.id):
+        raise VoiceError(f"{what}: belongs to voice {stone.voice} of {stone.owner}, not to {ref.id} of {ref.owner}")
+    return stone
+
+
+def check_files(card: Card, files: Mapping[str, bytes], *, require_consent: bool) -> None:
+    """Raise VoiceError unless `files` are exactly what the card says, the recordings are FLAC and consent was given."""
+    odd = sorted(set(card.files) ^ set(files))
+    if odd:
+        raise VoiceError(f"the voice's card and its files do not agree: {', '.join(odd)}")
+    for name, data in files.items():
+        check_entry(name, data, card.files[name])
+    samples = sum(flac_samples(files[name], what=name) for name in card.recordings)
+    if samples > MOST_SAMPLES:
+        raise VoiceError(f"the voice's recordings unpack to {samples} samples; {MOST_SAMPLES} is the most")
+    if QUALITY in files:
+        check_json(Quality, files[QUALITY], error=VoiceError, what=QUALITY)
+    if CONSENT in files:
+        consent = check_json(Consent, files[CONSENT], error=VoiceError, what=CONSENT)
+        if consent.audio_sha256 not in {card.files[name].sha256 for name in card.recordings}:
+            raise VoiceError(f"{CONSENT}: is about a recording that is not part of the voice")
+    elif require_consent:
+        raise VoiceError("the voice has no consent record; enrol it with the spoken consent (voices.require_consent)")
+
+
+def check_entry(name: str, data: bytes, entry: FileEntry) -> None:
+    """Raise VoiceError unless `data` is the file that the card calls `name`."""
+    if len(data) != entry.bytes or sha256(data) != entry.sha256:
+        raise VoiceError(f"{name}: is damaged: its {len(data)} bytes are not those that the voice's card describes")
+
+
+def check_display_name(name: str) -> str:
+    """The name, if it can be shown on one line and spoken. Raises VoiceError."""
+    if not name or len(name) > 80 or not name.isprintable() or name != name.strip():
+        raise VoiceError(f"{name!r} cannot be a voice's name: 1 to 80 printable characters, no space around them")
+    return name
+
+
+def same_name(one: str, other: str) -> bool:
+    """Whether two names read the same: an accent may be a character of its own, as some keyboards send it."""
+    return normalize("NFC", one) == normalize("NFC", other)
+
+
+def flac_samples(data: bytes, *, what: str) -> int:
+    """How many samples a FLAC file unpacks to, channels counted, by its first metadata block (STREAMINFO, RFC 9639).
+
+    Nothing is decoded. Raises VoiceError, also for what is FLAC but too much to work on.
+    """
+    if len(data) < 42 or data[:4] != b"fLaC" or _block_kinds(data).count(0) != 1 or data[4] & 0x7F != 0:
+        raise VoiceError(f"{what}: is not a FLAC file")
+    packed = int.from_bytes(data[18:26], "big")  # 20 bits rate, 3 channels - 1, 5 bits per sample - 1, 36 samples
+    rate, channels, samples = packed >> 44, (packed >> 41 & 7) + 1, packed & ((1 << 36) - 1)
+    if rate == 0 or samples == 0:
+        raise VoiceError(f"{what}: is a FLAC file without a length or a sample rate")
+    if channels > 2:
+        raise VoiceError(f"{what}: has {channels} channels; two are the most")
+    # 44100 Hz is 441 steps against 320 of 32 kHz; 44101 would be 44101 against 32000, a filter of gigabytes.
+    if not 8000 <= rate <= 192000 or rate // gcd(rate, 32000) > 1000:
+        raise VoiceError(f"{what}: has an unusual sample rate of {rate} Hz; convert it to 48000 Hz")
+    if samples > LONGEST_S * rate:
+        raise VoiceError(f"{what}: lasts {samples / rate:.0f} s; {LONGEST_S} s is the most")
+    return samples * channels
+
+
+def _block_kinds(data: bytes) -> list[int]:
+    """The kinds of a FLAC file's metadata blocks in order; 0 is STREAMINFO, of which decoders believe the last one."""
+    kinds: list[int] = []
+    at, last = 4, False
+    while not last and at + 4 <= len(data) and len(kinds) < _MOST_FLAC_BLOCKS:
+        kinds.append(data[at] & 0x7F)
+        last = data[at] >= 0x80
+        at += 4 + int.from_bytes(data[at + 1 : at + 4], "big")
+    return kinds if last else []
+
+
+def _limited(data: bytes, what: str) -> bytes:
+    if len(data) > MOST_JSON_BYTES:
+        raise VoiceError(f"{what}: has {len(data)} bytes; {MOST_JSON_BYTES} is the most")
+    return data

@@ -1,0 +1,75 @@
+"""Has the voices encoded that this model set does not know yet: fetched, imported, older than the set. No hurry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from edge_tts.speaking.internal_jobs import InternalJobs, Work
+from edge_tts.speaking.worker import Speaker
+from edge_tts.values import AudioChunk
+from edge_tts.voices.encoding import encoding, was_put_off
+from edge_tts.voices.feature_shelf import FeatureStore
+from edge_tts.voices.format import VoiceRef
+from edge_tts.voices.store import EnrolledVoice, VoiceStore
+
+
+class PendingVoices:
+    """Puts one voice at a time into the worker's line, at low priority, so that speech always comes first.
+
+    `unready` tells which voices are waiting, `done` hears of every one that can speak now, `failed` of every one that
+    cannot: it is tried once per run of the process, and `reason` says why. Used by one thread; `reason` by any.
+
+    A voice is taken on at the second look that finds it so: whoever enrols one saves its features a moment later.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: VoiceStore,
+        features: FeatureStore,
+        internal_jobs: InternalJobs,
+        unready: Callable[[], Sequence[EnrolledVoice]],
+        done: Callable[[], None],
+        failed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._store, self._features, self._internal_jobs = store, features, internal_jobs
+        self._unready, self._done, self._failed = unready, done, failed
+        self._seen: frozenset[VoiceRef] = frozenset()
+        self._tried: set[VoiceRef] = set()
+        self._reasons: dict[VoiceRef, str] = {}
+        self._current: tuple[str, VoiceRef] | None = None
+
+    def look(self) -> None:
+        """Take on the next voice if there is one and none is under way. To be called now and then; returns at once."""
+        if self._current is not None:
+            job_id, ref = self._current
+            report = self._internal_jobs.ended(job_id)
+            if report is None:
+                return
+            self._internal_jobs.forget()
+            self._current = None
+            if was_put_off(report):
+                self._tried.discard(ref)
+            elif report.stage == "failed":
+                self._reasons[ref] = str(report.details.get("message", "unknown"))
+                self._failed()
+        voices, seen = self._unready(), self._seen
+        self._seen = frozenset(voice.ref for voice in voices)
+        for voice in voices:
+            if voice.ref in seen and voice.ref not in self._tried:
+                self._tried.add(voice.ref)
+                self._current = self._internal_jobs.do(self._encode(voice), priority="low"), voice.ref
+                return
+
+    def reason(self, ref: VoiceRef) -> str | None:
+        """Why that voice could not be encoded; None while nobody has tried."""
+        return self._reasons.get(ref)
+
+    def _encode(self, voice: EnrolledVoice) -> Work:
+        encode = encoding(voice, store=self._store, features=self._features)
+
+        def work(networks: Speaker, should_stop: Callable[[], bool]) -> Iterator[AudioChunk]:
+            yield from encode(networks, should_stop)
+            self._done()
+
+        return work

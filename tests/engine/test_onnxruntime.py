@@ -1,0 +1,81 @@
+"""ONNX Runtime's providers count only when a network really ran on them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import onnxruntime
+import pytest
+
+from edge_tts.engine.load import EngineLoader
+from edge_tts.engine.onnxruntime import CPU, CUDA, TENSORRT, OrtEngine, probe
+from edge_tts.errors import ModelError
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def test_nothing_is_reported_to_anybody(tmp_path: Path) -> None:
+    """ONNX Runtime's own telemetry is off, whatever the environment asks for: it keeps no identifier of the machine and
+    no reports. Left alone, versions from 1.29 on write both into the home of whoever imports them."""
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "ORT_DISABLE_TELEMETRY": "0"}
+    command = "from edge_tts.engine.onnxruntime import CPU, probe; assert probe(CPU) == ''"
+    subprocess.run([sys.executable, "-c", command], cwd=ROOT, env=environment, check=True)
+    assert list(tmp_path.rglob("*")) == []
+
+
+def test_the_cpu_provider_proves_itself() -> None:
+    """The probe network runs and gives what numpy gives."""
+    assert probe(CPU) == ""
+
+
+@pytest.mark.parametrize("provider", [CUDA, TENSORRT, "NoSuchExecutionProvider"])
+def test_an_absent_provider_is_refused(provider: str) -> None:
+    """ONNX Runtime would quietly take the CPU instead; the probe says that it did not run."""
+    if provider in onnxruntime.get_available_providers():
+        pytest.skip("this machine has it")
+    assert provider in probe(provider)
+
+
+def test_being_listed_is_not_enough() -> None:
+    """A provider that is listed but leaves every node to the CPU is refused."""
+    listed = [name for name in onnxruntime.get_available_providers() if name.startswith("Azure")]
+    if not listed:
+        pytest.skip("this build lists no such provider")
+    assert listed[0] in probe(listed[0])
+
+
+@pytest.mark.parametrize(
+    ("execution", "proven", "runs_on"),
+    [
+        ("auto", CUDA, CUDA),
+        ("cuda", CUDA, CUDA),
+        ("tensorrt", TENSORRT, TENSORRT),
+        ("cpu", CUDA, CPU),
+        ("cuda", "", CPU),
+    ],
+)
+def test_the_proven_provider_is_taken(execution: str, proven: str, runs_on: str, graphs: Path) -> None:
+    """The loader asks for what proved itself; a wish that is not granted is told. (Here the CPU stands in.)"""
+    loader = EngineLoader(execution=execution, prove=lambda name: "" if name == proven else f"{name}: absent")
+    with loader, pytest.warns(UserWarning, match="not in available") if runs_on != CPU else _nothing():
+        loader.load(graphs / "wave.onnx").close()
+    (choice,) = loader.choices
+    assert choice.runs_on == runs_on
+    assert bool(choice.reason) == ((execution == "cuda" and not proven) or execution == "tensorrt")
+
+
+def _nothing():
+    from contextlib import nullcontext
+
+    return nullcontext()
+
+
+def test_a_file_that_is_no_graph_is_named(tmp_path: Path) -> None:
+    """Garbage in place of a graph is a `ModelError` with its path."""
+    bad = tmp_path / "bad.onnx"
+    bad.write_bytes(b"\x00garbage")
+    with pytest.raises(ModelError, match=r"bad\.onnx"):
+        OrtEngine(bad)

@@ -1,0 +1,44 @@
+"""What is said at an enrolment: complete in both languages, and sayable."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+
+import pytest
+
+from edge_tts.enrolment.prompts import CONSENT, consent, explain, step, tongue_of
+from edge_tts.recordings.quality import Limits, Refusal
+from edge_tts.text.front_end import TextFrontEnd
+
+CODES = "silent short long quiet clipped noisy hum whistle high pauses holes speakers poor".split()
+
+
+@pytest.mark.parametrize("tongue", ["zh", "en"])
+@pytest.mark.parametrize("code", CODES)
+def test_every_refusal_says_what_to_do(code: str, tongue: str) -> None:
+    """Each reason has words in both languages, in that language's own script, without a blank left over."""
+    words = explain(Refusal(code, 1.4, 3.0), tongue)
+    assert bool(re.search(r"[一-鿿]", words)) == (tongue == "zh")
+    assert "{" not in words
+    assert TextFrontEnd().segments(words, "auto")
+
+
+def test_every_limit_has_a_reason() -> None:
+    """There is a refusal for each limit, and one for silence."""
+    assert len(fields(Limits)) == len(CODES) - 1
+
+
+def test_the_consent_names_the_person() -> None:
+    """The sentence holds the person's name, in both languages."""
+    assert set(CONSENT) == {"zh", "en"}
+    assert "Anna" in consent("en", "Anna")
+    assert "小梅" in consent("zh", "小梅")
+    assert tongue_of("yue") == tongue_of("zh") == "zh"
+    assert tongue_of("ja") == "en"
+
+
+def test_steps_fill_their_blanks() -> None:
+    """What a step is told ends up in its words."""
+    assert "Anna" in step("answer", "en", name="Anna")
+    assert "hurry" in step("invite", "en", sentence="hurry")

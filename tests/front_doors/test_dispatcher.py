@@ -1,0 +1,173 @@
+"""The desk: what it hands on, what it refuses, and which second deliveries it recognises. No broker needed."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+from counters import Counter
+
+from edge_tts.enrolment.enrolment import EnrolRequest
+from edge_tts.errors import QueueFullError, RequestError
+from edge_tts.front_doors.dispatcher import Message
+from edge_tts.front_doors.voice_commands import VoiceCommands
+from edge_tts.runtime.event_bus import ReplyTo
+from edge_tts.values import Report, Sampling, SpeakRequest
+
+
+def test_bare_text_takes_every_default() -> None:
+    """Voice, sampling and id come from the appliance when the message does not say."""
+    counter = Counter()
+    counter.handle(b"hello")
+    assert counter.request() == SpeakRequest("hello", "auto1", "hum", sampling=Sampling(top_k=7))
+
+
+def test_the_shorter_lifetime_counts() -> None:
+    """Of the message's ttl_s and MQTT's own expiry the shorter one sets the deadline."""
+    counter = Counter()
+    counter.handle(b'{"text": "a", "ttl_s": 5}', expires_in_s=3.0)
+    assert counter.request().expires_at == counter.clock.now + 3
+    counter.handle(b'{"text": "b", "ttl_s": 2}', expires_in_s=3.0)
+    job = counter.jobs.take(0)
+    assert job is not None
+    assert job.request.expires_at == counter.clock.now + 2
+
+
+def test_a_second_delivery_without_id_is_known_by_the_brokers_mark() -> None:
+    """The same text twice is spoken twice, unless the broker says that it sends the same message again."""
+    counter = Counter()
+    counter.handle(b"ding", number=1)
+    counter.handle(b"ding", number=2)
+    counter.handle(b"ding", number=2, redelivered=True)
+    counter.handle(b"ding", number=3, redelivered=True)  # the first we hear of it: the first delivery was lost
+    assert [report.id for report, _ in counter.notes.reports] == ["auto1", "auto2", "auto3"]
+
+
+def test_a_refused_id_may_be_tried_again() -> None:
+    """An id that did not get into the full line is not taken for a duplicate later."""
+    counter = Counter(capacity=1)
+    counter.handle(b'{"text": "a", "id": "a"}')
+    counter.handle(b'{"text": "b", "id": "b"}', reply_to=ReplyTo("there"))
+    assert counter.notes.stages("b") == ["failed"]
+    counter.jobs.stop("a")
+    counter.handle(b'{"text": "b", "id": "b"}')
+    assert counter.notes.stages("b") == ["failed", "accepted"]
+    assert [reply for report, reply in counter.notes.reports if report.id == "b"] == [ReplyTo("there"), None]
+
+
+def test_a_wrong_message_cannot_end_the_replies_of_another() -> None:
+    """A bad payload that claims the id of a request in line does not take its reply address away."""
+    counter = Counter()
+    counter.handle(b'{"text": "a", "id": "a"}', reply_to=ReplyTo("mine"))
+    counter.handle(b'{"txt": "a", "id": "a"}')
+    counter.jobs.stop("a")
+    assert [reply for _, reply in counter.notes.reports] == [ReplyTo("mine"), None, ReplyTo("mine")]
+
+
+class Busy:
+    """An enrolment that is under way."""
+
+    def begin(self, request: EnrolRequest) -> None:
+        raise QueueFullError("another enrolment is under way")
+
+
+REFUSED = {
+    "enroll": {"name": "Anna"},
+    "voices/delete": {"voice": "Anna"},
+    "voices/rename": {"voice": "Anna", "name": "Mum"},
+    "say": {"text": "a"},
+}
+
+
+@pytest.mark.parametrize("command", REFUSED)
+def test_a_refused_request_takes_no_address_and_keeps_none(command: str) -> None:
+    """Whoever asks for something under the id of a request in line does not get its reports, and takes none away; a
+    refused request's own address is forgotten, so that a flood of them takes no memory."""
+    counter = Counter(capacity=1)
+    voice_commands = VoiceCommands(
+        catalogue=SimpleNamespace(enrolled=lambda wanted: SimpleNamespace(ref=wanted), remains=lambda wanted: wanted),
+        store=None,
+        jobs=counter.jobs,
+        events=counter.events,
+        enrolment=Busy(),
+        person=lambda name, language: None,
+        changed=lambda: None,
+        new_id=lambda: "voice",
+    )
+    commands = {**voice_commands.commands(), "say": lambda message: counter.dispatcher.handle(message)}
+    counter.handle(b'{"text": "private", "id": "victim", "priority": "alert"}', reply_to=ReplyTo("mine"))
+    for name in ("victim", "other"):
+        payload = json.dumps({**REFUSED[command], "id": name}).encode()
+        with suppress(RequestError):
+            commands[command](Message(command, payload, reply_to=ReplyTo("thief")))
+    counter.jobs.stop("victim")
+    counter.events.report(Report("other", "done", 0.0))
+    said = [(report.id, reply and reply.topic) for report, reply in counter.notes.reports if report.stage != "failed"]
+    assert said == [("victim", "mine"), ("victim", "mine"), ("other", None)]
+
+
+def test_a_defect_ends_one_message(caplog: pytest.LogCaptureFixture) -> None:
+    """An exception that nobody named while a message is read is told to its sender, with its traceback in the log once;
+    what its neighbours send is served."""
+    counter = Counter()
+    ready = counter.dispatcher._rules.resolve_voice
+
+    def stumble(wanted: str) -> str:
+        return str(1 // 0) if wanted == "bug" else ready(wanted)
+
+    counter.dispatcher._rules = replace(counter.dispatcher._rules, resolve_voice=stumble)
+    counter.handle(b'{"text": "a", "id": "bad", "voice": "bug"}', reply_to=ReplyTo("there"))
+    counter.handle(b'{"text": "a", "id": "good"}')
+    [(report, reply)] = [(report, reply) for report, reply in counter.notes.reports if report.id == "bad"]
+    assert (report.stage, report.details["error"], reply) == ("failed", "InternalError", ReplyTo("there"))
+    assert "ZeroDivisionError" in report.details["message"]
+    assert counter.notes.stages("good") == ["accepted"]
+    assert sum(record.exc_info is not None for record in caplog.records) == 1
+
+
+def test_a_repeated_id_leaves_the_first_address() -> None:
+    """Two open requests of one id: the reports go to whoever asked first."""
+    counter = Counter()
+    assert counter.events.expect_replies("a", ReplyTo("first"))
+    with counter.events.expecting_replies("a", ReplyTo("second")):
+        counter.events.report(Report("a", "accepted", 0.0))
+    assert [reply for _, reply in counter.notes.reports] == [ReplyTo("first")]
+
+
+@pytest.mark.parametrize("command", ["enrol", "say/it", ""])
+def test_a_command_that_does_not_exist_is_refused(command: str) -> None:
+    """A topic that another version subscribed to in the same session gets a report, not a crash."""
+    counter = Counter()
+    counter.dispatcher.handle(Message(command, b""))
+    [message] = counter.failures()
+    assert f"no command '{command}'" in message
+
+
+@pytest.mark.parametrize(("language", "says"), [("fr", "no language option 'fr'"), ("ja", "not supported yet")])
+def test_a_language_that_nobody_speaks_is_refused_at_once(language: str, says: str) -> None:
+    """The sender hears it in place of `accepted`, not when the turn of the request has come."""
+    counter = Counter()
+    counter.handle(json.dumps({"text": "a", "language": language, "id": "a"}).encode())
+    assert counter.notes.stages("a") == ["failed"]
+    assert says in counter.failures()[0]
+
+
+def test_nothing_is_read_of_a_payload_that_is_too_long() -> None:
+    """Beyond the limit a payload is refused by its length alone."""
+    counter = Counter()
+    counter.handle(b'{"text": "' + b"x" * 2000 + b'"}')
+    assert counter.failures() == ["say: the payload has 2012 bytes; limits.payload_bytes is 1000"]
+
+
+def test_ids_are_forgotten_in_time() -> None:
+    """Only so many ids are remembered, so that the memory of them is bounded."""
+    counter = Counter(capacity=5000)
+    for number in range(1100):
+        counter.handle(b'{"text": "a", "id": "%d"}' % number)
+    counter.handle(b'{"text": "a", "id": "1099"}')
+    counter.handle(b'{"text": "a", "id": "0"}')
+    assert counter.notes.stages("1099") == ["accepted"]
+    assert counter.notes.stages("0") == ["accepted", "accepted"]

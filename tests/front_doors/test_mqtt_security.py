@@ -1,0 +1,144 @@
+"""Passwords and encryption, against a mosquitto that asks for them."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from broker import Broker
+from fakes import FakeClock, until
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.reasoncodes import ReasonCode
+
+from edge_tts.config import MqttConfig
+from edge_tts.errors import TransportError
+from edge_tts.front_doors.mqtt.link import MqttLink
+from edge_tts.runtime.event_bus import EventBus, State
+
+
+def link(port: int, **settings: object) -> MqttLink:
+    """A link that nobody talks to."""
+    config = MqttConfig(host="127.0.0.1", port=port, reconnect_min_s=0.05, reconnect_max_s=0.1, **settings)
+    return MqttLink(
+        config=config,
+        device="safe",
+        events=EventBus(state=State()),
+        commands=["say"],
+        handle=lambda message: None,
+        fatal=lambda name, surprise: pytest.fail(f"{name}: {surprise!r}"),
+    )
+
+
+def log_line(caplog: pytest.LogCaptureFixture, text: str) -> Callable[[], bool]:
+    """Whether a line with that text has been logged."""
+    return lambda: any(text in record.getMessage() for record in caplog.records)
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+def test_the_password_is_read_from_its_file(tmp_path: Path, caplog: pytest.LogCaptureFixture, protocol: str) -> None:
+    """With the right password the link is up; with a wrong one it logs the refusal, keeps trying and harms nobody."""
+    caplog.set_level("INFO")
+    program = shutil.which("mosquitto_passwd") or shutil.which("mosquitto_passwd", path="/usr/sbin:/usr/bin")
+    if program is None:
+        pytest.skip("MOSQUITTO_PASSWD IS NOT INSTALLED: passwords were not tested")
+    subprocess.run([program, "-b", "-c", str(tmp_path / "users"), "house", "right"], check=True, capture_output=True)
+    (tmp_path / "users").chmod(0o644)
+    for word in ("right", "wrong"):
+        (tmp_path / word).write_text(f"{word}\n")
+    access = {"username": "house", "protocol": protocol}
+    with Broker(tmp_path, settings=f"allow_anonymous false\npassword_file {tmp_path}/users") as broker:
+        with link(broker.port, password_file=str(tmp_path / "wrong"), **access):
+            until(log_line(caplog, "refuses us: Not authorized"))
+        with link(broker.port, password_file=str(tmp_path / "right"), **access):
+            until(log_line(caplog, "connected to"))
+
+
+def test_a_missing_password_file_is_named() -> None:
+    """The link does not start without the password it was told to use."""
+    with pytest.raises(TransportError, match=r"mqtt\.password_file: .*No such file.*/nowhere"):
+        link(1883, username="house", password_file="/nowhere")
+
+
+def make_certificate(folder: Path, name: str) -> None:
+    """A certificate for 127.0.0.1 that is its own authority."""
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={name}"]
+    command += ["-addext", "subjectAltName=IP:127.0.0.1"]
+    command += ["-keyout", str(folder / f"{name}.key"), "-out", str(folder / f"{name}.crt")]
+    subprocess.run(command, check=True, capture_output=True)
+    (folder / f"{name}.key").chmod(0o644)
+
+
+def test_the_brokers_certificate_is_checked(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """With the authority that signed it the link is up and encrypted; with another one it stays away."""
+    caplog.set_level("INFO")
+    if shutil.which("openssl") is None:
+        pytest.skip("OPENSSL IS NOT INSTALLED: encryption was not tested")
+    for name in ("broker", "stranger"):
+        make_certificate(tmp_path, name)
+    settings = f"allow_anonymous true\ncertfile {tmp_path}/broker.crt\nkeyfile {tmp_path}/broker.key"
+    with Broker(tmp_path, settings=settings) as broker:
+        with link(broker.port, tls=True, ca_file=str(tmp_path / "stranger.crt")):
+            until(log_line(caplog, "CERTIFICATE_VERIFY_FAILED"))
+        assert not log_line(caplog, "connected to")()
+        with link(broker.port, tls=True, ca_file=str(tmp_path / "broker.crt")):
+            until(log_line(caplog, "connected to"))
+
+
+def test_unusable_certificates_are_named(tmp_path: Path) -> None:
+    """A file that is no certificate stops the start with a TransportError."""
+    (tmp_path / "ca").write_text("no certificate")
+    with pytest.raises(TransportError, match="TLS files cannot be used"):
+        link(1883, tls=True, ca_file=str(tmp_path / "ca"))
+
+
+def test_the_way_back_is_jittered_and_grows() -> None:
+    """Waiting times double up to the maximum, drawn from their upper half so that devices do not return in step."""
+    draws = iter([0.0, 1.0, 0.5, 0.0])
+    one = MqttLink(
+        config=MqttConfig(reconnect_min_s=1.0, reconnect_max_s=4.0),
+        device="safe",
+        events=EventBus(state=State()),
+        commands=[],
+        handle=lambda message: None,
+        fatal=lambda *_: None,
+        jitter=lambda: next(draws),
+    )
+    assert [one._next_delay_s() for _ in range(4)] == [0.5, 2.0, 3.0, 2.0]
+
+
+def test_only_a_connection_that_lasts_ends_the_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Welcomed and thrown out again at once, the link waits longer each time; after a connection that outlasted the
+    longest wait it begins with the shortest."""
+    clock, waits = FakeClock(), list[float]()
+    one = MqttLink(
+        config=MqttConfig(reconnect_min_s=1.0, reconnect_max_s=8.0),
+        device="safe",
+        events=EventBus(state=State()),
+        commands=["say"],
+        handle=lambda message: None,
+        fatal=lambda *_: None,
+        jitter=lambda: 1.0,
+        clock=clock,
+    )
+    lasting = iter([0.1, 0.1, 0.1, 8.1, 0.1])
+
+    class Impatient(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            waits.append(timeout or 0.0)
+            if len(waits) == 5:
+                self.set()
+            return self.is_set()
+
+    def connection() -> None:
+        one._on_connect(one._client, None, None, ReasonCode(PacketTypes.CONNACK), None)
+        clock.now += next(lasting)
+
+    one.stopping = Impatient()
+    monkeypatch.setattr(one, "_connect", lambda: True)
+    monkeypatch.setattr(one, "_run_loop", connection)
+    one.work()
+    assert waits == [1.0, 2.0, 4.0, 1.0, 2.0]

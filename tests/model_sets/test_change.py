@@ -1,0 +1,288 @@
+"""Another model set is tried and given voices while this one speaks; then, and only then, it asks for a fresh start."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from enrolled import new_voice, open_store
+from fakes import WAIT_S, FakeClock, FakeLoudspeaker, FakeSynthesizer, Notes, silent_voice
+from toy_model_sets import write_model_set
+
+from edge_tts.errors import ConfigError, ModelError, RequestError, VoiceError
+from edge_tts.front_doors.dispatcher import Message
+from edge_tts.model_sets.change import ModelChange
+from edge_tts.model_sets.choice import ModelChoice
+from edge_tts.model_sets.manifest import read_model_set
+from edge_tts.runtime.event_bus import EventBus, State
+from edge_tts.speaking.internal_jobs import InternalJobs, Work
+from edge_tts.speaking.job_queue import JobQueue
+from edge_tts.speaking.player import Player
+from edge_tts.speaking.worker import Worker
+from edge_tts.values import SpeakRequest
+from edge_tts.voices.feature_shelf import FeatureStore
+from edge_tts.voices.store import EnrolledVoice
+
+
+class ToySets:
+    """Three sets by name; what goes wrong is set by the test."""
+
+    def __init__(self, folder: Path) -> None:
+        self.choice = ModelChoice(folder / "model.json", configured="old")
+        self.trouble: Exception | None = None
+        self.voiceless = False
+        self.auditions: list[str] = []
+        self.inside, self.go_on = threading.Event(), threading.Event()
+        self.go_on.set()
+        self.again = threading.Event()
+        self.store = open_store(folder / "voices")
+        self.features = FeatureStore(store=self.store, model=read_model_set(write_model_set(folder / "new")))
+        self.refused: set[str] = set()
+        self.encoded: list[str] = []
+        self.closed = False
+
+    def installed(self) -> list[str]:
+        return ["new", "old"]
+
+    @contextmanager
+    def on_trial(self, name: str, waiting: Callable[[], None]) -> Iterator[ToySets]:
+        self.auditions.append(name)
+        self.inside.set()
+        while not self.go_on.wait(0.01):
+            waiting()
+        if self.trouble is not None:
+            raise self.trouble
+        yield self
+        self.closed = True
+
+    def start_again(self) -> None:
+        assert self.closed, "a fresh start before the candidate was given back"
+        self.again.set()
+
+    def missing(self) -> list[EnrolledVoice]:
+        return self.features.missing()
+
+    def encoding(self, voice: EnrolledVoice) -> Work:
+        def work(networks: object, should_stop: object) -> Iterator[object]:
+            self.encoded.append(voice.name)
+            if voice.name in self.refused:
+                raise VoiceError("this recording cannot be encoded")
+            (voice.folder / "features").mkdir(exist_ok=True)
+            source = self.features._model.directory / "voices" / "hum" / "features.npz"
+            (voice.folder / "features" / self.features._file).write_bytes(source.read_bytes())
+            yield from ()
+
+        return work
+
+    def check(self) -> None:
+        if self.voiceless:
+            raise ConfigError("voice: the model set new has no voice 'anna'")
+
+
+class Stage:
+    """A line, a worker and the part under test."""
+
+    def __init__(self, sets: ToySets) -> None:
+        self.sets, self.notes = sets, Notes()
+        events = EventBus(state=State(voice="hum"))
+        events.listen(self.notes)
+        self.jobs = JobQueue(capacity=4, report=events.report, changed=lambda *_: None, clock=FakeClock())
+        self.player = Player(
+            open_loudspeaker=FakeLoudspeaker,
+            first_audio=lambda job: None,
+            clock=FakeClock(),
+            pulse=lambda: None,
+            fatal=lambda *_: None,
+        )
+        self.synthesizer = FakeSynthesizer()
+        self.worker = Worker(
+            load=self.synthesizer.loaded,
+            voice=silent_voice,
+            jobs=self.jobs,
+            player=self.player,
+            pulse=lambda: None,
+            fatal=lambda *_: None,
+        )
+        ids = iter(f"e{number}" for number in range(100))
+        self.change = ModelChange(
+            sets=sets,
+            internal_jobs=InternalJobs(jobs=self.jobs, events=events, new_id=lambda: next(ids)),
+            events=events,
+            fatal=lambda *_: None,
+            clock=FakeClock(),
+            new_id=lambda: next(ids),
+        )
+
+    def send(self, command: str, payload: object = b"") -> None:
+        """A message as MQTT brings it."""
+        data = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
+        self.change.commands()[command](Message(command, data))
+
+    def steps(self) -> list[str | None]:
+        """What the fact `models` said was going on, without repetitions."""
+        found: list[str | None] = []
+        for topic, value in self.notes.retained:
+            step = (value["change"] or {}).get("step") if topic == "models" else None
+            if topic == "models" and found[-1:] != [step]:
+                found.append(step)
+        return found
+
+
+@contextmanager
+def stage(folder: Path) -> Iterator[Stage]:
+    """A running one."""
+    made = Stage(ToySets(folder))
+    with made.player, made.worker, made.change:
+        yield made
+        made.jobs.close(timeout_s=WAIT_S)
+
+
+def test_every_voice_is_encoded_before_the_change(tmp_path: Path) -> None:
+    """The steps are told one by one; the fresh start is asked for after all voices are there and the report is out."""
+    with stage(tmp_path) as it:
+        for seed in (1, 2):
+            it.sets.store.add(new_voice(seed, name=f"V{seed}"))
+        it.send("models/activate", {"model": "new", "id": "change"})
+        done = it.notes.wait("change", "done")
+        assert it.sets.again.wait(WAIT_S)
+        assert done.details == {"model": "new", "unready": []}
+        assert sorted(it.sets.encoded) == ["V1", "V2"]
+        assert it.notes.stages("change") == ["accepted", "started", "done"]
+        it.notes.wait_fact("models", lambda fact: fact["current"] == "new" and fact["change"] is None)
+        assert it.steps() == [None, "trying", "encoding", None]
+
+
+def test_the_old_set_speaks_meanwhile(tmp_path: Path) -> None:
+    """While the candidate is tried, and before each voice is encoded, whoever has something to say is served."""
+    with stage(tmp_path) as it:
+        it.sets.store.add(new_voice(1, name="V1"))
+        it.sets.go_on.clear()
+        it.send("models/activate", b"new")
+        assert it.sets.inside.wait(WAIT_S)
+        it.jobs.submit(SpeakRequest("text", "meanwhile", "hum"))
+        assert it.notes.wait("meanwhile", "done")
+        it.synthesizer.gate.clear()
+        it.jobs.submit(SpeakRequest("text", "first", "hum"))
+        it.notes.wait("first", "started")
+        it.jobs.submit(SpeakRequest("text", "second", "hum"))
+        it.sets.go_on.set()
+        it.notes.wait_fact("models", lambda fact: (fact["change"] or {}).get("step") == "encoding")
+        assert it.sets.encoded == []
+        it.synthesizer.gate.set()
+        assert it.sets.again.wait(WAIT_S)
+        order = [report.id for report, _ in it.notes.reports if report.stage == "done"]
+        assert order.index("second") < order.index("e1")
+
+
+def test_no_sentence_is_cut_off_by_the_change(tmp_path: Path) -> None:
+    """What is being said and what waits when all is ready is said to its end by the old set; nothing is begun after."""
+    with stage(tmp_path) as it:
+        it.synthesizer.gate.clear()
+        for name in ("first", "second"):
+            it.jobs.submit(SpeakRequest("text", name, "hum"))
+        it.notes.wait("first", "started")
+        it.send("models/activate", {"model": "new", "id": "change"})
+        it.notes.wait("e0", "accepted")
+        assert not it.sets.again.is_set()
+        it.synthesizer.gate.set()
+        assert it.sets.again.wait(WAIT_S)
+        it.jobs.submit(SpeakRequest("text", "late", "hum"))
+        assert it.notes.stages("second")[-1] == "done"
+        assert it.notes.stages("late") == ["accepted"]
+
+
+def test_a_defect_ends_one_change(tmp_path: Path) -> None:
+    """Whatever the files of a set make raise, the change fails by name, the old set speaks on, another try works."""
+    with stage(tmp_path) as it:
+        it.sets.trouble = UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")
+        it.send("models/activate", {"model": "new", "id": "change"})
+        failed = it.notes.wait("change", "failed").details
+        assert failed["error"] == "InternalError"
+        assert "UnicodeDecodeError" in failed["message"]
+        it.notes.wait_fact("models", lambda fact: fact["current"] == "old" and fact["change"] is None)
+        it.sets.trouble = None
+        it.send("models/activate", {"model": "new", "id": "again"})
+        it.notes.wait("again", "done")
+
+
+def test_a_set_that_cannot_speak_changes_nothing(tmp_path: Path) -> None:
+    """The report says why, nothing restarts, and another try is welcome."""
+    with stage(tmp_path) as it:
+        it.sets.trouble = ModelError("wave.onnx: is damaged")
+        it.send("models/activate", {"model": "new", "id": "bad"})
+        assert it.notes.wait("bad", "failed").details == {"error": "ModelError", "message": "wave.onnx: is damaged"}
+        it.notes.wait_fact("models", lambda fact: fact["change"] is None)
+        assert (it.sets.choice.current, it.sets.again.is_set()) == ("old", False)
+        it.sets.trouble, it.sets.voiceless = None, True
+        it.send("models/activate", {"model": "new", "id": "mute"})
+        assert "no voice 'anna'" in it.notes.wait("mute", "failed").details["message"]
+        assert it.sets.choice.current == "old"
+
+
+def test_a_voice_that_cannot_be_encoded_is_named_and_left_behind(tmp_path: Path) -> None:
+    """One bad recording does not keep the family from its new model set."""
+    with stage(tmp_path) as it:
+        voices = [it.sets.store.add(new_voice(seed, name=f"V{seed}")) for seed in (1, 2)]
+        it.sets.refused = {"V1"}
+        it.send("models/activate", {"model": "new", "id": "change"})
+        assert it.notes.wait("change", "done").details["unready"] == [voices[0].ref.id]
+
+
+def test_an_encoding_that_was_stopped_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`stop` means what is being said: the change goes on."""
+    monkeypatch.setattr("edge_tts.model_sets.change._AGAIN_S", 0.0)
+    with stage(tmp_path) as it:
+        it.sets.store.add(new_voice(1, name="V1"))
+        it.synthesizer.gate.clear()
+        it.jobs.submit(SpeakRequest("text", "first", "hum"))
+        it.notes.wait("first", "started")
+        it.send("models/activate", {"model": "new", "id": "change"})
+        it.notes.wait("e0", "accepted")
+        it.jobs.stop("e0")
+        it.notes.wait("e1", "accepted")
+        assert it.sets.encoded == []
+        it.synthesizer.gate.set()
+        assert it.notes.wait("change", "done")
+
+
+def test_rollback_goes_to_the_set_before(tmp_path: Path) -> None:
+    """It is a change like any other; without a set before there is nothing to go back to."""
+    with stage(tmp_path) as it:
+        with pytest.raises(RequestError, match="no model set spoke before old"):
+            it.send("models/rollback")
+        it.sets.choice.choose("new")
+        it.send("models/rollback", {"id": "back"})
+        assert it.notes.wait("back", "done").details["model"] == "old"
+        assert it.sets.auditions == ["old"]
+
+
+@pytest.mark.parametrize(
+    ("payload", "says"),
+    [
+        (b"nwe", "no model set 'nwe', did you mean 'new'"),
+        (b"old", "the model set old speaks already"),
+        (b"", "the payload is empty"),
+        (b'{"modle": "new"}', "key 'model' is missing"),
+        (b"../new", "no model set '../new'"),
+    ],
+)
+def test_a_wrong_wish_is_refused(tmp_path: Path, payload: bytes, says: str) -> None:
+    """What cannot be meant is refused at once, by name."""
+    with stage(tmp_path) as it, pytest.raises(RequestError, match=says):
+        it.send("models/activate", payload)
+
+
+def test_one_change_at_a_time_and_none_after_the_end(tmp_path: Path) -> None:
+    """A second wish is refused while one is under way; a stop of the process ends the change with a report."""
+    with stage(tmp_path) as it:
+        it.sets.go_on.clear()
+        it.send("models/activate", {"model": "new", "id": "change"})
+        assert it.sets.inside.wait(WAIT_S)
+        with pytest.raises(RequestError, match="under way"):
+            it.send("models/activate", b"new")
+    assert it.notes.stages("change")[-1] == "interrupted"
+    assert (it.sets.choice.current, it.sets.again.is_set()) == ("old", False)

@@ -1,0 +1,78 @@
+"""The notice board, and the settings that outlive a restart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from fakes import Notes
+
+from edge_tts.runtime.event_bus import EventBus, ReplyTo, State
+from edge_tts.speaking.settings import SettingsFile
+from edge_tts.values import Report
+
+
+def test_a_reply_address_is_good_up_to_the_closing_report() -> None:
+    """Reports carry the sender's address until one closes the request; other requests are not mixed up with it."""
+    events, notes = EventBus(state=State()), Notes()
+    events.listen(notes)
+    events.expect_replies("a", ReplyTo("answers", b"1"))
+    for request_id, stage in (("a", "accepted"), ("b", "accepted"), ("a", "done"), ("a", "failed")):
+        events.report(Report(request_id, stage, 0.0))
+    assert [reply for _, reply in notes.reports] == [ReplyTo("answers", b"1"), None, ReplyTo("answers", b"1"), None]
+
+
+def test_only_changes_of_the_state_are_told() -> None:
+    """A listener starts with what stands; the same state twice is one notice; `facts` has the latest."""
+    events, notes = EventBus(state=State()), Notes()
+    events.listen(notes)
+    events.update(waiting=1)
+    events.update(waiting=1)
+    events.put("voices", {"default": "hum"})
+    assert [topic for topic, _ in notes.retained] == ["state", "state", "voices"]
+    assert events.retained()["state"]["waiting"] == 1
+    assert events.state.waiting == 1
+
+
+def settings_after(path: Path, *changes: dict[str, object]) -> SettingsFile:
+    """A settings file that has seen these changes of a state and was saved."""
+    kept = SettingsFile(path)
+    events = EventBus(state=State(voice="hum", volume=100.0))
+    events.listen(kept)
+    for change in changes:
+        events.update(**change)
+    kept.save()
+    return kept
+
+
+def test_what_was_set_is_there_after_a_restart(tmp_path: Path) -> None:
+    """Volume and voice that somebody set are read back; what nobody touched stays with the configuration."""
+    path = tmp_path / "state" / "settings.json"
+    settings_after(path, {"volume": 40.0})
+    settings = SettingsFile(path).settings
+    assert (settings.volume, settings.voice) == (40.0, None)
+    settings_after(path, {"voice": "buzz"})
+    settings = SettingsFile(path).settings
+    assert (settings.volume, settings.voice) == (40.0, "buzz")
+
+
+def test_nothing_set_writes_nothing(tmp_path: Path) -> None:
+    """A run in which nobody changes anything leaves no file."""
+    settings_after(tmp_path / "settings.json", {"speaking": "a"})
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b'{"volume": 900}', b'{"colour": 1}'])
+def test_a_damaged_file_is_not_used(tmp_path: Path, damage: bytes) -> None:
+    """A file that was cut off or edited badly is ignored, and the next change replaces it."""
+    path = tmp_path / "settings.json"
+    path.write_bytes(damage)
+    assert SettingsFile(path).settings.volume is None
+    settings_after(path, {"volume": 5.0})
+    assert SettingsFile(path).settings.volume == 5.0
+
+
+def test_a_disk_that_refuses_is_survived(tmp_path: Path) -> None:
+    """Settings that cannot be written are logged, and the daemon goes on."""
+    (tmp_path / "file").write_text("")
+    settings_after(tmp_path / "file" / "settings.json", {"volume": 5.0})

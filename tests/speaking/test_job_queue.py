@@ -1,0 +1,179 @@
+"""The waiting line: order, bounds, interruption, expiry, and exactly one closing report for every accepted request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from fakes import FakeClock
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_tts.errors import QueueFullError
+from edge_tts.speaking.job_queue import JobQueue, Outcome
+from edge_tts.values import Report, SpeakRequest
+
+CLOSING = {"done", "interrupted", "expired", "failed"}
+
+
+class Line:
+    """A queue with its reports and states written down."""
+
+    def __init__(self, capacity: int = 3) -> None:
+        self.reports: list[Report] = []
+        self.states: list[tuple[str | None, int]] = []
+        self.clock = FakeClock()
+        self.queue = JobQueue(
+            capacity=capacity,
+            report=self.reports.append,
+            changed=lambda speaking, waiting: self.states.append((speaking, waiting)),
+            clock=self.clock,
+        )
+
+    def submit(self, name: str, priority: Any = "normal", expires_at: float | None = None) -> None:
+        self.queue.submit(SpeakRequest("text", name, "hum", priority=priority, expires_at=expires_at))
+
+    def serve(self) -> str | None:
+        job = self.queue.take(timeout_s=0)
+        if job is None:
+            return None
+        self.queue.finish(job, job.stop_reason() or Outcome("done"))
+        return job.request.id
+
+    def stages(self, name: str) -> list[str]:
+        return [report.stage for report in self.reports if report.id == name]
+
+
+def test_alert_before_normal_before_low_and_first_come_first_served() -> None:
+    """The line is served by priority, and within one priority in the order of arrival."""
+    line = Line(capacity=6)
+    for name in ("l1", "n1", "a1", "n2", "a2", "l2"):
+        line.submit(name, {"l": "low", "n": "normal", "a": "alert"}[name[0]])
+    assert [line.serve() for _ in range(7)] == ["a1", "a2", "n1", "n2", "l1", "l2", None]
+
+
+def test_a_full_line_refuses_low_and_normal_pushes_low_out() -> None:
+    """In a full line low is refused; normal takes the place of the youngest low one, which is told."""
+    line = Line(capacity=2)
+    line.submit("low1", "low")
+    line.submit("low2", "low")
+    with pytest.raises(QueueFullError, match="2 requests are waiting"):
+        line.submit("low3", "low")
+    line.submit("normal1")
+    assert line.stages("low2") == ["accepted", "failed"]
+    line.submit("normal2")
+    with pytest.raises(QueueFullError):
+        line.submit("normal3")
+    assert [line.serve(), line.serve(), line.serve()] == ["normal1", "normal2", None]
+
+
+def test_alert_stops_the_job_in_service_but_not_another_alert() -> None:
+    """An alert interrupts a normal job; a second alert waits for the first."""
+    line = Line()
+    line.submit("talk")
+    job = line.queue.take(0)
+    assert job is not None
+    line.submit("fire", "alert")
+    reason = job.stop_reason()
+    assert reason is not None
+    assert (reason.stage, reason.details["reason"]) == ("interrupted", "alert")
+    line.queue.finish(job, reason)
+    fire = line.queue.take(0)
+    assert fire is not None
+    line.submit("flood", "alert")
+    assert fire.stop_reason() is None
+
+
+def test_an_expired_request_is_never_served() -> None:
+    """A request whose deadline has passed while it waited ends as expired, and the next one is taken."""
+    line = Line()
+    line.submit("late", expires_at=line.clock.now + 5)
+    line.submit("patient")
+    line.clock.now += 6
+    assert line.serve() == "patient"
+    assert line.stages("late") == ["accepted", "expired"]
+
+
+def test_stop_by_id_and_stop_all() -> None:
+    """`stop` with an id ends that request wherever it is; without one it ends all of them."""
+    line = Line()
+    for name in ("one", "two", "three"):
+        line.submit(name)
+    job = line.queue.take(0)
+    assert job is not None
+    line.queue.stop("two")
+    assert line.stages("two") == ["accepted", "interrupted"]
+    assert job.stop_reason() is None
+    line.queue.stop()
+    assert line.stages("three") == ["accepted", "interrupted"]
+    assert job.stop_reason() == Outcome("interrupted", {"reason": "stopped"})
+
+
+def test_skip_ends_only_the_job_in_service() -> None:
+    """`skip` leaves the waiting ones in line."""
+    line = Line()
+    line.submit("one")
+    line.submit("two")
+    job = line.queue.take(0)
+    assert job is not None
+    line.queue.skip()
+    assert job.stop_reason() == Outcome("interrupted", {"reason": "skipped"})
+    line.queue.finish(job, Outcome("interrupted"))
+    assert line.serve() == "two"
+
+
+def test_a_closed_line_takes_nothing_and_tells_everybody() -> None:
+    """Closing ends waiting requests with a report and refuses new ones."""
+    line = Line()
+    line.submit("one")
+    line.queue.close(timeout_s=0)
+    assert line.stages("one") == ["accepted", "interrupted"]
+    with pytest.raises(QueueFullError, match="stopping"):
+        line.submit("two")
+    assert line.queue.take(0) is None
+
+
+def test_ms_counts_from_acceptance() -> None:
+    """Reports carry the milliseconds since the request was accepted."""
+    line = Line()
+    line.submit("one")
+    line.clock.now += 1.5
+    line.serve()
+    assert [report.ms for report in line.reports] == [0.0, 1500.0]
+
+
+PRIORITIES = st.sampled_from(["alert", "normal", "low"])
+STEPS = st.lists(st.one_of(PRIORITIES, st.sampled_from(["serve", "stop", "skip", "take", "expire"])), max_size=60)
+
+
+@given(steps=STEPS)
+def test_every_accepted_request_gets_exactly_one_closing_report(steps: list[str]) -> None:
+    """Whatever happens, no accepted request is forgotten or closed twice, and the line stays bounded."""
+    line = Line(capacity=3)
+    accepted, current = [], None
+    for number, step in enumerate(steps):
+        if step in ("serve", "take") and current is None:
+            current = line.queue.take(0)
+        if step == "serve" and current is not None:
+            line.queue.finish(current, current.stop_reason() or Outcome("done"))
+            current = None
+        if step == "stop":
+            line.queue.stop()
+        if step == "skip":
+            line.queue.skip()
+        if step == "expire":
+            line.clock.now += 10
+        if step in ("alert", "normal", "low"):
+            try:
+                line.submit(str(number), step, expires_at=line.clock.now + 5 if number % 3 == 0 else None)
+                accepted.append(str(number))
+            except QueueFullError:
+                assert line.stages(str(number)) == []
+        assert all(waiting <= 3 for _, waiting in line.states)
+    if current is not None:
+        line.queue.finish(current, Outcome("done"))
+    while line.serve() is not None:
+        pass
+    for name in accepted:
+        assert [stage for stage in line.stages(name) if stage in CLOSING] == line.stages(name)[1:]
+        assert len(line.stages(name)) == 2

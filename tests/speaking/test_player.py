@@ -1,0 +1,207 @@
+"""The player: order, volume, fades, pause, back-pressure and a device that is pulled out."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from fakes import RATE, WAIT_S, FakeClock, FakeLoudspeaker, until
+
+from edge_tts.speaking.job_queue import Job, Outcome
+from edge_tts.speaking.player import BLOCK_S, Player, Ramp
+from edge_tts.values import AudioChunk, SpeakRequest
+
+BLOCK = int(BLOCK_S * RATE)
+FADE_S = 0.02
+
+
+class Room:
+    """A player with its loudspeaker and the surprises it reported."""
+
+    def __init__(self, buffer_s: float = 1.0, keep_open: bool = True) -> None:
+        self.speaker = FakeLoudspeaker()
+        self.opened = 0
+        self.first: list[str] = []
+        self.clock = FakeClock()
+        self.player = Player(
+            open_loudspeaker=self._open,
+            first_audio=lambda job: self.first.append(job.request.id),
+            clock=self.clock,
+            pulse=lambda: None,
+            fatal=lambda name, surprise: pytest.fail(f"{name}: {surprise!r}"),
+            buffer_s=buffer_s,
+            fade_s=FADE_S,
+            keep_open=keep_open,
+        )
+
+    def _open(self, sample_rate: int) -> FakeLoudspeaker:
+        self.opened += 1
+        return self.speaker
+
+    def job(self, name: str = "job", volume: float = 1.0, expires_at: float | None = None) -> Job:
+        request = SpeakRequest("text", name, "hum", volume=volume, expires_at=expires_at)
+        return Job(request=request, accepted_at=self.clock())
+
+    def play(self, job: Job, seconds: float = 1.0, level: float = 0.5) -> None:
+        samples = np.full(int(seconds * RATE), level, np.float32)
+        self.player.play(job, AudioChunk(samples, RATE, job.request.id, last=True), lambda: None)
+
+
+@pytest.fixture
+def room() -> Iterator[Room]:
+    """A player with a second of buffer, running."""
+    room = Room()
+    with room.player:
+        yield room
+        room.speaker.release()
+
+
+def test_every_sample_is_played_in_order_and_first_audio_is_told_once(room: Room) -> None:
+    """What goes in comes out unchanged at full volume; the first block is reported, the end is waited for."""
+    job = room.job()
+    ramp = np.linspace(-1, 1, RATE, dtype=np.float32)
+    for part in np.array_split(ramp, 7):
+        room.player.play(job, AudioChunk(part, RATE, "job", last=False), lambda: None)
+    assert room.player.finish(job, lambda: None) == pytest.approx(1.0)
+    np.testing.assert_array_equal(room.speaker.heard, ramp)
+    assert (room.first, room.speaker.drains) == (["job"], 1)
+
+
+def test_volume_is_the_product_of_both_gains(room: Room) -> None:
+    """The appliance's volume and the request's own are multiplied."""
+    room.player.set_volume(0.5)
+    job = room.job(volume=0.5)
+    room.play(job)
+    room.player.finish(job, lambda: None)
+    np.testing.assert_allclose(room.speaker.heard, 0.125, rtol=1e-6)
+
+
+def test_a_stop_fades_out_and_drops_the_rest(room: Room) -> None:
+    """After a stop the sound comes down to zero without a step, and what was waiting is not played."""
+    room.speaker.hold()
+    job = room.job()
+    room.play(job, seconds=0.9)
+    room.speaker.let_through(2)
+    until(lambda: len(room.speaker.blocks) == 2)
+    job.stop(Outcome("interrupted"))
+    room.speaker.release()
+    played_s = room.player.finish(job, lambda: None)
+    heard = room.speaker.heard
+    assert played_s < 0.5
+    assert abs(heard[-1]) < 1e-4
+    assert np.abs(np.diff(heard)).max() <= 0.5 / (FADE_S * RATE) * 2.01
+
+
+def test_play_waits_for_room_and_returns_when_stopped() -> None:
+    """A full buffer holds the worker back; a stop lets it go at once, even while the device takes nothing."""
+    room = Room(buffer_s=0.5)
+    with room.player:
+        room.speaker.hold()
+        job, waits = room.job(), threading.Event()
+        pusher = threading.Thread(target=room.play, args=(job, 5.0))
+        pusher.start()
+        until(lambda: len(room.player._blocks) == int(0.5 / BLOCK_S))
+        assert pusher.is_alive()
+        job.stop(Outcome("interrupted"))
+        pusher.join(WAIT_S)
+        assert not pusher.is_alive()
+        assert not waits.is_set()
+        room.speaker.release()
+        room.player.finish(job, lambda: None)
+
+
+def test_pause_holds_and_resume_goes_on(room: Room) -> None:
+    """While paused nothing is written; afterwards the rest follows, without a step at either end."""
+    room.speaker.hold()
+    job = room.job()
+    room.play(job, seconds=0.9)
+    room.speaker.let_through(2)
+    until(lambda: len(room.speaker.blocks) == 2)
+    room.player.pause(True)
+    room.speaker.release()
+    until(lambda: abs(float(room.speaker.heard[-1])) < 1e-4)
+    held = len(room.speaker.blocks)
+    room.player.pause(False)
+    room.player.finish(job, lambda: None)
+    heard = room.speaker.heard
+    assert len(room.speaker.blocks) > held
+    assert len(heard) == int(0.9 * RATE)
+    assert np.abs(np.diff(heard)).max() <= 0.5 / (FADE_S * RATE) * 2.01
+
+
+def test_a_paused_job_that_never_began_can_be_stopped(room: Room) -> None:
+    """A stop reaches a job that waits behind a pause."""
+    room.player.pause(True)
+    job = room.job()
+    room.play(job, seconds=0.2)
+    job.stop(Outcome("interrupted"))
+    assert room.player.finish(job, lambda: None) == 0.0
+    assert room.speaker.blocks == []
+
+
+def test_an_expired_job_is_not_begun_late(room: Room) -> None:
+    """A deadline that passes between the line and the first sample still holds."""
+    job = room.job(expires_at=room.clock.now - 1)
+    room.play(job, seconds=0.2)
+    assert room.player.finish(job, lambda: None) == 0.0
+    reason = job.stop_reason()
+    assert reason is not None
+    assert reason.stage == "expired"
+    assert room.speaker.blocks == []
+
+
+def test_the_loudspeaker_is_let_go_when_nothing_plays(room: Room) -> None:
+    """Not while a job is playing; afterwards it is closed when somebody asks, once, and opened again for the next."""
+    assert not room.player.release_device()
+    first, second = room.job("first"), room.job("second")
+    room.play(first)
+    until(lambda: room.first == ["first"])
+    assert not room.player.release_device()
+    room.player.finish(first, lambda: None)
+    assert not room.speaker.closed
+    assert room.player.release_device()
+    assert room.speaker.closed
+    assert not room.player.release_device()
+    room.play(second)
+    room.player.finish(second, lambda: None)
+    assert room.opened == 2
+
+
+def test_a_device_that_fails_ends_the_job_and_the_next_one_opens_it_anew(room: Room) -> None:
+    """An AudioError is the job's failure, not the player's; the loudspeaker is closed and opened again."""
+    room.speaker.broken = True
+    job = room.job("unlucky")
+    room.play(job, seconds=0.2)
+    room.player.finish(job, lambda: None)
+    reason = job.stop_reason()
+    assert reason is not None
+    assert reason.details["error"] == "AudioError"
+    until(lambda: room.speaker.closed)
+    room.speaker.broken = False
+    second = room.job("lucky")
+    room.play(second, seconds=0.2)
+    assert room.player.finish(second, lambda: None) == pytest.approx(0.2)
+    assert room.opened == 2
+
+
+def test_the_device_is_given_back_between_jobs_if_so_configured() -> None:
+    """Without keep_open each job opens the loudspeaker for itself."""
+    room = Room(keep_open=False)
+    with room.player:
+        for name in ("one", "two"):
+            job = room.job(name)
+            room.play(job, seconds=0.1)
+            room.player.finish(job, lambda: None)
+    assert room.opened == 2
+    assert room.speaker.closed
+
+
+def test_a_ramp_reaches_its_target_exactly() -> None:
+    """The gain walks in a straight line and stays on its target."""
+    ramp = Ramp(full_scale_s=0.1)
+    out = ramp.apply(np.ones(20, np.float32), target=0.0, sample_rate=100)
+    np.testing.assert_allclose(out[:10], np.arange(0.9, -0.05, -0.1), atol=1e-6)
+    assert ramp.gain == 0.0
+    assert not out[10:].any()

@@ -1,0 +1,196 @@
+"""The worker: how a job ends, whose fault it was, and what a defect does."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+from fakes import RATE, WAIT_S, FakeClock, FakeLoudspeaker, FakeSynthesizer, Notes, silent_voice
+
+from edge_tts.errors import DeviceLostError, ModelError, UnknownVoiceError, VoiceError
+from edge_tts.runtime.event_bus import EventBus, State
+from edge_tts.speaking.job_queue import JobQueue
+from edge_tts.speaking.player import Player
+from edge_tts.speaking.worker import Speaker, Task, Worker
+from edge_tts.values import AudioChunk, EncodeRequest, Recording, SpeakRequest, Voice
+
+
+class Bench:
+    """A worker with everything around it, and notes of what it reported."""
+
+    def __init__(self, synthesizer: FakeSynthesizer) -> None:
+        self.notes, self.speaker, self.clock = Notes(), FakeLoudspeaker(), FakeClock()
+        self.fatal = threading.Event()
+        self.pulses = 0
+        events = EventBus(state=State())
+        events.listen(self.notes)
+        self.jobs = JobQueue(capacity=8, report=events.report, changed=lambda *_: None, clock=self.clock)
+        self.player = Player(
+            open_loudspeaker=lambda rate: self.speaker,
+            first_audio=lambda job: self.jobs.report(job, "first_audio"),
+            clock=self.clock,
+            pulse=lambda: None,
+            fatal=lambda *_: self.fatal.set(),
+        )
+        self.worker = Worker(
+            load=synthesizer.loaded,
+            voice=self._voice,
+            jobs=self.jobs,
+            player=self.player,
+            pulse=self._pulse,
+            fatal=lambda *_: self.fatal.set(),
+            clock=self.clock,
+        )
+
+    def _voice(self, voice: str) -> Voice:
+        if voice == "gone":
+            raise UnknownVoiceError("there is no voice 'gone'")
+        if voice == "broken":
+            raise VoiceError("features.npz is damaged")
+        return silent_voice(voice)
+
+    def _pulse(self) -> None:
+        self.pulses += 1
+
+    def say(self, name: str, text: str = "text", voice: str = "hum") -> None:
+        self.jobs.submit(SpeakRequest(text, name, voice))
+
+
+@contextmanager
+def bench(synthesizer: FakeSynthesizer | None = None) -> Iterator[Bench]:
+    """A running bench."""
+    made = Bench(synthesizer or FakeSynthesizer())
+    with made.player, made.worker:
+        yield made
+        made.jobs.close(timeout_s=WAIT_S)
+
+
+def test_done_carries_the_numbers() -> None:
+    """The closing report of a spoken request tells its length in seconds and the real-time factor."""
+    with bench() as it:
+        it.say("a")
+        done = it.notes.wait("a", "done")
+    assert done.details["audio_s"] == pytest.approx(0.3)
+    assert done.details["rtf"] == 0.0  # the clock stood still
+    assert len(it.speaker.heard) == int(0.3 * RATE)
+
+
+@pytest.mark.parametrize(
+    ("text", "voice", "error"),
+    [("!", "hum", "TextError"), ("a", "gone", "UnknownVoiceError"), ("a", "broken", "VoiceError")],
+)
+def test_a_named_error_ends_one_job(text: str, voice: str, error: str) -> None:
+    """The request fails with the error's name, exactly once, and the next one is spoken."""
+    with bench() as it:
+        it.say("bad", text=text, voice=voice)
+        it.say("good")
+        it.notes.wait("good", "done")
+        assert it.notes.stages("bad") == ["accepted", "started", "failed"]
+        assert it.notes.wait("bad", "failed").details["error"] == error
+        assert not it.fatal.is_set()
+
+
+def test_a_defect_ends_one_job(caplog: pytest.LogCaptureFixture) -> None:
+    """An exception that nobody named fails the request that raised it, a task too, with its traceback in the log once;
+    those in line before and behind are spoken."""
+
+    def stumble(networks: Speaker, should_stop: Callable[[], bool]) -> Iterator[AudioChunk]:
+        raise RecursionError("too deep")
+        yield
+
+    with bench() as it:
+        it.say("before")
+        it.say("bug", text="bug")
+        it.jobs.submit(Task("stumble", stumble))
+        it.say("after")
+        it.notes.wait("after", "done")
+        assert it.notes.stages("before")[-1] == "done"
+        for request_id, reason in (("bug", "ZeroDivisionError: a defect"), ("stumble", "RecursionError: too deep")):
+            assert it.notes.stages(request_id) == ["accepted", "started", "failed"]
+            details = it.notes.wait(request_id, "failed").details
+            assert details["error"] == "InternalError"
+            assert reason in details["message"]
+            assert [r.exc_info is not None for r in caplog.records if request_id in r.getMessage()] == [True]
+        assert not it.fatal.is_set()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_lost_device_is_fatal() -> None:
+    """What leaves an engine in doubt ends the worker and calls `fatal`: the next request would meet it."""
+
+    def lose(networks: Speaker, should_stop: Callable[[], bool]) -> Iterator[AudioChunk]:
+        raise DeviceLostError("this process has lost the GPU")
+        yield
+
+    it = Bench(FakeSynthesizer())
+    with it.player, it.worker:
+        it.jobs.submit(Task("lose", lose))
+        assert it.fatal.wait(WAIT_S)
+
+
+def test_a_model_that_cannot_be_loaded_stops_the_start() -> None:
+    """The named error comes out where the worker is started."""
+
+    class Unloadable(FakeSynthesizer):
+        @contextmanager
+        def loaded(self) -> Iterator[FakeSynthesizer]:
+            raise ModelError("wave.onnx is damaged")
+            yield self
+
+    it = Bench(Unloadable())
+    with pytest.raises(ModelError, match="damaged"), it.player, it.worker:
+        raise AssertionError("it must not start")
+
+
+def test_each_step_of_the_synthesizer_is_a_pulse() -> None:
+    """The watchdog is fed by progress: every time the synthesizer asks whether to stop."""
+    with bench(FakeSynthesizer(chunks=30)) as it:
+        before = it.pulses
+        it.say("a")
+        it.notes.wait("a", "done")
+        assert it.pulses - before >= 30
+
+
+def test_a_stop_reaches_a_synthesizer_in_the_middle_of_a_sentence() -> None:
+    """A stop is noticed between two chunks; the request ends as interrupted with what was played."""
+    synthesizer = FakeSynthesizer(chunks=100)
+    synthesizer.gate.clear()
+    with bench(synthesizer) as it:
+        it.say("a")
+        it.notes.wait("a", "first_audio")
+        it.jobs.stop("a")
+        assert it.notes.wait("a", "interrupted").details == {"reason": "stopped"}
+        assert len(it.speaker.heard) <= int(0.1 * RATE)
+
+
+def test_a_task_waits_in_line_and_uses_the_networks() -> None:
+    """Something other than speaking, such as encoding a voice, runs on the worker's thread between two requests."""
+    made: list[tuple[Voice, str]] = []
+
+    def encode(networks: Speaker, should_stop: Callable[[], bool]) -> Iterator[AudioChunk]:
+        request = EncodeRequest("v", "V", "en", "hm", [Recording(np.zeros(80, np.float32), RATE)])
+        made.append((networks.encode(request, should_stop), threading.current_thread().name))
+        yield from ()
+
+    with bench() as it:
+        it.say("before")
+        it.jobs.submit(Task("encode", encode))
+        it.say("after")
+        it.notes.wait("after", "done")
+        assert it.notes.stages("encode") == ["accepted", "started", "done"]
+    assert [(voice.id, thread) for voice, thread in made] == [("v", "worker")]
+
+
+def test_a_task_can_be_heard() -> None:
+    """What a task yields is played as it is: that is how a beep stays in its place between two sentences."""
+
+    def beep(networks: Speaker, should_stop: Callable[[], bool]) -> Iterator[AudioChunk]:
+        yield AudioChunk(np.full(100, 0.25, np.float32), RATE, "beep", last=True)
+
+    with bench() as it:
+        it.jobs.submit(Task("beep", beep))
+        it.notes.wait("beep", "done")
+    assert it.speaker.heard == pytest.approx(np.full(100, 0.25))

@@ -1,0 +1,93 @@
+"""How recordings become a voice, on toy networks: what is averaged, and where it can be stopped."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from edge_tts.engine.contract import Array
+from edge_tts.errors import VoiceError
+from edge_tts.synthesis.encoder import VoiceEncoder
+from edge_tts.text.front_end import TextFrontEnd
+from edge_tts.values import EncodeRequest, FloatArray, Recording, Voice
+
+from .test_synthesizer import MODEL
+from .toys import ToyEngine
+
+RATE = 32000
+ORDER = ["ssl", "quantizer", "speaker", "conditioning", "speaker", "conditioning", "speaker", "conditioning"]
+"""The networks as they run for three takes."""
+
+
+class Networks:
+    """An encoder of the v2Pro kind. The timbre of a recording is how loud it is, and how loud its filterbank."""
+
+    def __init__(self) -> None:
+        self.ran: list[str] = []
+        self.ssl, self.conditioning = ToyEngine(self._ssl), ToyEngine(self._conditioning)
+        self.encoder = VoiceEncoder(
+            model=replace(MODEL, sizes=replace(MODEL.sizes, speaker_width=1)),
+            front_end=TextFrontEnd(),
+            ssl=self.ssl,
+            quantizer=ToyEngine(self._quantizer),
+            conditioning=self.conditioning,
+            speaker=ToyEngine(self._speaker),
+        )
+
+    def encode(self, *takes: Recording, stop_after: int | None = None) -> Voice:
+        """The voice of whoever speaks in `takes`; stopped once so many networks have run."""
+        request = EncodeRequest("v", "V", "en", "Hello there.", takes)
+        return self.encoder.encode(request, lambda: len(self.ran) == stop_after)
+
+    def _ssl(self, wave: FloatArray) -> dict[str, Array]:
+        self.ran.append("ssl")
+        return {"ssl": np.zeros((1, 1, 4), np.float32)}
+
+    def _quantizer(self, ssl: FloatArray) -> dict[str, Array]:
+        self.ran.append("quantizer")
+        return {"codes": np.array([[1, 2, 3]])}
+
+    def _speaker(self, fbank: FloatArray) -> dict[str, Array]:
+        self.ran.append("speaker")
+        return {"embedding": fbank.mean(axis=(1, 2))[:, None]}
+
+    def _conditioning(self, spectrogram: FloatArray, speaker: FloatArray) -> dict[str, Array]:
+        self.ran.append("conditioning")
+        return {"ge": np.array([[[spectrogram.mean()], [speaker[0, 0]]]], np.float32)}
+
+
+def take(level: float, seconds: float = 3.0) -> Recording:
+    """Noise of that level."""
+    noise = np.random.default_rng(1).normal(0, level, int(seconds * RATE))
+    return Recording(noise.astype(np.float32), RATE)
+
+
+def test_the_conditioning_is_the_mean_over_all_takes() -> None:
+    """Each take counts the same, however long it is; the prompt is the first one's, whatever else there is."""
+    takes, networks = [take(0.01), take(0.05, 9.0), take(0.1, 4.0)], Networks()
+    alone = [networks.encode(one).conditioning for one in takes]
+    assert len({float(vector[0, 0, 0]) for vector in alone}) == 3
+    heard = len(networks.ssl.calls)
+    together = networks.encode(*takes)
+    np.testing.assert_allclose(together.conditioning, np.mean(alone, axis=0), rtol=1e-6)
+    assert len(networks.ssl.calls) == heard + 1
+    np.testing.assert_array_equal(networks.ssl.calls[-1]["wave"], networks.ssl.calls[0]["wave"])
+    assert together.prompt_tokens.tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("stop_after", range(len(ORDER)))
+def test_encoding_stops_before_the_next_network(stop_after: int) -> None:
+    """Whoever stops it waits for one network at most, whichever that is."""
+    networks = Networks()
+    with pytest.raises(VoiceError, match="stopped"):
+        networks.encode(take(0.01), take(0.05), take(0.1), stop_after=stop_after)
+    assert networks.ran == ORDER[:stop_after]
+
+
+def test_what_is_not_stopped_runs_to_its_end() -> None:
+    """The order above is the whole of it."""
+    networks = Networks()
+    networks.encode(take(0.01), take(0.05), take(0.1))
+    assert networks.ran == ORDER

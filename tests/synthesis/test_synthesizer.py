@@ -1,0 +1,185 @@
+"""The whole core on toy networks: order of events, seeds, pauses, interruption and refusal."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edge_tts.errors import TextError
+from edge_tts.synthesis.synthesizer import Synthesizer
+from edge_tts.synthesis.t2s import SemanticDecoder
+from edge_tts.values import AudioChunk, FloatArray, ModelSet, Run, Sampling, Segment, SpeakRequest, Voice
+
+from .toys import CONDITIONING, SAMPLES_PER_FRAME, SIZES, WIDTH, ToyGpt, toy_sovits
+
+RATE = 200
+SCRIPT = [index % 30 for index in range(70)]
+MODEL = ModelSet(
+    name="toy",
+    version="1",
+    family="v2",
+    precision="fp32",
+    directory=Path("nowhere"),
+    sample_rate=RATE,
+    languages=("en",),
+    licence="MIT",
+    sizes=SIZES,
+    default_voice=None,
+    voices=(),
+    files={},
+)
+VOICE = Voice(
+    id="v",
+    name="V",
+    language="en",
+    prompt_tokens=np.array([4, 5], np.int64),
+    prompt_phoneme_ids=np.array([6, 7, 8], np.int64),
+    prompt_bert=np.zeros((3, WIDTH), np.float32),
+    conditioning=CONDITIONING,
+)
+
+
+class ToyFrontEnd:
+    """Every word is a segment of one phoneme per letter; what is not ASCII letters is zh unless told otherwise."""
+
+    def __init__(self) -> None:
+        self.join: bool | None = None
+
+    def segments(self, text: str, language: str, *, split: str, ssml: bool, join: bool) -> list[Segment]:
+        self.join = join
+        return [self._segment(word, language) for word in text.split()]
+
+    def _segment(self, word: str, language: str) -> Segment:
+        found = "en" if language == "en" or (word.isascii() and word.isalpha()) else "zh"
+        return Segment(text=word, runs=(Run(found, word, word, tuple(word), None),), phoneme_ids=np.arange(len(word)))
+
+
+class Stage:
+    """A synthesizer on toys, with what happened in order."""
+
+    def __init__(self, *, model: ModelSet = MODEL, **options: Any) -> None:
+        self.events: list[str] = []
+        self.front_end = ToyFrontEnd()
+        gpt = ToyGpt(SCRIPT)
+        sovits = toy_sovits(attention=0.5)
+        self.prefill = gpt.prefill
+        self._spy(gpt.step, "token")
+        self._spy(sovits._wave, "wave")
+        self.synthesizer = Synthesizer(
+            model=model,
+            front_end=self.front_end,
+            decoder=SemanticDecoder(prefill=gpt.prefill, step=gpt.step, max_positions=256),
+            sovits=sovits,
+            **options,
+        )
+
+    def _spy(self, engine: Any, event: str) -> None:
+        compute = engine._compute
+
+        def watched(**feeds: Any) -> Any:
+            self.events.append(event)
+            return compute(**feeds)
+
+        engine._compute = watched
+
+
+def request(text: str = "hello", **options: Any) -> SpeakRequest:
+    sampling = options.pop("sampling", Sampling(top_k=1, repetition_penalty=1.0, seed=1))
+    return SpeakRequest(text=text, id="r", voice="v", sampling=sampling, **options)
+
+
+def join(chunks: list[AudioChunk]) -> FloatArray:
+    return np.concatenate([chunk.samples for chunk in chunks])
+
+
+def test_sound_comes_before_the_sentence_is_thought() -> None:
+    """The first chunk with samples is given while most tokens are still to be decoded."""
+    stage = Stage()
+    stream = stage.synthesizer.stream(request(), VOICE)
+    first = next(stream)
+    assert len(first.samples) > 0
+    assert stage.events.count("token") < 20
+    rest = list(stream)
+    assert stage.events.count("token") == len(SCRIPT)
+    assert stage.events.index("wave") < 20
+    assert [chunk.last for chunk in rest] == [False] * (len(rest) - 1) + [True]
+
+
+def test_every_token_is_heard_and_pauses_follow_segments() -> None:
+    """A request lasts as long as its tokens and the silence after each segment, whatever the number of chunks."""
+    samples = join(list(Stage().synthesizer.stream(request("one two", fragment_interval_s=0.1), VOICE)))
+    spoken = len(SCRIPT) * SIZES.frames_per_token * SAMPLES_PER_FRAME
+    assert len(samples) == 2 * (spoken + 20)
+    assert not samples[spoken : spoken + 20].any()
+
+
+def test_the_gpt_reads_reference_and_text() -> None:
+    """The prompt of the GPT is the reference's phonemes, then the segment's; the tokens are the reference's."""
+    stage = Stage()
+    list(stage.synthesizer.stream(request("abc"), VOICE))
+    fed = stage.prefill.calls[0]
+    np.testing.assert_array_equal(fed["phoneme_ids"][0], [6, 7, 8, 0, 1, 2])
+    np.testing.assert_array_equal(fed["prompt_tokens"][0], [4, 5])
+    assert fed["bert"].shape == (1, 6, WIDTH)
+
+
+def test_a_seed_repeats_the_speech() -> None:
+    """Same seed: same samples. Another seed: other samples."""
+
+    def speak(seed: int) -> FloatArray:
+        return join(list(Stage().synthesizer.stream(request(sampling=Sampling(seed=seed)), VOICE)))
+
+    np.testing.assert_array_equal(speak(1), speak(1))
+    first, other = speak(1), speak(2)
+    assert len(first) != len(other) or not np.array_equal(first, other)
+
+
+def test_stop_ends_the_stream_soon() -> None:
+    """After `should_stop` says yes at most one more token is thought, nothing is sung, and the last chunk says so."""
+    stage = Stage()
+    stop = Event()
+    stream = stage.synthesizer.stream(request("one two three"), VOICE, stop.is_set)
+    next(stream)
+    stop.set()
+    tokens, waves = stage.events.count("token"), stage.events.count("wave")
+    rest = list(stream)
+    assert stage.events.count("token") <= tokens + 1
+    assert stage.events.count("wave") == waves
+    assert [chunk.last for chunk in rest] == [True]
+
+
+def test_nothing_to_speak_is_an_error() -> None:
+    """A text without speakable content is refused by name instead of ending in silence."""
+    with pytest.raises(TextError, match="nothing in the text"):
+        list(Stage().synthesizer.stream(request("   "), VOICE))
+
+
+def test_a_language_the_set_does_not_speak_is_refused() -> None:
+    """Instead of gibberish there is an error that names the set, the language and what to install."""
+    with pytest.raises(TextError, match=r"toy speaks en, not zh; install .* tools/convert"):
+        list(Stage().synthesizer.stream(request("hello 你好"), VOICE))
+
+
+def test_digits_are_read_in_the_language_of_the_set() -> None:
+    """A bare number, which could be of any language, is spoken by a set of one language."""
+    assert len(join(list(Stage().synthesizer.stream(request("42"), VOICE)))) > 0
+
+
+def test_speed_shortens_the_speech() -> None:
+    """Twice the speed is about half the length."""
+    plain = len(join(list(Stage().synthesizer.stream(request(fragment_interval_s=0.0), VOICE))))
+    fast = len(join(list(Stage().synthesizer.stream(request(fragment_interval_s=0.0, speed=2.0), VOICE))))
+    assert fast == plain // 2 + SAMPLES_PER_FRAME
+
+
+@pytest.mark.parametrize("joined", [True, False])
+def test_the_model_set_says_whether_sentences_are_joined(joined: bool) -> None:
+    """Whether short sentences are decoded together is known of the networks, so their set decides."""
+    stage = Stage(model=replace(MODEL, join_sentences=joined))
+    list(stage.synthesizer.stream(request(), VOICE))
+    assert stage.front_end.join is joined

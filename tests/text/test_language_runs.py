@@ -1,0 +1,74 @@
+"""Language runs and scripts: what is Mandarin, what is English, and that nothing is lost."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_tts.errors import TextError
+from edge_tts.text.language_runs import OPTIONS, check_option, language_runs, speakable_runs
+
+ANY_TEXT = st.text(max_size=100) | st.text(alphabet="ab 我的かな한1.5km/h°C%，。!²①@/", max_size=40)
+
+
+def spoken(text: str, option: str) -> list[tuple[str, str]]:
+    """The runs as they are spoken."""
+    return speakable_runs(language_runs(text, option))
+
+
+@pytest.mark.parametrize(
+    ("text", "option", "runs"),
+    [
+        ("车速不能超过60km/h。", "zh", ["zh"]),
+        ("室内26℃，温差大。", "zh", ["zh"]),
+        ("身高 175 cm，体重 65 kg。", "zh", ["zh"]),
+        ("电池5000mAh，20元/kg。", "zh", ["zh"]),
+        ("内存128GB。", "zh", ["zh"]),
+        ("他在A座12B室", "zh", ["zh", "en", "zh", "en", "zh"]),
+        ("大约1/4的学生", "zh", ["zh"]),
+        ("今天真开心😀去吃火锅🔥", "zh", ["zh"]),
+        ("2×6=12，再除以4。", "zh", ["zh"]),
+        ("The box weighs 5kg.", "auto", ["en"]),
+        ("iPhone 15的价格", "auto", ["en", "zh"]),
+        ("请发到tom@example.com吧", "auto", ["zh", "en", "zh"]),
+        ("The word 你好 means hello.", "en", ["en", "zh", "en"]),
+        ("α粒子", "auto", ["zh"]),
+        ("Привет，你好", "auto", ["en", "zh"]),
+        ("①打开盖子", "zh", ["zh"]),
+    ],
+)
+def test_runs_are_what_a_reader_takes_them_for(text: str, option: str, runs: list[str]) -> None:
+    """Units, signs, addresses and foreign letters go to the language that can say them."""
+    assert [language for language, _ in spoken(text, option)] == runs
+
+
+def test_japanese_sentences_are_told_from_chinese_ones() -> None:
+    """Kana make a sentence Japanese; a lone の between ideographs does not."""
+    assert language_runs("猫が窓のそばで寝ている。", "auto") == [("ja", "猫が窓のそばで寝ている。")]
+    assert language_runs("这是美の家。", "auto") == [("zh", "这是美の家。")]
+    assert spoken("这是美の家。", "auto") == [("zh", "这是美的家。")]
+    assert spoken("人々来了。", "auto") == [("zh", "人人来了。")]
+    assert spoken("猫が", "auto") == [("zh", "猫"), ("en", "が")]
+
+
+@given(ANY_TEXT, st.sampled_from(["auto", "en", "zh", "all_zh"]))
+def test_runs_join_to_the_text(text: str, option: str) -> None:
+    """No character is lost or changes its place, and every run has a language that is spoken."""
+    runs = language_runs(text, option)
+    assert "".join(run for _, run in runs) == text
+    said = speakable_runs(runs)
+    assert sum(len(run) for _, run in said) == len(text)
+    assert {language for language, _ in said} <= {"zh", "en"}
+
+
+def test_languages_that_are_not_there_are_refused() -> None:
+    """Japanese, Korean and Cantonese say that they are not supported yet; an unknown option lists the known ones."""
+    for option in OPTIONS:
+        if any(name in option for name in ("ja", "ko", "yue")):
+            with pytest.raises(TextError, match="not supported yet; supported: en, zh"):
+                check_option(option)
+        else:
+            check_option(option)
+    with pytest.raises(TextError, match="no language option 'fr'; one of auto"):
+        check_option("fr")

@@ -1,0 +1,289 @@
+"""The bucket: the same on every service and in a folder, a named error for every fault, and never a secret told."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from clouds import SERVICES, Cloud
+from flaky_proxy import Fault, FlakyProxy
+from s3 import KEY, S3, SECRET, folder_bucket, s3_bucket, s3_place
+
+from edge_tts.errors import TransportError
+from edge_tts.voices.sync.bucket import Bucket, Place
+from edge_tts.voices.sync.credentials import Secrets, read_secrets
+
+
+@pytest.fixture(params=["folder", *SERVICES])
+def bucket(request: pytest.FixtureRequest, tmp_path: Path, make_cloud: Callable[[str], Cloud]) -> Iterator[Bucket]:
+    """An empty bucket of each kind that can be had here."""
+    kind = request.param
+    with folder_bucket(tmp_path / "bucket") if kind == "folder" else make_cloud(kind).open() as opened:
+        yield opened
+
+
+def test_objects_come_and_go(bucket: Bucket) -> None:
+    """What is put is listed and read under the same mark; what is replaced has another; what is deleted is gone."""
+    assert bucket.list("v1") == {}
+    mark = bucket.create("v1/anna/x", b"one")
+    assert bucket.create("v1/bert/y", b"two")
+    assert {path: found.size for path, found in bucket.list("v1").items()} == {"v1/anna/x": 3, "v1/bert/y": 3}
+    assert bucket.list("v1/anna")["v1/anna/x"].mark == mark
+    assert "v1/anna/x" not in bucket.list("v1/ann")
+    blob = bucket.get("v1/anna/x", most=3)
+    assert blob is not None
+    assert (blob.data, blob.mark) == (b"one", mark)
+    assert bucket.replace("v1/anna/x", b"three") != mark
+    bucket.delete("v1/anna/x")
+    bucket.delete("v1/anna/x")
+    assert bucket.get("v1/anna/x", most=9) is None
+    assert list(bucket.list("v1")) == ["v1/bert/y"]
+
+
+def test_a_mark_is_the_same_with_and_without_quotes(proxy: FlakyProxy, bucket_name: str) -> None:
+    """Azure puts an ETag into quotes where it shows an object and not where it lists it."""
+    proxy.fault = lambda request: "bare" if "list-type" in request.path else None
+    with s3_bucket(proxy, bucket_name) as bucket:
+        mark = bucket.create("v1/x", b"x")
+        blob = bucket.get("v1/x", most=1)
+        assert blob is not None
+        assert bucket.list("v1")["v1/x"].mark == blob.mark == mark
+
+
+def test_create_never_overwrites(bucket: Bucket) -> None:
+    """A conditional put: the second writer is told, and the first one's bytes stay."""
+    assert bucket.create("v1/x", b"first")
+    assert bucket.create("v1/x", b"second") is None
+    blob = bucket.get("v1/x", most=100)
+    assert blob is not None
+    assert blob.data == b"first"
+
+
+def test_an_oversized_object_is_not_read(bucket: Bucket) -> None:
+    """Whoever fills the bucket with gigabytes does not fill our memory."""
+    bucket.create("v1/x", b"x" * 1000)
+    blob = bucket.get("v1/x", most=999)
+    assert blob is not None
+    assert blob.data == b""
+
+
+def test_many_objects_are_listed_whole(bucket: Bucket) -> None:
+    """A listing has no page limit."""
+    for number in range(30):
+        bucket.create(f"v1/{number:04}", b"x")
+    assert len(bucket.list("v1")) == 30
+
+
+@pytest.mark.parametrize("fault", ["drop", "reset", "cut", "error", "busy", "skew"])
+def test_every_fault_has_a_name(proxy: FlakyProxy, bucket_name: str, fault: Fault) -> None:
+    """A TransportError that names the bucket, whatever the operation; afterwards the bucket works on."""
+    with s3_bucket(proxy, bucket_name) as bucket:
+        bucket.create("v1/x", b"x" * 1000)
+        proxy.fault = lambda request: fault
+        for operation in (
+            lambda: bucket.list("v1"),
+            lambda: bucket.get("v1/x", most=1000),
+            lambda: bucket.create("v1/y", b"y" * 1000),
+            lambda: bucket.replace("v1/x", b"x" * 1000),
+        ):
+            with pytest.raises(TransportError, match=f"s3://{bucket_name}/home") as caught:
+                operation()
+            assert ("clock of this device is wrong" in str(caught.value)) == (fault == "skew")
+        proxy.fault = lambda request: None
+        assert "v1/x" in bucket.list("v1")
+
+
+@pytest.mark.parametrize("fault", ["conflict", "precondition"])
+def test_an_answer_that_does_not_fit_the_question(proxy: FlakyProxy, bucket_name: str, fault: Fault) -> None:
+    """409 and 412 mean something to a conditional put alone. Elsewhere (an archived object, a proxy with ideas of its
+    own) they are faults like any other; and a server that says so of all puts does not pass for one that has it all."""
+    with s3_bucket(proxy, bucket_name) as bucket:
+        bucket.create("v1/x", b"x")
+        proxy.fault = lambda request: fault
+        for operation in (
+            lambda: bucket.list("v1"),
+            lambda: bucket.get("v1/x", most=9),
+            lambda: bucket.create("v1/y", b"y"),
+            lambda: bucket.replace("v1/x", b"y"),
+            lambda: bucket.delete("v1/x"),
+        ):
+            with pytest.raises(TransportError, match=bucket_name):
+                operation()
+        proxy.fault = lambda request: fault if request.method == "PUT" else None
+        with pytest.raises(TransportError, match="neither be made nor found"):
+            bucket.create("v1/y", b"y")
+        assert bucket.create("v1/x", b"y") is None
+
+
+def test_an_archived_object_is_a_transport_error(s3: S3, proxy: FlakyProxy) -> None:
+    """Azure answers 409 to whoever reads a blob that lies in the archive."""
+    proxy.fault = lambda request: "archived"
+    place = Place("az://container/home", endpoint=proxy.url, retry_s=0)
+    with (
+        Bucket(place=place, secrets=Secrets({"account_name": "family", "account_key": "c2VjcmV0"})) as bucket,
+        pytest.raises(TransportError, match="BlobArchived"),
+    ):
+        bucket.get("v1/x", most=9)
+
+
+def test_a_panic_of_the_library_is_a_transport_error(proxy: FlakyProxy, bucket_name: str) -> None:
+    """Whatever the library cannot bear (here a header that HTTP does not know) ends one sync, not the daemon."""
+    secrets = Secrets({"access_key_id": "KEY\r", "secret_access_key": SECRET})
+    with (
+        Bucket(place=s3_place(proxy, bucket_name), secrets=secrets) as bucket,
+        pytest.raises(TransportError, match=bucket_name),
+    ):
+        bucket.list("v1")
+
+
+def test_a_bucket_that_cannot_be_opened_leaves_nothing_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mistyped key is tried again every few minutes, for as long as the daemon runs."""
+    made, new = list[asyncio.AbstractEventLoop](), asyncio.new_event_loop
+
+    def remembered() -> asyncio.AbstractEventLoop:
+        made.append(new())
+        return made[-1]
+
+    monkeypatch.setattr(asyncio, "new_event_loop", remembered)
+    secrets = Secrets({"account_name": "family", "account_key": "!!"})
+    with pytest.raises(TransportError, match="Invalid Access Key"):
+        Bucket(place=Place("az://container/x"), secrets=secrets)
+    assert [loop.is_closed() for loop in made] == [True]
+
+
+def test_a_passing_fault_is_outwaited(proxy: FlakyProxy, bucket_name: str) -> None:
+    """With retries allowed, one 503 is not even noticed."""
+    proxy.fault = lambda request: "busy" if request.number == 0 else None
+    with s3_bucket(proxy, bucket_name, retry_s=5.0) as bucket:
+        assert bucket.list("v1") == {}
+
+
+def test_a_stalled_request_is_given_up_on_demand(proxy: FlakyProxy, bucket_name: str) -> None:
+    """The daemon need not wait for a server that does not answer: it says stop, and the call returns."""
+    proxy.fault = lambda request: "stall"
+    secrets = Secrets({"access_key_id": KEY, "secret_access_key": SECRET})
+    place = s3_place(proxy, bucket_name)
+    with (
+        Bucket(place=place, secrets=secrets, abandon=proxy.stalled.is_set) as bucket,
+        pytest.raises(TransportError, match="given up"),
+    ):
+        bucket.list("v1")
+
+
+def test_a_stalled_request_times_out(proxy: FlakyProxy, bucket_name: str) -> None:
+    """Nobody says stop: the request has a time limit of its own."""
+    proxy.fault = lambda request: "stall"
+    secrets = Secrets({"access_key_id": KEY, "secret_access_key": SECRET})
+    with (
+        Bucket(place=s3_place(proxy, bucket_name, timeout_s=0.3), secrets=secrets) as bucket,
+        pytest.raises(TransportError, match=bucket_name),
+    ):
+        bucket.list("v1")
+
+
+def test_a_bucket_that_does_not_exist(proxy: FlakyProxy) -> None:
+    """Neither read from nor written to, and said in plain words."""
+    with s3_bucket(proxy, "no-such-bucket") as bucket:
+        with pytest.raises(TransportError, match="no such bucket"):
+            bucket.list("v1")
+        with pytest.raises(TransportError, match="no such bucket"):
+            bucket.create("v1/x", b"x")
+
+
+def test_a_folder_that_has_vanished_is_not_made_anew(tmp_path: Path) -> None:
+    """A stick that was pulled out is out of reach, not empty: nothing is written to where it was mounted."""
+    folder = tmp_path / "stick"
+    with folder_bucket(folder) as bucket:
+        bucket.create("v1/x", b"x")
+        folder.rename(tmp_path / "elsewhere")
+        for operation in (lambda: bucket.list("v1"), lambda: bucket.create("v1/y", b"y")):
+            with pytest.raises(TransportError, match="vanished"):
+                operation()
+    with pytest.raises(TransportError, match="vanished"):
+        Bucket(place=Place(str(folder)), secrets=Secrets({}), used_before=True)
+    assert not folder.exists()
+
+
+def test_credentials_come_from_systemd_before_the_environment(tmp_path: Path) -> None:
+    """A file in $CREDENTIALS_DIRECTORY wins; what is there of neither is told by name."""
+    (tmp_path / "aws_secret_access_key").write_text(f"{SECRET}\n")
+    environ = {"CREDENTIALS_DIRECTORY": str(tmp_path), "AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": "other"}
+    assert read_secrets("s3", environ).values == {"access_key_id": KEY, "secret_access_key": SECRET}
+    assert read_secrets("file", {}).values == {}
+    for kind, name in (("s3", "AWS_SECRET_ACCESS_KEY"), ("gs", "GOOGLE_SERVICE_ACCOUNT_KEY"), ("az", "AZURE_STORAGE")):
+        with pytest.raises(TransportError, match=name):
+            read_secrets(kind, {"AWS_ACCESS_KEY_ID": KEY})
+
+
+@pytest.mark.parametrize("value", ["KEY\r\n", " KEY\u00a0"])
+def test_what_was_pasted_around_a_credential_is_dropped(value: str) -> None:
+    """Blanks, and the line ends of another system."""
+    environ = {"AWS_ACCESS_KEY_ID": value, "AWS_SECRET_ACCESS_KEY": SECRET}
+    assert read_secrets("s3", environ).values["access_key_id"] == "KEY"
+
+
+@pytest.mark.parametrize("value", ["\ufeffTOP", "TOP\nTOP", "TOP\x1bTOP"])
+def test_a_credential_with_an_invisible_character_is_refused(value: str) -> None:
+    """It is named and not repeated."""
+    with pytest.raises(TransportError, match="AWS_SECRET_ACCESS_KEY: holds a character") as caught:
+        read_secrets("s3", {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": value})
+    assert "TOP" not in told(caught.value)
+
+
+@pytest.mark.parametrize("url", ["gs://bucket/home", "az://container/home"])
+def test_google_and_azure_can_be_opened(url: str) -> None:
+    """Their addresses and credentials are understood; what is behind them is not asked here."""
+    key = '{"client_email": "a@b.c", "private_key": "x", "private_key_id": "y", "disable_oauth": true}'
+    secrets = {"gs": {"service_account_key": key}, "az": {"account_name": "family", "account_key": "c2VjcmV0"}}[url[:2]]
+    Bucket(place=Place(url), secrets=Secrets(secrets)).close()
+
+
+def told(error: TransportError) -> str:
+    """All that a log would show of it."""
+    return "".join(traceback.format_exception(error)) + repr(error)
+
+
+def test_secrets_are_never_told(
+    s3: S3, proxy: FlakyProxy, bucket_name: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Not in errors, tracebacks, reprs, logs or on stderr: not when refused, not when unreachable, not in a URL."""
+    caplog.set_level(logging.DEBUG)
+    texts = []
+    s3.require_login(True)
+    try:
+        with s3_bucket(proxy, bucket_name) as bucket, pytest.raises(TransportError, match="credentials") as caught:
+            bucket.list("v1")
+        texts.append(told(caught.value))
+    finally:
+        s3.require_login(False)
+    proxy.fault = lambda request: "drop"
+    with s3_bucket(proxy, bucket_name) as bucket, pytest.raises(TransportError) as caught:
+        bucket.create("v1/x", b"x")
+    texts.append(told(caught.value))
+    sas = Place("az://container/home", endpoint=proxy.url, retry_s=0)
+    with (
+        Bucket(place=sas, secrets=Secrets({"account_name": "family", "sas_key": f"sv=2024&sig={SECRET}"})) as bucket,
+        pytest.raises(TransportError) as caught,
+    ):
+        bucket.get("v1/x", most=9)
+    texts.append(told(caught.value))
+    assert any(SECRET in request.path for request in proxy.requests)  # the secret was in the address indeed
+    ours = [record.getMessage() for record in caplog.records if record.name.split(".")[0] not in ("moto", "werkzeug")]
+    texts += [repr(Secrets({"secret_access_key": SECRET})), *ours, *capfd.readouterr()]
+    for text in texts:
+        assert SECRET not in text
+        assert KEY not in text
+
+
+def test_a_bucket_may_be_used_in_any_thread(bucket: Bucket) -> None:
+    """It is opened by one thread and used by another, as upkeep does."""
+    results: list[object] = []
+    thread = threading.Thread(target=lambda: results.append(bucket.list("v1")))
+    thread.start()
+    thread.join()
+    assert results == [{}]

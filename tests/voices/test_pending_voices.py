@@ -1,0 +1,160 @@
+"""Voices that came from elsewhere are encoded one at a time, at low priority, each at most once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from enrolled import ToyEncoder, make_features, new_voice, open_store, silence, voice_from
+from fakes import FakeClock, Notes
+from toy_model_sets import write_model_set
+
+from edge_tts.errors import AudioError
+from edge_tts.model_sets.manifest import read_model_set
+from edge_tts.runtime.event_bus import EventBus, State
+from edge_tts.speaking.internal_jobs import InternalJobs
+from edge_tts.speaking.job_queue import JobQueue, Outcome, failure
+from edge_tts.speaking.worker import Task
+from edge_tts.values import SpeakRequest
+from edge_tts.voices import store as voice_store
+from edge_tts.voices.feature_shelf import FeatureStore
+from edge_tts.voices.pending_voices import PendingVoices
+
+
+class Room:
+    """Two voices without features, a line, and a worker that the test plays itself."""
+
+    def __init__(self, folder: Path) -> None:
+        self.store = open_store(folder / "voices")
+        self.voices = [self.store.add(new_voice(seed, name=f"V{seed}")) for seed in (1, 2)]
+        self.features = FeatureStore(store=self.store, model=read_model_set(write_model_set(folder / "toy")))
+        self.encoder, self.notes, self.done, self.failed = ToyEncoder(), Notes(), 0, 0
+        events = EventBus(state=State())
+        events.listen(self.notes)
+        self.jobs = JobQueue(capacity=2, report=events.report, changed=lambda *_: None, clock=FakeClock())
+        ids = iter(f"e{number}" for number in range(100))
+        internal_jobs = InternalJobs(jobs=self.jobs, events=events, new_id=lambda: next(ids))
+        self.pending = PendingVoices(
+            store=self.store,
+            features=self.features,
+            internal_jobs=internal_jobs,
+            unready=self.features.missing,
+            done=self._count,
+            failed=self._count_failed,
+        )
+
+    def _count(self) -> None:
+        self.done += 1
+
+    def _count_failed(self) -> None:
+        self.failed += 1
+
+    def serve(self) -> str | None:
+        """Do the next job in line; its id."""
+        job = self.jobs.take(0)
+        if job is None:
+            return None
+        outcome = Outcome("done")
+        try:
+            if isinstance(job.request, Task):
+                list(job.request.work(self.encoder, lambda: False))
+        except AudioError as error:
+            outcome = failure(error)
+        self.jobs.finish(job, outcome)
+        return job.request.id
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Room:
+    """One whose voices were there at an earlier look."""
+    room = Room(tmp_path)
+    room.pending.look()
+    assert room.serve() is None
+    return room
+
+
+def test_all_are_encoded_one_after_the_other(room: Room) -> None:
+    """Looking again while one is under way adds none; afterwards the next one follows, until all can speak."""
+    for expected in ("e0", "e1"):
+        room.pending.look()
+        room.pending.look()
+        assert room.serve() == expected
+        assert room.serve() is None
+    room.pending.look()
+    assert room.serve() is None
+    assert room.done == 2
+    assert room.features.missing() == []
+    assert [length for length, _, _ in room.encoder.encoded] == [3200, 3200]
+    loaded = room.features.load(room.voices[0])
+    assert loaded is not None
+    assert loaded.name == "V1"
+
+
+def test_a_voice_that_has_only_just_come_waits_for_the_next_look(room: Room) -> None:
+    """Whoever has enrolled it is about to save its features, however often the voices are read meanwhile."""
+    for voice in room.voices:
+        make_features(room.features, voice)
+    late = room.store.add(new_voice(3, name="V3"))
+    room.pending.look()
+    assert room.serve() is None
+    make_features(room.features, late)
+    room.pending.look()
+    assert room.serve() is None
+    room.store.add(new_voice(4, name="V4"))
+    for _ in range(2):
+        room.pending.look()
+    assert room.serve() == "e0"
+
+
+def test_speech_comes_first(room: Room) -> None:
+    """A sentence that comes later is served before the encoding that waits."""
+    room.pending.look()
+    room.jobs.submit(SpeakRequest("text", "sentence", "hum"))
+    assert room.serve() == "sentence"
+    assert room.serve() == "e0"
+
+
+def test_what_cannot_be_encoded_is_tried_once(room: Room) -> None:
+    """The report says why, and so does `reason`; the other voice gets its turn; nothing is tried for ever."""
+    assert [room.pending.reason(voice.ref) for voice in room.voices] == [None, None]
+    room.encoder.refuse_to_encode = True
+    for _ in range(4):
+        room.pending.look()
+        room.serve()
+    assert (room.done, room.failed) == (0, 2)
+    assert {room.pending.reason(voice.ref) for voice in room.voices} == {"this recording cannot be encoded"}
+    assert room.notes.wait("e0", "failed").details["message"] == "this recording cannot be encoded"
+    assert len(room.features.missing()) == 2
+    room.pending.look()
+    assert room.serve() is None
+
+
+@pytest.mark.parametrize(
+    "recordings", [[silence(61)], [silence(60, 48000, 8), silence(60, 48000, 4)]], ids=["long", "much"]
+)
+def test_a_voice_from_before_the_limits_is_refused_by_name(
+    room: Room, monkeypatch: pytest.MonkeyPatch, recordings: list[bytes]
+) -> None:
+    """It lies on the disk already and would unpack to more than there is memory: it fails alone, the others follow."""
+    with monkeypatch.context() as before:
+        before.setattr(voice_store, "check_files", lambda *_, **__: None)
+        bomb = room.store.add(voice_from(*recordings))
+    for _ in range(4):
+        room.pending.look()
+        room.serve()
+    assert room.done == 2
+    assert [voice.ref for voice in room.features.missing()] == [bomb.ref]
+    assert ".flac: " in (room.pending.reason(bomb.ref) or "")
+
+
+def test_what_was_stopped_or_crowded_out_gets_another_turn(room: Room) -> None:
+    """`stop` ends what waits, and a full line has no place for low priority: that is not the voice's fault."""
+    room.pending.look()
+    room.jobs.stop()
+    room.pending.look()
+    for name in ("a", "b"):
+        room.jobs.submit(SpeakRequest("text", name, "hum"))
+    assert [room.serve(), room.serve(), room.serve()] == ["a", "b", None]
+    room.pending.look()
+    assert room.serve() == "e2"
+    assert (room.done, room.failed) == (1, 0)

@@ -1,0 +1,206 @@
+"""Upkeep: when it syncs, what it tells, how it stops."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+from enrolled import contents, new_voice, open_store
+from fakes import WAIT_S
+from flaky_proxy import FlakyProxy
+
+from edge_tts.voices.sync.bucket import Place
+from edge_tts.voices.sync.notes import Publish, SyncReport, SyncStatus
+from edge_tts.voices.sync.sync_thread import FIRST_RETRY_S, THOROUGH_EVERY, SyncThread
+from edge_tts.voices.sync.voice_sync import VoiceSync
+
+
+class Sync:
+    """A sync that ends as told and tells how often it was run."""
+
+    def __init__(self, *endings: SyncReport) -> None:
+        self.endings = list(endings)
+        self.thorough: list[bool] = []
+        self.ran = threading.Semaphore(0)
+
+    def __call__(self, *, publish: Publish, abandon: Callable[[], bool], thorough: bool) -> SyncReport:
+        self.thorough.append(thorough)
+        ending = self.endings.pop(0) if self.endings else SyncReport(status="done")
+        publish(ending)
+        self.ran.release()
+        return ending
+
+    def wait(self) -> None:
+        """Until it has been run once more."""
+        assert self.ran.acquire(timeout=WAIT_S)
+
+
+def unexpected(part: str, surprise: BaseException) -> None:
+    """No part may fail in these tests."""
+    raise AssertionError(f"{part}: {surprise!r}")
+
+
+def sync_thread(
+    sync: Sync | VoiceSync, *, publish: Publish = lambda report: None, interval_s: float = 600.0
+) -> SyncThread:
+    """The part, its clock standing still."""
+    return SyncThread(
+        sync=sync,
+        publish=publish,
+        interval_s=interval_s,
+        pulse=lambda: None,
+        fatal=unexpected,
+        clock=lambda: 0.0,
+        random=Random(1),
+    )
+
+
+def test_it_syncs_at_start_and_on_demand() -> None:
+    """Not only after the interval: a change is synced soon, and a second wish during a sync is not lost."""
+    sync = Sync()
+    with sync_thread(sync) as part:
+        sync.wait()
+        for _ in range(3):
+            part.sync_soon()
+            sync.wait()
+
+
+def test_it_syncs_every_interval() -> None:
+    """Without anybody asking."""
+    sync = Sync()
+    with sync_thread(sync, interval_s=0.01):
+        for _ in range(3):
+            sync.wait()
+
+
+def test_trouble_is_logged_once_and_so_is_its_end(caplog: pytest.LogCaptureFixture) -> None:
+    """A bucket that is out of reach all night is one line in the log, not hundreds; a problem is told while new."""
+    caplog.set_level(logging.INFO)
+    failed = SyncReport(bucket="b", status="failed", error="no route")
+    odd = SyncReport(bucket="b", status="incomplete", problems=("wrong bytes",))
+    sync = Sync(failed, failed, failed, SyncReport(bucket="b", status="done"), odd, odd)
+    with sync_thread(sync) as part:
+        for _ in range(7):
+            sync.wait()
+            part.sync_soon()
+    messages = [record.getMessage() for record in caplog.records]
+    assert messages == [
+        "sync with b failed, and is tried again: no route",
+        "sync with b works again",
+        "sync with b: wrong bytes",
+    ]
+
+
+@pytest.mark.parametrize("trouble", ["failed", "incomplete"])
+def test_trouble_is_tried_again_sooner_and_ever_less_often(trouble: SyncStatus) -> None:
+    """The pause after it begins small, doubles, and never exceeds the interval."""
+    part = sync_thread(Sync())
+    pauses = []
+    for _ in range(12):
+        part._note(SyncReport(status=trouble))
+        pauses.append(part._pause_s())
+    assert pauses[0] <= FIRST_RETRY_S
+    assert all(1.4 < later / sooner < 2.7 for sooner, later in itertools.pairwise(pauses[:7]))
+    assert all(450 <= pause <= 600 for pause in pauses[8:])
+    part._note(SyncReport(status="done"))
+    assert 450 <= part._pause_s() <= 600
+
+
+def test_now_and_then_everything_is_read_again() -> None:
+    """Not at each start, but often enough to find bit rot while another copy is whole."""
+    part = sync_thread(Sync())
+    due = []
+    for _ in range(2 * THOROUGH_EVERY):
+        due.append(part._is_thorough_due())
+        part._done += 1
+    assert due.count(True) == 2
+    assert not due[0]
+
+
+def test_progress_is_told_once_a_second_at_most() -> None:
+    """Each status at once, but a hundred steps within a second are not a hundred retained messages."""
+    told: list[SyncReport] = []
+
+    def sync(*, publish: Publish, abandon: Callable[[], bool], thorough: bool) -> SyncReport:
+        for done in range(100):
+            publish(SyncReport(status="running", done=done))
+        publish(SyncReport(status="done", done=100))
+        over.set()
+        return SyncReport(status="done", done=100)
+
+    over = threading.Event()
+    with sync_thread(sync, publish=told.append):
+        assert over.wait(WAIT_S)
+    assert [(report.status, report.done) for report in told] == [("running", 0), ("done", 100)]
+
+
+def test_a_surprise_is_fatal() -> None:
+    """What a sync does not report but raise is a defect, and ends the process loudly."""
+    heard = threading.Event()
+
+    def sync(*, publish: Publish, abandon: Callable[[], bool], thorough: bool) -> SyncReport:
+        raise ZeroDivisionError
+
+    part = SyncThread(
+        sync=sync,
+        publish=lambda report: None,
+        interval_s=600,
+        pulse=lambda: None,
+        fatal=lambda name, surprise: heard.set(),
+        clock=lambda: 0.0,
+        random=Random(1),
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(threading, "excepthook", lambda hook: None)  # the traceback is for the journal
+        with part:
+            assert heard.wait(WAIT_S)
+
+
+@pytest.fixture
+def silent_bucket() -> Iterator[FlakyProxy]:
+    """A server that takes every request and never answers."""
+    with FlakyProxy(upstream_port=9) as proxy:
+        proxy.fault = lambda request: "stall"
+        yield proxy
+
+
+def test_it_stops_while_the_bucket_keeps_it_waiting(tmp_path: Path, silent_bucket: FlakyProxy) -> None:
+    """A server that does not answer holds nobody up: the part ends at once, and the voices are untouched."""
+    store = open_store(tmp_path)
+    store.add(new_voice())
+    reports: list[SyncReport] = []
+    sync = VoiceSync(
+        store=store,
+        place=Place("s3://bucket/x", endpoint=silent_bucket.url, timeout_s=600),
+        environ={"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"},
+        clock=lambda: 0.0,
+    )
+    with sync_thread(sync, publish=reports.append):
+        assert silent_bucket.stalled.wait(WAIT_S)
+    assert [report.status for report in reports] == ["running", "failed"]
+    assert len(contents(store)) == 1
+
+
+def test_a_bucket_that_cannot_be_opened_is_reported(tmp_path: Path) -> None:
+    """No credentials: said in the report; the next sync looks again."""
+    report = VoiceSync(store=open_store(tmp_path), place=Place("s3://bucket"), environ={}, clock=lambda: 7.0)()
+    assert (report.status, report.finished) == ("failed", 7.0)
+    assert "no credentials" in report.error
+
+
+def test_the_last_report_is_there_for_another_process(tmp_path: Path) -> None:
+    """What the daemon's sync did is what the command line shows; a bucket of another address starts afresh."""
+    store = open_store(tmp_path / "voices")
+    store.add(new_voice())
+    sync = VoiceSync(store=store, place=Place(str(tmp_path / "bucket")), environ={}, clock=lambda: 7.0)
+    report = sync()
+    again = VoiceSync(store=store, place=Place(str(tmp_path / "bucket")), environ={}, clock=lambda: 9.0)
+    assert again.last() == report
+    assert (report.status, report.last_success, report.sent) == ("done", 7.0, 4)
+    other = VoiceSync(store=store, place=Place(str(tmp_path / "other")), environ={}, clock=lambda: 9.0)
+    assert other.last().status == "never"

@@ -1,0 +1,90 @@
+"""What a model set derives from a voice is kept beside it, per set, and never trusted unread."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from enrolled import new_voice, open_store
+from toy_model_sets import CONDITIONING, SIZES, write_model_set
+
+from edge_tts.errors import UnknownVoiceError, VoiceError
+from edge_tts.model_sets.manifest import read_model_set
+from edge_tts.values import ModelSet, Voice
+from edge_tts.voices.feature_shelf import FeatureStore, fingerprint
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> ModelSet:
+    """A model set without networks."""
+    return read_model_set(write_model_set(tmp_path / "model"))
+
+
+def derived(voice_id: str) -> Voice:
+    """What an encoder might have made."""
+    return Voice(
+        id=voice_id,
+        name="Anna",
+        language="en",
+        prompt_tokens=np.array([5, 6, 7]),
+        prompt_phoneme_ids=np.array([1, 2]),
+        prompt_bert=np.full((2, SIZES["bert_width"]), 0.5, np.float32),
+        conditioning=np.ones((1, CONDITIONING, 1), np.float32),
+    )
+
+
+def test_features_are_kept_per_model_set(tmp_path: Path, model: ModelSet) -> None:
+    """After a change of the model set the voice is on the list of those to encode, and the old set still serves."""
+    store = open_store(tmp_path / "voices")
+    voice = store.add(new_voice())
+    old, new = FeatureStore(store=store, model=model), FeatureStore(store=store, model=replace(model, files={"a": "b"}))
+    assert [v.ref for v in old.missing()] == [voice.ref]
+    old.save(voice, derived(voice.ref.id))
+    assert old.missing() == []
+    assert [v.ref for v in new.missing()] == [voice.ref]
+    store.rename(voice.ref, "Mum")
+    loaded = old.load(store.get(voice.ref))
+    assert loaded is not None
+    assert loaded.name == "Mum"
+    np.testing.assert_array_equal(loaded.prompt_bert, derived("x").prompt_bert)
+    assert new.load(voice) is None
+    new.save(voice, derived(voice.ref.id))
+    assert new.load(voice) is not None
+    assert old.load(voice) is not None  # the way back is short
+
+
+def test_the_fingerprint_follows_the_networks_alone(model: ModelSet) -> None:
+    """Another built-in voice changes nothing; another network does."""
+    assert fingerprint(model) == fingerprint(replace(model, files={**model.files, "voices/x/voice.json": "0"}))
+    assert fingerprint(model) != fingerprint(replace(model, files={**model.files, "wave.onnx": "0"}))
+
+
+def test_features_with_a_pickle_are_refused_unread(tmp_path: Path, model: ModelSet) -> None:
+    """An array of objects in the feature file is not unpickled: the voice counts as one to encode again."""
+    store = open_store(tmp_path / "voices")
+    voice = store.add(new_voice())
+    features = FeatureStore(store=store, model=model)
+    features.save(voice, derived(voice.ref.id))
+    path = next(voice.folder.glob("features/*.npz"))
+
+    class Bomb:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return Path.touch, (tmp_path / "executed",)
+
+    np.savez(path, prompt_tokens=np.array([Bomb()], dtype=object))
+    with pytest.raises(VoiceError, match="pickle"):
+        features.load(voice)
+    assert [v.ref for v in features.missing()] == [voice.ref]
+    assert not (tmp_path / "executed").exists()
+
+
+def test_features_of_a_voice_that_was_deleted_meanwhile_are_not_kept(tmp_path: Path, model: ModelSet) -> None:
+    """The encoder was still at work when the voice was deleted: nothing of it comes back."""
+    store = open_store(tmp_path / "voices")
+    voice = store.add(new_voice())
+    store.delete(voice.ref)
+    with pytest.raises(UnknownVoiceError):
+        FeatureStore(store=store, model=model).save(voice, derived(voice.ref.id))
+    assert not voice.folder.exists()

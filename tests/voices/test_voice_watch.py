@@ -1,0 +1,87 @@
+"""Whether somebody changed the voices on the disk is seen, at whatever point their process was killed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from enrolled import contents, make_features, new_voice, open_store
+from power_cut import cut_everywhere
+from toy_model_sets import write_manifest, write_model_set
+
+from edge_tts.model_sets.manifest import read_model_set
+from edge_tts.values import ModelSet
+from edge_tts.voices.feature_shelf import FeatureStore
+from edge_tts.voices.format import VoiceRef
+from edge_tts.voices.store import VoiceStore
+from edge_tts.voices.watch import outline
+
+FEATURES = "set.npz"
+Change = Callable[[VoiceStore, VoiceRef], object]
+
+CHANGES: dict[str, Change] = {
+    "enrol": lambda store, ref: store.add(new_voice(2, name="Bert")),
+    "rename": lambda store, ref: store.rename(ref, "Mum"),
+    "delete": lambda store, ref: store.delete(ref),
+}
+
+
+def model_set(folder: Path, name: str) -> ModelSet:
+    """A model set whose graph is called what it is."""
+    write_model_set(folder / name)
+    (folder / name / "wave.onnx").write_text(name)
+    write_manifest(folder / name, voices=("hum",))
+    return read_model_set(folder / name)
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_a_change_is_seen_even_of_a_process_that_was_killed(tmp_path: Path, what: str) -> None:
+    """Wherever the power is cut: what readers find changed is seen to have changed. The log alone would not tell."""
+    before: dict[Path, tuple[VoiceRef, object, dict[tuple[str, str], str], int]] = {}
+    silent: list[int] = []
+
+    def log_size(root: Path) -> int:
+        return (root / "audit.log").stat().st_size
+
+    def start(root: Path) -> None:
+        store = open_store(root)
+        ref = store.add(new_voice()).ref
+        before[root] = (ref, outline(root, features=FEATURES), contents(store), log_size(root))
+
+    def unopened(root: Path) -> VoiceStore:
+        return VoiceStore(directory=root, device="kitchen", clock=lambda: 1_700_000_000.0)
+
+    def check(root: Path, finished: bool) -> None:
+        _, seen, known, size = before[root]
+        changed = contents(unopened(root)) != known
+        assert changed or not finished
+        if changed:
+            assert outline(root, features=FEATURES) != seen
+            silent.append(log_size(root) == size)
+
+    cut_everywhere(tmp_path, start=start, work=lambda root: CHANGES[what](unopened(root), before[root][0]), check=check)
+    assert any(silent)  # so there are cuts that the log does not tell of
+
+
+def test_nothing_changes_by_looking(tmp_path: Path) -> None:
+    """Reading, listing and hashing leave everything as it was; only the features of the model set in use count."""
+    store = open_store(tmp_path / "voices")
+    voice = store.add(new_voice())
+    mine, other = (FeatureStore(store=store, model=model_set(tmp_path, name)) for name in ("mine", "other"))
+    seen = outline(store.directory, features=mine.file)
+    store.stored(thorough=True)
+    mine.missing()
+    store.recover()
+    make_features(other, voice)
+    assert outline(store.directory, features=mine.file) == seen
+    make_features(mine, voice)
+    saved = outline(store.directory, features=mine.file)
+    assert saved != seen
+    make_features(mine, voice)
+    assert outline(store.directory, features=mine.file) != saved
+
+
+def test_no_folder_is_no_trouble(tmp_path: Path) -> None:
+    """Before the first voice there is nothing to see."""
+    assert outline(tmp_path / "nowhere", features=FEATURES) == {}
