@@ -42,10 +42,11 @@ class Record(BaseModel):
 RecordT = TypeVar("RecordT", bound=BaseModel)
 
 
-def check(kind: type[RecordT], value: Any, *, error: type[Exception], what: str) -> RecordT:
-    """`value` as a `kind`; `what` opens the message of the `error` that is raised otherwise."""
+def check(kind: type[RecordT], value: Any, *, error: type[Exception], what: str, strict: bool | None = None) -> RecordT:
+    """`value` as a `kind`; `what` opens the message of the `error` that is raised otherwise. `strict` False reads
+    numbers from text, as a command line gives them."""
     try:
-        return kind.model_validate(value)
+        return kind.model_validate(value, strict=strict)
     except ValidationError as invalid:
         raise error(f"{what}: {_explain(kind, invalid)}") from invalid
 

@@ -30,30 +30,6 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True)
-class SpeakRequest:
-    """One thing to say, already checked."""
-
-    text: str
-    id: str
-    voice: str
-    """Voice id; the edge has replaced an absent one by the default."""
-    language: str = "auto"
-    """One of the language options of `edge_tts.text` (auto, zh, en, all_zh, ...)."""
-    priority: Priority = "normal"
-    expires_at: float | None = None
-    """Deadline to begin, on the clock of `time.monotonic`, in seconds."""
-    volume: float = 1.0
-    """Linear gain, 0 to 1."""
-    speed: float = 1.0
-    split: str = "auto"
-    """How the text is cut: `auto` or upstream's cut0 to cut5."""
-    ssml: bool = False
-    fragment_interval_s: float = 0.3
-    """Silence after each segment."""
-    sampling: Sampling = field(default_factory=Sampling)
-
-
-@dataclass(frozen=True, slots=True)
 class Run:
     """A stretch of one language inside a segment."""
 

@@ -10,8 +10,8 @@ import yaml
 from fakes import WAIT_S
 from flaky_proxy import FlakyProxy
 
-from edge_tts.app.voice_services import open_store, voice_sync
 from edge_tts.config import load_config
+from edge_tts.voices.local_voices import open_store, voice_sync
 from edge_tts.voices.store import VoiceStore
 from edge_tts.voices.sync.bucket import Bucket, Place
 from edge_tts.voices.sync.credentials import read_secrets

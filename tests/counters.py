@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
-
 from fakes import FakeClock, FakeLoudspeaker, Notes
+from rig import make_runtime
 
 from edge_tts.errors import UnknownVoiceError
-from edge_tts.front_doors.dispatcher import Dispatcher, Message, Rules
-from edge_tts.runtime.event_bus import EventBus, State
+from edge_tts.front_doors.dispatcher import Dispatcher, RequestRules
+from edge_tts.front_doors.message import Message
+from edge_tts.request import SpeakRequest
 from edge_tts.speaking.job_queue import JobQueue
 from edge_tts.speaking.journal import Journal
 from edge_tts.speaking.player import Player
-from edge_tts.values import Sampling, SpeakRequest
 
 
 def known_voice(wanted: str) -> str:
@@ -23,7 +22,7 @@ def known_voice(wanted: str) -> str:
 
 
 class Counter:
-    """A desk whose line nobody serves."""
+    """A dispatcher whose queue nobody serves."""
 
     def __init__(
         self,
@@ -34,36 +33,28 @@ class Counter:
         notes: Notes | None = None,
     ) -> None:
         self.clock, self.notes = clock or FakeClock(), notes or Notes()
-        self.events = EventBus(state=State(voice="hum"))
-        self.events.listen(self.notes)
-        self.jobs = JobQueue(
-            capacity=capacity, report=self.events.report, changed=lambda *_: None, clock=self.clock, journal=journal
-        )
-        player = Player(
-            open_loudspeaker=FakeLoudspeaker,
-            first_audio=lambda job: None,
-            clock=self.clock,
-            pulse=lambda: None,
-            fatal=lambda *_: None,
-        )
-        numbers = itertools.count(1)
-        self.dispatcher = Dispatcher(
-            rules=Rules(resolve_voice=known_voice, sampling=Sampling(top_k=7), text_chars=100, payload_bytes=1000),
-            jobs=self.jobs,
-            player=player,
-            events=self.events,
-            clock=self.clock,
-            new_id=lambda: f"auto{next(numbers)}",
-        )
+        self.runtime = make_runtime(self.notes, clock=self.clock)
+        self.events = self.runtime.events
+        self.jobs = JobQueue(runtime=self.runtime, capacity=capacity, journal=journal)
+        player = Player(runtime=self.runtime, open_loudspeaker=FakeLoudspeaker)
+        rules = RequestRules(resolve_voice=known_voice, text_chars=100, payload_bytes=1000)
+        self.dispatcher = Dispatcher(runtime=self.runtime, rules=rules, jobs=self.jobs, player=player)
 
     def handle(self, payload: bytes, **facts: object) -> None:
         self.dispatcher.handle(Message("say", payload, **facts))
 
     def request(self) -> SpeakRequest:
-        job = self.jobs.take(0)
+        job = self.jobs.dequeue(0)
         assert job is not None
         assert isinstance(job.request, SpeakRequest)
         return job.request
 
+    def deadline(self) -> float | None:
+        """Of the next request."""
+        job = self.jobs.dequeue(0)
+        assert job is not None
+        assert job.envelope is not None
+        return job.envelope.expires_at
+
     def failures(self) -> list[str]:
-        return [report.details["message"] for report, _ in self.notes.reports if report.stage == "failed"]
+        return [report.details["message"] for report in self.notes.reports if report.stage == "failed"]

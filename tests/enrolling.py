@@ -11,21 +11,21 @@ from typing import Literal
 
 import numpy as np
 import soundfile
-from fakes import RATE, WAIT_S, FakeClock, FakeLoudspeaker, FakeSynthesizer, Notes, silent_voice
+from fakes import RATE, WAIT_S, FakeSynthesizer
+from rig import Rig
 
 from edge_tts.audio.devices import Microphone
+from edge_tts.config import EnrolmentConfig
 from edge_tts.engine.load import load_engine
-from edge_tts.enrolment.enrolment import AcceptedRecording, Analyzers, Enrolment, EnrolRequest, Person, VoiceSink
+from edge_tts.enrolment.enrolment import Analyzers, Enrolment
 from edge_tts.enrolment.recorder import EndpointRules, with_released_loudspeaker
-from edge_tts.errors import AudioError
+from edge_tts.enrolment.requests import AcceptedRecording, EnrolmentPolicy, EnrolRequest, Person, VoiceSink
+from edge_tts.errors import AudioError, ConfigError
 from edge_tts.recordings.quality import Cuts, Measures, QualityVerdict, Refusal
 from edge_tts.recordings.reference import Judge
 from edge_tts.recordings.vad import SpeechDetector
-from edge_tts.runtime.event_bus import EventBus, State
+from edge_tts.schema import check
 from edge_tts.speaking.internal_jobs import InternalJobs
-from edge_tts.speaking.job_queue import JobQueue
-from edge_tts.speaking.player import Player
-from edge_tts.speaking.worker import Worker
 from edge_tts.values import FloatArray, Recording, Voice
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -84,84 +84,63 @@ class FakeGate:
         raise AssertionError("nothing was cut off")
 
 
-class FakeKeeper:
+class FakeVoiceWriter:
     """Keeps voices in a list."""
 
     def __init__(self) -> None:
         self.kept: list[tuple[AcceptedRecording, Voice]] = []
 
     def is_taken(self, person: Person) -> bool:
-        """See Keeper."""
+        """See VoiceSink."""
         return False
 
     def pack(self, recording: Recording) -> tuple[bytes, Recording]:
-        """See Keeper."""
+        """See VoiceSink."""
         return b"flac", recording
 
     def keep(self, take: AcceptedRecording, audio: Sequence[bytes], made: Voice) -> str:
-        """See Keeper."""
+        """See VoiceSink."""
         self.kept.append((take, made))
         return "new-voice"
 
 
-class Scene:
+class Scene(Rig):
     """A worker, a player and an enrolment, all running."""
 
     def __init__(
         self,
         microphone: FakeMicrophone,
         gate: FakeGate,
+        *,
         default: Person | None,
+        remote: Literal["ask", "full"],
         judge: Judge | None,
         voice_writer: VoiceSink | None,
         synthesizer: FakeSynthesizer | None,
-        remote: Literal["ask", "full"],
     ) -> None:
-        self.microphone, self.gate, self.voice_writer = microphone, gate, FakeKeeper()
+        self.failed = threading.Event()
+        super().__init__(synthesizer=synthesizer, fatal=lambda *_: self.failed.set())
+        self.microphone, self.gate, self.voice_writer = microphone, gate, FakeVoiceWriter()
         self._judge = judge or gate
-        self.notes, self.synthesizer, self.loudspeaker = Notes(), synthesizer or FakeSynthesizer(), FakeLoudspeaker()
-        self.clock, self.fatal = FakeClock(), threading.Event()
-        self.events = EventBus(state=State(voice="hum"))
-        self.events.listen(self.notes)
-        self.jobs = JobQueue(
-            capacity=8,
-            report=self.events.report,
-            changed=lambda speaking, waiting: self.events.update(speaking=speaking, waiting=waiting),
-            clock=self.clock,
-        )
-        self.player = Player(
-            open_loudspeaker=lambda rate: self.loudspeaker,
-            first_audio=lambda job: self.jobs.report(job, "first_audio"),
-            clock=self.clock,
-            pulse=lambda: None,
-            fatal=lambda *_: self.fatal.set(),
-        )
-        self.worker = Worker(
-            load=self.synthesizer.loaded,
-            voice=silent_voice,
-            jobs=self.jobs,
-            player=self.player,
-            pulse=lambda: None,
-            fatal=lambda *_: self.fatal.set(),
-            clock=self.clock,
-        )
         self.open_microphone: Callable[[], Microphone] = lambda: self.microphone
-        numbers = iter(range(1000))
         self.engine = load_engine(ROOT / "models" / "quality" / "vad.onnx", threads=1)
+        numbers = iter(range(1000))
+        name, language = (default.name, default.language) if default else (None, "en")
+        config = check(
+            EnrolmentConfig, {"name": name, "language": language, "remote": remote}, error=ConfigError, what="test"
+        )
         self.enrolment = Enrolment(
+            runtime=replace(self.runtime, new_id=lambda: "pressed"),
             internal_jobs=InternalJobs(
-                jobs=self.jobs, events=self.events, new_id=lambda: f"errand-{next(numbers)}", min_volume=MIN_VOLUME
+                runtime=replace(self.runtime, new_id=lambda: f"errand-{next(numbers)}"),
+                jobs=self.jobs,
+                sink=self.player,
+                min_volume=MIN_VOLUME,
             ),
-            events=self.events,
             open_microphone=with_released_loudspeaker(lambda: self.open_microphone(), self.player.release_device),
             open_analyzers=self._analyzers,
             voice_writer=voice_writer or self.voice_writer,
-            default=default,
-            remote=remote,
-            sample_rate=RATE,
-            fatal=lambda *_: self.fatal.set(),
-            clock=self.clock,
-            new_id=lambda: "pressed",
+            policy=EnrolmentPolicy(config, default.owner if default else "family", ("en", "zh"), sample_rate=RATE),
         )
         self.jobs.on_stop(self.enrolment.stop)
 
@@ -178,7 +157,7 @@ class Scene:
         self.enrolment.begin(EnrolRequest(request_id, person))
 
     def steps(self) -> list[str]:
-        """The steps shown on the board, in order."""
+        """The steps published, in order."""
         return [value["step"] for topic, value in self.notes.retained if topic == "enrolment"]
 
     def wait_step(self, step: str) -> None:
@@ -199,7 +178,15 @@ def scene(
 ) -> Iterator[Scene]:
     """A running scene; the microphone hears the consent sentence unless told otherwise; `judge` replaces `gate`."""
     microphone = microphone or FakeMicrophone(spoken())
-    made = Scene(microphone, gate or FakeGate(), default, judge, voice_writer, synthesizer, remote)
+    made = Scene(
+        microphone,
+        gate or FakeGate(),
+        default=default,
+        remote=remote,
+        judge=judge,
+        voice_writer=voice_writer,
+        synthesizer=synthesizer,
+    )
     with made.player, made.worker, made.enrolment:
         yield made
         made.jobs.close(timeout_s=WAIT_S)

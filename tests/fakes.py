@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from edge_tts.errors import AudioError, TextError
-from edge_tts.runtime.event_bus import ReplyTo
-from edge_tts.values import AudioChunk, EncodeRequest, FloatArray, Report, SpeakRequest, Voice
+from edge_tts.request import SpeakRequest
+from edge_tts.values import AudioChunk, EncodeRequest, FloatArray, Report, Voice
 
 RATE = 8000
 """Hz; low, so that tests are quick."""
@@ -129,21 +129,26 @@ class FakeLoudspeaker:
 
 
 class Notes:
-    """A board listener that writes everything down and can be waited on."""
+    """An event listener that writes everything down and can be waited on."""
 
     def __init__(self) -> None:
-        self.reports: list[tuple[Report, ReplyTo | None]] = []
+        self.reports: list[Report] = []
+        self.replies: list[tuple[str, Report]] = []
         self.retained: list[tuple[str, Any]] = []
         self._condition = threading.Condition()
 
-    def on_report(self, report: Report, reply_to: ReplyTo | None) -> None:
-        """See Listener."""
+    def on_report(self, report: Report) -> None:
+        """See EventListener."""
         with self._condition:
-            self.reports.append((report, reply_to))
+            self.reports.append(report)
             self._condition.notify_all()
 
+    def reply(self, name: str) -> Callable[[Report], None]:
+        """The reply of a sender of that name."""
+        return lambda report: self.replies.append((name, report))
+
     def on_retained(self, topic: str, value: Any) -> None:
-        """See Listener."""
+        """See EventListener."""
         with self._condition:
             self.retained.append((topic, value))
             self._condition.notify_all()
@@ -156,17 +161,17 @@ class Notes:
             return bool(latest) and wanted(latest[0])
 
         with self._condition:
-            assert self._condition.wait_for(found, WAIT_S), f"{topic} went through {self.facts}"
+            assert self._condition.wait_for(found, WAIT_S), f"{topic} went through {self.retained}"
 
     def stages(self, request_id: str) -> list[str]:
         """The stages a request has gone through so far."""
-        return [report.stage for report, _ in list(self.reports) if report.id == request_id]
+        return [report.stage for report in list(self.reports) if report.id == request_id]
 
     def wait(self, request_id: str, stage: str) -> Report:
         """The report of that stage, as soon as it is there."""
 
         def found() -> Report | None:
-            return next((r for r, _ in self.reports if (r.id, r.stage) == (request_id, stage)), None)
+            return next((r for r in self.reports if (r.id, r.stage) == (request_id, stage)), None)
 
         with self._condition:
             report = self._condition.wait_for(found, WAIT_S)

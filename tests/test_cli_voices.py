@@ -12,14 +12,14 @@ import soundfile
 import yaml
 from slow_reader import RATE, slow_reader
 
-from edge_tts.app.model_services import open_networks
-from edge_tts.app.voice_services import open_store, open_voices
 from edge_tts.audio.sound_files import read_sound
 from edge_tts.cli.main import main
 from edge_tts.cli.voices import same_words
 from edge_tts.config import load_config
+from edge_tts.model_sets.loading import open_networks
 from edge_tts.model_sets.manifest import find_model_set
 from edge_tts.values import EncodeRequest
+from edge_tts.voices.local_voices import open_store, open_voices
 
 ROOT = Path(__file__).resolve().parent.parent
 RECORDINGS = ROOT / "tests" / "spoken"

@@ -8,9 +8,10 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,8 +21,10 @@ from broker import Broker, Ear, free_port
 from enrolled import new_voice, open_store
 from fakes import WAIT_S
 
+from edge_tts.app.appliance import Surroundings
 from edge_tts.app.daemon import run
 from edge_tts.config import Config, load_config
+from edge_tts.values import ModelSet
 from tools.demo_model import write_untrained_set
 
 
@@ -153,13 +156,13 @@ def test_a_stop_is_orderly_as_soon_as_there_is_something_to_lose(
     ended: list[bool] = []
 
     @contextmanager
-    def started(config: Config, *, loaded: Callable[[], None], **others: object) -> Iterator[Callable[[], list[str]]]:
-        loaded()  # what serves messages comes next
+    def started(config: Config, model: ModelSet, surroundings: Surroundings) -> Iterator[SimpleNamespace]:
+        surroundings.loaded()  # what serves messages comes next
         os.kill(os.getpid(), signal.SIGTERM)
-        yield list
+        yield SimpleNamespace(poll=list)
         ended.append(True)
 
-    monkeypatch.setattr("edge_tts.app.daemon.running", started)
+    monkeypatch.setattr("edge_tts.app.daemon.Appliance", started)
     monkeypatch.setattr("edge_tts.app.daemon.leave_at_once", lambda *_: pytest.fail("it left at once"))
     config = load_config(write_config(tmp_path, untrained, free_port(), "hasty"))
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}

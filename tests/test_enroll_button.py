@@ -12,6 +12,7 @@ from pathlib import Path
 import yaml
 from broker import Broker, Ear
 from fakes import WAIT_S
+from rig import make_runtime
 
 from edge_tts.errors import PayloadError
 from edge_tts.front_doors.payloads import EnrolPayload
@@ -67,7 +68,7 @@ def test_enter_beside_the_daemon_is_a_press_at_the_device(tmp_path: Path, broker
     keys = {"device": "beside", "mqtt": {"host": "127.0.0.1", "port": broker.port}, "state_dir": "state"}
     config.write_text(yaml.safe_dump(keys))
     command = [sys.executable, "-m", "tools.enrolling", "-c", str(config), "--name", "Anna"]
-    socket = PressSocket(folder=tmp_path / "state", press=press, fatal=lambda *_: None)
+    socket = PressSocket(runtime=make_runtime(), folder=tmp_path / "state", press=press)
     with socket, Ear(broker, "edge-tts/beside") as ear:
         done = subprocess.run(command, cwd=ROOT, input="\n\n", capture_output=True, text=True, timeout=120, check=False)
         assert [pressed.get(timeout=WAIT_S).name for _ in range(2)] == ["Anna", "Anna"]

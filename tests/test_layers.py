@@ -13,15 +13,15 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "edge_tts"
 
 RANKS = [
-    ("__init__", "values", "errors", "schema", "config", "durable"),
+    ("__init__", "values", "errors", "schema", "config", "request", "durable"),
     ("text", "engine", "audio", "convert"),
     ("synthesis", "recordings"),
     ("runtime",),
     ("speaking",),
     ("voices",),
+    ("model_sets",),
     ("enrolment",),
     ("front_doors",),
-    ("model_sets",),
     ("app",),
     ("doctor",),
     ("cli", "__main__"),

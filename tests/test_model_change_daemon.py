@@ -14,7 +14,7 @@ from test_daemon import daemon, write_config
 from toy_model_sets import write_manifest
 
 from edge_tts.model_sets.manifest import read_model_set
-from edge_tts.voices.feature_shelf import FeatureStore
+from edge_tts.voices.feature_store import FeatureStore
 from edge_tts.voices.store import EnrolledVoice, NewVoice
 
 RECORDING = Path(__file__).parent / "spoken" / "consent-slt.flac"

@@ -8,31 +8,33 @@ import json
 import logging
 import sys
 import time
-import uuid
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import replace
 from pathlib import Path
 
 from edge_tts import __version__
 from edge_tts.app.daemon import run
-from edge_tts.app.model_services import as_chosen, first_voice, front_end_for, open_choice, open_model, open_networks
-from edge_tts.app.voice_services import open_voices
 from edge_tts.audio.devices import Loudspeaker, PortAudioLoudspeaker
 from edge_tts.audio.wave import whole_wav
 from edge_tts.cli import voices as cli_voices
 from edge_tts.config import Config, load_config, resolve
 from edge_tts.doctor.examine import diagnose
 from edge_tts.doctor.report import as_json, as_text
-from edge_tts.errors import MOST_CHARS, ConfigError, EdgeTTSError, ModelError, one_line
+from edge_tts.errors import MOST_CHARS, ConfigError, EdgeTTSError, ModelError, PayloadError, one_line
 from edge_tts.model_sets.activation import open_loader
+from edge_tts.model_sets.loading import as_chosen, front_end_for, open_choice, open_model, open_networks
 from edge_tts.model_sets.manifest import find_model_set, installed_model_sets, verify_model_set
-from edge_tts.schema import readable_json
+from edge_tts.request import SpeakMessage, SpeakRequest
+from edge_tts.runtime.runtime import random_id
+from edge_tts.schema import check, readable_json
 from edge_tts.text.front_end import TextFrontEnd
 from edge_tts.text.show import show_json, show_stream, show_table
 from edge_tts.text.symbols import to_ids
-from edge_tts.values import Segment, SpeakRequest
+from edge_tts.values import Segment
+from edge_tts.voices.local_voices import first_voice, open_voices
 
+_NOT_OPTIONS = {"text", "id", "priority", "ttl_s", "volume"}
+"""Keys of a request that mean nothing without a queue."""
 CONFIG_PLACES = (Path("config.yaml"), Path("/etc/edge-tts/config.yaml"))
 """Where the configuration is looked for when -c is not given; without any, every key has its default."""
 
@@ -89,17 +91,11 @@ def command_say(arguments: argparse.Namespace, config: Config) -> int:
     """Speak one text without a broker, through the same Synthesizer.stream as the daemon."""
     model = open_model(config)
     catalogue = open_voices(config, model).catalogue
-    request = SpeakRequest(
-        text=arguments.text,
-        id=uuid.uuid4().hex[:12],
-        voice=catalogue.resolve(arguments.voice or first_voice(config, model, catalogue)),
-        language=arguments.language,
-        speed=arguments.speed,
-        split=arguments.split,
-        ssml=arguments.ssml,
-        sampling=replace(model.sampling, seed=arguments.seed),
-    )
-    voice = catalogue.load(request.voice)
+    given = {name: value for name, value in vars(arguments).items() if name in SpeakMessage.model_fields}
+    asked = {name: value for name, value in given.items() if value is not None}
+    message = check(SpeakMessage, asked, error=PayloadError, what="say", strict=False)
+    voice = catalogue.load(catalogue.resolve(message.voice or first_voice(config, model, catalogue)))
+    request = SpeakRequest.accept(message, id=random_id(), voice=voice.id)
     began, samples, first_s = time.monotonic(), 0, None
     with open_networks(model, config) as synthesizer:
         loaded = time.monotonic()
@@ -254,12 +250,13 @@ def _add_say(commands: _Commands[argparse.ArgumentParser]) -> None:
         more="Example: edge-ttsd say 'The kettle has boiled.' --out kettle.wav",
     )
     parser.add_argument("text", help="what to say")
-    parser.add_argument("--voice", metavar="V", help="one of `edge-ttsd voices list` (default: the marked one)")
-    parser.add_argument("--language", default="auto", help="language option of the text (default: auto)")
-    parser.add_argument("--speed", type=float, default=1.0, help="1.3 is faster (default: 1.0)")
-    parser.add_argument("--seed", type=int, help="same seed, same speech (default: a fresh one)")
-    parser.add_argument("--split", default="auto", help="how the text is cut: auto, cut0 ... cut5 (default: auto)")
-    parser.add_argument("--ssml", action="store_true", help="the text is SSML")
+    for name, field in SpeakMessage.model_fields.items():
+        option = f"--{name.replace('_', '-')}"
+        if field.annotation is bool:
+            parser.add_argument(option, action="store_true", help=field.description)
+        elif name not in _NOT_OPTIONS:
+            unset = "" if field.default is None else f" (default: {field.default})"
+            parser.add_argument(option, metavar="X", help=f"{field.description}{unset}")
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--out", metavar="FILE.wav", help="write a WAV file instead of playing")
     where.add_argument("--play", action="store_true", help="play on the loudspeaker (what happens without --out)")

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from edge_tts.app.voice_services import open_store, voice_sync
 from edge_tts.config import Config
 from edge_tts.errors import ConfigError, TransportError
 from edge_tts.voices.archive import export_voice, import_voice
+from edge_tts.voices.local_voices import open_store, voice_sync
 from edge_tts.voices.store import VoiceStore
 from edge_tts.voices.sync.notes import SyncReport
 

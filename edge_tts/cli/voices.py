@@ -11,20 +11,21 @@ from pathlib import Path
 from typing import Any
 from unicodedata import normalize
 
-from edge_tts.app.model_services import first_voice, open_model, open_networks
-from edge_tts.app.voice_services import Voices, open_voices, quality_folder
+from edge_tts.app.voice_services import quality_folder
 from edge_tts.audio.sound_files import read_any
 from edge_tts.cli.sync import add_carrying, add_sync, last_sync
 from edge_tts.config import Config
-from edge_tts.enrolment.enrolment import AcceptedRecording, Person
 from edge_tts.enrolment.prompts import consent, explain, tongue_of
+from edge_tts.enrolment.requests import AcceptedRecording, Person
 from edge_tts.enrolment.voice_writer import VoiceWriter
 from edge_tts.errors import AudioError, VoiceError
+from edge_tts.model_sets.loading import open_model, open_networks
 from edge_tts.model_sets.manifest import find_model_set
 from edge_tts.recordings.quality import Refusal, load_quality_gate
 from edge_tts.recordings.reference import Reference, choose_reference
 from edge_tts.schema import readable_json
 from edge_tts.values import EncodeRequest, Recording
+from edge_tts.voices.local_voices import Voices, first_voice, open_voices
 
 _SAME_SPEAKER = 0.7
 """Recordings of one person reach 0.8 and more, those of two stay below 0.65."""

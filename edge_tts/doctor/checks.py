@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-from edge_tts.app.voice_services import open_voices
 from edge_tts.audio.devices import has_loudspeaker
 from edge_tts.config import Config
 from edge_tts.doctor.findings import Finding
@@ -21,6 +20,7 @@ from edge_tts.model_sets.manifest import find_model_set, verify_model_set
 from edge_tts.runtime.telemetry import Telemetry
 from edge_tts.synthesis.g2pw import open_front_end
 from edge_tts.values import ModelSet
+from edge_tts.voices.local_voices import open_voices
 
 _LIBRARIES = ("numpy", "onnxruntime", "onnx", "paho-mqtt", "pydantic", "sounddevice", "soundfile", "soxr")
 _OPTIONAL = {"jetson-stats": "pip install 'edge-ttsd[jetson]' for jtop's view of the device"}

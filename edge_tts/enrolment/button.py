@@ -15,7 +15,8 @@ from types import ModuleType
 from typing import IO, Any, Protocol
 
 from edge_tts.errors import AudioError, ConfigError
-from edge_tts.runtime.part import Fatal, Part
+from edge_tts.runtime.part import Part
+from edge_tts.runtime.runtime import Runtime
 
 log = logging.getLogger(__name__)
 
@@ -146,13 +147,13 @@ class ButtonWatch(Part):
     def __init__(
         self,
         *,
+        runtime: Runtime,
         name: str,
         open_button: Callable[[], Button],
         press: Callable[[], None],
-        fatal: Fatal,
         again_s: float = _AGAIN_S,
     ) -> None:
-        super().__init__(name=name, fatal=fatal)
+        super().__init__(name=name, runtime=runtime)
         self._open, self._press, self._again_s = open_button, press, again_s
         self._missing = False
 

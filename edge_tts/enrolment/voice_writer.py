@@ -6,11 +6,11 @@ import logging
 from collections.abc import Callable, Sequence
 
 from edge_tts.audio.sound_files import read_sound, to_flac
-from edge_tts.enrolment.enrolment import AcceptedRecording, Person
+from edge_tts.enrolment.requests import AcceptedRecording, Person
 from edge_tts.errors import VoiceError
 from edge_tts.schema import check
 from edge_tts.values import Recording, Voice
-from edge_tts.voices.feature_shelf import FeatureStore
+from edge_tts.voices.feature_store import FeatureStore
 from edge_tts.voices.format import Consent, Quality, check_display_name, same_name, sha256
 from edge_tts.voices.store import NewVoice, VoiceStore
 

@@ -10,42 +10,28 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from edge_tts.errors import PayloadError, TextError, named
+from edge_tts.front_doors.message import Message
 from edge_tts.front_doors.payloads import id_in, parse_say, parse_voice, parse_volume, parse_which
-from edge_tts.runtime.event_bus import EventBus, ReplyTo
+from edge_tts.request import SpeakMessage, SpeakRequest
+from edge_tts.runtime.runtime import Runtime
 from edge_tts.schema import nearest
 from edge_tts.speaking.finished_ids import REMEMBERED, Key
-from edge_tts.speaking.job_queue import JobQueue, failure
-from edge_tts.speaking.journal import Envelope, Page
+from edge_tts.speaking.job import Job, Reply, failure, no_reply
+from edge_tts.speaking.job_queue import JobQueue
+from edge_tts.speaking.journal import Envelope, Page, ReplyTo
 from edge_tts.speaking.player import Player
 from edge_tts.text.language_runs import check_option
-from edge_tts.values import Report, Sampling, SpeakRequest
+from edge_tts.values import Report
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
-    """One message as it came in."""
-
-    command: str
-    """The topic below the device's own, such as `say` or `volume/set`."""
-    payload: bytes
-    retained: bool = False
-    redelivered: bool = False
-    """The broker has sent it before (QoS 1 DUP) under the same `number`."""
-    number: int = 0
-    expires_in_s: float | None = None
-    """What is left of the MQTT 5 message expiry."""
-    reply_to: ReplyTo | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What the desk checks requests against."""
+class RequestRules:
+    """What requests are checked against."""
 
     resolve_voice: Callable[[str], str]
     """What a message calls a voice -> its id. Raises UnknownVoiceError."""
-    sampling: Sampling
     text_chars: int
     payload_bytes: int
 
@@ -56,20 +42,13 @@ class Dispatcher:
     def __init__(
         self,
         *,
-        rules: Rules,
+        runtime: Runtime,
+        rules: RequestRules,
         jobs: JobQueue,
         player: Player,
-        events: EventBus,
-        clock: Callable[[], float],
-        new_id: Callable[[], str],
         more: Mapping[str, Callable[[Message], None]] = MappingProxyType({}),
     ) -> None:
-        self._rules = rules
-        self._jobs = jobs
-        self._player = player
-        self._events = events
-        self._clock = clock
-        self._new_id = new_id
+        self._runtime, self._rules, self._jobs, self._player = runtime, rules, jobs, player
         self._seen: OrderedDict[Key, None] = OrderedDict()
         self._commands: Mapping[str, Callable[[Message], None]] = {
             "say": self._say,
@@ -93,22 +72,29 @@ class Dispatcher:
             self._check(message)
             self._commands[message.command](message)
         except Exception as error:  # noqa: BLE001 - a message that we cannot cope with must not end the process
-            request_id = id_in(message.payload[: self._rules.payload_bytes]) or self._new_id()
+            request_id = id_in(message.payload[: self._rules.payload_bytes]) or self._runtime.new_id()
             refused = named(error, request_id)
             log.warning("refused %s: %s", request_id, refused)
             outcome = failure(refused)
-            self._events.refuse(Report(request_id, outcome.stage, 0.0, outcome.details), message.reply_to)
+            report = Report(request_id, outcome.stage, 0.0, outcome.details)
+            self._runtime.events.report(report)
+            message.reply(report)
 
-    def resume(self, pages: Sequence[Page], *, oldest_s: float, closed: Iterable[Key] = ()) -> None:
-        """Take up what an earlier run had accepted, up to `oldest_s` ago, and know what was `closed` there. Call it
-        before the first message comes in: that may be the second delivery of one of them."""
-        for key in closed:
+    def resume(
+        self, pages: Sequence[Page], *, oldest_s: float, reply: Callable[[ReplyTo], Reply], finished: Iterable[Key] = ()
+    ) -> None:
+        """Take up what an earlier run had accepted, up to `oldest_s` ago, and know what was `finished` there. Call it
+        before the first message comes in: that may be the second delivery of one of them. `reply` makes a reply of an
+        address."""
+        for key in (*finished, *(page.key for page in pages)):
             self._remember(key)
-        for page in pages:
-            self._remember(page.key)
-            if page.envelope.reply_to:
-                self._events.expect_replies(page.request.id, page.envelope.reply_to)
-        self._jobs.resume(pages, oldest_s=oldest_s)
+
+        def job_of(page: Page) -> Job:
+            address = page.envelope.reply_to
+            answer = no_reply if address is None else reply(address)
+            return Job(page.request, sink=self._player, reply=answer, envelope=page.envelope)
+
+        self._jobs.resume(pages, oldest_s=oldest_s, job_of=job_of)
 
     def _check(self, message: Message) -> None:
         """What every command must fulfil. Raises PayloadError."""
@@ -121,56 +107,44 @@ class Dispatcher:
             raise PayloadError(f"{command}: the payload has {size} bytes; limits.payload_bytes is {limit}")
 
     def _say(self, message: Message) -> None:
-        arrived = self._clock()
+        arrived = self._runtime.clock()
         say = parse_say(message.payload)
         key: Key = say.id or (message.number, hashlib.sha256(message.payload).hexdigest())
         if self._is_duplicate(key, known_by_id=say.id is not None, redelivered=message.redelivered):
             level = logging.INFO if message.redelivered else logging.WARNING  # somebody may take an id for a label
             log.log(level, "dropped a second delivery of %s: an id is spoken once", say.id or "a message without id")
             return
+        self._check_text(say)
+        voice = self._rules.resolve_voice(say.voice or self._runtime.events.state.voice)
+        request = SpeakRequest.accept(say, id=say.id or self._runtime.new_id(), voice=voice)
         lifetimes = [s for s in (say.ttl_s, message.expires_in_s) if s is not None]
-        request = SpeakRequest(
-            text=self._checked_text(say.text),
-            id=say.id or self._new_id(),
-            voice=self._rules.resolve_voice(say.voice or self._events.state.voice),
-            language=_checked_language(say.language),
-            priority=say.priority,
-            expires_at=arrived + min(lifetimes) if lifetimes else None,
-            volume=say.volume / 100,
-            speed=say.speed,
-            split=say.split,
-            ssml=say.ssml,
-            fragment_interval_s=say.fragment_interval,
-            sampling=say.sampling(self._rules.sampling),
-        )
-        self._submit(request, Envelope(message.reply_to, key if isinstance(key, tuple) else None))
+        expires_at = arrived + min(lifetimes) if lifetimes else None
+        envelope = Envelope(expires_at, message.reply_to, key if isinstance(key, tuple) else None)
+        self._jobs.submit(Job(request, sink=self._player, reply=message.reply, envelope=envelope))
         self._remember(key)
-
-    def _submit(self, request: SpeakRequest, envelope: Envelope) -> None:
-        with self._events.expecting_replies(request.id, envelope.reply_to):  # before: submitting reports already
-            self._jobs.submit(request, envelope=envelope)
 
     def _stop(self, message: Message) -> None:
         self._jobs.stop(parse_which(message.payload))
 
     def _pause(self, paused: bool) -> None:
         self._player.pause(paused)
-        self._events.update(paused=paused)
+        self._runtime.events.update(paused=paused)
 
     def _set_volume(self, message: Message) -> None:
         volume = parse_volume(message.payload)
         self._player.set_volume(volume / 100)
-        self._events.update(volume=volume)
+        self._runtime.events.update(volume=volume)
 
     def _set_voice(self, message: Message) -> None:
-        self._events.update(voice=self._rules.resolve_voice(parse_voice(message.payload)))
+        self._runtime.events.update(voice=self._rules.resolve_voice(parse_voice(message.payload)))
 
-    def _checked_text(self, text: str) -> str:
-        if not text.strip():
+    def _check_text(self, say: SpeakMessage) -> None:
+        """Raises TextError."""
+        if not say.text.strip():
             raise TextError("the text is empty")
-        if len(text) > self._rules.text_chars:
-            raise TextError(f"the text has {len(text)} characters; limits.text_chars is {self._rules.text_chars}")
-        return text
+        if len(say.text) > self._rules.text_chars:
+            raise TextError(f"the text has {len(say.text)} characters; limits.text_chars is {self._rules.text_chars}")
+        check_option(say.language)
 
     def _is_duplicate(self, key: Key, *, known_by_id: bool, redelivered: bool) -> bool:
         """An id names one request for good; without one only the broker's own mark tells a second delivery."""
@@ -180,8 +154,3 @@ class Dispatcher:
         self._seen[key] = None
         while len(self._seen) > REMEMBERED:
             self._seen.popitem(last=False)
-
-
-def _checked_language(language: str) -> str:
-    check_option(language)
-    return language

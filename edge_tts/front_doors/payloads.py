@@ -5,44 +5,9 @@ from __future__ import annotations
 from typing import Literal
 
 from edge_tts.errors import PayloadError, RequestError, VoiceError
+from edge_tts.request import SpeakMessage
 from edge_tts.schema import ConfigDict, Field, Record, RequestId, check_json, field_validator
-from edge_tts.values import Priority, Sampling
 from edge_tts.voices.format import check_display_name
-
-
-class SayPayload(Record):
-    """A `say` message as a JSON object. Sampling names and defaults are those of GPT-SoVITS' api_v2."""
-
-    text: str
-    id: RequestId | None = None
-    voice: str | None = Field(default=None, min_length=1, max_length=128)
-    language: str = Field(default="auto", max_length=32)
-    priority: Priority = "normal"
-    ttl_s: float | None = Field(default=None, gt=0, le=604800)
-    volume: float = Field(default=100.0, ge=0, le=100)
-    speed: float = Field(default=1.0, ge=0.25, le=4)
-    seed: int | None = Field(default=None, ge=0, lt=2**64)
-    top_k: int | None = Field(default=None, ge=1, le=1025)
-    top_p: float | None = Field(default=None, gt=0, le=1)
-    temperature: float | None = Field(default=None, gt=0, le=10)
-    repetition_penalty: float | None = Field(default=None, ge=0.1, le=10)
-    split: Literal["auto", "cut0", "cut1", "cut2", "cut3", "cut4", "cut5"] = "auto"
-    ssml: bool = False
-    fragment_interval: float = Field(default=0.3, ge=0, le=10)
-
-    def sampling(self, default: Sampling) -> Sampling:
-        """The model set's own sampling, with what this message asks for put in its place."""
-
-        def chosen(mine: float | None, otherwise: float) -> float:
-            return otherwise if mine is None else mine
-
-        return Sampling(
-            top_k=int(chosen(self.top_k, default.top_k)),
-            top_p=chosen(self.top_p, default.top_p),
-            temperature=chosen(self.temperature, default.temperature),
-            repetition_penalty=chosen(self.repetition_penalty, default.repetition_penalty),
-            seed=default.seed if self.seed is None else self.seed,
-        )
 
 
 class WhichPayload(Record):
@@ -100,11 +65,11 @@ class _Volume(Record):
     volume: float = Field(ge=0, le=100)
 
 
-def parse_say(payload: bytes) -> SayPayload:
+def parse_say(payload: bytes) -> SpeakMessage:
     """Bare UTF-8 text, or a JSON object (the first visible character is `{`). Raises PayloadError."""
     if payload.lstrip()[:1] == b"{":
-        return check_json(SayPayload, payload, error=PayloadError, what="say")
-    return SayPayload(text=_text(payload, what="say"))
+        return check_json(SpeakMessage, payload, error=PayloadError, what="say")
+    return SpeakMessage(text=_text(payload, what="say"))
 
 
 def parse_which(payload: bytes) -> str | None:

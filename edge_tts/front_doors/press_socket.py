@@ -12,7 +12,8 @@ from pathlib import Path
 
 from edge_tts.errors import named
 from edge_tts.front_doors.payloads import EnrolPayload, parse_enroll
-from edge_tts.runtime.part import Fatal, Part
+from edge_tts.runtime.part import Part
+from edge_tts.runtime.runtime import Runtime
 
 log = logging.getLogger(__name__)
 
@@ -34,9 +35,9 @@ def send_press(folder: Path, payload: bytes) -> str:
 class PressSocket(Part):
     """One thread that serves the socket. Where it cannot be made it is tried again: nothing else depends on it."""
 
-    def __init__(self, *, folder: Path, press: Callable[[EnrolPayload], None], fatal: Fatal) -> None:
+    def __init__(self, *, runtime: Runtime, folder: Path, press: Callable[[EnrolPayload], None]) -> None:
         """`press` may raise RequestError, which is told to the program that pressed."""
-        super().__init__(name="press-socket", fatal=fatal)
+        super().__init__(name="press-socket", runtime=runtime)
         self._folder, self._press = folder, press
 
     def work(self) -> None:

@@ -7,29 +7,27 @@ the worker at low priority. Knows the order of the steps, not how they are done.
 from __future__ import annotations
 
 import logging
-import queue
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from edge_tts.errors import PayloadError, QueueFullError, named
-from edge_tts.front_doors.dispatcher import Message
-from edge_tts.front_doors.payloads import parse_model, parse_rollback
+from edge_tts.errors import PayloadError, named
 from edge_tts.model_sets.choice import ModelChoice
-from edge_tts.runtime.event_bus import EventBus
-from edge_tts.runtime.part import Fatal, Part
+from edge_tts.runtime.one_at_a_time import OneAtATime
+from edge_tts.runtime.runtime import Runtime
 from edge_tts.schema import nearest
-from edge_tts.speaking.internal_jobs import InternalJobs, Work
-from edge_tts.speaking.worker import Speaker
-from edge_tts.values import AudioChunk, Report, Stage
+from edge_tts.speaking.internal_jobs import InternalJobs
+from edge_tts.speaking.job import Reply, no_reply
+from edge_tts.speaking.worker import Speaker, Work
+from edge_tts.values import AudioChunk, Stage
 from edge_tts.voices.encoding import was_put_off
 from edge_tts.voices.store import EnrolledVoice
 
 log = logging.getLogger(__name__)
 
-_TICK_S, _POLL_S, _AGAIN_S = 0.5, 0.05, 2.0
+_POLL_S, _AGAIN_S = 0.05, 2.0
 
 
 class Candidate(Protocol):
@@ -45,7 +43,7 @@ class Candidate(Protocol):
         """Raise EdgeTTSError unless there is a voice to start with."""
 
 
-class Sets(Protocol):
+class ModelSets(Protocol):
     """The model sets of this device, and which of them speaks."""
 
     choice: ModelChoice
@@ -54,7 +52,7 @@ class Sets(Protocol):
     def installed(self) -> list[str]:
         """All there are."""
 
-    def on_trial(self, name: str, waiting: Callable[[], None]) -> AbstractContextManager[Candidate]:
+    def trial(self, name: str, waiting: Callable[[], None]) -> AbstractContextManager[Candidate]:
         """Check every file, build and judge its engines, have it say something. `waiting` is called now and then and
         may raise to end it. Raises EdgeTTSError that says why the set cannot speak here."""
 
@@ -64,91 +62,62 @@ class Sets(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ChangeRequest:
-    """Somebody wants another model set to speak."""
+    """Another model set shall speak."""
 
     id: str
     model: str
+    reply: Reply = no_reply
 
 
 class _Stopping(Exception):
     """The process ends; so does the change."""
 
 
-class ModelChange(Part):
-    """One change at a time, on one thread. The commands only ask for it."""
+class ModelChange(OneAtATime[ChangeRequest]):
+    """One change at a time, on one thread. `activate` and `roll_back` only ask for it."""
 
-    def __init__(
-        self,
-        *,
-        sets: Sets,
-        internal_jobs: InternalJobs,
-        events: EventBus,
-        fatal: Fatal,
-        clock: Callable[[], float],
-        new_id: Callable[[], str],
-    ) -> None:
+    def __init__(self, *, runtime: Runtime, sets: ModelSets, internal_jobs: InternalJobs) -> None:
+        busy = "another change of the model set is under way"
         # A set of gigabytes that is being read or loaded cannot be left at once.
-        super().__init__(name="model-change", fatal=fatal, stop_timeout_s=60.0)
-        self._sets, self._internal_jobs, self._events = sets, internal_jobs, events
-        self._clock, self._new_id = clock, new_id
-        self._requests: queue.Queue[ChangeRequest] = queue.Queue()
-        self._free = threading.Lock()
-        """Taken from the moment that a change is asked for until it is over."""
+        super().__init__(name="model-change", runtime=runtime, busy=busy, stop_timeout_s=60.0)
+        self._sets, self._internal_jobs = sets, internal_jobs
 
-    def commands(self) -> Mapping[str, Callable[[Message], None]]:
-        """Command -> who serves it; each may raise RequestError."""
-        return {"models/activate": self._activate, "models/rollback": self._roll_back}
+    def activate(self, request: ChangeRequest, *, command: str = "models/activate") -> None:
+        """Have another set speak. Raises PayloadError, or QueueFullError while a change is under way."""
+        installed = self._sets.installed()
+        if request.model not in installed:
+            raise PayloadError(f"{command}: there is no model set '{request.model}'{nearest(request.model, installed)}")
+        if request.model == self._sets.choice.current:
+            raise PayloadError(f"{command}: the model set {request.model} speaks already")
+        self.begin(request)
+
+    def roll_back(self, request_id: str, reply: Reply) -> None:
+        """Have the set speak that spoke before. Raises like `activate`."""
+        previous = self._sets.choice.previous
+        if previous is None:
+            raise PayloadError(f"models/rollback: no model set spoke before {self._sets.choice.current}")
+        self.activate(ChangeRequest(request_id, previous, reply), command="models/rollback")
+
+    def show_idle(self) -> None:
+        """See OneAtATime."""
+        self.show()
+
+    def forget(self) -> None:
+        """See OneAtATime."""
+        self._internal_jobs.forget()
 
     def show(self, step: str | None = None, **details: Any) -> None:
         """Put up the standing fact `models`."""
         change = None if step is None else {"step": step, **details}
         choice, installed = self._sets.choice, self._sets.installed()
         names = {"current": choice.current, "previous": choice.previous, "installed": installed}
-        self._events.put("models", {**names, "given_up": choice.given_up, "change": change})
+        self.runtime.events.retain("models", {**names, "given_up": choice.given_up, "change": change})
 
-    def work(self) -> None:
-        """One change after another until asked to stop."""
-        self.show()
-        self.ready()
-        while not self.stopping.is_set():
-            try:
-                request = self._requests.get(timeout=_TICK_S)
-            except queue.Empty:
-                continue
-            self._change(request)
-            self._internal_jobs.forget()
-            self._free.release()
-            self.show()
-
-    def _activate(self, message: Message) -> None:
-        payload = parse_model(message.payload)
-        self._begin(message, payload.id, payload.model)
-
-    def _roll_back(self, message: Message) -> None:
-        payload, previous = parse_rollback(message.payload), self._sets.choice.previous
-        if previous is None:
-            raise PayloadError(f"models/rollback: no model set spoke before {self._sets.choice.current}")
-        self._begin(message, payload.id, previous)
-
-    def _begin(self, message: Message, request_id: str | None, model: str) -> None:
-        installed = self._sets.installed()
-        if model not in installed:
-            raise PayloadError(f"{message.command}: there is no model set '{model}'{nearest(model, installed)}")
-        if model == self._sets.choice.current:
-            raise PayloadError(f"{message.command}: the model set {model} speaks already")
-        if not self._free.acquire(blocking=False):
-            raise QueueFullError("another change of the model set is under way")
-        request = ChangeRequest(request_id or self._new_id(), model)
-        if message.reply_to:
-            self._events.expect_replies(request.id, message.reply_to)
-        self._requests.put(request)
-
-    def _change(self, request: ChangeRequest) -> None:
+    def serve(self, request: ChangeRequest) -> None:
         """One change from the first look at the files to the request for a fresh start; one closing report."""
-        began = self._clock()
 
         def report(stage: Stage, details: Mapping[str, Any]) -> None:
-            self._events.report(Report(request.id, stage, round(1000 * (self._clock() - began), 1), details))
+            self.report(request, stage, details)
 
         report("accepted", {})
         report("started", {"model": request.model})
@@ -169,7 +138,7 @@ class ModelChange(Part):
     def _prepare(self, model: str) -> list[str]:
         """Everything but the change itself; the ids of the voices that cannot be encoded for the set."""
         self.show("trying", model=model)
-        with self._sets.on_trial(model, self._give_up_when_stopping) as candidate:
+        with self._sets.trial(model, self._give_up_when_stopping) as candidate:
             left = self._encode_all(model, candidate)
             candidate.check()
             return left
@@ -201,7 +170,7 @@ class ModelChange(Part):
             yield from ()
 
         while not begun.is_set() and not self.stopping.is_set():
-            if self._events.retained().get("enrolment", {}).get("step", "idle") != "idle":
+            if self.runtime.events.retained().get("enrolment", {}).get("step", "idle") != "idle":
                 self.stopping.wait(_AGAIN_S)
                 continue
             held = self._internal_jobs.do(hold)

@@ -13,9 +13,10 @@ from edge_tts.config import EngineConfig
 from edge_tts.engine.load import EngineLoader
 from edge_tts.errors import ModelError
 from edge_tts.model_sets.activation import PHRASES, a_voice, activate, open_loader
+from edge_tts.request import SpeakRequest
 from edge_tts.synthesis.networks import load_networks
 from edge_tts.text.front_end import TextFrontEnd
-from edge_tts.values import ModelSet, Sampling, SpeakRequest, Voice
+from edge_tts.values import ModelSet, Voice
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +60,7 @@ def speak_phrase(
 ) -> Spoken:
     """Speak a phrase twice and time the second: the first pays for what happens once."""
     language = next((name for name in PHRASES if name in model.languages), "en")
-    text, sampling = PHRASES[language], Sampling(seed=1)
-    request = SpeakRequest(text=text, id="doctor", voice=voice.id, language=language, sampling=sampling)
+    request = SpeakRequest(text=PHRASES[language], id="doctor", voice=voice.id, language=language, seed=1)
     with ExitStack() as stack:
         began = clock()
         networks = load_networks(model, TextFrontEnd(), stack, load=loader.load)
@@ -73,5 +73,5 @@ def speak_phrase(
                 samples += len(chunk.samples)
                 loudest = float(np.max(np.abs(chunk.samples), initial=loudest))
             took = clock() - began
-    audio_s = max(0.0, samples / model.sample_rate - request.fragment_interval_s)
+    audio_s = max(0.0, samples / model.sample_rate - request.fragment_interval)
     return Spoken(load_s=loaded, first_audio_ms=first * 1000, synthesis_s=took, audio_s=audio_s, loudest=loudest)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
 from typing import TypeVar
 
-log = logging.getLogger(__name__)
+from edge_tts.runtime.runtime import Runtime
 
-Fatal = Callable[[str, BaseException], None]
-"""Called with a part's name and the surprise that ended it; must return at once."""
+log = logging.getLogger(__name__)
 
 PartT = TypeVar("PartT", bound="Part")
 
@@ -19,13 +17,13 @@ class Part:
     """Owns a thread that runs `work` from `__enter__` to `__exit__`.
 
     `work` calls `ready` when the part can serve and returns soon after `wake` once `stopping` is set. What it raises
-    before `ready` comes out of `__enter__`; what it raises later goes to `fatal`.
+    before `ready` comes out of `__enter__`; what it raises later goes to `Runtime.fatal`.
     """
 
-    def __init__(self, *, name: str, fatal: Fatal, stop_timeout_s: float = 10.0) -> None:
+    def __init__(self, *, name: str, runtime: Runtime, stop_timeout_s: float = 10.0) -> None:
         self.name = name
+        self.runtime = runtime
         self.stopping = threading.Event()
-        self._fatal = fatal
         self._stop_timeout_s = stop_timeout_s
         self._ready = threading.Event()
         self._early: BaseException | None = None
@@ -62,7 +60,7 @@ class Part:
             self.work()
         except BaseException as surprise:
             if self._ready.is_set():
-                self._fatal(self.name, surprise)
+                self.runtime.fatal(self.name, surprise)
                 raise
             self._early = surprise
         finally:

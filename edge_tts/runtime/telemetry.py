@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from edge_tts.runtime.part import Fatal, Part
+from edge_tts.runtime.part import Part
+from edge_tts.runtime.runtime import Runtime
 
 log = logging.getLogger(__name__)
 
@@ -146,18 +147,11 @@ def read_files(root: Path = Path("/")) -> Telemetry:
 
 
 class TelemetryWatch(Part):
-    """A thread that looks at the device now and then, hands on what it sees and warns of what slows speech down."""
+    """A thread that reads telemetry now and then, publishes it in the state and warns of what slows speech down."""
 
-    def __init__(
-        self,
-        *,
-        reader: TelemetryReader,
-        publish: Callable[[dict[str, Any]], None],
-        fatal: Fatal,
-        interval_s: float = 15.0,
-    ) -> None:
-        super().__init__(name="telemetry", fatal=fatal)
-        self._reader, self._publish, self._interval_s = reader, publish, interval_s
+    def __init__(self, *, runtime: Runtime, reader: TelemetryReader, interval_s: float = 15.0) -> None:
+        super().__init__(name="telemetry", runtime=runtime)
+        self._reader, self._interval_s = reader, interval_s
 
     def work(self) -> None:
         """Look, publish, wait."""
@@ -166,7 +160,7 @@ class TelemetryWatch(Part):
         with self._reader:
             while not self.stopping.is_set():
                 seen = self._reader.read()
-                self._publish(seen.as_state())
+                self.runtime.events.update(telemetry=seen.as_state())
                 for reason in seen.throttles:
                     if reason not in slowed:
                         log.warning("speech is slowed down: %s", reason)

@@ -1,41 +1,40 @@
-"""What a part puts into the worker's line on its own account, and how each of it ended. Knows not what it is for."""
+"""Jobs that the appliance queues on its own account: its own words, other work for the worker, and how each ended."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
 
 from edge_tts.errors import QueueFullError
-from edge_tts.runtime.event_bus import EventBus
-from edge_tts.speaking.job_queue import JobQueue, failure
-from edge_tts.speaking.worker import Speaker, Task
-from edge_tts.values import AudioChunk, Priority, Report, SpeakRequest
+from edge_tts.request import SpeakRequest
+from edge_tts.runtime.runtime import Runtime
+from edge_tts.speaking.job import CLOSING, Job, Sink, failure
+from edge_tts.speaking.job_queue import JobQueue
+from edge_tts.speaking.worker import Task, Work
+from edge_tts.values import Priority, Report
 
 log = logging.getLogger(__name__)
 
 _TICK_S = 0.5
 
-Work = Callable[[Speaker, Callable[[], bool]], Iterator[AudioChunk]]
-"""See `Task.work`."""
-
 
 class InternalJobs:
     """Remembers the closing reports of its own requests, whatever others say or ask for under their ids."""
 
-    def __init__(self, *, jobs: JobQueue, events: EventBus, new_id: Callable[[], str], min_volume: float = 0.0) -> None:
+    def __init__(self, *, runtime: Runtime, jobs: JobQueue, sink: Sink, min_volume: float = 0.0) -> None:
         """`min_volume`: all of them are heard at least so loud, 0 to 1, whatever the volume is."""
-        self._jobs, self._events, self._new_id, self._min_volume = jobs, events, new_id, min_volume
+        self._runtime, self._jobs, self._sink, self._min_volume = runtime, jobs, sink, min_volume
         self._open: dict[str, Report | None] = {}
         self._condition = threading.Condition()
 
     def speak(self, text: str, *, voice: str | None = None) -> str:
-        """Put a text in line, in the default voice unless told otherwise; its id. A full line is logged, not raised."""
-        return self._submit(SpeakRequest(text=text, id=self._new_id(), voice=voice or self._events.state.voice))
+        """Queue a text, in the default voice unless told otherwise; its id. A full queue is logged, not raised."""
+        voice = voice or self._runtime.events.state.voice
+        return self._submit(SpeakRequest(text=text, id=self._runtime.new_id(), voice=voice))
 
     def do(self, work: Work, *, priority: Priority = "normal") -> str:
-        """Put a task in line; its id."""
-        return self._submit(Task(id=self._new_id(), work=work, priority=priority))
+        """Queue a task; its id."""
+        return self._submit(Task(id=self._runtime.new_id(), work=work, priority=priority))
 
     def cancel(self, job_id: str) -> None:
         """End it, whether it waits or is in service."""
@@ -53,7 +52,7 @@ class InternalJobs:
             return self._open.get(job_id)
 
     def forget(self) -> None:
-        """All errands so far are of no interest any more."""
+        """None of the jobs so far is of interest any more."""
         with self._condition:
             self._open.clear()
 
@@ -61,15 +60,15 @@ class InternalJobs:
         with self._condition:
             self._open[request.id] = None
         try:
-            self._jobs.submit(request, closed=self._close, min_volume=self._min_volume)
+            self._jobs.submit(Job(request, sink=self._sink, reply=self._hear, min_volume=self._min_volume))
         except QueueFullError as full:
             log.warning("left unsaid or undone: %s", full)
             outcome = failure(full)
-            self._close(Report(request.id, outcome.stage, 0.0, outcome.details))
+            self._hear(Report(request.id, outcome.stage, 0.0, outcome.details))
         return request.id
 
-    def _close(self, report: Report) -> None:
+    def _hear(self, report: Report) -> None:
         with self._condition:
-            if report.id in self._open:
+            if report.stage in CLOSING and report.id in self._open:
                 self._open[report.id] = report
                 self._condition.notify_all()

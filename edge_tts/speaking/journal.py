@@ -16,10 +16,9 @@ from typing import Annotated, Literal
 from edge_tts.durable.atomic import sync_folder, write_atomic
 from edge_tts.durable.folders import make_folder
 from edge_tts.errors import PayloadError
-from edge_tts.runtime.event_bus import ReplyTo
-from edge_tts.schema import Field, Record, RequestId, check, check_json
+from edge_tts.request import SpeakRequest
+from edge_tts.schema import Field, Record, check, check_json
 from edge_tts.speaking.finished_ids import FinishedIds, Key
-from edge_tts.values import Priority, Sampling, SpeakRequest
 
 log = logging.getLogger(__name__)
 
@@ -52,9 +51,19 @@ def uptime() -> Uptime | None:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplyTo:
+    """Where the sender of a request wants its reports (MQTT 5: response topic and correlation data)."""
+
+    topic: str
+    correlation: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Envelope:
     """What came with a request from outside and is no part of it."""
 
+    expires_at: float | None = None
+    """Deadline to begin, on the clock of the runtime, in seconds."""
     reply_to: ReplyTo | None = None
     delivery: tuple[int, str] | None = None
     """Number and sha256 by which a second delivery of a message without id is known."""
@@ -85,30 +94,6 @@ class _Reply(Record):
     """In hex."""
 
 
-class _Sampling(Record):
-    top_k: int = Field(ge=1)
-    top_p: float = Field(gt=0, le=1)
-    temperature: float = Field(gt=0)
-    repetition_penalty: float = Field(gt=0)
-    seed: int | None = Field(ge=0, lt=2**64)
-
-
-class _Request(Record):
-    """A `SpeakRequest` without its deadline. A damaged file cannot ask for what no message may ask for."""
-
-    text: str
-    id: RequestId
-    voice: str
-    language: str = Field(max_length=32)
-    priority: Priority
-    volume: float = Field(ge=0, le=1)
-    speed: float = Field(ge=0.25, le=4)
-    split: Literal["auto", "cut0", "cut1", "cut2", "cut3", "cut4", "cut5"]
-    ssml: bool
-    fragment_interval_s: float = Field(ge=0, le=10)
-    sampling: _Sampling
-
-
 _WallTime = Annotated[float, Field(ge=-1e12, le=1e12)]
 """Seconds since 1970, as the wall clock had them."""
 
@@ -119,14 +104,15 @@ class _Uptime(Record):
 
 
 class _Page(Record):
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     accepted: _WallTime
     uptime: _Uptime | None = None
     """When it was accepted; the wall clock may be set meanwhile, by hours where there is no battery."""
     deadline: _WallTime | None
     reply_to: _Reply | None
     delivery: tuple[int, str] | None
-    request: _Request
+    request: SpeakRequest
+    """A damaged file cannot ask for what no message may ask for."""
 
 
 class Journal:
@@ -231,15 +217,14 @@ class Journal:
 
     def _to_bytes(self, page: Page) -> bytes:
         """Raises PayloadError for what could not be read again."""
-        accepted, asked, envelope = self._wall(), asdict(page.request), page.envelope
-        expires_at, up = asked.pop("expires_at"), self._uptime()
+        accepted, envelope, up = self._wall(), page.envelope, self._uptime()
         record = {
             "accepted": accepted,
             "uptime": None if up is None else asdict(up),
-            "deadline": None if expires_at is None else accepted + (expires_at - self._clock()),
+            "deadline": None if envelope.expires_at is None else accepted + (envelope.expires_at - self._clock()),
             "reply_to": _reply(envelope.reply_to),
             "delivery": envelope.delivery,
-            "request": asked,
+            "request": page.request,
         }
         return check(_Page, record, error=PayloadError, what="journal").model_dump_json().encode()
 
@@ -256,10 +241,8 @@ class Journal:
         if found.deadline is not None:
             # By a clock that went back nothing is older than it was when it was accepted, and nothing lasts longer.
             expires_at = self._clock() + (found.deadline - found.accepted) - age_s
-        asked = found.request.model_dump()
-        request = SpeakRequest(**{**asked, "sampling": Sampling(**asked["sampling"])}, expires_at=expires_at)
-        envelope = Envelope(_reply_to(found.reply_to), found.delivery)
-        return Page(path, request, envelope, age_s, int(name["begun"]))
+        envelope = Envelope(expires_at, _reply_to(found.reply_to), found.delivery)
+        return Page(path, found.request, envelope, age_s, int(name["begun"]))
 
     def _age_s(self, found: _Page) -> float:
         now, then = self._uptime(), found.uptime

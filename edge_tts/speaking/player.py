@@ -9,11 +9,14 @@ from collections.abc import Callable
 import numpy as np
 
 from edge_tts.audio.devices import Loudspeaker, OpenLoudspeaker
+from edge_tts.config import AudioConfig
 from edge_tts.errors import AudioError
-from edge_tts.runtime.part import Fatal, Part
-from edge_tts.speaking.job_queue import Job, failure
+from edge_tts.runtime.part import Part
+from edge_tts.runtime.runtime import Runtime
+from edge_tts.speaking.job import Job, failure
 from edge_tts.values import AudioChunk, FloatArray
 
+_DEFAULTS = AudioConfig()
 BLOCK_S = 0.04
 """Sound is handed over in blocks of this length: how soon a stop or a new volume is heard."""
 
@@ -38,29 +41,22 @@ class Ramp:
 
 
 class Player(Part):
-    """Owns the loudspeaker. `play` and `finish` are the worker's and may wait; the rest returns at once."""
+    """The sink that owns the loudspeaker. `play` and `finish` may wait, the rest returns at once."""
 
     def __init__(
         self,
         *,
+        runtime: Runtime,
         open_loudspeaker: OpenLoudspeaker,
-        first_audio: Callable[[Job], None],
-        clock: Callable[[], float],
-        pulse: Callable[[], None],
-        fatal: Fatal,
-        buffer_s: float = 10.0,
-        fade_s: float = 0.03,
-        volume: float = 1.0,
-        keep_open: bool = True,
+        audio: AudioConfig = _DEFAULTS,
     ) -> None:
-        super().__init__(name="player", fatal=fatal)
+        """It begins at the volume of the runtime's state."""
+        super().__init__(name="player", runtime=runtime)
         self._open = open_loudspeaker
-        self._first_audio = first_audio
-        self._clock = clock
-        self._pulse = pulse
-        self._buffer_s = buffer_s
-        self._keep_open = keep_open
-        self._volume = volume
+        self._pulse = runtime.health.pulse("player")
+        self._buffer_s = audio.buffer_s
+        self._keep_open = audio.keep_open or audio.output == "file"  # a file opened again would begin anew
+        self._volume = runtime.events.state.volume / 100
         self._paused = False
         self._condition = threading.Condition()
         self._blocks: deque[FloatArray] = deque()
@@ -68,7 +64,7 @@ class Player(Part):
         self._finishing = False
         self._samples_played = 0
         self._sample_rate = 0
-        self._ramp = Ramp(full_scale_s=fade_s)
+        self._ramp = Ramp(full_scale_s=audio.fade_ms / 1000)
         self._speaker: Loudspeaker | None = None
         self._unwanted = False
         """Somebody wants the loudspeaker closed."""
@@ -175,18 +171,18 @@ class Player(Part):
         return self._finishing and (bool(job.stop_reason()) or not self._blocks)
 
     def _write(self, job: Job, block: FloatArray) -> None:
-        if self._samples_played == 0 and job.expire(self._clock()):
+        if self._samples_played == 0 and job.expire(self.runtime.clock()):
             return
         if self._speaker is None or self._speaker.sample_rate != self._sample_rate:
             self._close()
             self._speaker = self._open(self._sample_rate)
         held = self._paused or bool(job.stop_reason())
-        target = 0.0 if held else max(self._volume * job.request.volume, job.min_volume)
+        target = 0.0 if held else max(self._volume * job.request.gain, job.min_volume)
         if self._samples_played == 0:
             self._ramp.gain = target
         self._speaker.write(self._ramp.apply(block, target=target, sample_rate=self._sample_rate))
         if self._samples_played == 0:
-            self._first_audio(job)
+            job.report(self.runtime, "first_audio")
         self._samples_played += len(block)
 
     def _begin(self, job: Job, sample_rate: int) -> None:

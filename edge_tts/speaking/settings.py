@@ -9,7 +9,6 @@ from typing import Any
 
 from edge_tts.durable.atomic import write_atomic
 from edge_tts.errors import ConfigError
-from edge_tts.runtime.event_bus import ReplyTo
 from edge_tts.schema import Field, Record, check_json
 from edge_tts.values import Report
 
@@ -32,7 +31,7 @@ class SettingsFile:
         self._saved = self.settings
         self._shown: Mapping[str, Any] = {}
 
-    def on_report(self, report: Report, reply_to: ReplyTo | None) -> None:
+    def on_report(self, report: Report) -> None:
         """Not of interest."""
 
     def on_retained(self, topic: str, value: Mapping[str, Any]) -> None:

@@ -2,46 +2,49 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
 from edge_tts.errors import named
-from edge_tts.runtime.part import Fatal, Part
-from edge_tts.speaking.job_queue import Job, JobQueue, Outcome, failure
-from edge_tts.speaking.player import Player
-from edge_tts.values import AudioChunk, EncodeRequest, Priority, SpeakRequest, Voice
+from edge_tts.request import SpeakRequest
+from edge_tts.runtime.part import Part
+from edge_tts.runtime.runtime import Runtime
+from edge_tts.speaking.job import Job, Outcome, failure
+from edge_tts.speaking.job_queue import JobQueue
+from edge_tts.values import AudioChunk, EncodeRequest, Priority, Voice
 
 
 class Encoder(Protocol):
-    """Whoever makes a voice of recordings; `edge_tts.synthesis.networks.OnDemandEncoder` in earnest."""
+    """What makes a voice of recordings; `OnDemandEncoder` in production."""
 
     def encode(self, request: EncodeRequest, should_stop: Callable[[], bool]) -> Voice:
-        """The voice of whoever speaks in the recordings.
+        """The voice of the speaker of the recordings.
 
         `should_stop` is asked before each network; VoiceError when it says yes.
         """
 
 
 class Speaker(Encoder, Protocol):
-    """Whoever turns a request into sound, too; `edge_tts.synthesis.networks.Networks` in earnest."""
+    """What turns a request into sound, too; `Networks` in production."""
 
     def stream(self, request: SpeakRequest, voice: Voice, should_stop: Callable[[], bool]) -> Iterator[AudioChunk]:
         """The request's sound, chunk by chunk, as soon as each is there."""
 
 
+Work = Callable[[Speaker, Callable[[], bool]], Iterator[AudioChunk]]
+"""Called with the worker's networks and `should_stop`; the chunks it yields, if any, go to the job's sink."""
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Something else for the worker: whatever needs its networks, or its place in line, or to be heard as it is."""
+    """Any other work for the worker: what needs its networks, its place in the queue, or to be played as it is."""
 
     id: str
-    work: Callable[[Speaker, Callable[[], bool]], Iterator[AudioChunk]]
-    """Called with the worker's networks and `should_stop`; the chunks it yields, if any, are played."""
+    work: Work
     priority: Priority = "normal"
-    expires_at: float | None = None
-    volume: float = 1.0
+    gain: float = 1.0
 
 
 class Worker(Part):
@@ -50,49 +53,42 @@ class Worker(Part):
     def __init__(
         self,
         *,
+        runtime: Runtime,
         load: Callable[[], AbstractContextManager[Speaker]],
         voice: Callable[[str], Voice],
         jobs: JobQueue,
-        player: Player,
-        pulse: Callable[[], None],
-        fatal: Fatal,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        super().__init__(name="worker", fatal=fatal)
-        self._load = load
-        self._voice = voice
-        self._jobs = jobs
-        self._player = player
-        self._pulse = pulse
-        self._clock = clock
+        super().__init__(name="worker", runtime=runtime)
+        self._load, self._voice, self._jobs = load, voice, jobs
+        self._pulse = runtime.health.pulse("worker")
 
     def wake(self) -> None:
         """See `Part.wake`."""
         self._jobs.wake()
 
     def work(self) -> None:
-        """Load, then serve the line until asked to stop."""
+        """Load, then serve the queue until asked to stop."""
         with self._load() as speaker:
             self.ready()
             while not self.stopping.is_set():
                 self._pulse()
-                job = self._jobs.take(timeout_s=0.5)
+                job = self._jobs.dequeue(timeout_s=0.5)
                 if job is not None:
                     self._jobs.finish(job, self._speak(speaker, job))
 
     def _speak(self, speaker: Speaker, job: Job) -> Outcome:
         """Do one job to its end and say how it ended."""
         request = job.request
-        self._jobs.report(job, "started", {"voice": request.voice} if isinstance(request, SpeakRequest) else {})
+        job.report(self.runtime, "started", {"voice": request.voice} if isinstance(request, SpeakRequest) else {})
         synthesis_s, chunks = 0.0, self._sound(speaker, job)
         while True:
-            began = self._clock()
+            began = self.runtime.clock()
             chunk = self._next(job, chunks)
-            synthesis_s += self._clock() - began
+            synthesis_s += self.runtime.clock() - began
             if chunk is None:  # a stopped job's stream ends by itself: it asks should_stop
                 break
-            self._player.play(job, chunk, self._pulse)
-        audio_s = self._player.finish(job, self._pulse)
+            job.sink.play(job, chunk, self._pulse)
+        audio_s = job.sink.finish(job, self._pulse)
         rtf = round(synthesis_s / audio_s, 3) if audio_s else None
         numbers = {"audio_s": round(audio_s, 3), "synthesis_s": round(synthesis_s, 3), "rtf": rtf}
         return job.stop_reason() or Outcome("done", numbers)

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from edge_tts.engine.contract import Engine
 from edge_tts.engine.load import load_engine
+from edge_tts.request import SpeakRequest
 from edge_tts.synthesis.bert import BertFeatures, load_bert
 from edge_tts.synthesis.encoder import ShouldStop, load_voice_encoder, raise_if_stopped
 from edge_tts.synthesis.synthesizer import Synthesizer, load_synthesizer
 from edge_tts.text.front_end import TextFrontEnd
-from edge_tts.values import AudioChunk, EncodeRequest, ModelSet, SpeakRequest, Voice
+from edge_tts.values import AudioChunk, EncodeRequest, ModelSet, Voice
 
 
 class OnDemandEncoder:

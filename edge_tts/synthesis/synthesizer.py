@@ -12,11 +12,12 @@ import numpy as np
 from edge_tts.engine.contract import Engine
 from edge_tts.engine.load import load_engine
 from edge_tts.errors import TextError
+from edge_tts.request import SpeakRequest
 from edge_tts.synthesis.sovits import NoiseField, Sovits
 from edge_tts.synthesis.stream import SegmentStream
 from edge_tts.synthesis.t2s import MAX_NEW_TOKENS, Prompt, SemanticDecoder, generate
 from edge_tts.text.front_end import TextFrontEnd
-from edge_tts.values import AudioChunk, FloatArray, IntArray, ModelSet, Sampling, Segment, SpeakRequest, Voice
+from edge_tts.values import AudioChunk, FloatArray, IntArray, ModelSet, Sampling, Segment, Voice
 
 # Tokens thought between two pieces of sound: a short first one, since someone is waiting; then longer ones, since each
 # piece encodes all tokens again.
@@ -52,14 +53,15 @@ class Synthesizer:
         its language.
         """
         segments = self._segments(request)
-        seed = _seed(request.sampling)
+        sampling = request.sampling(self.model.sampling)
+        seed = _seed(sampling)
         for index, segment in enumerate(segments):
-            sampling = replace(request.sampling, seed=seed + index)
+            sampling = replace(sampling, seed=seed + index)
             for samples in self._speak(segment, voice, sampling, request.speed * segment.rate, should_stop):
                 yield self._chunk(samples, request, last=False)
             if should_stop():
                 break
-            pause = request.fragment_interval_s if segment.pause_s is None else segment.pause_s
+            pause = request.fragment_interval if segment.pause_s is None else segment.pause_s
             yield self._chunk(np.zeros(round(pause * self.model.sample_rate), np.float32), request, last=False)
         yield self._chunk(np.zeros(0, np.float32), request, last=True)
 

@@ -11,7 +11,7 @@ from edge_tts.errors import UnknownVoiceError, VoiceError
 from edge_tts.schema import nearest
 from edge_tts.values import Voice
 from edge_tts.voices.builtin import BuiltinVoices, VoiceCard
-from edge_tts.voices.feature_shelf import FeatureStore
+from edge_tts.voices.feature_store import FeatureStore
 from edge_tts.voices.format import VoiceRef
 from edge_tts.voices.store import EnrolledVoice, VoiceStore, meant
 from edge_tts.voices.watch import Outline, outline

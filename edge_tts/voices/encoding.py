@@ -5,22 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from edge_tts.audio.sound_files import read_sound
-from edge_tts.speaking.internal_jobs import Work
-from edge_tts.speaking.worker import Encoder, Speaker
+from edge_tts.speaking.worker import Encoder, Speaker, Work
 from edge_tts.values import AudioChunk, EncodeRequest, Recording, Report
-from edge_tts.voices.feature_shelf import FeatureStore
+from edge_tts.voices.feature_store import FeatureStore
 from edge_tts.voices.format import LONGEST_S, MOST_SAMPLES
 from edge_tts.voices.store import EnrolledVoice, VoiceStore
 
 
-def encoding(
-    voice: EnrolledVoice, *, store: VoiceStore, features: FeatureStore, encoder: Encoder | None = None
-) -> Work:
-    """A task that encodes `voice` and puts its features on the shelf; `encoder` None: the worker's own networks."""
+def encoding(voice: EnrolledVoice, features: FeatureStore, *, encoder: Encoder | None = None) -> Work:
+    """A task that encodes `voice` and stores its features; `encoder` None: the worker's own networks."""
     card = voice.card
 
     def work(networks: Speaker, should_stop: Callable[[], bool]) -> Iterator[AudioChunk]:
-        recordings = _recordings(voice, store)
+        recordings = _recordings(voice, features.store)
         request = EncodeRequest(voice.ref.id, voice.name, card.language, card.transcript, recordings)
         features.save(voice, (encoder or networks).encode(request, should_stop))
         yield from ()

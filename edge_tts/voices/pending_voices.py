@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from edge_tts.speaking.internal_jobs import InternalJobs, Work
-from edge_tts.speaking.worker import Speaker
+from edge_tts.speaking.internal_jobs import InternalJobs
+from edge_tts.speaking.worker import Speaker, Work
 from edge_tts.values import AudioChunk
 from edge_tts.voices.encoding import encoding, was_put_off
-from edge_tts.voices.feature_shelf import FeatureStore
+from edge_tts.voices.feature_store import FeatureStore
 from edge_tts.voices.format import VoiceRef
-from edge_tts.voices.store import EnrolledVoice, VoiceStore
+from edge_tts.voices.store import EnrolledVoice
 
 
 class PendingVoices:
@@ -25,21 +25,20 @@ class PendingVoices:
     def __init__(
         self,
         *,
-        store: VoiceStore,
         features: FeatureStore,
         internal_jobs: InternalJobs,
         unready: Callable[[], Sequence[EnrolledVoice]],
         done: Callable[[], None],
         failed: Callable[[], None] = lambda: None,
     ) -> None:
-        self._store, self._features, self._internal_jobs = store, features, internal_jobs
+        self._features, self._internal_jobs = features, internal_jobs
         self._unready, self._done, self._failed = unready, done, failed
         self._seen: frozenset[VoiceRef] = frozenset()
         self._tried: set[VoiceRef] = set()
         self._reasons: dict[VoiceRef, str] = {}
         self._current: tuple[str, VoiceRef] | None = None
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Take on the next voice if there is one and none is under way. To be called now and then; returns at once."""
         if self._current is not None:
             job_id, ref = self._current
@@ -66,7 +65,7 @@ class PendingVoices:
         return self._reasons.get(ref)
 
     def _encode(self, voice: EnrolledVoice) -> Work:
-        encode = encoding(voice, store=self._store, features=self._features)
+        encode = encoding(voice, self._features)
 
         def work(networks: Speaker, should_stop: Callable[[], bool]) -> Iterator[AudioChunk]:
             yield from encode(networks, should_stop)

@@ -20,14 +20,14 @@ from enrolled import ToyEncoder, make_features, new_voice, open_store
 from fakes import WAIT_S, FakeLoudspeaker
 from toy_model_sets import write_model_set
 
-from edge_tts.app.daemon import running
+from edge_tts.app.appliance import Appliance, Surroundings
 from edge_tts.cli.main import main
 from edge_tts.config import load_config
 from edge_tts.errors import VoiceError
 from edge_tts.model_sets.manifest import read_model_set
 from edge_tts.voices.archive import export_voice
 from edge_tts.voices.catalogue import Catalogue
-from edge_tts.voices.feature_shelf import FeatureStore
+from edge_tts.voices.feature_store import FeatureStore
 from edge_tts.voices.store import EnrolledVoice, VoiceStore
 
 Fact = dict[str, Any]
@@ -55,16 +55,16 @@ class House:
     @contextmanager
     def open(self) -> Iterator[House]:
         """The daemon runs; nothing in it may end in a surprise."""
+        surroundings = Surroundings(
+            load=self.encoder.loaded,
+            open_loudspeaker=FakeLoudspeaker,
+            fatal=lambda part, surprise: self.surprises.append(surprise),
+        )
         with (
             self.ear,
-            running(
-                self.config,
-                model=self.model,
-                load=self.encoder.loaded,
-                open_loudspeaker=lambda rate: FakeLoudspeaker(),
-                fatal=lambda part, surprise: self.surprises.append(surprise),
-            ) as self.look,
+            Appliance(self.config, self.model, surroundings) as appliance,
         ):
+            self.look = appliance.poll
             self.ear.wait_topic("status", "online")
             yield self
         assert self.surprises == []
@@ -279,7 +279,7 @@ def test_nothing_is_read_while_nothing_changes(house: House, monkeypatch: pytest
         it.enrol("Bert", 2)
         with pytest.MonkeyPatch.context() as patch:
             told: list[str] = []
-            logger = logging.getLogger("edge_tts.app.voice_services")
+            logger = logging.getLogger("edge_tts.voices.status")
             patch.setattr(logger, "warning", lambda text, *more: told.append(text % more))
             for _ in range(4):
                 it.look()
@@ -316,7 +316,7 @@ def test_trouble_with_the_voices_folder_silences_nobody(house: House, trouble: C
     known = ["Anna"] if trouble is read_only else []
     with pytest.MonkeyPatch.context() as patch:
         told: list[str] = []
-        logger = logging.getLogger("edge_tts.app.voice_services")
+        logger = logging.getLogger("edge_tts.voices.local_voices")
         patch.setattr(logger, "warning", lambda text, *more: told.append(text % more))
         with house.open() as it:
             it.named(*known)

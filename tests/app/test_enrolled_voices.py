@@ -14,26 +14,26 @@ import numpy as np
 import pytest
 from enrolled import new_voice
 from enrolling import ANNA, MEASURES, MIC_RATE, scene, spoken, with_name
-from fakes import WAIT_S, FakeClock, FakeLoudspeaker, FakeSynthesizer, Notes
+from fakes import RATE, FakeSynthesizer
+from rig import Rig
 from toy_model_sets import CONDITIONING, SIZES, write_model_set
 
-from edge_tts.app.voice_services import Voices, VoiceStatus, open_voices
-from edge_tts.config import Config, resolve
-from edge_tts.enrolment.enrolment import AcceptedRecording
+from edge_tts.config import Config, EnrolmentConfig, resolve
 from edge_tts.enrolment.prompts import consent, step
+from edge_tts.enrolment.requests import AcceptedRecording, EnrolmentPolicy
 from edge_tts.enrolment.voice_writer import VoiceWriter
 from edge_tts.errors import UnknownVoiceError, VoiceError
-from edge_tts.front_doors.dispatcher import Dispatcher, Message, Rules
-from edge_tts.front_doors.voice_commands import VoiceCommands
+from edge_tts.front_doors.dispatcher import Dispatcher, RequestRules
+from edge_tts.front_doors.message import Message
+from edge_tts.front_doors.voice_commands import EnrolCommands, VoiceCommands
 from edge_tts.model_sets.manifest import read_model_set
 from edge_tts.recordings.quality import QualityVerdict
-from edge_tts.runtime.event_bus import EventBus, State
-from edge_tts.speaking.job_queue import JobQueue
-from edge_tts.speaking.player import Player
-from edge_tts.speaking.worker import Worker
-from edge_tts.values import AudioChunk, Recording, Sampling, SpeakRequest, Voice
-from edge_tts.voices.feature_shelf import FeatureStore
+from edge_tts.request import SpeakRequest
+from edge_tts.values import AudioChunk, Recording, Voice
+from edge_tts.voices.feature_store import FeatureStore
 from edge_tts.voices.format import sha256
+from edge_tts.voices.local_voices import Voices, open_voices
+from edge_tts.voices.status import VoiceStatus
 from edge_tts.voices.store import EnrolledVoice
 
 SENTENCE = consent("en", "Anna")
@@ -208,50 +208,20 @@ def test_an_unready_voice_is_found_to_be_changed(voices: Voices) -> None:
         voices.catalogue.enrolled("Bret")
 
 
-class House:
-    """A desk that speaks with enrolled voices."""
+class House(Rig):
+    """A dispatcher that speaks with enrolled voices."""
 
     def __init__(self, voices: Voices) -> None:
-        self.notes, self.synthesizer = Notes(), FakeSynthesizer()
-        events = EventBus(state=State(voice="hum"))
-        events.listen(self.notes)
-        self.fact = VoiceStatus(events=events, catalogue=voices.catalogue, first=lambda: "hum")
-        self.jobs = JobQueue(capacity=8, report=events.report, changed=lambda *_: None, clock=FakeClock())
-        self.player = Player(
-            open_loudspeaker=FakeLoudspeaker,
-            first_audio=lambda job: None,
-            clock=FakeClock(),
-            pulse=lambda: None,
-            fatal=lambda *_: None,
-        )
-        self.worker = Worker(
-            load=self.synthesizer.loaded,
-            voice=voices.catalogue.load,
-            jobs=self.jobs,
-            player=self.player,
-            pulse=lambda: None,
-            fatal=lambda *_: None,
-        )
-        numbers = iter(range(100))
-        voice_commands = VoiceCommands(
-            catalogue=voices.catalogue,
-            store=voices.store,
-            jobs=self.jobs,
-            events=events,
-            enrolment=None,
-            person=lambda name, language: None,
-            changed=self.fact.refresh,
-            new_id=lambda: f"voice{next(numbers)}",
-        )
-        known = voices.catalogue.resolve
+        super().__init__(voice=voices.catalogue.load)
+        self.status = VoiceStatus(events=self.events, catalogue=voices.catalogue, first=lambda: "hum")
+        changed = self.status.refresh
+        change = VoiceCommands(runtime=self.runtime, jobs=self.jobs, voices=voices, changed=changed)
+        policy = EnrolmentPolicy(EnrolmentConfig(), "family", ("en", "zh"), sample_rate=RATE)
+        enrol = EnrolCommands(runtime=self.runtime, enrolment=None, policy=policy)
+        commands = {**change.commands(), **enrol.commands()}
+        rules = RequestRules(resolve_voice=voices.catalogue.resolve, text_chars=100, payload_bytes=1000)
         self.dispatcher = Dispatcher(
-            rules=Rules(resolve_voice=known, sampling=Sampling(), text_chars=100, payload_bytes=1000),
-            jobs=self.jobs,
-            player=self.player,
-            events=events,
-            clock=FakeClock(),
-            new_id=lambda: f"desk{next(numbers)}",
-            more=voice_commands.commands(),
+            runtime=self.runtime, rules=rules, jobs=self.jobs, player=self.player, more=commands
         )
 
     def send(self, command: str, **payload: str) -> None:
@@ -259,7 +229,7 @@ class House:
         self.dispatcher.handle(Message(command, json.dumps(payload).encode()))
 
     def listed(self) -> list[str]:
-        """Names on the board's latest list of voices."""
+        """Names on the latest list of voices."""
         latest = [value for topic, value in self.notes.retained if topic == "voices"][-1]
         return [card["name"] for card in latest["voices"]]
 
@@ -268,10 +238,9 @@ class House:
 def house(voices: Voices) -> Iterator[House]:
     """A running one."""
     made_house = House(voices)
-    with made_house.player, made_house.worker:
-        made_house.fact.refresh()
+    with made_house.running():
+        made_house.status.refresh()
         yield made_house
-        made_house.jobs.close(timeout_s=WAIT_S)
 
 
 def test_speaking_renaming_and_deleting_by_message(voices: Voices) -> None:

@@ -8,13 +8,13 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
 from broker import Broker, Ear
 from enrolled import new_voice, open_store
 from fakes import FakeLoudspeaker, FakeSynthesizer
+from rig import no_defect
 from toy_model_sets import write_model_set
 
-from edge_tts.app.daemon import running
+from edge_tts.app.appliance import Appliance, Surroundings
 from edge_tts.config import BucketConfig, Config, MqttConfig, resolve
 from edge_tts.model_sets.manifest import read_model_set
 
@@ -30,16 +30,10 @@ def room(folder: Path, broker: Broker) -> Iterator[Ear]:
         mqtt=MqttConfig(host="127.0.0.1", port=broker.port, reconnect_min_s=0.05, reconnect_max_s=0.1),
         bucket=BucketConfig(url="../bucket", interval_s=1.0),
     )
-    synthesizer, speaker = FakeSynthesizer(), FakeLoudspeaker()
+    surroundings = Surroundings(load=FakeSynthesizer().loaded, open_loudspeaker=FakeLoudspeaker, fatal=no_defect)
     with (
         Ear(broker, f"edge-tts/{folder.name}") as ear,
-        running(
-            resolve(config, folder),
-            model=read_model_set(model),
-            load=synthesizer.loaded,
-            open_loudspeaker=lambda rate: speaker,
-            fatal=lambda name, surprise: pytest.fail(f"{name}: {surprise!r}"),
-        ),
+        Appliance(resolve(config, folder), read_model_set(model), surroundings),
     ):
         yield ear
 

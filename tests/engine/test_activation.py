@@ -13,9 +13,10 @@ import pytest
 from edge_tts.engine.onnxruntime import CPU
 from edge_tts.engine.tensorrt.profiles import BUILT
 from edge_tts.model_sets.activation import activate
+from edge_tts.request import SpeakRequest
 from edge_tts.synthesis.synthesizer import load_synthesizer
 from edge_tts.text.front_end import TextFrontEnd
-from edge_tts.values import FloatArray, Sampling, SpeakRequest
+from edge_tts.values import FloatArray
 
 from .here import Here
 from .small_set import model_set, voice
@@ -33,7 +34,7 @@ def here(tmp_path: Path, half_graphs: Path) -> Iterator[Here]:
 
 def spoken(place: Here, execution: str = "tensorrt") -> tuple[FloatArray, set[str]]:
     """One sentence through the daemon's path, and who ran its graphs."""
-    request = SpeakRequest(text="The tea is ready.", id="1", voice="v", sampling=Sampling(seed=4))
+    request = SpeakRequest(text="The tea is ready.", id="1", voice="v", seed=4)
     with place.loader(execution) as loader, ExitStack() as stack:
         model = model_set(place.graphs)
         activate(model, loader)

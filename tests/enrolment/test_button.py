@@ -14,6 +14,7 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 from fakes import WAIT_S
+from rig import make_runtime
 
 from edge_tts.enrolment.button import ButtonWatch, GpioButton, KeyButton, TerminalButton, key_code
 from edge_tts.errors import AudioError, ConfigError
@@ -223,10 +224,10 @@ def test_a_watch_passes_presses_on(device: tuple[Path, int]) -> None:
     path, other = device
     pressed, failed = threading.Semaphore(0), threading.Event()
     with ButtonWatch(
+        runtime=make_runtime(fatal=lambda *_: failed.set()),
         name="key",
         open_button=lambda: KeyButton(device=str(path)),
         press=pressed.release,
-        fatal=lambda *_: failed.set(),
     ):
         for _ in range(2):
             os.write(other, event(1, 28, 1) + event(1, 28, 0))
@@ -259,10 +260,10 @@ def test_a_button_that_comes_and_goes(tmp_path: Path, caplog: pytest.LogCaptureF
             assert looked.acquire(timeout=WAIT_S)
 
     watch = ButtonWatch(
+        runtime=make_runtime(fatal=lambda *_: failed.set()),
         name="key-button",
         open_button=open_button,
         press=pressed.release,
-        fatal=lambda *_: failed.set(),
         again_s=0.001,
     )
     with watch:

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 from enrolling import ANNA, MIC_RATE, FakeGate, FakeMicrophone, scene, spoken
 from fakes import RATE, FakeSynthesizer
+from rig import sentence
 
-from edge_tts.enrolment.enrolment import EnrolRequest
 from edge_tts.enrolment.prompts import consent, step
+from edge_tts.enrolment.requests import EnrolRequest
 from edge_tts.errors import QueueFullError, VoiceError
 from edge_tts.recordings.quality import Cuts, QualityVerdict
-from edge_tts.values import EncodeRequest, FloatArray, Recording, SpeakRequest, Voice
+from edge_tts.speaking.job import Job
+from edge_tts.values import EncodeRequest, FloatArray, Recording, Voice
 
 INVITATION = step("invite", "en", sentence=consent("en", "Anna"))
 
@@ -34,7 +36,7 @@ def test_a_press_makes_a_voice() -> None:
     assert it.synthesizer.encoded == [(len(take.verdict.recording.samples), take.statement, "en")]
     assert made.name == "Anna"
     assert it.microphone.closed
-    assert not it.fatal.is_set()
+    assert not it.failed.is_set()
 
 
 def test_the_recording_ends_on_silence_and_holds_every_word() -> None:
@@ -93,10 +95,12 @@ def test_nothing_is_said_while_a_person_records() -> None:
     """A request that comes during the recording waits until the microphone is closed."""
     microphone = FakeMicrophone(spoken())
     with scene(microphone) as it:
-        microphone.on_read = lambda block: it.jobs.submit(SpeakRequest("later", "later", "hum")) if block == 3 else None
+        microphone.on_read = lambda block: (
+            it.jobs.submit(Job(sentence("later", "later"), sink=it.player)) if block == 3 else None
+        )
         it.enrol()
         it.notes.wait("later", "done")
-        stages = [(report.id, report.stage) for report, _ in it.notes.reports]
+        stages = [(report.id, report.stage) for report in it.notes.reports]
         it.notes.wait("enrol", "done")
     assert stages.index(("errand-2", "done")) < stages.index(("later", "started"))
 
@@ -105,8 +109,8 @@ def test_an_alert_comes_first() -> None:
     """An alert is spoken at once; the recording ends, and the person is asked to begin again."""
     microphone = FakeMicrophone(np.zeros(0, np.float32))
     with scene(microphone) as it:
-        alert = SpeakRequest("fire", "alert", "hum", priority="alert")
-        microphone.on_read = lambda block: it.jobs.submit(alert) if block == 3 else None
+        alert = sentence("alert", "fire", priority="alert")
+        microphone.on_read = lambda block: it.jobs.submit(Job(alert, sink=it.player)) if block == 3 else None
         it.enrol()
         assert it.notes.wait("enrol", "interrupted").details == {"reason": "interrupted"}
         it.notes.wait("errand-3", "done")
@@ -118,11 +122,11 @@ def test_an_alert_comes_first() -> None:
 def test_an_alert_before_the_recording(heard: int, cut_off: str) -> None:
     """Whoever has not heard the invitation or the tone to its end is not recorded: he is asked to begin again."""
     with scene() as it:
-        write, alert = it.loudspeaker.write, SpeakRequest("fire", "alert", "hum", priority="alert")
+        write, alert = it.loudspeaker.write, sentence("alert", "fire", priority="alert")
 
         def alert_at(samples: FloatArray) -> None:
             if len(it.loudspeaker.heard) == heard:
-                it.jobs.submit(alert)
+                it.jobs.submit(Job(alert, sink=it.player))
             write(samples)
 
         it.loudspeaker.write = alert_at
@@ -149,8 +153,8 @@ def test_an_alert_at_the_last_moment(block: int) -> None:
     """However late an alert comes, even with the sound that ends the recording, it is the alert that ended it."""
     microphone = FakeMicrophone(np.zeros(0, np.float32))
     with scene(microphone) as it:
-        alert = SpeakRequest("fire", "alert", "hum", priority="alert")
-        microphone.on_read = lambda now: it.jobs.submit(alert) if now == block else None
+        alert = sentence("alert", "fire", priority="alert")
+        microphone.on_read = lambda now: it.jobs.submit(Job(alert, sink=it.player)) if now == block else None
         it.enrol()
         assert it.notes.wait("enrol", "interrupted").details == {"reason": "interrupted"}
 
@@ -214,7 +218,7 @@ def test_a_defect_ends_one_enrolment() -> None:
         it.microphone = FakeMicrophone(spoken())
         it.enrol(request_id="again")
         it.notes.wait("again", "done")
-    assert not it.fatal.is_set()
+    assert not it.failed.is_set()
 
 
 def test_only_one_at_a_time() -> None:
@@ -332,7 +336,7 @@ def test_an_alert_while_the_voice_is_encoded() -> None:
     class AlertAtEncoding(FakeSynthesizer):
         def encode(self, request: EncodeRequest, should_stop: Callable[[], bool] = lambda: False) -> Voice:
             if not self.encoded:
-                it.jobs.submit(SpeakRequest("fire", "alert", "hum", priority="alert"))
+                it.jobs.submit(Job(sentence("alert", "fire", priority="alert"), sink=it.player))
                 self.encoded.append((0, "", ""))
                 assert should_stop()
                 raise VoiceError("the encoding was stopped")

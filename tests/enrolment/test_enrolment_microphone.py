@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from enrolling import FakeMicrophone, Scene, scene, spoken
 from fakes import WAIT_S
+from rig import sentence
 
 from edge_tts.enrolment.prompts import step
 from edge_tts.errors import AudioError
-from edge_tts.values import FloatArray, SpeakRequest
+from edge_tts.speaking.job import Job
+from edge_tts.values import FloatArray
 
 
 def test_a_microphone_that_breaks() -> None:
@@ -71,7 +73,7 @@ def test_a_microphone_that_never_returns() -> None:
     with scene(microphone) as it:
         it.enrol()
         assert microphone.stuck.wait(WAIT_S)
-        it.jobs.submit(SpeakRequest("dinner", "dinner", "hum"))
+        it.jobs.submit(Job(sentence("dinner", "dinner"), sink=it.player))
         it.clock.now += 6
         assert "no sound for 5 s" in it.notes.wait("enrol", "failed").details["message"]
         it.notes.wait("dinner", "done")
@@ -83,7 +85,7 @@ def test_a_microphone_that_never_returns() -> None:
         it.notes.wait("again", "done")
         microphone.free.set()
         assert microphone.given_back.wait(WAIT_S)
-    assert not it.fatal.is_set()
+    assert not it.failed.is_set()
 
 
 @pytest.mark.parametrize("stop", [lambda it: it.jobs.stop(), lambda it: it.enrolment.stopping.set()])

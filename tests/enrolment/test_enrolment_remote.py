@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from enrolling import MIC_RATE, MIN_VOLUME, FakeMicrophone, scene, spoken
 from fakes import RATE, WAIT_S
+from rig import sentence
 
 from edge_tts.enrolment.enrolment import ASK_S
 from edge_tts.enrolment.prompts import consent, step
 from edge_tts.errors import PayloadError
-from edge_tts.speaking.job_queue import Job, Outcome
-from edge_tts.values import FloatArray, SpeakRequest
+from edge_tts.speaking.job import Job, Outcome
+from edge_tts.values import FloatArray
 
 INVITATION = step("invite", "en", sentence=consent("en", "Anna"))
 
@@ -112,7 +113,7 @@ def test_a_tone_of_long_ago_opens_no_microphone() -> None:
         def alert_behind_the_tone(job: Job, outcome: Outcome) -> None:
             finish(job, outcome)
             if job.request.id == "errand-1":
-                it.jobs.submit(SpeakRequest("fire", "alert", "hum", priority="alert"))
+                it.jobs.submit(Job(sentence("alert", "fire", priority="alert"), sink=it.player))
                 it.loudspeaker.write = slowly
 
         def slowly(samples: FloatArray) -> None:
@@ -155,7 +156,7 @@ def test_nobody_is_recorded_unheard_whatever_the_volume_is() -> None:
         it.enrol()
         it.notes.wait("enrol", "done")
         heard = it.loudspeaker.heard
-        it.jobs.submit(SpeakRequest("silent", "silent", "hum"))
+        it.jobs.submit(Job(sentence("silent", "silent"), sink=it.player))
         it.notes.wait("silent", "done")
     invitation, tone = int(0.3 * RATE), int(0.25 * RATE)
     assert np.abs(heard[:invitation]).max() == pytest.approx(0.5 * MIN_VOLUME, rel=0.01)

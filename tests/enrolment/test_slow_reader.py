@@ -16,15 +16,15 @@ from slow_reader import BREATHS, RATE, SENTENCE_ENDS, between_sentences, consent
 from toy_model_sets import write_model_set
 
 from edge_tts.audio.sound_files import read_sound
-from edge_tts.enrolment.enrolment import Person
 from edge_tts.enrolment.prompts import consent, step
+from edge_tts.enrolment.requests import Person
 from edge_tts.enrolment.voice_writer import VoiceWriter
 from edge_tts.errors import VoiceError
 from edge_tts.model_sets.manifest import read_model_set
 from edge_tts.recordings.quality import QualityGate, load_quality_gate
 from edge_tts.schema import check_json
 from edge_tts.values import FloatArray
-from edge_tts.voices.feature_shelf import FeatureStore
+from edge_tts.voices.feature_store import FeatureStore
 from edge_tts.voices.format import Consent
 from edge_tts.voices.store import EnrolledVoice, VoiceStore
 
@@ -65,7 +65,7 @@ class Box:
             it.enrolment.press()
             details = dict(it.notes.wait("pressed", stage).details)
             it.wait_step("idle")
-            assert not it.fatal.is_set()
+            assert not it.failed.is_set()
         return details
 
     def voice(self) -> EnrolledVoice:

@@ -6,34 +6,31 @@ import json
 from contextlib import suppress
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from counters import Counter
 
-from edge_tts.enrolment.enrolment import EnrolRequest
-from edge_tts.errors import QueueFullError, RequestError
-from edge_tts.front_doors.dispatcher import Message
+from edge_tts.errors import RequestError
+from edge_tts.front_doors.message import Message
 from edge_tts.front_doors.voice_commands import VoiceCommands
-from edge_tts.runtime.event_bus import ReplyTo
-from edge_tts.values import Report, Sampling, SpeakRequest
+from edge_tts.request import SpeakRequest
 
 
 def test_bare_text_takes_every_default() -> None:
-    """Voice, sampling and id come from the appliance when the message does not say."""
+    """Voice and id come from the appliance when the message does not say."""
     counter = Counter()
     counter.handle(b"hello")
-    assert counter.request() == SpeakRequest("hello", "auto1", "hum", sampling=Sampling(top_k=7))
+    assert counter.request() == SpeakRequest(text="hello", id="auto1", voice="hum")
 
 
 def test_the_shorter_lifetime_counts() -> None:
     """Of the message's ttl_s and MQTT's own expiry the shorter one sets the deadline."""
     counter = Counter()
     counter.handle(b'{"text": "a", "ttl_s": 5}', expires_in_s=3.0)
-    assert counter.request().expires_at == counter.clock.now + 3
+    assert counter.deadline() == counter.clock.now + 3
     counter.handle(b'{"text": "b", "ttl_s": 2}', expires_in_s=3.0)
-    job = counter.jobs.take(0)
-    assert job is not None
-    assert job.request.expires_at == counter.clock.now + 2
+    assert counter.deadline() == counter.clock.now + 2
 
 
 def test_a_second_delivery_without_id_is_known_by_the_brokers_mark() -> None:
@@ -43,39 +40,34 @@ def test_a_second_delivery_without_id_is_known_by_the_brokers_mark() -> None:
     counter.handle(b"ding", number=2)
     counter.handle(b"ding", number=2, redelivered=True)
     counter.handle(b"ding", number=3, redelivered=True)  # the first we hear of it: the first delivery was lost
-    assert [report.id for report, _ in counter.notes.reports] == ["auto1", "auto2", "auto3"]
+    assert [report.id for report in counter.notes.reports] == ["auto1", "auto2", "auto3"]
 
 
 def test_a_refused_id_may_be_tried_again() -> None:
     """An id that did not get into the full line is not taken for a duplicate later."""
     counter = Counter(capacity=1)
     counter.handle(b'{"text": "a", "id": "a"}')
-    counter.handle(b'{"text": "b", "id": "b"}', reply_to=ReplyTo("there"))
+    counter.handle(b'{"text": "b", "id": "b"}', reply=counter.notes.reply("there"))
     assert counter.notes.stages("b") == ["failed"]
     counter.jobs.stop("a")
     counter.handle(b'{"text": "b", "id": "b"}')
     assert counter.notes.stages("b") == ["failed", "accepted"]
-    assert [reply for report, reply in counter.notes.reports if report.id == "b"] == [ReplyTo("there"), None]
+    assert [name for name, report in counter.notes.replies if report.id == "b"] == ["there"]
 
 
 def test_a_wrong_message_cannot_end_the_replies_of_another() -> None:
     """A bad payload that claims the id of a request in line does not take its reply address away."""
     counter = Counter()
-    counter.handle(b'{"text": "a", "id": "a"}', reply_to=ReplyTo("mine"))
+    counter.handle(b'{"text": "a", "id": "a"}', reply=counter.notes.reply("mine"))
     counter.handle(b'{"txt": "a", "id": "a"}')
     counter.jobs.stop("a")
-    assert [reply for _, reply in counter.notes.reports] == [ReplyTo("mine"), None, ReplyTo("mine")]
-
-
-class Busy:
-    """An enrolment that is under way."""
-
-    def begin(self, request: EnrolRequest) -> None:
-        raise QueueFullError("another enrolment is under way")
+    assert [(name, report.stage) for name, report in counter.notes.replies] == [
+        ("mine", "accepted"),
+        ("mine", "interrupted"),
+    ]
 
 
 REFUSED = {
-    "enroll": {"name": "Anna"},
     "voices/delete": {"voice": "Anna"},
     "voices/rename": {"voice": "Anna", "name": "Mum"},
     "say": {"text": "a"},
@@ -83,30 +75,20 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("command", REFUSED)
-def test_a_refused_request_takes_no_address_and_keeps_none(command: str) -> None:
-    """Whoever asks for something under the id of a request in line does not get its reports, and takes none away; a
-    refused request's own address is forgotten, so that a flood of them takes no memory."""
+def test_nobody_gets_the_reports_on_a_request_of_another(command: str) -> None:
+    """Whoever asks for something under the id of a request that waits is told only what becomes of his own."""
     counter = Counter(capacity=1)
-    voice_commands = VoiceCommands(
-        catalogue=SimpleNamespace(enrolled=lambda wanted: SimpleNamespace(ref=wanted), remains=lambda wanted: wanted),
-        store=None,
-        jobs=counter.jobs,
-        events=counter.events,
-        enrolment=Busy(),
-        person=lambda name, language: None,
-        changed=lambda: None,
-        new_id=lambda: "voice",
-    )
+    catalogue = SimpleNamespace(enrolled=lambda wanted: SimpleNamespace(ref=wanted), remains=lambda wanted: wanted)
+    voices: Any = SimpleNamespace(catalogue=catalogue, store=None)
+    voice_commands = VoiceCommands(runtime=counter.runtime, jobs=counter.jobs, voices=voices, changed=lambda: None)
     commands = {**voice_commands.commands(), "say": lambda message: counter.dispatcher.handle(message)}
-    counter.handle(b'{"text": "private", "id": "victim", "priority": "alert"}', reply_to=ReplyTo("mine"))
-    for name in ("victim", "other"):
-        payload = json.dumps({**REFUSED[command], "id": name}).encode()
-        with suppress(RequestError):
-            commands[command](Message(command, payload, reply_to=ReplyTo("thief")))
+    counter.handle(b'{"text": "private", "id": "victim", "priority": "alert"}', reply=counter.notes.reply("mine"))
+    payload = json.dumps({**REFUSED[command], "id": "victim"}).encode()
+    with suppress(RequestError):
+        commands[command](Message(command, payload, reply=counter.notes.reply("thief")))
     counter.jobs.stop("victim")
-    counter.events.report(Report("other", "done", 0.0))
-    said = [(report.id, reply and reply.topic) for report, reply in counter.notes.reports if report.stage != "failed"]
-    assert said == [("victim", "mine"), ("victim", "mine"), ("other", None)]
+    assert {report.stage for name, report in counter.notes.replies if name == "thief"} <= {"failed"}
+    assert [report.stage for name, report in counter.notes.replies if name == "mine"] == ["accepted", "interrupted"]
 
 
 def test_a_defect_ends_one_message(caplog: pytest.LogCaptureFixture) -> None:
@@ -119,22 +101,13 @@ def test_a_defect_ends_one_message(caplog: pytest.LogCaptureFixture) -> None:
         return str(1 // 0) if wanted == "bug" else ready(wanted)
 
     counter.dispatcher._rules = replace(counter.dispatcher._rules, resolve_voice=stumble)
-    counter.handle(b'{"text": "a", "id": "bad", "voice": "bug"}', reply_to=ReplyTo("there"))
+    counter.handle(b'{"text": "a", "id": "bad", "voice": "bug"}', reply=counter.notes.reply("there"))
     counter.handle(b'{"text": "a", "id": "good"}')
-    [(report, reply)] = [(report, reply) for report, reply in counter.notes.reports if report.id == "bad"]
-    assert (report.stage, report.details["error"], reply) == ("failed", "InternalError", ReplyTo("there"))
+    [(name, report)] = counter.notes.replies
+    assert (report.id, report.stage, report.details["error"], name) == ("bad", "failed", "InternalError", "there")
     assert "ZeroDivisionError" in report.details["message"]
     assert counter.notes.stages("good") == ["accepted"]
     assert sum(record.exc_info is not None for record in caplog.records) == 1
-
-
-def test_a_repeated_id_leaves_the_first_address() -> None:
-    """Two open requests of one id: the reports go to whoever asked first."""
-    counter = Counter()
-    assert counter.events.expect_replies("a", ReplyTo("first"))
-    with counter.events.expecting_replies("a", ReplyTo("second")):
-        counter.events.report(Report("a", "accepted", 0.0))
-    assert [reply for _, reply in counter.notes.reports] == [ReplyTo("first")]
 
 
 @pytest.mark.parametrize("command", ["enrol", "say/it", ""])

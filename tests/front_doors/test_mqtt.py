@@ -17,16 +17,18 @@ from typing import Any
 import pytest
 from broker import Broker, Ear, free_port
 from fakes import RATE, WAIT_S, FakeLoudspeaker, FakeSynthesizer
+from rig import DeafDispatcher, make_runtime, no_defect
 from toy_model_sets import write_model_set
 
-from edge_tts.app.daemon import running
+from edge_tts.app.appliance import Appliance, Surroundings
 from edge_tts.config import Config, LimitsConfig, MqttConfig, resolve
 from edge_tts.front_doors.mqtt.link import MqttLink
 from edge_tts.model_sets.manifest import read_model_set
-from edge_tts.runtime.event_bus import CLOSING, EventBus, ReplyTo, State
+from edge_tts.request import SpeakRequest
+from edge_tts.speaking.job import CLOSING
 from edge_tts.speaking.job_queue import JobQueue
-from edge_tts.speaking.journal import Envelope, Journal
-from edge_tts.values import Report, SpeakRequest
+from edge_tts.speaking.journal import Envelope, Journal, ReplyTo
+from edge_tts.values import Report
 
 PROTOCOLS = ["5", "3.1.1"]
 
@@ -48,14 +50,13 @@ class House:
 def appliance(config: Config, model: Path, synthesizer: FakeSynthesizer, speaker: FakeLoudspeaker) -> Iterator[None]:
     """The real wiring around a fake synthesizer and a fake loudspeaker."""
     numbers = itertools.count(1)
-    with running(
-        resolve(config, model.parent),
-        model=read_model_set(model),
+    surroundings = Surroundings(
         load=synthesizer.loaded,
         open_loudspeaker=lambda rate: speaker,
-        fatal=lambda name, surprise: pytest.fail(f"{name}: {surprise!r}"),
+        fatal=no_defect,
         new_id=lambda: f"auto{next(numbers)}",
-    ):
+    )
+    with Appliance(resolve(config, model.parent), read_model_set(model), surroundings):
         yield
 
 
@@ -302,7 +303,7 @@ def test_a_harmful_address_in_the_journal_does_no_harm(
 ) -> None:
     """What was accepted before such addresses were refused is spoken after the restart, and the daemon is reachable."""
     journal = Journal(model.parent / ".state" / "jobs", clock=time.monotonic)
-    assert journal.add(SpeakRequest("hi", "a", "hum"), Envelope(ReplyTo("a/" * 250))) is not None
+    assert journal.add(SpeakRequest(text="hi", id="a", voice="hum"), Envelope(reply_to=ReplyTo("a/" * 250))) is not None
     with furnish() as house:
         house.ear.wait_event(id="a", stage="done")
         house.say(id="b", text="hi")
@@ -379,15 +380,9 @@ def test_closing_reports_are_the_last_to_be_dropped(
 ) -> None:
     """While no broker is there only so many reports are kept. Those that say how a request ended find room when the
     others find none; that some are dropped is in the log once, and once more how many."""
-    events = EventBus(state=State())
-    link = MqttLink(
-        config=config_for(own_broker.port, "full").mqtt,
-        device="full",
-        events=events,
-        commands=["say"],
-        handle=lambda message: None,
-        fatal=lambda name, surprise: pytest.fail(f"{name}: {surprise!r}"),
-    )
+    runtime = make_runtime()
+    events, config = runtime.events, config_for(own_broker.port, "full").mqtt
+    link = MqttLink(runtime=runtime, config=config, device="full", dispatcher=DeafDispatcher())
     for number in range(2000):
         events.report(Report(f"r{number}", "started", 0.0))
     for number in range(200):
@@ -425,14 +420,8 @@ def test_a_stop_without_any_broker_is_quick(model: Path) -> None:
 
 def test_a_stop_while_the_connection_is_being_made(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
     """A goodbye that comes before there is a socket is said as soon as there is one."""
-    link = MqttLink(
-        config=config_for(broker.port, "hasty").mqtt,
-        device="hasty",
-        events=EventBus(state=State()),
-        commands=["say"],
-        handle=lambda message: None,
-        fatal=lambda name, surprise: pytest.fail(f"{name}: {surprise!r}"),
-    )
+    config = config_for(broker.port, "hasty").mqtt
+    link = MqttLink(runtime=make_runtime(), config=config, device="hasty", dispatcher=DeafDispatcher())
     begun, said = threading.Event(), threading.Event()
     connect, wake = socket.create_connection, link.wake
 
@@ -524,13 +513,12 @@ def test_a_message_is_acknowledged_only_when_it_is_on_the_disk(
     with Ear(broker, f"edge-tts/{device}") as ear:
         with monkeypatch.context() as patch:
             patch.setattr(JobQueue, "_make_room", die)  # the request has just been written
-            with running(
-                config,
-                model=read_model_set(model),
+            surroundings = Surroundings(
                 load=synthesizer.loaded,
                 open_loudspeaker=lambda rate: speaker,
                 fatal=lambda name, surprise: died.set(),
-            ):
+            )
+            with Appliance(config, read_model_set(model), surroundings):
                 ear.wait_topic("status", "online")
                 ear.publish("say", {"id": "a", "text": "once"} if named else "once")
                 assert died.wait(WAIT_S)

@@ -13,24 +13,17 @@ from broker import Broker
 from fakes import FakeClock, until
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
+from rig import DeafDispatcher, make_runtime
 
 from edge_tts.config import MqttConfig
 from edge_tts.errors import TransportError
 from edge_tts.front_doors.mqtt.link import MqttLink
-from edge_tts.runtime.event_bus import EventBus, State
 
 
 def link(port: int, **settings: object) -> MqttLink:
     """A link that nobody talks to."""
     config = MqttConfig(host="127.0.0.1", port=port, reconnect_min_s=0.05, reconnect_max_s=0.1, **settings)
-    return MqttLink(
-        config=config,
-        device="safe",
-        events=EventBus(state=State()),
-        commands=["say"],
-        handle=lambda message: None,
-        fatal=lambda name, surprise: pytest.fail(f"{name}: {surprise!r}"),
-    )
+    return MqttLink(runtime=make_runtime(), config=config, device="safe", dispatcher=DeafDispatcher())
 
 
 def log_line(caplog: pytest.LogCaptureFixture, text: str) -> Callable[[], bool]:
@@ -99,12 +92,10 @@ def test_the_way_back_is_jittered_and_grows() -> None:
     """Waiting times double up to the maximum, drawn from their upper half so that devices do not return in step."""
     draws = iter([0.0, 1.0, 0.5, 0.0])
     one = MqttLink(
+        runtime=make_runtime(),
         config=MqttConfig(reconnect_min_s=1.0, reconnect_max_s=4.0),
         device="safe",
-        events=EventBus(state=State()),
-        commands=[],
-        handle=lambda message: None,
-        fatal=lambda *_: None,
+        dispatcher=DeafDispatcher(),
         jitter=lambda: next(draws),
     )
     assert [one._next_delay_s() for _ in range(4)] == [0.5, 2.0, 3.0, 2.0]
@@ -115,14 +106,11 @@ def test_only_a_connection_that_lasts_ends_the_waiting(monkeypatch: pytest.Monke
     longest wait it begins with the shortest."""
     clock, waits = FakeClock(), list[float]()
     one = MqttLink(
+        runtime=make_runtime(clock=clock),
         config=MqttConfig(reconnect_min_s=1.0, reconnect_max_s=8.0),
         device="safe",
-        events=EventBus(state=State()),
-        commands=["say"],
-        handle=lambda message: None,
-        fatal=lambda *_: None,
+        dispatcher=DeafDispatcher(),
         jitter=lambda: 1.0,
-        clock=clock,
     )
     lasting = iter([0.1, 0.1, 0.1, 8.1, 0.1])
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from rig import make_runtime
 
 from edge_tts.errors import PayloadError
 from edge_tts.front_doors.payloads import EnrolPayload
@@ -27,7 +28,7 @@ def serving(folder: Path, presses: list[EnrolPayload]) -> Iterator[None]:
         if payload.name == "bug":
             raise ZeroDivisionError
 
-    with PressSocket(folder=folder, press=press, fatal=lambda name, surprise: pytest.fail(f"{name}: {surprise!r}")):
+    with PressSocket(runtime=make_runtime(), folder=folder, press=press):
         yield
 
 

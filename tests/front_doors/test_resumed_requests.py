@@ -10,10 +10,10 @@ from counters import Counter
 from fakes import FakeClock, Notes
 
 from edge_tts.errors import QueueFullError
-from edge_tts.front_doors.dispatcher import Message
-from edge_tts.runtime.event_bus import ReplyTo
-from edge_tts.speaking.job_queue import JobQueue, Outcome
-from edge_tts.speaking.journal import Journal
+from edge_tts.front_doors.message import Message
+from edge_tts.speaking.job import Outcome
+from edge_tts.speaking.job_queue import JobQueue
+from edge_tts.speaking.journal import Journal, ReplyTo
 
 
 class House:
@@ -27,7 +27,12 @@ class House:
         journal = Journal(self.folder, clock=self.clock)
         counter = Counter(journal=journal, clock=self.clock, notes=self.notes)
         self.jobs, self.dispatcher = counter.jobs, counter.dispatcher
-        self.dispatcher.resume(journal.read(), oldest_s=600, closed=journal.closed())
+        self.dispatcher.resume(
+            journal.read(),
+            oldest_s=600,
+            reply=lambda address: self.notes.reply(repr(address)),
+            finished=journal.closed(),
+        )
 
 
 SECOND_DELIVERIES = {
@@ -45,8 +50,8 @@ def test_a_second_delivery_after_a_death_is_known(tmp_path: Path, kind: str) -> 
     house.start()
     house.dispatcher.handle(replace(message, redelivered=True))
     house.dispatcher.handle(replace(message, redelivered=True))
-    assert [(report.id, report.stage) for report, _ in house.notes.reports] == [(name, "accepted")] * 2
-    assert house.jobs.take(0) is not None
+    assert [(report.id, report.stage) for report in house.notes.reports] == [(name, "accepted")] * 2
+    assert house.jobs.dequeue(0) is not None
     assert len(list(house.folder.iterdir())) == 1
 
 
@@ -56,7 +61,7 @@ def test_a_second_delivery_of_what_was_closed_before_a_death_is_known(tmp_path: 
     message, name = SECOND_DELIVERIES[kind]
     house = House(tmp_path)
     house.dispatcher.handle(message)
-    job = house.jobs.take(0)
+    job = house.jobs.dequeue(0)
     assert job is not None
     house.jobs.finish(job, Outcome("done"))
     for _ in range(2):
@@ -87,8 +92,9 @@ def full(queue: JobQueue, request: object) -> None:
 def test_the_reply_address_outlasts_a_death(tmp_path: Path) -> None:
     """Every report of the next life goes where the sender of the request wanted it, with his correlation data."""
     house, address = House(tmp_path), ReplyTo("mine", b"\xff\x00")
-    house.dispatcher.handle(Message("say", b'{"id": "a", "text": "hi"}', reply_to=address))
+    reply = house.notes.reply(repr(address))
+    house.dispatcher.handle(Message("say", b'{"id": "a", "text": "hi"}', reply=reply, reply_to=address))
     house.start()
     house.jobs.stop()
-    assert [reply for _, reply in house.notes.reports] == [address] * 3
+    assert [name for name, _ in house.notes.replies] == [repr(address)] * 3
     assert house.notes.stages("a") == ["accepted", "accepted", "interrupted"]

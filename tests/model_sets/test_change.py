@@ -10,21 +10,19 @@ from pathlib import Path
 
 import pytest
 from enrolled import new_voice, open_store
-from fakes import WAIT_S, FakeClock, FakeLoudspeaker, FakeSynthesizer, Notes, silent_voice
+from fakes import WAIT_S
+from rig import Rig, sentence
 from toy_model_sets import write_model_set
 
 from edge_tts.errors import ConfigError, ModelError, RequestError, VoiceError
-from edge_tts.front_doors.dispatcher import Message
+from edge_tts.front_doors.message import Message
+from edge_tts.front_doors.model_commands import ModelCommands
 from edge_tts.model_sets.change import ModelChange
 from edge_tts.model_sets.choice import ModelChoice
 from edge_tts.model_sets.manifest import read_model_set
-from edge_tts.runtime.event_bus import EventBus, State
-from edge_tts.speaking.internal_jobs import InternalJobs, Work
-from edge_tts.speaking.job_queue import JobQueue
-from edge_tts.speaking.player import Player
-from edge_tts.speaking.worker import Worker
-from edge_tts.values import SpeakRequest
-from edge_tts.voices.feature_shelf import FeatureStore
+from edge_tts.speaking.internal_jobs import Work
+from edge_tts.speaking.job import Job
+from edge_tts.voices.feature_store import FeatureStore
 from edge_tts.voices.store import EnrolledVoice
 
 
@@ -49,7 +47,7 @@ class ToySets:
         return ["new", "old"]
 
     @contextmanager
-    def on_trial(self, name: str, waiting: Callable[[], None]) -> Iterator[ToySets]:
+    def trial(self, name: str, waiting: Callable[[], None]) -> Iterator[ToySets]:
         self.auditions.append(name)
         self.inside.set()
         while not self.go_on.wait(0.01):
@@ -83,44 +81,19 @@ class ToySets:
             raise ConfigError("voice: the model set new has no voice 'anna'")
 
 
-class Stage:
-    """A line, a worker and the part under test."""
+class Stage(Rig):
+    """A queue, a worker and the part under test."""
 
     def __init__(self, sets: ToySets) -> None:
-        self.sets, self.notes = sets, Notes()
-        events = EventBus(state=State(voice="hum"))
-        events.listen(self.notes)
-        self.jobs = JobQueue(capacity=4, report=events.report, changed=lambda *_: None, clock=FakeClock())
-        self.player = Player(
-            open_loudspeaker=FakeLoudspeaker,
-            first_audio=lambda job: None,
-            clock=FakeClock(),
-            pulse=lambda: None,
-            fatal=lambda *_: None,
-        )
-        self.synthesizer = FakeSynthesizer()
-        self.worker = Worker(
-            load=self.synthesizer.loaded,
-            voice=silent_voice,
-            jobs=self.jobs,
-            player=self.player,
-            pulse=lambda: None,
-            fatal=lambda *_: None,
-        )
-        ids = iter(f"e{number}" for number in range(100))
-        self.change = ModelChange(
-            sets=sets,
-            internal_jobs=InternalJobs(jobs=self.jobs, events=events, new_id=lambda: next(ids)),
-            events=events,
-            fatal=lambda *_: None,
-            clock=FakeClock(),
-            new_id=lambda: next(ids),
-        )
+        super().__init__(capacity=4)
+        self.sets = sets
+        self.change = ModelChange(runtime=self.runtime, sets=sets, internal_jobs=self.internal_jobs())
+        self.commands = ModelCommands(change=self.change, new_id=self.runtime.new_id).commands()
 
     def send(self, command: str, payload: object = b"") -> None:
         """A message as MQTT brings it."""
         data = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
-        self.change.commands()[command](Message(command, data))
+        self.commands[command](Message(command, data))
 
     def steps(self) -> list[str | None]:
         """What the fact `models` said was going on, without repetitions."""
@@ -163,19 +136,19 @@ def test_the_old_set_speaks_meanwhile(tmp_path: Path) -> None:
         it.sets.go_on.clear()
         it.send("models/activate", b"new")
         assert it.sets.inside.wait(WAIT_S)
-        it.jobs.submit(SpeakRequest("text", "meanwhile", "hum"))
+        it.jobs.submit(Job(sentence("meanwhile", "text")))
         assert it.notes.wait("meanwhile", "done")
         it.synthesizer.gate.clear()
-        it.jobs.submit(SpeakRequest("text", "first", "hum"))
+        it.jobs.submit(Job(sentence("first", "text")))
         it.notes.wait("first", "started")
-        it.jobs.submit(SpeakRequest("text", "second", "hum"))
+        it.jobs.submit(Job(sentence("second", "text")))
         it.sets.go_on.set()
         it.notes.wait_fact("models", lambda fact: (fact["change"] or {}).get("step") == "encoding")
         assert it.sets.encoded == []
         it.synthesizer.gate.set()
         assert it.sets.again.wait(WAIT_S)
-        order = [report.id for report, _ in it.notes.reports if report.stage == "done"]
-        assert order.index("second") < order.index("e1")
+        order = [report.id for report in it.notes.reports if report.stage == "done"]
+        assert order.index("second") < order.index("auto2")
 
 
 def test_no_sentence_is_cut_off_by_the_change(tmp_path: Path) -> None:
@@ -183,14 +156,14 @@ def test_no_sentence_is_cut_off_by_the_change(tmp_path: Path) -> None:
     with stage(tmp_path) as it:
         it.synthesizer.gate.clear()
         for name in ("first", "second"):
-            it.jobs.submit(SpeakRequest("text", name, "hum"))
+            it.jobs.submit(Job(sentence(name, "text")))
         it.notes.wait("first", "started")
         it.send("models/activate", {"model": "new", "id": "change"})
-        it.notes.wait("e0", "accepted")
+        it.notes.wait("auto1", "accepted")
         assert not it.sets.again.is_set()
         it.synthesizer.gate.set()
         assert it.sets.again.wait(WAIT_S)
-        it.jobs.submit(SpeakRequest("text", "late", "hum"))
+        it.jobs.submit(Job(sentence("late", "text")))
         assert it.notes.stages("second")[-1] == "done"
         assert it.notes.stages("late") == ["accepted"]
 
@@ -238,12 +211,12 @@ def test_an_encoding_that_was_stopped_is_tried_again(tmp_path: Path, monkeypatch
     with stage(tmp_path) as it:
         it.sets.store.add(new_voice(1, name="V1"))
         it.synthesizer.gate.clear()
-        it.jobs.submit(SpeakRequest("text", "first", "hum"))
+        it.jobs.submit(Job(sentence("first", "text")))
         it.notes.wait("first", "started")
         it.send("models/activate", {"model": "new", "id": "change"})
-        it.notes.wait("e0", "accepted")
-        it.jobs.stop("e0")
-        it.notes.wait("e1", "accepted")
+        it.notes.wait("auto1", "accepted")
+        it.jobs.stop("auto1")
+        it.notes.wait("auto2", "accepted")
         assert it.sets.encoded == []
         it.synthesizer.gate.set()
         assert it.notes.wait("change", "done")

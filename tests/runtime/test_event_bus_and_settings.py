@@ -7,28 +7,17 @@ from pathlib import Path
 import pytest
 from fakes import Notes
 
-from edge_tts.runtime.event_bus import EventBus, ReplyTo, State
+from edge_tts.runtime.event_bus import EventBus, State
 from edge_tts.speaking.settings import SettingsFile
-from edge_tts.values import Report
-
-
-def test_a_reply_address_is_good_up_to_the_closing_report() -> None:
-    """Reports carry the sender's address until one closes the request; other requests are not mixed up with it."""
-    events, notes = EventBus(state=State()), Notes()
-    events.listen(notes)
-    events.expect_replies("a", ReplyTo("answers", b"1"))
-    for request_id, stage in (("a", "accepted"), ("b", "accepted"), ("a", "done"), ("a", "failed")):
-        events.report(Report(request_id, stage, 0.0))
-    assert [reply for _, reply in notes.reports] == [ReplyTo("answers", b"1"), None, ReplyTo("answers", b"1"), None]
 
 
 def test_only_changes_of_the_state_are_told() -> None:
     """A listener starts with what stands; the same state twice is one notice; `facts` has the latest."""
     events, notes = EventBus(state=State()), Notes()
-    events.listen(notes)
+    events.subscribe(notes)
     events.update(waiting=1)
     events.update(waiting=1)
-    events.put("voices", {"default": "hum"})
+    events.retain("voices", {"default": "hum"})
     assert [topic for topic, _ in notes.retained] == ["state", "state", "voices"]
     assert events.retained()["state"]["waiting"] == 1
     assert events.state.waiting == 1
@@ -38,7 +27,7 @@ def settings_after(path: Path, *changes: dict[str, object]) -> SettingsFile:
     """A settings file that has seen these changes of a state and was saved."""
     kept = SettingsFile(path)
     events = EventBus(state=State(voice="hum", volume=100.0))
-    events.listen(kept)
+    events.subscribe(kept)
     for change in changes:
         events.update(**change)
     kept.save()

@@ -6,6 +6,7 @@ import threading
 
 import pytest
 from fakes import WAIT_S
+from rig import make_runtime
 
 from edge_tts.errors import ModelError
 from edge_tts.runtime.part import Part
@@ -19,7 +20,7 @@ class Sleeper(Part):
     ) -> None:
         self.fatalities: list[tuple[str, BaseException]] = []
         self.fatal_heard = threading.Event()
-        super().__init__(name="sleeper", fatal=self._note, stop_timeout_s=stop_timeout_s)
+        super().__init__(name="sleeper", runtime=make_runtime(fatal=self._note), stop_timeout_s=stop_timeout_s)
         self.hears = threading.Event()
         self.hears.set()
         self._early_trouble, self._late_trouble = early, late

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from fakes import WAIT_S
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from orin import ORIN, tree
+from rig import make_runtime
 
 from edge_tts.runtime.telemetry import JtopModule, Telemetry, TelemetryReader, TelemetryWatch, read_files
 
@@ -177,21 +179,17 @@ def test_without_its_service_the_files_do(tmp_path: Path, fault: str) -> None:
 
 def test_the_watch_publishes_and_warns_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Each look is handed on; what slows speech is warned of when it begins, not at every look."""
-    published: list[dict[str, Any]] = []
-    enough = threading.Event()
+    looks, enough = itertools.count(1), threading.Event()
 
-    def publish(state: dict[str, Any]) -> None:
-        published.append(state)
-        if len(published) == 3:
-            enough.set()
+    class Counting(TelemetryReader):
+        def read(self) -> Telemetry:
+            if next(looks) == 3:
+                enough.set()
+            return super().read()
 
-    watch = TelemetryWatch(
-        reader=TelemetryReader(root=tree(tmp_path, max_freq="612000000"), find_jtop=no_jtop),
-        publish=publish,
-        fatal=lambda name, error: pytest.fail(f"{name}: {error}"),
-        interval_s=0.001,
-    )
-    with watch:
+    runtime = make_runtime()
+    reader = Counting(root=tree(tmp_path, max_freq="612000000"), find_jtop=no_jtop)
+    with TelemetryWatch(runtime=runtime, reader=reader, interval_s=0.001):
         assert enough.wait(WAIT_S)
-    assert published[0]["throttles"] == ["power mode MAXN holds the GPU at 612 of 1300 MHz"]
+    assert runtime.events.state.telemetry["throttles"] == ["power mode MAXN holds the GPU at 612 of 1300 MHz"]
     assert sum("speech is slowed down" in record.message for record in caplog.records) == 1

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
 from broker import Broker, Ear
 from fakes import FakeLoudspeaker, FakeSynthesizer
 from orin import tree
+from rig import no_defect
 from toy_model_sets import write_model_set
 
-from edge_tts.app.daemon import running
+from edge_tts.app.appliance import Appliance, Surroundings
 from edge_tts.config import Config, MqttConfig, resolve
 from edge_tts.engine.load import Placement
 from edge_tts.model_sets.manifest import read_model_set
@@ -22,18 +22,17 @@ def test_state_and_engines_are_published(broker: Broker, tmp_path: Path) -> None
     """`state` carries telemetry with what slows the device down, `engines` who runs each graph and why."""
     config = Config(device="warm", mqtt=MqttConfig(host="127.0.0.1", port=broker.port))
     device = tree(tmp_path / "device", max_freq="612000000")
-    speaker = FakeLoudspeaker()
+    model = read_model_set(write_model_set(tmp_path / "models" / "toy"))
+    surroundings = Surroundings(
+        load=FakeSynthesizer().loaded,
+        open_loudspeaker=FakeLoudspeaker,
+        fatal=no_defect,
+        placements=lambda: [Placement("wave", "CPUExecutionProvider", "the build failed")],
+        telemetry=TelemetryReader(root=device, find_jtop=lambda: None),
+    )
     with (
         Ear(broker, "edge-tts/warm") as ear,
-        running(
-            resolve(config, tmp_path),
-            model=read_model_set(write_model_set(tmp_path / "models" / "toy")),
-            load=FakeSynthesizer().loaded,
-            open_loudspeaker=lambda rate: speaker,
-            fatal=lambda name, surprise: pytest.fail(f"{name}: {surprise!r}"),
-            choices=lambda: [Placement("wave", "CPUExecutionProvider", "the build failed")],
-            telemetry=TelemetryReader(root=device, find_jtop=lambda: None),
-        ),
+        Appliance(resolve(config, tmp_path), model, surroundings),
     ):
         engines = json.loads(ear.wait_topic("engines"))["engines"]
         assert engines == [{"graph": "wave", "runs_on": "CPUExecutionProvider", "reason": "the build failed"}]

@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from fakes import FakeClock
+from fakes import FakeClock, Notes
 from hypothesis import given
 from hypothesis import strategies as st
+from rig import make_runtime, sentence
 
 from edge_tts.errors import QueueFullError
-from edge_tts.speaking.job_queue import JobQueue, Outcome
-from edge_tts.values import Report, SpeakRequest
+from edge_tts.speaking.job import Job, Outcome
+from edge_tts.speaking.job_queue import JobQueue
+from edge_tts.speaking.journal import Envelope
+from edge_tts.values import Report
 
 CLOSING = {"done", "interrupted", "expired", "failed"}
 
@@ -20,21 +23,24 @@ class Line:
     """A queue with its reports and states written down."""
 
     def __init__(self, capacity: int = 3) -> None:
-        self.reports: list[Report] = []
-        self.states: list[tuple[str | None, int]] = []
-        self.clock = FakeClock()
-        self.queue = JobQueue(
-            capacity=capacity,
-            report=self.reports.append,
-            changed=lambda speaking, waiting: self.states.append((speaking, waiting)),
-            clock=self.clock,
-        )
+        self.notes, self.clock = Notes(), FakeClock()
+        self.queue = JobQueue(runtime=make_runtime(self.notes, clock=self.clock), capacity=capacity)
+
+    @property
+    def reports(self) -> list[Report]:
+        return self.notes.reports
+
+    @property
+    def states(self) -> list[tuple[str | None, int]]:
+        """Who speaks and how many wait, after every change."""
+        states = [value for topic, value in self.notes.retained if topic == "state"][1:]
+        return [(state["speaking"], state["waiting"]) for state in states]
 
     def submit(self, name: str, priority: Any = "normal", expires_at: float | None = None) -> None:
-        self.queue.submit(SpeakRequest("text", name, "hum", priority=priority, expires_at=expires_at))
+        self.queue.submit(Job(sentence(name, priority=priority), envelope=Envelope(expires_at)))
 
     def serve(self) -> str | None:
-        job = self.queue.take(timeout_s=0)
+        job = self.queue.dequeue(timeout_s=0)
         if job is None:
             return None
         self.queue.finish(job, job.stop_reason() or Outcome("done"))
@@ -71,14 +77,14 @@ def test_alert_stops_the_job_in_service_but_not_another_alert() -> None:
     """An alert interrupts a normal job; a second alert waits for the first."""
     line = Line()
     line.submit("talk")
-    job = line.queue.take(0)
+    job = line.queue.dequeue(0)
     assert job is not None
     line.submit("fire", "alert")
     reason = job.stop_reason()
     assert reason is not None
     assert (reason.stage, reason.details["reason"]) == ("interrupted", "alert")
     line.queue.finish(job, reason)
-    fire = line.queue.take(0)
+    fire = line.queue.dequeue(0)
     assert fire is not None
     line.submit("flood", "alert")
     assert fire.stop_reason() is None
@@ -99,7 +105,7 @@ def test_stop_by_id_and_stop_all() -> None:
     line = Line()
     for name in ("one", "two", "three"):
         line.submit(name)
-    job = line.queue.take(0)
+    job = line.queue.dequeue(0)
     assert job is not None
     line.queue.stop("two")
     assert line.stages("two") == ["accepted", "interrupted"]
@@ -114,7 +120,7 @@ def test_skip_ends_only_the_job_in_service() -> None:
     line = Line()
     line.submit("one")
     line.submit("two")
-    job = line.queue.take(0)
+    job = line.queue.dequeue(0)
     assert job is not None
     line.queue.skip()
     assert job.stop_reason() == Outcome("interrupted", {"reason": "skipped"})
@@ -130,7 +136,7 @@ def test_a_closed_line_takes_nothing_and_tells_everybody() -> None:
     assert line.stages("one") == ["accepted", "interrupted"]
     with pytest.raises(QueueFullError, match="stopping"):
         line.submit("two")
-    assert line.queue.take(0) is None
+    assert line.queue.dequeue(0) is None
 
 
 def test_ms_counts_from_acceptance() -> None:
@@ -153,7 +159,7 @@ def test_every_accepted_request_gets_exactly_one_closing_report(steps: list[str]
     accepted, current = [], None
     for number, step in enumerate(steps):
         if step in ("serve", "take") and current is None:
-            current = line.queue.take(0)
+            current = line.queue.dequeue(0)
         if step == "serve" and current is not None:
             line.queue.finish(current, current.stop_reason() or Outcome("done"))
             current = None

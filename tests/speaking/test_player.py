@@ -7,11 +7,14 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from fakes import RATE, WAIT_S, FakeClock, FakeLoudspeaker, until
+from fakes import RATE, WAIT_S, FakeClock, FakeLoudspeaker, Notes, until
+from rig import make_runtime, sentence
 
-from edge_tts.speaking.job_queue import Job, Outcome
+from edge_tts.config import AudioConfig
+from edge_tts.speaking.job import Job, Outcome
+from edge_tts.speaking.journal import Envelope
 from edge_tts.speaking.player import BLOCK_S, Player, Ramp
-from edge_tts.values import AudioChunk, SpeakRequest
+from edge_tts.values import AudioChunk
 
 BLOCK = int(BLOCK_S * RATE)
 FADE_S = 0.02
@@ -23,26 +26,24 @@ class Room:
     def __init__(self, buffer_s: float = 1.0, keep_open: bool = True) -> None:
         self.speaker = FakeLoudspeaker()
         self.opened = 0
-        self.first: list[str] = []
-        self.clock = FakeClock()
+        self.notes, self.clock = Notes(), FakeClock()
         self.player = Player(
+            runtime=make_runtime(self.notes, clock=self.clock),
             open_loudspeaker=self._open,
-            first_audio=lambda job: self.first.append(job.request.id),
-            clock=self.clock,
-            pulse=lambda: None,
-            fatal=lambda name, surprise: pytest.fail(f"{name}: {surprise!r}"),
-            buffer_s=buffer_s,
-            fade_s=FADE_S,
-            keep_open=keep_open,
+            audio=AudioConfig(buffer_s=buffer_s, fade_ms=1000 * FADE_S, keep_open=keep_open),
         )
+
+    @property
+    def first(self) -> list[str]:
+        """Whose first sound has been reported."""
+        return [report.id for report in self.notes.reports if report.stage == "first_audio"]
 
     def _open(self, sample_rate: int) -> FakeLoudspeaker:
         self.opened += 1
         return self.speaker
 
     def job(self, name: str = "job", volume: float = 1.0, expires_at: float | None = None) -> Job:
-        request = SpeakRequest("text", name, "hum", volume=volume, expires_at=expires_at)
-        return Job(request=request, accepted_at=self.clock())
+        return Job(sentence(name, volume=100 * volume), sink=self.player, envelope=Envelope(expires_at))
 
     def play(self, job: Job, seconds: float = 1.0, level: float = 0.5) -> None:
         samples = np.full(int(seconds * RATE), level, np.float32)

@@ -11,16 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import FakeClock
+from fakes import FakeClock, Notes
 from hypothesis import given
 from hypothesis import strategies as st
+from rig import make_runtime, sentence
 
 from edge_tts.errors import QueueFullError
-from edge_tts.runtime.event_bus import CLOSING
-from edge_tts.speaking.job_queue import Job, JobQueue, Outcome
+from edge_tts.request import SpeakRequest
+from edge_tts.speaking.job import CLOSING, Job, Outcome
+from edge_tts.speaking.job_queue import JobQueue
 from edge_tts.speaking.journal import Envelope, Journal
 from edge_tts.speaking.worker import Task
-from edge_tts.values import Report, SpeakRequest
+from edge_tts.values import Report
 
 BARE = Envelope()
 
@@ -30,7 +32,7 @@ class Lives:
 
     def __init__(self, folder: Path, capacity: int = 8) -> None:
         self.folder, self.capacity = folder / "jobs", capacity
-        self.reports: list[Report] = []
+        self.notes = Notes()
         self.clock, self.wall = FakeClock(), FakeClock()
         self.start()
 
@@ -38,13 +40,10 @@ class Lives:
         """Another life, whatever became of the one before."""
         journal = Journal(self.folder, clock=self.clock, wall=self.wall, uptime=lambda: None)
         self.queue = JobQueue(
-            capacity=self.capacity,
-            report=self.reports.append,
-            changed=lambda *_: None,
-            clock=self.clock,
-            journal=journal,
+            runtime=make_runtime(self.notes, clock=self.clock), capacity=self.capacity, journal=journal
         )
-        self.queue.resume(journal.read(), oldest_s=oldest_s)
+        pages = journal.read()
+        self.queue.resume(pages, oldest_s=oldest_s, job_of=lambda page: Job(page.request, envelope=page.envelope))
 
     def die(self, after_s: float = 1.0) -> None:
         """A power cut and a start: the clock of the new life begins anew."""
@@ -54,20 +53,24 @@ class Lives:
 
     def submit(self, name: str, priority: Any = "normal", ttl_s: float | None = None) -> None:
         deadline = None if ttl_s is None else self.clock.now + ttl_s
-        self.queue.submit(SpeakRequest("text", name, "hum", priority=priority, expires_at=deadline), envelope=BARE)
+        self.queue.submit(Job(sentence(name, priority=priority), envelope=Envelope(deadline)))
 
     def take(self) -> Job:
-        job = self.queue.take(0)
+        job = self.queue.dequeue(0)
         assert job is not None
         return job
 
     def serve(self) -> list[str]:
         """Do everything that waits; the ids in order."""
         served = []
-        while (job := self.queue.take(0)) is not None:
+        while (job := self.queue.dequeue(0)) is not None:
             served.append(job.request.id)
             self.queue.finish(job, job.stop_reason() or Outcome("done"))
         return served
+
+    @property
+    def reports(self) -> list[Report]:
+        return self.notes.reports
 
     def stages(self, name: str) -> list[str]:
         return [report.stage for report in self.reports if report.id == name]
@@ -102,11 +105,11 @@ def test_what_waited_waits_again_in_its_old_order(lives: Lives) -> None:
     assert lives.serve() == []
 
 
-def test_a_request_is_on_the_disk_before_it_is_reported(lives: Lives, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_is_on_the_disk_before_it_is_reported(lives: Lives) -> None:
     """Whoever hears `accepted` can rely on it, and whoever hears a closing report has had his turn before the file
     goes."""
     seen: list[tuple[str, int]] = []
-    monkeypatch.setattr(lives.queue, "_report", lambda report: seen.append((report.stage, lives.files())))
+    lives.notes.on_report = lambda report: seen.append((report.stage, lives.files()))  # type: ignore[method-assign]
     lives.submit("a")
     lives.serve()
     assert seen == [("accepted", 1), ("done", 1)]
@@ -116,7 +119,7 @@ def test_a_request_is_on_the_disk_before_it_is_reported(lives: Lives, monkeypatc
 def expire(lives: Lives) -> None:
     """Its time is up before its turn comes."""
     lives.clock.now += 100
-    assert lives.queue.take(0) is None
+    assert lives.queue.dequeue(0) is None
 
 
 ENDINGS: dict[str, Callable[[Lives], None]] = {
@@ -227,15 +230,15 @@ def test_an_orderly_stop_keeps_what_is_in_the_journal(lives: Lives) -> None:
     what lives in memory alone, a task or the appliance's own words, is ended as ever."""
     lives.submit("current")
     lives.submit("waiting")
-    lives.queue.submit(Task("task", lambda networks, should_stop: iter([])))
-    lives.queue.submit(SpeakRequest("after the tone, please", "phrase", "hum"))
+    lives.queue.submit(Job(Task("task", lambda networks, should_stop: iter([]))))
+    lives.queue.submit(Job(sentence("phrase", "after the tone, please")))
     job = lives.take()
     lives.queue.close(timeout_s=0)
     lives.queue.finish(job, job.stop_reason() or Outcome("done"))
     for name in ("current", "task", "phrase"):
         assert lives.closing(name) == {"reason": "shutdown"}
     assert lives.stages("waiting") == ["accepted"]
-    assert lives.queue.take(0) is None
+    assert lives.queue.dequeue(0) is None
     lives.die()
     assert lives.serve() == ["waiting"]
 
@@ -301,7 +304,7 @@ def test_over_all_lives_every_accepted_request_gets_exactly_one_closing_report(s
         current: Job | None = None
 
         def take() -> Job | None:
-            job = lives.queue.take(0)
+            job = lives.queue.dequeue(0)
             if job is not None:
                 assert not CLOSING & set(lives.stages(job.request.id))
                 begun.append(job.request.id)

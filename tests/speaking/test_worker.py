@@ -8,42 +8,21 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
-from fakes import RATE, WAIT_S, FakeClock, FakeLoudspeaker, FakeSynthesizer, Notes, silent_voice
+from fakes import RATE, WAIT_S, FakeSynthesizer, silent_voice
+from rig import CountingHealth, Rig
 
 from edge_tts.errors import DeviceLostError, ModelError, UnknownVoiceError, VoiceError
-from edge_tts.runtime.event_bus import EventBus, State
-from edge_tts.speaking.job_queue import JobQueue
-from edge_tts.speaking.player import Player
-from edge_tts.speaking.worker import Speaker, Task, Worker
-from edge_tts.values import AudioChunk, EncodeRequest, Recording, SpeakRequest, Voice
+from edge_tts.speaking.job import Job
+from edge_tts.speaking.worker import Speaker, Task
+from edge_tts.values import AudioChunk, EncodeRequest, Recording, Voice
 
 
-class Bench:
-    """A worker with everything around it, and notes of what it reported."""
+class Bench(Rig):
+    """A worker with everything around it."""
 
     def __init__(self, synthesizer: FakeSynthesizer) -> None:
-        self.notes, self.speaker, self.clock = Notes(), FakeLoudspeaker(), FakeClock()
-        self.fatal = threading.Event()
-        self.pulses = 0
-        events = EventBus(state=State())
-        events.listen(self.notes)
-        self.jobs = JobQueue(capacity=8, report=events.report, changed=lambda *_: None, clock=self.clock)
-        self.player = Player(
-            open_loudspeaker=lambda rate: self.speaker,
-            first_audio=lambda job: self.jobs.report(job, "first_audio"),
-            clock=self.clock,
-            pulse=lambda: None,
-            fatal=lambda *_: self.fatal.set(),
-        )
-        self.worker = Worker(
-            load=synthesizer.loaded,
-            voice=self._voice,
-            jobs=self.jobs,
-            player=self.player,
-            pulse=self._pulse,
-            fatal=lambda *_: self.fatal.set(),
-            clock=self.clock,
-        )
+        self.failed = threading.Event()
+        super().__init__(synthesizer=synthesizer, voice=self._voice, fatal=lambda *_: self.failed.set())
 
     def _voice(self, voice: str) -> Voice:
         if voice == "gone":
@@ -52,20 +31,13 @@ class Bench:
             raise VoiceError("features.npz is damaged")
         return silent_voice(voice)
 
-    def _pulse(self) -> None:
-        self.pulses += 1
-
-    def say(self, name: str, text: str = "text", voice: str = "hum") -> None:
-        self.jobs.submit(SpeakRequest(text, name, voice))
-
 
 @contextmanager
 def bench(synthesizer: FakeSynthesizer | None = None) -> Iterator[Bench]:
     """A running bench."""
     made = Bench(synthesizer or FakeSynthesizer())
-    with made.player, made.worker:
+    with made.running():
         yield made
-        made.jobs.close(timeout_s=WAIT_S)
 
 
 def test_done_carries_the_numbers() -> None:
@@ -75,7 +47,7 @@ def test_done_carries_the_numbers() -> None:
         done = it.notes.wait("a", "done")
     assert done.details["audio_s"] == pytest.approx(0.3)
     assert done.details["rtf"] == 0.0  # the clock stood still
-    assert len(it.speaker.heard) == int(0.3 * RATE)
+    assert len(it.loudspeaker.heard) == int(0.3 * RATE)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +62,7 @@ def test_a_named_error_ends_one_job(text: str, voice: str, error: str) -> None:
         it.notes.wait("good", "done")
         assert it.notes.stages("bad") == ["accepted", "started", "failed"]
         assert it.notes.wait("bad", "failed").details["error"] == error
-        assert not it.fatal.is_set()
+        assert not it.failed.is_set()
 
 
 def test_a_defect_ends_one_job(caplog: pytest.LogCaptureFixture) -> None:
@@ -104,7 +76,7 @@ def test_a_defect_ends_one_job(caplog: pytest.LogCaptureFixture) -> None:
     with bench() as it:
         it.say("before")
         it.say("bug", text="bug")
-        it.jobs.submit(Task("stumble", stumble))
+        it.jobs.submit(Job(Task("stumble", stumble), sink=it.player))
         it.say("after")
         it.notes.wait("after", "done")
         assert it.notes.stages("before")[-1] == "done"
@@ -114,7 +86,7 @@ def test_a_defect_ends_one_job(caplog: pytest.LogCaptureFixture) -> None:
             assert details["error"] == "InternalError"
             assert reason in details["message"]
             assert [r.exc_info is not None for r in caplog.records if request_id in r.getMessage()] == [True]
-        assert not it.fatal.is_set()
+        assert not it.failed.is_set()
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
@@ -127,8 +99,8 @@ def test_a_lost_device_is_fatal() -> None:
 
     it = Bench(FakeSynthesizer())
     with it.player, it.worker:
-        it.jobs.submit(Task("lose", lose))
-        assert it.fatal.wait(WAIT_S)
+        it.jobs.submit(Job(Task("lose", lose), sink=it.player))
+        assert it.failed.wait(WAIT_S)
 
 
 def test_a_model_that_cannot_be_loaded_stops_the_start() -> None:
@@ -148,10 +120,12 @@ def test_a_model_that_cannot_be_loaded_stops_the_start() -> None:
 def test_each_step_of_the_synthesizer_is_a_pulse() -> None:
     """The watchdog is fed by progress: every time the synthesizer asks whether to stop."""
     with bench(FakeSynthesizer(chunks=30)) as it:
-        before = it.pulses
+        health = it.runtime.health
+        assert isinstance(health, CountingHealth)
+        before = health.pulses["worker"]
         it.say("a")
         it.notes.wait("a", "done")
-        assert it.pulses - before >= 30
+        assert health.pulses["worker"] - before >= 30
 
 
 def test_a_stop_reaches_a_synthesizer_in_the_middle_of_a_sentence() -> None:
@@ -163,7 +137,7 @@ def test_a_stop_reaches_a_synthesizer_in_the_middle_of_a_sentence() -> None:
         it.notes.wait("a", "first_audio")
         it.jobs.stop("a")
         assert it.notes.wait("a", "interrupted").details == {"reason": "stopped"}
-        assert len(it.speaker.heard) <= int(0.1 * RATE)
+        assert len(it.loudspeaker.heard) <= int(0.1 * RATE)
 
 
 def test_a_task_waits_in_line_and_uses_the_networks() -> None:
@@ -177,7 +151,7 @@ def test_a_task_waits_in_line_and_uses_the_networks() -> None:
 
     with bench() as it:
         it.say("before")
-        it.jobs.submit(Task("encode", encode))
+        it.jobs.submit(Job(Task("encode", encode), sink=it.player))
         it.say("after")
         it.notes.wait("after", "done")
         assert it.notes.stages("encode") == ["accepted", "started", "done"]
@@ -191,6 +165,6 @@ def test_a_task_can_be_heard() -> None:
         yield AudioChunk(np.full(100, 0.25, np.float32), RATE, "beep", last=True)
 
     with bench() as it:
-        it.jobs.submit(Task("beep", beep))
+        it.jobs.submit(Job(Task("beep", beep), sink=it.player))
         it.notes.wait("beep", "done")
-    assert it.speaker.heard == pytest.approx(np.full(100, 0.25))
+    assert it.loudspeaker.heard == pytest.approx(np.full(100, 0.25))

@@ -16,7 +16,7 @@ from toy_model_sets import write_model_set
 from edge_tts.model_sets.manifest import read_model_set
 from edge_tts.voices.builtin import BuiltinVoices
 from edge_tts.voices.catalogue import Catalogue
-from edge_tts.voices.feature_shelf import FeatureStore
+from edge_tts.voices.feature_store import FeatureStore
 from edge_tts.voices.format import NameEntry, VoiceRef, sha256
 from edge_tts.voices.store import VoiceStore
 from edge_tts.voices.sync.bucket import Bucket

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from enrolled import ToyEncoder, make_features, new_voice, open_store, silence, voice_from
-from fakes import FakeClock, Notes
+from fakes import Notes
+from rig import make_runtime, sentence
 from toy_model_sets import write_model_set
 
 from edge_tts.errors import AudioError
 from edge_tts.model_sets.manifest import read_model_set
-from edge_tts.runtime.event_bus import EventBus, State
 from edge_tts.speaking.internal_jobs import InternalJobs
-from edge_tts.speaking.job_queue import JobQueue, Outcome, failure
+from edge_tts.speaking.job import Discard, Job, Outcome, failure
+from edge_tts.speaking.job_queue import JobQueue
 from edge_tts.speaking.worker import Task
-from edge_tts.values import SpeakRequest
 from edge_tts.voices import store as voice_store
-from edge_tts.voices.feature_shelf import FeatureStore
+from edge_tts.voices.feature_store import FeatureStore
 from edge_tts.voices.pending_voices import PendingVoices
 
 
@@ -29,13 +30,11 @@ class Room:
         self.voices = [self.store.add(new_voice(seed, name=f"V{seed}")) for seed in (1, 2)]
         self.features = FeatureStore(store=self.store, model=read_model_set(write_model_set(folder / "toy")))
         self.encoder, self.notes, self.done, self.failed = ToyEncoder(), Notes(), 0, 0
-        events = EventBus(state=State())
-        events.listen(self.notes)
-        self.jobs = JobQueue(capacity=2, report=events.report, changed=lambda *_: None, clock=FakeClock())
         ids = iter(f"e{number}" for number in range(100))
-        internal_jobs = InternalJobs(jobs=self.jobs, events=events, new_id=lambda: next(ids))
+        runtime = replace(make_runtime(self.notes), new_id=lambda: next(ids))
+        self.jobs = JobQueue(runtime=runtime, capacity=2)
+        internal_jobs = InternalJobs(runtime=runtime, jobs=self.jobs, sink=Discard())
         self.pending = PendingVoices(
-            store=self.store,
             features=self.features,
             internal_jobs=internal_jobs,
             unready=self.features.missing,
@@ -51,7 +50,7 @@ class Room:
 
     def serve(self) -> str | None:
         """Do the next job in line; its id."""
-        job = self.jobs.take(0)
+        job = self.jobs.dequeue(0)
         if job is None:
             return None
         outcome = Outcome("done")
@@ -68,7 +67,7 @@ class Room:
 def room(tmp_path: Path) -> Room:
     """One whose voices were there at an earlier look."""
     room = Room(tmp_path)
-    room.pending.look()
+    room.pending.poll()
     assert room.serve() is None
     return room
 
@@ -76,11 +75,11 @@ def room(tmp_path: Path) -> Room:
 def test_all_are_encoded_one_after_the_other(room: Room) -> None:
     """Looking again while one is under way adds none; afterwards the next one follows, until all can speak."""
     for expected in ("e0", "e1"):
-        room.pending.look()
-        room.pending.look()
+        room.pending.poll()
+        room.pending.poll()
         assert room.serve() == expected
         assert room.serve() is None
-    room.pending.look()
+    room.pending.poll()
     assert room.serve() is None
     assert room.done == 2
     assert room.features.missing() == []
@@ -95,21 +94,21 @@ def test_a_voice_that_has_only_just_come_waits_for_the_next_look(room: Room) -> 
     for voice in room.voices:
         make_features(room.features, voice)
     late = room.store.add(new_voice(3, name="V3"))
-    room.pending.look()
+    room.pending.poll()
     assert room.serve() is None
     make_features(room.features, late)
-    room.pending.look()
+    room.pending.poll()
     assert room.serve() is None
     room.store.add(new_voice(4, name="V4"))
     for _ in range(2):
-        room.pending.look()
+        room.pending.poll()
     assert room.serve() == "e0"
 
 
 def test_speech_comes_first(room: Room) -> None:
     """A sentence that comes later is served before the encoding that waits."""
-    room.pending.look()
-    room.jobs.submit(SpeakRequest("text", "sentence", "hum"))
+    room.pending.poll()
+    room.jobs.submit(Job(sentence("sentence", "text")))
     assert room.serve() == "sentence"
     assert room.serve() == "e0"
 
@@ -119,13 +118,13 @@ def test_what_cannot_be_encoded_is_tried_once(room: Room) -> None:
     assert [room.pending.reason(voice.ref) for voice in room.voices] == [None, None]
     room.encoder.refuse_to_encode = True
     for _ in range(4):
-        room.pending.look()
+        room.pending.poll()
         room.serve()
     assert (room.done, room.failed) == (0, 2)
     assert {room.pending.reason(voice.ref) for voice in room.voices} == {"this recording cannot be encoded"}
     assert room.notes.wait("e0", "failed").details["message"] == "this recording cannot be encoded"
     assert len(room.features.missing()) == 2
-    room.pending.look()
+    room.pending.poll()
     assert room.serve() is None
 
 
@@ -140,7 +139,7 @@ def test_a_voice_from_before_the_limits_is_refused_by_name(
         before.setattr(voice_store, "check_files", lambda *_, **__: None)
         bomb = room.store.add(voice_from(*recordings))
     for _ in range(4):
-        room.pending.look()
+        room.pending.poll()
         room.serve()
     assert room.done == 2
     assert [voice.ref for voice in room.features.missing()] == [bomb.ref]
@@ -149,12 +148,12 @@ def test_a_voice_from_before_the_limits_is_refused_by_name(
 
 def test_what_was_stopped_or_crowded_out_gets_another_turn(room: Room) -> None:
     """`stop` ends what waits, and a full line has no place for low priority: that is not the voice's fault."""
-    room.pending.look()
+    room.pending.poll()
     room.jobs.stop()
-    room.pending.look()
+    room.pending.poll()
     for name in ("a", "b"):
-        room.jobs.submit(SpeakRequest("text", name, "hum"))
+        room.jobs.submit(Job(sentence(name, "text")))
     assert [room.serve(), room.serve(), room.serve()] == ["a", "b", None]
-    room.pending.look()
+    room.pending.poll()
     assert room.serve() == "e2"
     assert (room.done, room.failed) == (1, 0)

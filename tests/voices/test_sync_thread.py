@@ -13,6 +13,7 @@ import pytest
 from enrolled import contents, new_voice, open_store
 from fakes import WAIT_S
 from flaky_proxy import FlakyProxy
+from rig import make_runtime
 
 from edge_tts.voices.sync.bucket import Place
 from edge_tts.voices.sync.notes import Publish, SyncReport, SyncStatus
@@ -40,24 +41,11 @@ class Sync:
         assert self.ran.acquire(timeout=WAIT_S)
 
 
-def unexpected(part: str, surprise: BaseException) -> None:
-    """No part may fail in these tests."""
-    raise AssertionError(f"{part}: {surprise!r}")
-
-
 def sync_thread(
     sync: Sync | VoiceSync, *, publish: Publish = lambda report: None, interval_s: float = 600.0
 ) -> SyncThread:
     """The part, its clock standing still."""
-    return SyncThread(
-        sync=sync,
-        publish=publish,
-        interval_s=interval_s,
-        pulse=lambda: None,
-        fatal=unexpected,
-        clock=lambda: 0.0,
-        random=Random(1),
-    )
+    return SyncThread(runtime=make_runtime(), sync=sync, publish=publish, interval_s=interval_s, random=Random(1))
 
 
 def test_it_syncs_at_start_and_on_demand() -> None:
@@ -146,15 +134,8 @@ def test_a_surprise_is_fatal() -> None:
     def sync(*, publish: Publish, abandon: Callable[[], bool], thorough: bool) -> SyncReport:
         raise ZeroDivisionError
 
-    part = SyncThread(
-        sync=sync,
-        publish=lambda report: None,
-        interval_s=600,
-        pulse=lambda: None,
-        fatal=lambda name, surprise: heard.set(),
-        clock=lambda: 0.0,
-        random=Random(1),
-    )
+    runtime = make_runtime(fatal=lambda name, surprise: heard.set())
+    part = SyncThread(runtime=runtime, sync=sync, publish=lambda report: None, interval_s=600, random=Random(1))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(threading, "excepthook", lambda hook: None)  # the traceback is for the journal
         with part:

@@ -18,7 +18,7 @@ from edge_tts.model_sets.manifest import read_model_set
 from edge_tts.values import Voice
 from edge_tts.voices.builtin import BuiltinVoices
 from edge_tts.voices.catalogue import Catalogue
-from edge_tts.voices.feature_shelf import FeatureStore
+from edge_tts.voices.feature_store import FeatureStore
 from edge_tts.voices.store import EnrolledVoice, VoiceStore
 from edge_tts.voices.sync.executor import SyncExecutor
 

@@ -13,7 +13,7 @@ from toy_model_sets import CONDITIONING, SIZES, write_model_set
 from edge_tts.errors import UnknownVoiceError, VoiceError
 from edge_tts.model_sets.manifest import read_model_set
 from edge_tts.values import ModelSet, Voice
-from edge_tts.voices.feature_shelf import FeatureStore, fingerprint
+from edge_tts.voices.feature_store import FeatureStore, fingerprint
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from toy_model_sets import write_manifest, write_model_set
 
 from edge_tts.model_sets.manifest import read_model_set
 from edge_tts.values import ModelSet
-from edge_tts.voices.feature_shelf import FeatureStore
+from edge_tts.voices.feature_store import FeatureStore
 from edge_tts.voices.format import VoiceRef
 from edge_tts.voices.store import VoiceStore
 from edge_tts.voices.watch import outline

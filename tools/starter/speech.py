@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import numpy.typing as npt
 
+from edge_tts.request import SpeakRequest
 from edge_tts.synthesis.synthesizer import Synthesizer
-from edge_tts.values import SpeakRequest, Voice
+from edge_tts.values import Voice
 
 SEED = 7
 
@@ -20,7 +19,7 @@ def spoken(synthesizer: Synthesizer, voice: Voice, text: str, seed: int = SEED) 
         id="evaluation",
         voice=voice.id,
         language="en",
-        fragment_interval_s=0.0,
-        sampling=replace(synthesizer.model.sampling, seed=seed),
+        fragment_interval=0.0,
+        seed=seed,
     )
     return np.concatenate([chunk.samples for chunk in synthesizer.stream(request, voice)])

@@ -7,12 +7,11 @@ import logging
 import random
 import ssl
 import threading
-import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import paho.mqtt.client as paho
 from paho.mqtt import MQTTException
@@ -23,9 +22,11 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from edge_tts.config import MqttConfig
 from edge_tts.errors import TransportError
-from edge_tts.front_doors.dispatcher import Message
-from edge_tts.runtime.event_bus import CLOSING, EventBus, ReplyTo
-from edge_tts.runtime.part import Fatal, Part
+from edge_tts.front_doors.message import Message
+from edge_tts.runtime.part import Part
+from edge_tts.runtime.runtime import Runtime
+from edge_tts.speaking.job import CLOSING, Reply, no_reply
+from edge_tts.speaking.journal import ReplyTo
 from edge_tts.values import Report
 
 log = logging.getLogger(__name__)
@@ -42,6 +43,17 @@ REPLY_BYTES, REPLY_LEVELS = 1024, 100
 although it passes such a topic on."""
 
 
+class Handler(Protocol):
+    """What messages are handed to; `Dispatcher` in production."""
+
+    @property
+    def commands(self) -> Sequence[str]:
+        """The topics below the device's own that are subscribed to."""
+
+    def handle(self, message: Message) -> None:
+        """Carry a message out, or refuse it; never raises, never waits."""
+
+
 class MqttLink(Part):
     """Owns the connection: a thread that connects, reconnects with a jittered back-off, and runs paho's network loop.
 
@@ -53,22 +65,15 @@ class MqttLink(Part):
     def __init__(
         self,
         *,
+        runtime: Runtime,
         config: MqttConfig,
         device: str,
-        events: EventBus,
-        commands: Iterable[str],
-        handle: Callable[[Message], None],
-        fatal: Fatal,
+        dispatcher: Handler,
         jitter: Callable[[], float] = random.random,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        super().__init__(name="mqtt", fatal=fatal)
-        self._config = config
+        super().__init__(name="mqtt", runtime=runtime)
+        self._config, self._dispatcher, self._jitter = config, dispatcher, jitter
         self._base = f"{config.base_topic}/{device}"
-        self._events = events
-        self._commands = tuple(commands)
-        self._handle = handle
-        self._jitter, self._clock = jitter, clock
         self._delay_s = config.reconnect_min_s
         self._v5 = config.protocol == "5"
         self._client = self._make_client(device)
@@ -82,26 +87,32 @@ class MqttLink(Part):
         self._count = threading.Lock()
         """Taken inside paho's locks, so nothing else is taken inside this one."""
         self._unsent, self._dropped = 0, 0
-        events.listen(self)  # at once: there may be reports before there is a broker
+        runtime.events.subscribe(self)  # at once: there may be reports before there is a broker
 
     # -- what other threads call; none of it waits
 
-    def on_report(self, report: Report, reply_to: ReplyTo | None) -> None:
-        """Publish a report as an event, and to whom it may concern. An address is checked here once more: the journal
-        may bring one that was accepted under another name of the device, or by an older version."""
-        payload = json.dumps({**asdict(report), "details": dict(report.details)}, ensure_ascii=False)
-        room = MAX_UNSENT if report.stage in CLOSING else 3 * MAX_UNSENT // 4
-        self._tell(f"{self._base}/events", payload, None, room)
-        if reply_to is not None and self._answers(reply_to.topic):
-            properties = _properties(PacketTypes.PUBLISH)
-            if reply_to.correlation is not None:
-                properties.CorrelationData = reply_to.correlation
-            self._tell(reply_to.topic, payload, properties, room)
+    def on_report(self, report: Report) -> None:
+        """Publish a report as an event."""
+        self._tell(f"{self._base}/events", report, None)
 
     def on_retained(self, topic: str, value: Mapping[str, Any]) -> None:
-        """Publish a standing fact, retained."""
+        """Publish a retained value."""
         if self._client.is_connected():
             self._publish(topic, json.dumps(value, ensure_ascii=False), retain=True)
+
+    def reply(self, address: ReplyTo) -> Reply:
+        """What publishes the reports on a request where its sender wants them. Nothing is published where that is no
+        topic for us: the journal may bring an address that an older version took, or this device under another name."""
+        if not self._answers(address.topic):
+            return no_reply
+        properties = _properties(PacketTypes.PUBLISH)
+        if address.correlation is not None:
+            properties.CorrelationData = address.correlation
+        return lambda report: self._tell(address.topic, report, properties)
+
+    def publish(self, topic: str, payload: str, *, retain: bool = False) -> None:
+        """Publish anywhere, outside the device's own base topic too: the one way to do so."""
+        self._send(topic, payload, retain=retain)
 
     # -- the thread
 
@@ -110,9 +121,9 @@ class MqttLink(Part):
         self.ready()
         while not self.stopping.is_set():
             if self._connect():
-                began = self._clock()
+                began = self.runtime.clock()
                 self._run_loop()
-                if self._clock() - began > self._config.reconnect_max_s:
+                if self.runtime.clock() - began > self._config.reconnect_max_s:
                     self._delay_s = self._config.reconnect_min_s  # a welcome alone proves nothing: it has to last
             if not self.stopping.wait(self._next_delay_s()):
                 log.info("connecting to %s:%s again", self._config.host, self._config.port)
@@ -157,9 +168,11 @@ class MqttLink(Part):
         except MQTTException as garbage:
             log.warning("what the broker sent is not MQTT %s: %s", self._config.protocol, garbage)
 
-    def _tell(self, topic: str, payload: str, properties: Properties | None, room: int) -> None:
+    def _tell(self, topic: str, report: Report, properties: Properties | None) -> None:
         """Publish a report, in the order in which they were made: paho would send one that comes between the socket and
         the broker's welcome before all that waited for it, or even before its own greeting."""
+        payload = json.dumps({**asdict(report), "details": dict(report.details)}, ensure_ascii=False)
+        room = MAX_UNSENT if report.stage in CLOSING else 3 * MAX_UNSENT // 4
         with self._lock:
             if self._waiting() >= room:
                 self._drop()
@@ -189,8 +202,8 @@ class MqttLink(Part):
             log.error("the broker at %s:%s refuses us: %s", self._config.host, self._config.port, reason)
             return
         log.info("connected to %s:%s (MQTT %s)", self._config.host, self._config.port, self._config.protocol)
-        client.subscribe([(f"{self._base}/{command}", 1) for command in self._commands])
-        for topic, value in self._events.retained().items():
+        client.subscribe([(f"{self._base}/{command}", 1) for command in self._dispatcher.commands])
+        for topic, value in self.runtime.events.retained().items():
             self._publish(topic, json.dumps(value, ensure_ascii=False), retain=True)
         self._publish("status", "online", retain=True)
 
@@ -222,18 +235,21 @@ class MqttLink(Part):
                 self._dropped = 0
         while self._untaken and self._waiting() < MAX_UNSENT // 2 and not self.stopping.is_set():
             message = self._untaken.popleft()
-            self._handle(
-                Message(
-                    command=message.topic.removeprefix(f"{self._base}/"),
-                    payload=bytes(message.payload),
-                    retained=message.retain,
-                    redelivered=message.dup,
-                    number=message.mid,
-                    expires_in_s=_expiry(message),
-                    reply_to=self._reply_to(message),
-                )
-            )
+            self._dispatcher.handle(self._message(message))
             self._client.ack(message.mid, message.qos)
+
+    def _message(self, message: paho.MQTTMessage) -> Message:
+        address = self._reply_to(message)
+        return Message(
+            command=message.topic.removeprefix(f"{self._base}/"),
+            payload=bytes(message.payload),
+            retained=message.retain,
+            redelivered=message.dup,
+            number=message.mid,
+            expires_in_s=_expiry(message),
+            reply=no_reply if address is None else self.reply(address),
+            reply_to=address,
+        )
 
     def _waiting(self) -> int:
         """How many messages of ours have not reached the broker yet."""

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from random import Random
 from typing import Protocol
 
-from edge_tts.runtime.part import Fatal, Part
+from edge_tts.runtime.part import Part
+from edge_tts.runtime.runtime import Runtime
 from edge_tts.voices.sync.notes import Publish, SyncReport
 
 log = logging.getLogger(__name__)
@@ -33,21 +34,16 @@ class SyncThread(Part):
     def __init__(
         self,
         *,
+        runtime: Runtime,
         sync: Syncing,
         publish: Publish,
         interval_s: float,
-        pulse: Callable[[], None],
-        fatal: Fatal,
-        clock: Callable[[], float],
         random: Random,
     ) -> None:
-        super().__init__(name="upkeep", fatal=fatal)
-        self._sync = sync
-        self._publish = publish
-        self._interval_s = interval_s
-        self._pulse = pulse
-        self._clock = clock
-        self._random = random
+        super().__init__(name="sync", runtime=runtime)
+        self._sync, self._publish = sync, publish
+        self._interval_s, self._random = interval_s, random
+        self._pulse = runtime.health.pulse("sync")
         self._wanted = threading.Event()
         self._done = 0
         self._failing = False
@@ -105,8 +101,8 @@ class SyncThread(Part):
     def _tell(self, report: SyncReport) -> None:
         """Pass a report on: each change of the status at once, progress once a second at most."""
         status, at = self._told
-        if report.status != status or self._clock() - at >= _TICK_S:
-            self._told = (report.status, self._clock())
+        if report.status != status or self.runtime.clock() - at >= _TICK_S:
+            self._told = (report.status, self.runtime.clock())
             self._publish(report)
 
     def _abandon(self) -> bool:

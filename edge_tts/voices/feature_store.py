@@ -33,7 +33,7 @@ class FeatureStore:
     """The derived features of enrolled voices for one model set; those of other sets lie beside them untouched."""
 
     def __init__(self, *, store: VoiceStore, model: ModelSet) -> None:
-        self._store = store
+        self.store = store
         self._model = model
         self._file = f"{fingerprint(model)}.npz"
 
@@ -60,13 +60,13 @@ class FeatureStore:
             prompt_bert=made.prompt_bert.astype(np.float16),
             conditioning=made.conditioning.astype(np.float32),
         )
-        with self._store.changing():
-            folder = self._store.get(voice.ref).folder
+        with self.store.changing():
+            folder = self.store.get(voice.ref).folder
             write_atomic(make_folder(folder / FEATURES) / self._file, buffer.getvalue())
 
     def missing(self) -> list[EnrolledVoice]:
         """The voices whose features must be made for this model set: not there, or damaged."""
-        return [voice for voice in self._store.stored().voices if not self.is_usable(voice)]
+        return [voice for voice in self.store.stored().voices if not self.is_usable(voice)]
 
     def is_usable(self, voice: EnrolledVoice) -> bool:
         """Whether the features of that voice are there and whole."""

@@ -1,0 +1,186 @@
+"""The appliance: builds every part, starts them like a table of contents, stops them in reverse."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import edge_tts
+from edge_tts.app.voice_services import VoiceServices
+from edge_tts.audio.devices import Loudspeaker, OpenLoudspeaker, PortAudioLoudspeaker
+from edge_tts.audio.wave import WavFile
+from edge_tts.config import AudioConfig, Config
+from edge_tts.engine.load import Placement
+from edge_tts.front_doors.dispatcher import Dispatcher, RequestRules
+from edge_tts.front_doors.model_commands import ModelCommands
+from edge_tts.front_doors.mqtt.link import MqttLink
+from edge_tts.model_sets.change import ModelChange, ModelSets
+from edge_tts.request import SpeakMessage
+from edge_tts.runtime.event_bus import EventBus, State
+from edge_tts.runtime.health import Health
+from edge_tts.runtime.runtime import Fatal, Runtime, random_id
+from edge_tts.runtime.telemetry import TelemetryReader, TelemetryWatch
+from edge_tts.speaking.internal_jobs import InternalJobs
+from edge_tts.speaking.job_queue import JobQueue
+from edge_tts.speaking.journal import Journal
+from edge_tts.speaking.player import Player
+from edge_tts.speaking.settings import SettingsFile
+from edge_tts.speaking.worker import Speaker, Worker
+from edge_tts.values import ModelSet
+from edge_tts.voices.local_voices import first_voice, open_voices
+
+log = logging.getLogger(__name__)
+
+CLOSING_S = 3.0
+"""How long a stop waits for the sound to fade out and the last report to be sent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What an appliance is put into: networks, loudspeaker, device, and what becomes of a defect."""
+
+    load: Callable[[], AbstractContextManager[Speaker]]
+    """Opens the networks, in the worker's thread."""
+    open_loudspeaker: OpenLoudspeaker
+    fatal: Fatal
+    clock: Callable[[], float] = time.monotonic
+    new_id: Callable[[], str] = random_id
+    loaded: Callable[[], None] = lambda: None
+    """Called in the thread that starts the appliance once the networks are there, before anything is served."""
+    placements: Callable[[], Iterable[Placement]] = tuple
+    """What runs the graphs, once they are loaded."""
+    telemetry: TelemetryReader | None = None
+    sets: ModelSets | None = None
+    """The model sets that can be changed to meanwhile."""
+
+
+class Appliance:
+    """Up and serving inside its `with` block. What cannot start raises its named error on the way in."""
+
+    def __init__(self, config: Config, model: ModelSet, surroundings: Surroundings) -> None:
+        self._config, self._model, self._surroundings = config, model, surroundings
+        self._running = ExitStack()
+        self.voices = open_voices(config, model, recover=True)
+        self.settings = SettingsFile(Path(config.state_dir) / "settings.json")
+        self.runtime = Runtime(
+            clock=surroundings.clock,
+            new_id=surroundings.new_id,
+            fatal=surroundings.fatal,
+            events=EventBus(state=self._first_state()),
+            health=Health(stall_s=config.health.stall_s, clock=surroundings.clock),
+        )
+        self.runtime.events.subscribe(self.settings)
+        self._make_speaking()
+        self._make_front_doors()
+
+    def __enter__(self) -> Appliance:
+        with ExitStack() as parts:
+            start = parts.enter_context
+            parts.callback(self.settings.save)
+            start(self.player)
+            start(self.worker)
+            self._networks_loaded()
+            self._resume_requests()
+            start(self.link)
+            for part in self.voice_services.parts():  # after the link, so that it still carries their last reports
+                start(part)
+            if self.model_change is not None:
+                start(self.model_change)
+            if self._surroundings.telemetry is not None:
+                start(TelemetryWatch(runtime=self.runtime, reader=self._surroundings.telemetry))
+            parts.callback(self.jobs.close, CLOSING_S)
+            parts.callback(self.link.stopping.set)  # first of all: what comes now is left to the broker
+            self._running = parts.pop_all()
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self._running.__exit__(*exception)
+
+    def poll(self) -> list[str]:
+        """For the main thread, every few seconds: do the housekeeping, and name the parts that are stuck."""
+        self.settings.save()
+        self.voice_services.poll()
+        return self.runtime.health.stuck()
+
+    def _make_speaking(self) -> None:
+        config, runtime = self._config, self.runtime
+        self.journal = Journal(Path(config.state_dir) / "jobs", clock=runtime.clock)
+        self.jobs = JobQueue(runtime=runtime, capacity=config.limits.queue, journal=self.journal)
+        self.player = Player(runtime=runtime, open_loudspeaker=self._surroundings.open_loudspeaker, audio=config.audio)
+        self.worker = Worker(
+            runtime=runtime, load=self._surroundings.load, voice=self.voices.catalogue.load, jobs=self.jobs
+        )
+
+    def _make_front_doors(self) -> None:
+        config, runtime = self._config, self.runtime
+        self.voice_services = VoiceServices(
+            runtime=runtime, config=config, model=self._model, voices=self.voices, jobs=self.jobs, player=self.player
+        )
+        commands = {**self.voice_services.commands()}
+        self.model_change: ModelChange | None = None
+        if self._surroundings.sets is not None:
+            internal_jobs = InternalJobs(runtime=runtime, jobs=self.jobs, sink=self.player)
+            self.model_change = ModelChange(runtime=runtime, sets=self._surroundings.sets, internal_jobs=internal_jobs)
+            commands |= ModelCommands(change=self.model_change, new_id=runtime.new_id).commands()
+        limits = config.limits
+        rules = RequestRules(self.voices.catalogue.resolve, limits.text_chars, limits.payload_bytes)
+        self.dispatcher = Dispatcher(runtime=runtime, rules=rules, jobs=self.jobs, player=self.player, more=commands)
+        self.link = MqttLink(runtime=runtime, config=config.mqtt, device=config.device, dispatcher=self.dispatcher)
+        self.voice_services.status.refresh()
+        runtime.events.retain("capabilities", capabilities(config, self._model, self.dispatcher.commands))
+
+    def _networks_loaded(self) -> None:
+        self._surroundings.loaded()
+        placements = [asdict(placement) for placement in self._surroundings.placements()]
+        self.runtime.events.retain("engines", {"engines": placements})
+
+    def _resume_requests(self) -> None:
+        self.dispatcher.resume(
+            self.journal.read(),
+            oldest_s=self._config.limits.resume_s,
+            reply=self.link.reply,
+            finished=self.journal.closed(),
+        )
+
+    def _first_state(self) -> State:
+        """Voice and volume as they were set last, else as configured. Raises ConfigError for a voice that is not
+        there."""
+        remembered, catalogue = self.settings.settings, self.voices.catalogue
+        known = remembered.voice in catalogue.ids()
+        return State(
+            voice=remembered.voice if known and remembered.voice else first_voice(self._config, self._model, catalogue),
+            volume=self._config.audio.volume if remembered.volume is None else remembered.volume,
+        )
+
+
+def loudspeaker_for(audio: AudioConfig) -> OpenLoudspeaker:
+    """How to open the configured loudspeaker."""
+
+    def open_loudspeaker(sample_rate: int) -> Loudspeaker:
+        if audio.output == "file":
+            return WavFile(path=Path(audio.file), sample_rate=sample_rate)
+        return PortAudioLoudspeaker(sample_rate=sample_rate, device=audio.device)
+
+    return open_loudspeaker
+
+
+def capabilities(config: Config, model: ModelSet, commands: tuple[str, ...]) -> dict[str, Any]:
+    """What this device can do: the retained topic `capabilities`."""
+    return {
+        "version": edge_tts.__version__,
+        "model": {
+            "name": model.name,
+            "version": model.version,
+            "family": model.family,
+            "languages": list(model.languages),
+            "sample_rate": model.sample_rate,
+        },
+        "commands": list(commands),
+        "limits": config.limits.model_dump(),
+        "say": SpeakMessage.model_json_schema(),
+    }

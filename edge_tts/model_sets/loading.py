@@ -1,0 +1,65 @@
+"""Which model set speaks, and its networks, loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from edge_tts.config import Config, TextConfig
+from edge_tts.engine.load import Placement
+from edge_tts.model_sets.activation import activate, open_loader
+from edge_tts.model_sets.choice import ModelChoice
+from edge_tts.model_sets.manifest import find_model_set, verify_model_set
+from edge_tts.runtime.health import sd_notify
+from edge_tts.synthesis.g2pw import open_front_end
+from edge_tts.synthesis.networks import Networks, load_networks
+from edge_tts.text.front_end import TextFrontEnd
+from edge_tts.values import ModelSet
+
+
+def open_choice(config: Config) -> ModelChoice:
+    """Which model set is to speak: the configured one, or the one that was chosen over MQTT since."""
+    return ModelChoice(Path(config.state_dir) / "model.json", configured=config.models.name)
+
+
+def as_chosen(config: Config, choice: ModelChoice) -> Config:
+    """The configuration with the chosen model set in place of the configured one."""
+    return config.model_copy(update={"models": config.models.model_copy(update={"name": choice.current})})
+
+
+def open_model(config: Config) -> ModelSet:
+    """The configured model set, its files compared with the manifest unless configured not to. Raises ModelError."""
+    model = find_model_set(Path(config.models.dir), config.models.name)
+    if config.models.verify:
+        verify_model_set(model)
+    return model
+
+
+def front_end_for(text: TextConfig, stack: ExitStack) -> TextFrontEnd:
+    """The text front end as configured; `stack` closes it. Raises TextError (lexicon) or ModelError (polyphones)."""
+    folder = None if text.polyphones is None else Path(text.polyphones)
+    return open_front_end(stack, lexicon=text.lexicon, polyphones=folder)
+
+
+@contextmanager
+def open_networks(
+    model: ModelSet, config: Config, *, on_placed: Callable[[Iterable[Placement]], None] = lambda placements: None
+) -> Iterator[Networks]:
+    """The networks of a model set, loaded; they are closed at the end. `on_placed` hears what runs each graph.
+
+    Where TensorRT is used its engines are built first, which may take minutes, and compared before they speak.
+    Raises ModelError or TextError (lexicon).
+    """
+    with ExitStack() as stack:
+        loader = stack.enter_context(open_loader(config.engine, waiting=extend_start_timeout))
+        activate(model, loader)
+        front_end, threads = front_end_for(config.text, stack), config.engine.threads
+        networks = load_networks(model, front_end, stack, threads=threads, load=loader.load)
+        on_placed(loader.choices)
+        yield networks
+
+
+def extend_start_timeout() -> None:
+    """Tell systemd that a start which takes longer than it expects is still going on."""
+    sd_notify("EXTEND_TIMEOUT_USEC=60000000")

@@ -1,0 +1,68 @@
+"""A model set is tried beside the one that speaks: `ModelSets` and `Candidate` of `change`, in production."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from edge_tts.config import Config
+from edge_tts.model_sets.choice import ModelChoice
+from edge_tts.model_sets.loading import front_end_for
+from edge_tts.model_sets.manifest import find_model_set, installed_model_sets, verify_model_set
+from edge_tts.model_sets.rehearsal import rehearse
+from edge_tts.speaking.worker import Work
+from edge_tts.synthesis.networks import OnDemandEncoder
+from edge_tts.values import ModelSet
+from edge_tts.voices.encoding import encoding
+from edge_tts.voices.local_voices import Voices, default_voice, open_voices
+from edge_tts.voices.store import EnrolledVoice
+
+
+class InstalledSets:
+    """The model sets of this device; `again` asks for a fresh start."""
+
+    def __init__(self, *, config: Config, choice: ModelChoice, again: Callable[[], None]) -> None:
+        self.choice = choice
+        self._config, self._again = config, again
+
+    def installed(self) -> list[str]:
+        """See ModelSets."""
+        return installed_model_sets(Path(self._config.models.dir))
+
+    @contextmanager
+    def trial(self, name: str, waiting: Callable[[], None]) -> Iterator[CandidateSet]:
+        """See ModelSets."""
+        model = find_model_set(Path(self._config.models.dir), name)
+        verify_model_set(model)
+        waiting()
+        rehearse(model, self._config.engine, waiting=waiting)
+        with ExitStack() as stack:
+            front_end = front_end_for(self._config.text, stack)
+            encoder = OnDemandEncoder(model=model, front_end=front_end, threads=self._config.engine.threads)
+            yield CandidateSet(config=self._config, model=model, encoder=encoder)
+
+    def start_again(self) -> None:
+        """See ModelSets."""
+        self._again()
+
+
+class CandidateSet:
+    """A set with its own features of the enrolled voices."""
+
+    def __init__(self, *, config: Config, model: ModelSet, encoder: OnDemandEncoder) -> None:
+        self._config, self._model, self._encoder = config, model, encoder
+        self._voices: Voices = open_voices(config, model)
+
+    def missing(self) -> list[EnrolledVoice]:
+        """See Candidate."""
+        return self._voices.features.missing()
+
+    def encoding(self, voice: EnrolledVoice) -> Work:
+        """See Candidate."""
+        return encoding(voice, self._voices.features, encoder=self._encoder)
+
+    def check(self) -> None:
+        """See Candidate."""
+        self._voices.catalogue.refresh()
+        default_voice(self._config, self._model, self._voices.catalogue)

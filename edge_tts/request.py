@@ -1,0 +1,58 @@
+"""One thing to say: every key that may be asked for, its limits and its default.
+
+The MQTT payload, the journal page, the command line and the published schema are made from these two records, so a new
+key is added here and where it is used.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from edge_tts.schema import Field, Record, RequestId
+from edge_tts.values import Priority, Sampling
+
+VoiceName = Annotated[str, Field(min_length=1, max_length=128)]
+Split = Literal["auto", "cut0", "cut1", "cut2", "cut3", "cut4", "cut5"]
+
+
+class SpeakMessage(Record):
+    """A request as its sender words it. Sampling has the names and defaults of GPT-SoVITS' api_v2."""
+
+    text: str = Field(description="what to say")
+    id: RequestId | None = Field(default=None, description="names the request in every report; an id is spoken once")
+    voice: VoiceName | None = Field(default=None, description="name or id of a voice; the default voice if absent")
+    language: str = Field(default="auto", max_length=32, description="language option of the text: auto, en, zh, ...")
+    priority: Priority = Field(default="normal", description="an alert interrupts, low waits for everything else")
+    ttl_s: float | None = Field(default=None, gt=0, le=604800, description="seconds within which it has to begin")
+    volume: float = Field(default=100.0, ge=0, le=100, description="percent of the device's own volume")
+    speed: float = Field(default=1.0, ge=0.25, le=4, description="1.3 is faster")
+    seed: int | None = Field(default=None, ge=0, lt=2**64, description="same seed, text and voice: same speech")
+    top_k: int | None = Field(default=None, ge=1, le=1025, description="draw among so many of the likeliest tokens")
+    top_p: float | None = Field(default=None, gt=0, le=1, description="draw among tokens of so much probability")
+    temperature: float | None = Field(default=None, gt=0, le=10, description="below 1 more even, above livelier")
+    repetition_penalty: float | None = Field(default=None, ge=0.1, le=10, description="above 1 repeats less")
+    split: Split = Field(default="auto", description="how the text is cut; cut0 to cut5 are upstream's")
+    ssml: bool = Field(default=False, description="the text is an SSML document")
+    fragment_interval: float = Field(default=0.3, ge=0, le=10, description="seconds of silence after each segment")
+
+    @property
+    def gain(self) -> float:
+        """Linear gain of its sound, 0 to 1."""
+        return self.volume / 100
+
+    def sampling(self, default: Sampling) -> Sampling:
+        """The model set's own sampling, with what is asked for put in its place."""
+        chosen = {name: getattr(self, name) for name in Sampling.__dataclass_fields__}
+        return Sampling(**{name: getattr(default, name) if value is None else value for name, value in chosen.items()})
+
+
+class SpeakRequest(SpeakMessage):
+    """An accepted request: it has an id, and the id of a voice that exists."""
+
+    id: RequestId
+    voice: VoiceName
+
+    @classmethod
+    def accept(cls, message: SpeakMessage, *, id: str, voice: str) -> SpeakRequest:
+        """What is asked for in `message`, under this id and in this voice."""
+        return cls.model_validate({**message.model_dump(), "id": id, "voice": voice})

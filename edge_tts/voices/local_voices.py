@@ -1,0 +1,91 @@
+"""Every voice of this device for one model set: the store, its features, the catalogue."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_tts.config import Config
+from edge_tts.errors import ConfigError, VoiceError
+from edge_tts.values import ModelSet
+from edge_tts.voices.builtin import BuiltinVoices
+from edge_tts.voices.catalogue import Catalogue
+from edge_tts.voices.feature_store import FeatureStore
+from edge_tts.voices.format import is_voice_id
+from edge_tts.voices.store import VoiceStore
+from edge_tts.voices.sync.bucket import Place
+from edge_tts.voices.sync.voice_sync import VoiceSync
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Voices:
+    """Every voice of this device for one model set."""
+
+    store: VoiceStore
+    features: FeatureStore
+    catalogue: Catalogue
+
+
+def open_store(config: Config, *, clock: Callable[[], float] = time.time) -> VoiceStore:
+    """The enrolled voices, whatever model set speaks."""
+    return VoiceStore(
+        directory=Path(config.voices.dir),
+        device=config.device,
+        clock=clock,
+        require_consent=config.voices.require_consent,
+    )
+
+
+def open_voices(
+    config: Config, model: ModelSet, *, recover: bool = False, clock: Callable[[], float] = time.time
+) -> Voices:
+    """The voices as they are on the disk. Raises VoiceError.
+
+    `recover`, for the daemon: sweep up after a crash first, and do without what the disk refuses: the voices that come
+    with the model set speak all the same.
+    """
+    store = open_store(config, clock=clock)
+    features = FeatureStore(store=store, model=model)
+    catalogue = Catalogue(builtin=BuiltinVoices(model), store=store, features=features)
+    if not recover:
+        catalogue.refresh()
+        return Voices(store, features, catalogue)
+    for step in (store.recover, catalogue.refresh):
+        try:
+            step()
+        except VoiceError as trouble:
+            log.warning("the folder of the voices is in trouble: %s", trouble)
+    return Voices(store, features, catalogue)
+
+
+def voice_sync(config: Config, store: VoiceStore) -> VoiceSync | None:
+    """How voices are synced with the configured bucket; None when there is none."""
+    bucket = config.bucket
+    if bucket.url is None:
+        return None
+    place = Place(bucket.url, region=bucket.region, endpoint=bucket.endpoint, timeout_s=bucket.timeout_s)
+    return VoiceSync(store=store, place=place, environ=os.environ, clock=time.time, owners=bucket.owners)
+
+
+def default_voice(config: Config, model: ModelSet, catalogue: Catalogue) -> str:
+    """The voice that speaks when a request names none. Raises ConfigError when there is no such voice."""
+    voice = config.voice or model.default_voice or next(iter(catalogue.ids()), "")
+    if voice not in catalogue.ids():
+        known = ", ".join(catalogue.ids()) or "none"
+        raise ConfigError(f"voice: the model set {model.name} has no voice '{voice}'; it has: {known}")
+    return voice
+
+
+def first_voice(config: Config, model: ModelSet, catalogue: Catalogue) -> str:
+    """The voice as configured. An enrolled one that cannot speak (damaged, its disk away, not encoded yet) gives way to
+    the model set's own: a box that speaks can be mended. Raises ConfigError for any other that is not there."""
+    if config.voice is not None and is_voice_id(config.voice) and config.voice not in catalogue.ids():
+        log.error("voice: %s cannot speak now, see `edge-ttsd voices list`; another one does instead", config.voice)
+        config = config.model_copy(update={"voice": None})
+    return default_voice(config, model, catalogue)
