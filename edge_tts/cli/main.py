@@ -200,7 +200,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="edge-ttsd",
         description="A line of text arrives over MQTT, and the room hears it in a voice its owner enrolled.",
-        epilog="Every key of the configuration is explained in config.yaml, the MQTT topics in README.md.",
+        epilog="Every key of the configuration is explained in config.yaml, the MQTT topics in docs/mqtt.md.",
     )
     parser.add_argument("--version", action="version", version=f"edge-ttsd {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
