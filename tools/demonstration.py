@@ -23,7 +23,7 @@ import yaml
 from paho.mqtt.enums import CallbackAPIVersion
 
 from edge_tts.audio.devices import has_loudspeaker
-from edge_tts.durable.replacing import replacing
+from edge_tts.durable.atomic import replacing
 from tools.environment import ROOT, find_program, say
 
 STATE = ROOT / ".state"

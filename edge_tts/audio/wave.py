@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import soxr
 
-from edge_tts.durable.replacing import replacing
+from edge_tts.durable.atomic import replacing
 from edge_tts.errors import AudioError
 from edge_tts.values import FloatArray
 

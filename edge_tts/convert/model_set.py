@@ -6,7 +6,6 @@ hands over a function that writes them.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,11 +14,11 @@ from typing import Any
 
 from edge_tts.convert.graph_writer import GraphWriter, Islands, Progress
 from edge_tts.convert.staging import FORMAT, MANIFEST, staged, unnamed_files
+from edge_tts.durable.hashes import sha256_of
 from edge_tts.errors import CheckpointError
 
 SAMPLE_RATE = 32000
 LANGUAGES = ("zh", "en", "ja", "ko", "yue")
-_BLOCK = 1 << 20
 
 VoiceWriter = Callable[[Path], Sequence[str]]
 """Given the folder of finished graphs: writes voices/ID into it and returns the ids, the default one first."""
@@ -136,10 +135,6 @@ def write_manifest(folder: Path, facts: Mapping[str, Any]) -> None:
     """Write manifest.json: `facts` plus the size and sha256 of every file in `folder`."""
     files = {}
     for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST):
-        digest = hashlib.sha256()
-        with path.open("rb") as file:
-            while block := file.read(_BLOCK):
-                digest.update(block)
-        files[path.relative_to(folder).as_posix()] = {"sha256": digest.hexdigest(), "bytes": path.stat().st_size}
+        files[path.relative_to(folder).as_posix()] = {"sha256": sha256_of(path), "bytes": path.stat().st_size}
     text = json.dumps({**facts, "files": files}, indent=2, ensure_ascii=False)
     (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")

@@ -1,16 +1,15 @@
-"""Folders that appear and go by one rename, a lock, a log: all survive a power cut. Knows nothing of their contents."""
+"""Folders that appear and go whole, and survive a power cut."""
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
-from edge_tts.durable.atomic import sync_folder
+from edge_tts.durable.files import write_new
+from edge_tts.durable.fsync import sync_folder
 
 PRIVATE = 0o700
 
@@ -22,14 +21,6 @@ def make_folder(folder: Path) -> Path:
         path.mkdir(PRIVATE, exist_ok=True)
         sync_folder(path.parent)
     return folder
-
-
-def write_new(path: Path, data: bytes) -> None:
-    """A file in a folder that nobody else looks into yet, safely on the disk on return. Raises OSError."""
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def publish(files: Mapping[str, bytes], target: Path, *, staging: Path) -> None:
@@ -55,25 +46,3 @@ def remove(folder: Path) -> bool:
         shutil.rmtree(folder)  # says why
     sync_folder(folder.parent)
     return True
-
-
-def append_line(path: Path, line: bytes) -> None:
-    """Add a line to a log, durably; half a line that a power cut left there is ended first. Raises OSError."""
-    with path.open("a+b") as file:
-        size = file.seek(0, os.SEEK_END)
-        if size:
-            file.seek(size - 1)
-            line = line if file.read(1) == b"\n" else b"\n" + line
-        file.write(line + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
-    if size == 0:
-        sync_folder(path.parent)
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the lock file `path`: one holder at a time among all threads and processes. Waits. Raises OSError."""
-    with path.open("ab") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
 
-from edge_tts.durable.atomic import sha256_of
+from edge_tts.durable.hashes import sha256_of
 from edge_tts.errors import ModelError
 from edge_tts.schema import ConfigDict, Field, Record, check_json, nearest
 from edge_tts.values import ModelSet, ModelSizes, Sampling

@@ -13,8 +13,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
-from edge_tts.durable.atomic import sync_folder, write_atomic
+from edge_tts.durable.atomic import write_atomic
 from edge_tts.durable.folders import make_folder
+from edge_tts.durable.fsync import sync_folder
 from edge_tts.errors import PayloadError
 from edge_tts.request import SpeakRequest
 from edge_tts.schema import Field, Record, check, check_json

@@ -10,7 +10,7 @@ import stat
 import zipfile
 from pathlib import Path
 
-from edge_tts.durable.atomic import UNREADABLE_ZIP, write_atomic
+from edge_tts.durable.atomic import write_atomic
 from edge_tts.errors import VoiceError
 from edge_tts.voices.format import (
     CARD,
@@ -19,6 +19,7 @@ from edge_tts.voices.format import (
     MOST_RECORDINGS,
     MOST_VOICE_BYTES,
     NAME,
+    UNREADABLE_ZIP,
     VoiceRef,
     read_card,
     read_name,

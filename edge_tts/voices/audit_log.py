@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
-from edge_tts.durable.folders import append_line
+from edge_tts.durable.files import append_line
 from edge_tts.voices.format import VoiceRef
 
 

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_tts.durable.atomic import UNREADABLE_ZIP
 from edge_tts.errors import UnknownVoiceError, VoiceError
 from edge_tts.schema import Record, check_json, nearest
 from edge_tts.values import ModelSet, ModelSizes, Voice
+from edge_tts.voices.format import UNREADABLE_ZIP
 
 
 class _Card(Record):

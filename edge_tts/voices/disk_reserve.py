@@ -7,7 +7,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from edge_tts.durable.folders import write_new
+from edge_tts.durable.files import write_new
 
 RESERVE_BYTES = 1 << 16
 """A tombstone, the folder it lies in and a line in the log take a block each, of 4 KiB as a rule."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import gcd
@@ -31,6 +33,9 @@ MOST_SAMPLES = 1 << 25
 _MOST_FLAC_BLOCKS = 64
 _FARTHEST_AHEAD = 1 << 20
 """Nobody has renamed a voice so often without another device's hearing of it."""
+
+UNREADABLE_ZIP = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, KeyError, OverflowError, RuntimeError)
+"""All that Python's zipfile raises for a file that has rotted or is hostile; NotImplementedError is a RuntimeError."""
 
 _ID = rf"[0-9a-f]{{{ID_DIGITS}}}"
 VoiceId = Annotated[str, Field(pattern=f"^{_ID}$")]

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from edge_tts.durable.folders import locked, make_folder
+from edge_tts.durable.folders import make_folder
+from edge_tts.durable.lock import locked
 from edge_tts.errors import VoiceError
 from edge_tts.voices.format import CARD, ID_DIGITS, VoiceRef
 

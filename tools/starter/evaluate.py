@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import soxr
 
-from edge_tts.durable.replacing import replacing
+from edge_tts.durable.atomic import replacing
 from edge_tts.model_sets.manifest import read_model_set
 from edge_tts.synthesis.synthesizer import load_synthesizer
 from edge_tts.text.front_end import TextFrontEnd

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from edge_tts.durable.replacing import replacing
+from edge_tts.durable.atomic import replacing
 
 FloatArray = npt.NDArray[np.float32]
 RATE, SIZE, HOP = 16000, 1024, 80

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ctypes
 import json
-import os
 import signal
 import sys
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from edge_tts.durable.atomic import write_atomic
 from edge_tts.engine.tensorrt.profiles import shape_ranges
 from edge_tts.engine.tensorrt.trt_engine import load_tensorrt, make_logger
 from edge_tts.errors import ModelError
@@ -72,19 +72,8 @@ def build(request: BuildRequest, *, trt: Any, progress: Progress) -> None:
     plan = builder.build_serialized_network(network, config)
     if plan is None:
         raise ModelError(f"{request.onnx}: TensorRT could not build an engine: {'; '.join(logger.errors[-3:])}")
-    write_bytes(Path(request.plan), plan)
-    write_bytes(timings, config.get_timing_cache().serialize())
-
-
-def write_bytes(path: Path, data: Any) -> None:
-    """Replace a file by one rename; readable and writable by its owner alone."""
-    staging = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(staging, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    staging.replace(path)
+    write_atomic(Path(request.plan), plan)
+    write_atomic(timings, config.get_timing_cache().serialize())
 
 
 def _parse(request: BuildRequest, network: Any, *, trt: Any, logger: Any) -> None:

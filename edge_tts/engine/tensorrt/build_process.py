@@ -13,7 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_tts.engine.tensorrt.build import BuildRequest, Progress, request_json, write_bytes
+from edge_tts.durable.atomic import write_atomic
+from edge_tts.engine.tensorrt.build import BuildRequest, Progress, request_json
 from edge_tts.errors import ModelError
 
 COMMAND = (sys.executable, "-m", "edge_tts.engine.tensorrt.build")
@@ -43,7 +44,7 @@ def build_in_child(
     """
     plan = Path(request.plan)
     asked, said = plan.with_suffix(".request"), plan.with_suffix(".log")
-    write_bytes(asked, request_json(request).encode())
+    write_atomic(asked, request_json(request).encode())
     began, available = time.monotonic(), _available_mb()
     lowest = available
     with said.open("wb") as errors:

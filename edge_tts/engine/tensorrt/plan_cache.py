@@ -14,7 +14,10 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from edge_tts.engine.tensorrt.build import BuildOptions, write_bytes
+from edge_tts.durable.atomic import write_atomic
+from edge_tts.durable.folders import make_folder
+from edge_tts.durable.hashes import sha256_of
+from edge_tts.engine.tensorrt.build import BuildOptions
 from edge_tts.engine.tensorrt.machine import Machine
 from edge_tts.errors import ModelError
 
@@ -23,7 +26,6 @@ log = logging.getLogger(__name__)
 FORMAT = 1
 """Counts up when the same inputs would no longer give the same engine (profiles, build settings)."""
 _KEPT_PER_GRAPH = 3  # the current model set, the previous one, and one under trial
-_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class PlanCache:
         key = {"format": FORMAT, "onnx": onnx_digest(onnx), **asdict(self._machine), "options": asdict(options)}
         digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
         try:
-            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(self.directory)
         except OSError as error:
             raise ModelError(f"{self.directory}: no place for engines: {error}") from error
         return self.directory / f"{onnx.stem}-{digest[:16]}.plan", key
@@ -153,15 +155,11 @@ def _forget(plan: Path) -> None:
 
 def _write_record(stored: StoredPlan) -> None:
     values = {name: value for name, value in asdict(stored).items() if name != "path"}
-    write_bytes(stored.record, (json.dumps(values, indent=2) + "\n").encode())
+    write_atomic(stored.record, (json.dumps(values, indent=2) + "\n").encode())
 
 
 def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
     try:
-        with path.open("rb") as file:
-            while block := file.read(_BLOCK):
-                digest.update(block)
+        return sha256_of(path)
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error}") from error
-    return digest.hexdigest()

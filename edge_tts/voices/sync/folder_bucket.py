@@ -10,8 +10,8 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-from edge_tts.durable.atomic import sync_folder
 from edge_tts.durable.folders import PRIVATE
+from edge_tts.durable.fsync import sync_folder
 from edge_tts.errors import TransportError
 from edge_tts.voices.sync.plan import ROOT
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_tts.durable.replacing import replacing
+from edge_tts.durable.atomic import replacing
 
 
 def test_the_file_changes_when_the_block_has_ended(tmp_path: Path) -> None:
