@@ -9,9 +9,9 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from edge_tts.durable.atomic import write_atomic
+from edge_tts.durable.state_file import StateFile
 from edge_tts.errors import ModelError
-from edge_tts.schema import Field, Record, check_json
+from edge_tts.schema import Field, Record
 
 log = logging.getLogger(__name__)
 
@@ -35,8 +35,11 @@ class ModelChoice:
 
     def __init__(self, path: Path, *, configured: str) -> None:
         """A file that is damaged, or was written under another configuration, is not used."""
-        self._path = path
-        self._choice = self._read(configured)
+        self._file = StateFile(path, _Choice, what="the choice of a model set")
+        self._choice = self._file.read(_Choice(configured=configured, current=configured))
+        if self._choice.configured != configured:
+            log.info("models.name is now %s: the choice of %s is over", configured, self._choice.current)
+            self._choice = _Choice(configured=configured, current=configured)
 
     @property
     def current(self) -> str:
@@ -57,9 +60,9 @@ class ModelChoice:
         """Have `name` speak from the next start on, on trial. Raises ModelError when that cannot be written down."""
         chosen = _Choice(configured=self._choice.configured, current=name, previous=self._choice.current, trial=True)
         try:
-            self._write(chosen)
+            self._file.write(chosen)
         except OSError as refused:
-            raise ModelError(f"{self._path}: the choice cannot be kept ({refused.strerror})") from refused
+            raise ModelError(f"{self._file.path}: the choice cannot be kept ({refused.strerror})") from refused
         self._choice = chosen
 
     def begin(self) -> None:
@@ -92,24 +95,6 @@ class ModelChoice:
         """Write what is no wish of anybody's: a disk that refuses is logged, and speech goes on."""
         self._choice = choice
         try:
-            self._write(choice)
+            self._file.write(choice)
         except OSError as refused:
-            log.error("%s: which model set speaks cannot be kept (%s)", self._path, refused.strerror)
-
-    def _write(self, choice: _Choice) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(self._path, choice.model_dump_json().encode())
-
-    def _read(self, configured: str) -> _Choice:
-        fresh = _Choice(configured=configured, current=configured)
-        try:
-            kept = check_json(_Choice, self._path.read_bytes(), error=ModelError, what=str(self._path))
-        except FileNotFoundError:
-            return fresh
-        except (OSError, ModelError) as damaged:
-            log.warning("the choice of a model set is not used: %s", damaged)
-            return fresh
-        if kept.configured != configured:
-            log.info("models.name is now %s: the choice of %s is over", configured, kept.current)
-            return fresh
-        return kept
+            log.error("%s: which model set speaks cannot be kept (%s)", self._file.path, refused.strerror)

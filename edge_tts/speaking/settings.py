@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from edge_tts.durable.atomic import write_atomic
-from edge_tts.errors import ConfigError
-from edge_tts.schema import Field, Record, check_json
+from edge_tts.durable.state_file import StateFile
+from edge_tts.schema import Field, Record
 from edge_tts.values import Report
 
 log = logging.getLogger(__name__)
@@ -26,8 +25,8 @@ class SettingsFile:
     """A board listener that notices changes at once and writes them when `save` is called: listeners must not wait."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self.settings = self._read()
+        self._file = StateFile(path, Settings, what="the volume and voice that were set")
+        self.settings = self._file.read(Settings())
         self._saved = self.settings
         self._shown: Mapping[str, Any] = {}
 
@@ -48,17 +47,7 @@ class SettingsFile:
         if settings == self._saved:
             return
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomic(self._path, settings.model_dump_json().encode())
+            self._file.write(settings)
         except OSError as refused:
-            log.error("%s: the volume and voice that were set cannot be kept (%s)", self._path, refused.strerror)
+            log.error("%s: the volume and voice that were set cannot be kept (%s)", self._file.path, refused.strerror)
         self._saved = settings
-
-    def _read(self) -> Settings:
-        try:
-            return check_json(Settings, self._path.read_bytes(), error=ConfigError, what=str(self._path))
-        except FileNotFoundError:
-            return Settings()
-        except (OSError, ConfigError) as damaged:
-            log.warning("the settings of the last run are not used: %s", damaged)
-            return Settings()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_tts.errors import ModelError
-from edge_tts.model_sets import choice as model_choice
 from edge_tts.model_sets.choice import ModelChoice
 
 
@@ -105,10 +105,10 @@ def test_a_disk_that_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     choice = opened(tmp_path)
     choice.choose("b")
 
-    def full(path: Path, data: bytes) -> None:
+    def full(handle: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(model_choice, "write_atomic", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(ModelError, match="cannot be kept \\(No space left on device\\)"):
         choice.choose("c")
     assert choice.current == "b"

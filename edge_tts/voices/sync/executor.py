@@ -22,7 +22,7 @@ from edge_tts.voices.format import (
 )
 from edge_tts.voices.store import EnrolledVoice, VoiceStore
 from edge_tts.voices.sync.bucket import Blob, Found
-from edge_tts.voices.sync.notes import Publish, SyncNotes, SyncReport, read_notes, write_notes
+from edge_tts.voices.sync.notes import NotesFile, Publish, SyncNotes, SyncReport
 from edge_tts.voices.sync.plan import (
     ROOT,
     Key,
@@ -84,7 +84,7 @@ class SyncExecutor:
         self._clock = clock
         self._publish = publish
         self._owners = owners
-        self._path = store.directory / NOTES
+        self._file = NotesFile(store.directory / NOTES, bucket=name)
         self._notes = SyncNotes(SyncReport(bucket=name))
         self._remote: dict[Key, str] = {}
         self._failed: set[VoiceRef] = set()
@@ -104,7 +104,7 @@ class SyncExecutor:
 
         `thorough` trusts no earlier check: every object in the bucket and every file here is read and hashed again.
         """
-        self._notes = read_notes(self._path, bucket=self._name)
+        self._notes = self._file.read()
         last = self._notes.report.last_success
         self._tell(SyncReport(bucket=self._name, status="running", started=self._clock(), last_success=last))
         if thorough:
@@ -153,7 +153,7 @@ class SyncExecutor:
         if not self._notes.used:
             self._notes.used = True
             with self._store.changing():
-                write_notes(self._path, self._notes)
+                self._file.write(self._notes)
 
     def _local(self, thorough: bool) -> Local:
         """What is here, as of now."""
@@ -313,7 +313,7 @@ class SyncExecutor:
         self._notes.report = report.model_copy(update={"finished": now, "last_success": last})
         try:
             with self._store.changing():
-                write_notes(self._path, self._notes)
+                self._file.write(self._notes)
         except VoiceError as full:  # notes only save time
             self._notes.report = report.model_copy(update={"finished": now, "status": "failed", "error": str(full)})
         self._publish(self._notes.report)

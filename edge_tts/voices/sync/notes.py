@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from edge_tts.durable.atomic import write_atomic
-from edge_tts.errors import VoiceError, one_line
-from edge_tts.schema import Record, check_json
-from edge_tts.voices.format import to_bytes
+from edge_tts.durable.state_file import StateFile
+from edge_tts.errors import one_line
+from edge_tts.schema import Record
 from edge_tts.voices.sync.plan import Key, parse_key
 
 SyncStatus = Literal["never", "running", "done", "incomplete", "failed"]
@@ -71,23 +70,27 @@ class SyncNotes:
     """Objects whose bytes were right when they had this mark."""
 
 
-def read_notes(path: Path, *, bucket: str) -> SyncNotes:
-    """The notes in `path` about that bucket; fresh ones if there are none, or they are damaged or about another."""
-    try:
-        notes = check_json(_Notes, path.read_bytes(), error=VoiceError, what=str(path))
-    except (OSError, VoiceError):
-        return SyncNotes(SyncReport(bucket=bucket))
-    if notes.report.bucket != bucket:
-        return SyncNotes(SyncReport(bucket=bucket))
-    keys = ((parse_key(text), mark) for text, mark in notes.checked.items())
-    checked = {key: mark for key, mark in keys if key is not None}
-    return SyncNotes(notes.report, used=notes.used or bool(checked), checked=checked)
+class NotesFile:
+    """The notes about the bucket at that address; those about another one are not used."""
 
+    def __init__(self, path: Path, *, bucket: str) -> None:
+        self._file = StateFile(path, _Notes, what="the notes about the last sync")
+        self._bucket = bucket
 
-def write_notes(path: Path, notes: SyncNotes) -> None:
-    """Keep `notes`. Raises OSError."""
-    checked = {key.path: mark for key, mark in notes.checked.items()}
-    write_atomic(path, to_bytes(_Notes(used=notes.used, checked=checked, report=notes.report)))
+    def read(self) -> SyncNotes:
+        """What is noted about this bucket; fresh notes if there are none."""
+        fresh = _Notes(checked={}, report=SyncReport(bucket=self._bucket))
+        notes = self._file.read(fresh)
+        if notes.report.bucket != self._bucket:
+            notes = fresh
+        keys = ((parse_key(text), mark) for text, mark in notes.checked.items())
+        checked = {key: mark for key, mark in keys if key is not None}
+        return SyncNotes(notes.report, used=notes.used or bool(checked), checked=checked)
+
+    def write(self, notes: SyncNotes) -> None:
+        """Keep `notes`. Raises OSError."""
+        checked = {key.path: mark for key, mark in notes.checked.items()}
+        self._file.write(_Notes(used=notes.used, checked=checked, report=notes.report))
 
 
 Publish = Callable[[SyncReport], None]

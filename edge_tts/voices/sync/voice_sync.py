@@ -9,7 +9,7 @@ from edge_tts.voices.store import VoiceStore
 from edge_tts.voices.sync.bucket import Bucket, Place
 from edge_tts.voices.sync.credentials import read_secrets
 from edge_tts.voices.sync.executor import NOTES, SyncExecutor
-from edge_tts.voices.sync.notes import Publish, SyncNotes, SyncReport, read_notes
+from edge_tts.voices.sync.notes import NotesFile, Publish, SyncReport
 
 
 class VoiceSync:
@@ -29,10 +29,11 @@ class VoiceSync:
         self._environ = environ
         self._clock = clock
         self._owners = owners
+        self._notes = NotesFile(store.directory / NOTES, bucket=place.url)
 
     def last(self) -> SyncReport:
         """How the last sync ended, whichever process made it."""
-        return self._notes().report
+        return self._notes.read().report
 
     def __call__(
         self,
@@ -42,7 +43,7 @@ class VoiceSync:
         thorough: bool = False,
     ) -> SyncReport:
         """One sync; a bucket that cannot be opened is a report of status failed, like every other trouble."""
-        notes = self._notes()
+        notes = self._notes.read()
         try:
             secrets = read_secrets(self._place.kind, self._environ)
             with Bucket(
@@ -69,6 +70,3 @@ class VoiceSync:
             )
             publish(report)
             return report
-
-    def _notes(self) -> SyncNotes:
-        return read_notes(self._store.directory / NOTES, bucket=self._place.url)
