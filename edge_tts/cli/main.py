@@ -21,6 +21,7 @@ from edge_tts.config import Config, load_config, resolve
 from edge_tts.doctor.examine import diagnose
 from edge_tts.doctor.report import as_json, as_text
 from edge_tts.errors import MOST_CHARS, ConfigError, EdgeTTSError, ModelError, PayloadError, one_line
+from edge_tts.model_folder import MANIFEST
 from edge_tts.model_sets.activation import open_loader
 from edge_tts.model_sets.loading import as_chosen, front_end_for, open_choice, open_model, open_networks
 from edge_tts.model_sets.manifest import find_model_set, installed_model_sets, verify_model_set
@@ -162,7 +163,7 @@ def command_models_list(arguments: argparse.Namespace, config: Config) -> int:
 def command_models_show(arguments: argparse.Namespace, config: Config) -> int:
     """Print the manifest of a model set."""
     model = find_model_set(Path(config.models.dir), arguments.name or config.models.name)
-    print(readable_json(json.loads((model.directory / "manifest.json").read_bytes())))
+    print(readable_json(json.loads((model.directory / MANIFEST).read_bytes())))
     return 0
 
 

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from edge_tts.convert.graph_writer import GraphWriter, Islands, Progress
-from edge_tts.convert.staging import FORMAT, MANIFEST, staged, unnamed_files
+from edge_tts.convert.staging import staged
 from edge_tts.durable.hashes import sha256_of
 from edge_tts.errors import CheckpointError
+from edge_tts.model_folder import FORMAT, MANIFEST, unnamed_files
 
 SAMPLE_RATE = 32000
 LANGUAGES = ("zh", "en", "ja", "ko", "yue")

@@ -1,22 +1,16 @@
-"""The folder of a model set, made beside its place and put there by one rename. Destroys nothing that is not a set.
-
-It knows of a manifest only which files it names.
-"""
+"""The folder of a model set, made beside its place and put there by one rename. Destroys nothing that is not a set."""
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from edge_tts.errors import ModelError
-
-FORMAT = 1
-MANIFEST = "manifest.json"
+from edge_tts.model_folder import named_files, unnamed_files
 
 
 @contextmanager
@@ -49,17 +43,10 @@ def check_place(out: Path, *, replace: bool) -> None:
         return
     if not replace:
         raise ModelError(f"{out}: exists already; choose another name, or replace the model set there with --replace")
-    _named_files(out)
-
-
-def unnamed_files(folder: Path) -> list[str]:
-    """What lies in the folder of a set and is not named by its manifest: files, links and the like, by relative name.
-    Links to folders are not followed. Raises ModelError when there is no manifest of ours, OSError."""
-    named, found = _named_files(folder), []
-    for home, folders, files in os.walk(folder):
-        links = [name for name in folders if os.path.islink(os.path.join(home, name))]
-        found += [Path(home, name).relative_to(folder).as_posix() for name in (*files, *links)]
-    return sorted(name for name in found if name not in named)
+    try:
+        named_files(out)
+    except ModelError as stranger:
+        raise ModelError(f"{stranger}; --replace only replaces a model set") from stranger
 
 
 def _is_empty(folder: Path) -> bool:
@@ -67,20 +54,6 @@ def _is_empty(folder: Path) -> bool:
         return not os.listdir(folder)
     except OSError:
         return False
-
-
-def _named_files(folder: Path) -> frozenset[str]:
-    """The files of the set in `folder`, its manifest included. Raises ModelError when it is no set of ours."""
-    try:
-        manifest = json.loads((folder / MANIFEST).read_bytes())
-    except FileNotFoundError as missing:
-        raise ModelError(f"{folder}: is no model set, it has no {MANIFEST}; --replace only replaces one") from missing
-    except (OSError, ValueError, RecursionError) as broken:
-        raise ModelError(f"{folder}: {MANIFEST} cannot be read ({broken}); --replace only replaces a set") from broken
-    files = manifest.get("files") if isinstance(manifest, dict) and manifest.get("format") == FORMAT else None
-    if not isinstance(files, dict) or "family" not in manifest:
-        raise ModelError(f"{folder}: its {MANIFEST} is not that of a model set; --replace only replaces one")
-    return frozenset({MANIFEST, *(PurePosixPath(name).as_posix() for name in files)})
 
 
 def _put(staging: Path, out: Path) -> None:

@@ -7,11 +7,9 @@ from typing import Annotated, Literal
 
 from edge_tts.durable.hashes import sha256_of
 from edge_tts.errors import ModelError
+from edge_tts.model_folder import MANIFEST
 from edge_tts.schema import ConfigDict, Field, Record, check_json, nearest
 from edge_tts.values import ModelSet, ModelSizes, Sampling
-
-FORMAT = 1
-MANIFEST = "manifest.json"
 
 _Count = Annotated[int, Field(ge=1)]
 
