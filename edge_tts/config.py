@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 
 from edge_tts.errors import ConfigError
-from edge_tts.schema import Field, Record, check, field_validator
+from edge_tts.schema import BeforeValidator, ConfigDict, Field, Record, ValidationInfo, check, field_validator
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
 """Something that becomes a topic level or a folder: letters, digits, - and _."""
@@ -20,12 +20,45 @@ Owner = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 INSTALLED, DATA = Path("/etc/edge-tts"), Path("/var/lib/edge-tts")
 """Where an installed device has its configuration, beside which nothing may be written, and its data."""
 
+
+def _resolved(value: Any, info: ValidationInfo) -> Any:
+    """A path or its spelling -> an absolute Path; anything else is left for the type to refuse. Raises ValueError."""
+    if not isinstance(value, str | Path):
+        return value
+    folder = Path.cwd() if info.context is None else info.context.absolute()
+    try:
+        path = Path(value).expanduser()
+        return (folder / (_with_data(path) if folder == INSTALLED else path)).resolve()
+    except RuntimeError as nowhere:  # the home of nobody, or links in a circle
+        raise ValueError(f"leads nowhere: {nowhere}") from nowhere
+
+
+def _with_data(path: Path) -> Path:
+    """Where an installed device keeps what lies beside the configuration in a checkout."""
+    match path.parts:
+        case (".state", *below):
+            return DATA.joinpath(*below)
+        case ("models", *_):
+            return DATA / path
+    return path
+
+
+ConfigPath = Annotated[Path, BeforeValidator(_resolved)]
+"""An absolute path. A relative one is seen from the folder of the configuration file, or else from the current folder;
+of an installed device `.state` and `models` are with the data. Holds for defaults, too."""
+
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _BUCKET = re.compile(r"file:///.+|(s3|gs|az)://[A-Za-z0-9$][A-Za-z0-9._-]*(/[^@?#\x00-\x1f]*)?")
 _ENDPOINT = re.compile(r"https?://[^@?#\s]+")
 
 
-class MqttConfig(Record):
+class Section(Record):
+    """Base of the configuration and its groups of keys: defaults are checked too, since a path's must be resolved."""
+
+    model_config = ConfigDict(validate_default=True)
+
+
+class MqttConfig(Section):
     """Where the broker is and how to talk to it."""
 
     host: str = "localhost"
@@ -34,58 +67,58 @@ class MqttConfig(Record):
     base_topic: str = Field(default="edge-tts", pattern=r"^[^#+/\x00]+(/[^#+/\x00]+)*$")
     client_id: str | None = None
     username: str | None = None
-    password_file: str | None = None
+    password_file: ConfigPath | None = None
     tls: bool = False
-    ca_file: str | None = None
-    cert_file: str | None = None
-    key_file: str | None = None
+    ca_file: ConfigPath | None = None
+    cert_file: ConfigPath | None = None
+    key_file: ConfigPath | None = None
     keepalive_s: int = Field(default=30, ge=5, le=3600)
     session_expiry_s: int = Field(default=86400, ge=0, le=4294967294)
     reconnect_min_s: float = Field(default=0.5, gt=0, le=60)
     reconnect_max_s: float = Field(default=30.0, gt=0, le=3600)
 
 
-class ModelsConfig(Record):
+class ModelsConfig(Section):
     """Which model set speaks."""
 
-    dir: str = "models"
+    dir: ConfigPath = Path("models")
     name: Name = "starter"
     verify: bool = True
 
 
-class AudioConfig(Record):
+class AudioConfig(Section):
     """Where the sound goes."""
 
     output: Literal["speaker", "file"] = "speaker"
     device: str | int | None = None
-    file: str = ".state/edge-tts.wav"
+    file: ConfigPath = Path(".state/edge-tts.wav")
     volume: float = Field(default=100.0, ge=0, le=100)
     buffer_s: float = Field(default=10.0, ge=0.5, le=600)
     fade_ms: float = Field(default=30.0, ge=1, le=1000)
     keep_open: bool = True
 
 
-class EngineConfig(Record):
+class EngineConfig(Section):
     """What the networks run on."""
 
     execution: Literal["auto", "cpu", "cuda", "tensorrt"] = "auto"
     threads: int = Field(default=0, ge=0, le=256)
-    cache_dir: str = ".state/engines"
+    cache_dir: ConfigPath = Path(".state/engines")
     build_limit_s: float = Field(default=1800.0, ge=10, le=86400)
     workspace_mb: int = Field(default=2048, ge=64, le=65536)
     optimization_level: int = Field(default=3, ge=0, le=5)
     cuda_graphs: bool = True
 
 
-class VoicesConfig(Record):
+class VoicesConfig(Section):
     """Where enrolled voices are kept, and which are taken."""
 
-    dir: str = ".state/voices"
+    dir: ConfigPath = Path(".state/voices")
     owner: Owner = "family"
     require_consent: bool = True
 
 
-class EnrolmentConfig(Record):
+class EnrolmentConfig(Section):
     """How voices are enrolled on this device: by whom, through which microphone, at which button."""
 
     enabled: bool = True
@@ -96,7 +129,7 @@ class EnrolmentConfig(Record):
     microphone: str | int | None = None
     sample_rate: int | None = Field(default=None, ge=8000, le=192000)
     silence_s: float = Field(default=1.5, ge=0.5, le=10)
-    networks: str | None = None
+    networks: ConfigPath | None = None
     gpio_line: str | None = None
     gpio_chip: str | None = None
     gpio_active_low: bool = True
@@ -104,7 +137,7 @@ class EnrolmentConfig(Record):
     key: str | int | None = None
 
 
-class BucketConfig(Record):
+class BucketConfig(Section):
     """What enrolled voices are synced with. Addresses are shown to everybody, so none may hold credentials: what is not
     plainly an address is refused, and not repeated."""
 
@@ -117,9 +150,11 @@ class BucketConfig(Record):
 
     @field_validator("url")
     @classmethod
-    def _is_bucket(cls, url: str | None) -> str | None:
+    def _is_bucket(cls, url: str | None, info: ValidationInfo) -> str | None:
         """A bucket and a prefix, or a folder, whose name may be anything that is no address of another kind."""
-        if url is not None and _SCHEME.match(url) and not _BUCKET.fullmatch(url):
+        if url is None or not _SCHEME.match(url):
+            return None if url is None else str(_resolved(url, info))
+        if not _BUCKET.fullmatch(url):
             raise ValueError(
                 "is neither s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX nor a folder; "
                 "credentials never belong here"
@@ -141,14 +176,14 @@ class BucketConfig(Record):
         return tuple(value) if isinstance(value, list) else value
 
 
-class TextConfig(Record):
+class TextConfig(Section):
     """How words are said that the dictionaries get wrong."""
 
     lexicon: dict[str, dict[str, str]] = Field(default={})
-    polyphones: str | None = None
+    polyphones: ConfigPath | None = None
 
 
-class LimitsConfig(Record):
+class LimitsConfig(Section):
     """What one message and the waiting line may ask of the machine."""
 
     queue: int = Field(default=16, ge=1, le=10000)
@@ -157,35 +192,39 @@ class LimitsConfig(Record):
     payload_bytes: int = Field(default=262144, ge=256, le=16777216)
 
 
-class HealthConfig(Record):
+class HealthConfig(Section):
     """When a part that shows no progress counts as stuck."""
 
     stall_s: float = Field(default=60.0, ge=1, le=3600)
 
 
-class LogConfig(Record):
+class LogConfig(Section):
     """How much is written to the journal."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
-class Config(Record):
+_DEFAULTS: Any = {}
+"""A group of keys that is left out: validated like one that is given, so that the paths in it are resolved."""
+
+
+class Config(Section):
     """The whole of config.yaml."""
 
     device: Name = "home"
     voice: str | None = None
-    state_dir: str = ".state"
-    mqtt: MqttConfig = MqttConfig()
-    models: ModelsConfig = ModelsConfig()
-    engine: EngineConfig = EngineConfig()
-    audio: AudioConfig = AudioConfig()
-    text: TextConfig = TextConfig()
-    voices: VoicesConfig = VoicesConfig()
-    enrolment: EnrolmentConfig = EnrolmentConfig()
-    bucket: BucketConfig = BucketConfig()
-    limits: LimitsConfig = LimitsConfig()
-    health: HealthConfig = HealthConfig()
-    log: LogConfig = LogConfig()
+    state_dir: ConfigPath = Path(".state")
+    mqtt: MqttConfig = _DEFAULTS
+    models: ModelsConfig = _DEFAULTS
+    engine: EngineConfig = _DEFAULTS
+    audio: AudioConfig = _DEFAULTS
+    text: TextConfig = _DEFAULTS
+    voices: VoicesConfig = _DEFAULTS
+    enrolment: EnrolmentConfig = _DEFAULTS
+    bucket: BucketConfig = _DEFAULTS
+    limits: LimitsConfig = _DEFAULTS
+    health: HealthConfig = _DEFAULTS
+    log: LogConfig = _DEFAULTS
 
 
 def load_config(path: Path) -> Config:
@@ -199,40 +238,9 @@ def load_config(path: Path) -> Config:
         raise ConfigError(f"{path}: is not YAML: line {line}: {broken.problem}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as broken:
         raise ConfigError(f"{path}: is not YAML: {broken}") from broken
-    config = check(Config, {} if raw is None else raw, error=ConfigError, what=str(path))
-    return resolve(config, path.parent)
+    return config_from({} if raw is None else raw, folder=path.parent, what=str(path))
 
 
-def resolve(config: Config, folder: Path) -> Config:
-    """`config` with its relative paths made absolute, seen from `folder`; of an installed one `.state` and `models` are
-    with the data."""
-
-    def absolute(value: str | None) -> str | None:
-        if value is None:
-            return None
-        path = Path(value).expanduser()
-        return str((folder / (_with_data(path) if folder.absolute() == INSTALLED else path)).resolve())
-
-    secrets = ("password_file", "ca_file", "cert_file", "key_file")
-    mqtt = config.mqtt.model_copy(update={key: absolute(getattr(config.mqtt, key)) for key in secrets})
-    models = config.models.model_copy(update={"dir": absolute(config.models.dir)})
-    audio = config.audio.model_copy(update={"file": absolute(config.audio.file)})
-    text = config.text.model_copy(update={"polyphones": absolute(config.text.polyphones)})
-    engine = config.engine.model_copy(update={"cache_dir": absolute(config.engine.cache_dir)})
-    voices = config.voices.model_copy(update={"dir": absolute(config.voices.dir)})
-    enrolment = config.enrolment.model_copy(update={"networks": absolute(config.enrolment.networks)})
-    url = config.bucket.url
-    bucket = config.bucket.model_copy(update={"url": url if url is None or "://" in url else absolute(url)})
-    folders = {"state_dir": absolute(config.state_dir)}
-    changes = {**folders, "mqtt": mqtt, "models": models, "engine": engine, "audio": audio, "text": text}
-    return config.model_copy(update={**changes, "voices": voices, "enrolment": enrolment, "bucket": bucket})
-
-
-def _with_data(path: Path) -> Path:
-    """Where an installed device keeps what lies beside the configuration in a checkout."""
-    match path.parts:
-        case (".state", *below):
-            return DATA.joinpath(*below)
-        case ("models", *_):
-            return DATA / path
-    return path
+def config_from(values: Any, *, folder: Path, what: str = "configuration") -> Config:
+    """`values` as a Config whose relative paths are seen from `folder`; `what` opens the message of a ConfigError."""
+    return check(Config, values, error=ConfigError, what=what, context=folder)

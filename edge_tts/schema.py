@@ -9,15 +9,17 @@ import difflib
 import json
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from edge_tts.errors import one_line
 
 __all__ = [
+    "BeforeValidator",
     "ConfigDict",
     "Field",
     "Record",
     "RequestId",
+    "ValidationInfo",
     "check",
     "check_json",
     "field_validator",
@@ -42,11 +44,19 @@ class Record(BaseModel):
 RecordT = TypeVar("RecordT", bound=BaseModel)
 
 
-def check(kind: type[RecordT], value: Any, *, error: type[Exception], what: str, strict: bool | None = None) -> RecordT:
+def check(
+    kind: type[RecordT],
+    value: Any,
+    *,
+    error: type[Exception],
+    what: str,
+    strict: bool | None = None,
+    context: Any = None,
+) -> RecordT:
     """`value` as a `kind`; `what` opens the message of the `error` that is raised otherwise. `strict` False reads
-    numbers from text, as a command line gives them."""
+    numbers from text, as a command line gives them. Validators find `context` in their ValidationInfo."""
     try:
-        return kind.model_validate(value, strict=strict)
+        return kind.model_validate(value, strict=strict, context=context)
     except ValidationError as invalid:
         raise error(f"{what}: {_explain(kind, invalid)}") from invalid
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from edge_tts.config import Config, load_config, resolve
+from edge_tts.config import Config, config_from, load_config
 from edge_tts.errors import ConfigError
 from edge_tts.schema import check
 
@@ -55,11 +55,13 @@ def test_an_installed_device_keeps_its_data_apart() -> None:
     """With the shipped file in /etc/edge-tts nothing is written there; what is set otherwise is where it is set to."""
     raw = yaml.safe_load(SHIPPED.read_text(encoding="utf-8")) | {"bucket": {"url": "/mnt/stick/voices"}}
     raw["mqtt"]["ca_file"] = "ca.pem"
-    config = resolve(Config.model_validate(raw), Path("/etc/edge-tts"))
-    assert (config.state_dir, config.models.dir) == ("/var/lib/edge-tts", "/var/lib/edge-tts/models")
-    assert (config.voices.dir, config.engine.cache_dir) == ("/var/lib/edge-tts/voices", "/var/lib/edge-tts/engines")
-    assert (config.bucket.url, config.mqtt.ca_file) == ("/mnt/stick/voices", "/etc/edge-tts/ca.pem")
-    assert resolve(Config(), Path("/home/anna")).voices.dir == "/home/anna/.state/voices"
+    config, data = config_from(raw, folder=Path("/etc/edge-tts")), Path("/var/lib/edge-tts")
+    assert (config.state_dir, config.models.dir) == (data, data / "models")
+    assert (config.voices.dir, config.engine.cache_dir) == (data / "voices", data / "engines")
+    assert (config.bucket.url, config.mqtt.ca_file) == ("/mnt/stick/voices", Path("/etc/edge-tts/ca.pem"))
+    assert config_from({}, folder=Path("/etc/edge-tts")).bucket.url == str(data / "bucket")
+    assert config_from({}, folder=Path("/home/anna")).voices.dir == Path("/home/anna/.state/voices")
+    assert Config().voices.dir == Path.cwd() / ".state" / "voices"
 
 
 def test_every_shipped_key_is_commented() -> None:
@@ -87,6 +89,10 @@ def test_every_shipped_key_is_commented() -> None:
         ("bucket: {owners: [' anna']}", "key 'bucket.owners.0'"),
         ("bucket: {owners: ['../b']}", "key 'bucket.owners.0'"),
         ("bucket: {owners: []}", "key 'bucket.owners'"),
+        ("state_dir: 5", "key 'state_dir'"),
+        ("models: {dir: [a]}", "key 'models.dir'"),
+        ('models: {dir: "a\\0b"}', "key 'models.dir'"),
+        ("state_dir: ~nobody-has-this-name/x", "key 'state_dir': Value error, leads nowhere"),
         ("- a list", "valid dictionary"),
         ("a: b: c", "is not YAML"),
     ],
@@ -156,10 +162,10 @@ def test_an_empty_file_means_the_defaults_and_paths_start_at_the_file(tmp_path: 
     """Relative paths are taken from the folder of the configuration, absolute ones stay."""
     path = write(tmp_path, "mqtt: {password_file: secret}\naudio: {file: /var/out.wav}")
     config = load_config(path)
-    assert config.models.dir == str(tmp_path / "models")
-    assert config.mqtt.password_file == str(tmp_path / "secret")
+    assert config.models.dir == tmp_path / "models"
+    assert config.mqtt.password_file == tmp_path / "secret"
     assert config.mqtt.ca_file is None
-    assert config.audio.file == "/var/out.wav"
+    assert config.audio.file == Path("/var/out.wav")
     assert load_config(write(tmp_path, "")).device == "home"
 
 

@@ -110,7 +110,7 @@ def test_a_set_whose_graph_is_no_graph_is_told(config: Config, models: Path, tmp
         (bad / path.name).write_bytes(b"no graph" if path.stem == "wave" else path.read_bytes())
     facts = json.loads((models / "small" / "manifest.json").read_text(encoding="utf-8"))
     write_manifest(bad, {**facts, "name": "bad"})
-    update = {"models": config.models.model_copy(update={"dir": str(bad.parent), "name": "bad"})}
+    update = {"models": config.models.model_copy(update={"dir": bad.parent, "name": "bad"})}
     found = diagnose(config.model_copy(update=update), reader=nothing_shown(tmp_path))
     (finding,) = [finding for finding in found.findings if finding.level == "broken"]
     assert finding.check == "speech"

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from edge_tts.cli.main import CONFIG_PLACES
-from edge_tts.config import Config, load_config, resolve
+from edge_tts.config import Config, load_config
 from edge_tts.engine.load import EngineLoader
 from edge_tts.engine.tensorrt.profiles import BUILT
 from edge_tts.errors import EdgeTTSError, ModelError
@@ -68,7 +68,7 @@ def _show(phase: str, step: int, of: int) -> None:
 
 def _config(path: Path | None) -> Config:
     places = [path] if path is not None else [place for place in CONFIG_PLACES if place.exists()]
-    return load_config(places[0]) if places else resolve(Config(), Path.cwd())
+    return load_config(places[0]) if places else Config()
 
 
 def _arguments() -> argparse.Namespace:

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import edge_tts
@@ -66,7 +65,7 @@ class Appliance:
         self._config, self._model, self._surroundings = config, model, surroundings
         self._running = ExitStack()
         self.voices = open_voices(config, model, recover=True)
-        self.settings = SettingsFile(Path(config.state_dir) / "settings.json")
+        self.settings = SettingsFile(config.state_dir / "settings.json")
         self.runtime = Runtime(
             clock=surroundings.clock,
             new_id=surroundings.new_id,
@@ -109,7 +108,7 @@ class Appliance:
 
     def _make_speaking(self) -> None:
         config, runtime = self._config, self.runtime
-        self.journal = Journal(Path(config.state_dir) / "jobs", clock=runtime.clock)
+        self.journal = Journal(config.state_dir / "jobs", clock=runtime.clock)
         self.jobs = JobQueue(runtime=runtime, capacity=config.limits.queue, journal=self.journal)
         self.player = Player(runtime=runtime, open_loudspeaker=self._surroundings.open_loudspeaker, audio=config.audio)
         self.worker = Worker(
@@ -163,7 +162,7 @@ def loudspeaker_for(audio: AudioConfig) -> OpenLoudspeaker:
 
     def open_loudspeaker(sample_rate: int) -> Loudspeaker:
         if audio.output == "file":
-            return WavFile(path=Path(audio.file), sample_rate=sample_rate)
+            return WavFile(path=audio.file, sample_rate=sample_rate)
         return PortAudioLoudspeaker(sample_rate=sample_rate, device=audio.device)
 
     return open_loudspeaker

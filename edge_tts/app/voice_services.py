@@ -74,7 +74,7 @@ class VoiceServices:
         syncing = [] if self._sync is None else [self._sync]
         if not self._config.enrolment.enabled:
             return [*syncing]
-        socket = PressSocket(runtime=self._runtime, folder=Path(self._config.state_dir), press=self._press_here)
+        socket = PressSocket(runtime=self._runtime, folder=self._config.state_dir, press=self._press_here)
         buttons = button_watches(self._runtime, self._config.enrolment, self._enrolment.press)
         return [*syncing, self._enrolment, socket, *buttons]
 
@@ -153,8 +153,8 @@ def open_analyzers(config: Config) -> Iterator[Analyzers]:
 def quality_folder(config: Config) -> Path:
     """Where the networks of the quality gate are: as configured, beside the model sets, or in this checkout."""
     if config.enrolment.networks is not None:
-        return Path(config.enrolment.networks)
-    beside = Path(config.models.dir) / "quality"
+        return config.enrolment.networks
+    beside = config.models.dir / "quality"
     return beside if beside.is_dir() else Path(__file__).resolve().parents[2] / "models" / "quality"
 
 

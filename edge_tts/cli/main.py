@@ -17,7 +17,7 @@ from edge_tts.app.daemon import run
 from edge_tts.audio.devices import Loudspeaker, PortAudioLoudspeaker
 from edge_tts.audio.wave import whole_wav
 from edge_tts.cli import voices as cli_voices
-from edge_tts.config import Config, load_config, resolve
+from edge_tts.config import Config, load_config
 from edge_tts.doctor.examine import diagnose
 from edge_tts.doctor.report import as_json, as_text
 from edge_tts.errors import MOST_CHARS, ConfigError, EdgeTTSError, ModelError, PayloadError, one_line
@@ -129,7 +129,7 @@ def command_phonemes(arguments: argparse.Namespace, config: Config) -> int:
 def _joins_sentences(config: Config) -> bool:
     """What the model set that speaks says of it; this command needs none."""
     try:
-        return find_model_set(Path(config.models.dir), config.models.name).join_sentences
+        return find_model_set(config.models.dir, config.models.name).join_sentences
     except ModelError:
         return True
 
@@ -155,21 +155,21 @@ def _show_phonemes(arguments: argparse.Namespace, front_end: TextFrontEnd, *, jo
 
 def command_models_list(arguments: argparse.Namespace, config: Config) -> int:
     """Print the installed model sets, the one that speaks marked."""
-    for name in installed_model_sets(Path(config.models.dir)):
+    for name in installed_model_sets(config.models.dir):
         print(f"{'*' if name == config.models.name else ' '} {name}")
     return 0
 
 
 def command_models_show(arguments: argparse.Namespace, config: Config) -> int:
     """Print the manifest of a model set."""
-    model = find_model_set(Path(config.models.dir), arguments.name or config.models.name)
+    model = find_model_set(config.models.dir, arguments.name or config.models.name)
     print(readable_json(json.loads((model.directory / MANIFEST).read_bytes())))
     return 0
 
 
 def command_models_verify(arguments: argparse.Namespace, config: Config) -> int:
     """Compare every file of a model set with its manifest."""
-    model = find_model_set(Path(config.models.dir), arguments.name or config.models.name)
+    model = find_model_set(config.models.dir, arguments.name or config.models.name)
     verify_model_set(model)
     print(f"{model.name}: {len(model.files)} files are as the manifest says")
     return 0
@@ -194,7 +194,7 @@ def _config(path: Path | None) -> Config:
     for place in CONFIG_PLACES:
         if place.exists():
             return load_config(place)
-    return resolve(Config(), Path.cwd())
+    return Config()
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -85,7 +85,7 @@ def _listen(arguments: argparse.Namespace, folder: Path, *, agreed: bool) -> tup
 
 def command_list(arguments: argparse.Namespace, config: Config) -> int:
     """Print the voices that can speak, the default one marked, and those that this model set has yet to encode."""
-    model = find_model_set(Path(config.models.dir), config.models.name)
+    model = find_model_set(config.models.dir, config.models.name)
     voices = open_voices(config, model)
     default = first_voice(config, model, voices.catalogue)
     for card in voices.catalogue.cards():
@@ -181,7 +181,7 @@ def _refuse(file: str, refusals: Sequence[Refusal], arguments: argparse.Namespac
 
 
 def _voices(config: Config) -> Voices:
-    return open_voices(config, find_model_set(Path(config.models.dir), config.models.name))
+    return open_voices(config, find_model_set(config.models.dir, config.models.name))
 
 
 def _letters(text: str) -> str:

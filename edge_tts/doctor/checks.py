@@ -76,7 +76,7 @@ def check_audio(config: Config) -> Iterator[Finding]:
 
 def check_disk(config: Config) -> Iterator[Finding]:
     """Room and permission where the appliance writes."""
-    for folder in (Path(config.state_dir), Path(config.engine.cache_dir), Path(config.voices.dir)):
+    for folder in (config.state_dir, config.engine.cache_dir, config.voices.dir):
         existing = next(path for path in (folder, *folder.parents) if path.exists())
         free_mb = shutil.disk_usage(existing).free / 1e6
         text = f"{folder}: {free_mb / 1000:.1f} GB free"
@@ -94,16 +94,15 @@ def check_disk(config: Config) -> Iterator[Finding]:
 def check_text(config: Config) -> Iterator[Finding]:
     """The lexicon and the polyphone model, as the daemon would load them."""
     with ExitStack() as stack:
-        folder = None if config.text.polyphones is None else Path(config.text.polyphones)
-        open_front_end(stack, lexicon=config.text.lexicon, polyphones=folder)
+        open_front_end(stack, lexicon=config.text.lexicon, polyphones=config.text.polyphones)
     words = sum(len(entries) for entries in config.text.lexicon.values())
-    extra = f", polyphones by {folder}" if folder else ""
+    extra = f", polyphones by {config.text.polyphones}" if config.text.polyphones else ""
     yield Finding("text", "ok", f"{words} words in the lexicon{extra}")
 
 
 def check_model(config: Config) -> Iterator[Finding]:
     """The configured model set: there, whole, with a voice."""
-    model = find_model_set(Path(config.models.dir), config.models.name)
+    model = find_model_set(config.models.dir, config.models.name)
     verify_model_set(model)
     files = len(model.files)
     text = f"{model.name} {model.version} ({model.family}, {model.precision}): {files} files are as the manifest says"

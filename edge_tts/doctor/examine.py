@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from edge_tts.config import Config
 from edge_tts.doctor.broker import check_broker
@@ -88,7 +87,7 @@ def _looks(config: Config) -> Iterator[Finding]:
 
 def _speak(config: Config, findings: list[Finding], open_engines: Open, clock: Callable[[], float]) -> Diagnosis:
     """Judge the engines anew, then speak one sentence on what was accepted."""
-    model = find_model_set(Path(config.models.dir), config.models.name)
+    model = find_model_set(config.models.dir, config.models.name)
     voice = a_voice(model)
     with open_engines(config) as loader:
         golden = activate(model, loader, again=True)

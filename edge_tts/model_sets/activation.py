@@ -36,7 +36,7 @@ def open_loader(
     """
     options = BuildOptions(batch=batch, workspace_mb=engine.workspace_mb, optimization_level=engine.optimization_level)
     rules = BuildRules(
-        directory=Path(engine.cache_dir),
+        directory=engine.cache_dir,
         options=options,
         limit_s=engine.build_limit_s,
         cuda_graphs=engine.cuda_graphs,

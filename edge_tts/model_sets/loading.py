@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
 from edge_tts.config import Config, TextConfig
 from edge_tts.engine.load import Placement
@@ -20,7 +19,7 @@ from edge_tts.values import ModelSet
 
 def open_choice(config: Config) -> ModelChoice:
     """Which model set is to speak: the configured one, or the one that was chosen over MQTT since."""
-    return ModelChoice(Path(config.state_dir) / "model.json", configured=config.models.name)
+    return ModelChoice(config.state_dir / "model.json", configured=config.models.name)
 
 
 def as_chosen(config: Config, choice: ModelChoice) -> Config:
@@ -30,7 +29,7 @@ def as_chosen(config: Config, choice: ModelChoice) -> Config:
 
 def open_model(config: Config) -> ModelSet:
     """The configured model set, its files compared with the manifest unless configured not to. Raises ModelError."""
-    model = find_model_set(Path(config.models.dir), config.models.name)
+    model = find_model_set(config.models.dir, config.models.name)
     if config.models.verify:
         verify_model_set(model)
     return model
@@ -38,8 +37,7 @@ def open_model(config: Config) -> ModelSet:
 
 def front_end_for(text: TextConfig, stack: ExitStack) -> TextFrontEnd:
     """The text front end as configured; `stack` closes it. Raises TextError (lexicon) or ModelError (polyphones)."""
-    folder = None if text.polyphones is None else Path(text.polyphones)
-    return open_front_end(stack, lexicon=text.lexicon, polyphones=folder)
+    return open_front_end(stack, lexicon=text.lexicon, polyphones=text.polyphones)
 
 
 @contextmanager

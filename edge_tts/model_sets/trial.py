@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
 from edge_tts.config import Config
 from edge_tts.model_sets.choice import ModelChoice
@@ -28,12 +27,12 @@ class InstalledSets:
 
     def installed(self) -> list[str]:
         """See ModelSets."""
-        return installed_model_sets(Path(self._config.models.dir))
+        return installed_model_sets(self._config.models.dir)
 
     @contextmanager
     def trial(self, name: str, waiting: Callable[[], None]) -> Iterator[CandidateSet]:
         """See ModelSets."""
-        model = find_model_set(Path(self._config.models.dir), name)
+        model = find_model_set(self._config.models.dir, name)
         verify_model_set(model)
         waiting()
         rehearse(model, self._config.engine, waiting=waiting)

@@ -7,7 +7,6 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from edge_tts.config import Config
 from edge_tts.errors import ConfigError, VoiceError
@@ -35,7 +34,7 @@ class Voices:
 def open_store(config: Config, *, clock: Callable[[], float] = time.time) -> VoiceStore:
     """The enrolled voices, whatever model set speaks."""
     return VoiceStore(
-        directory=Path(config.voices.dir),
+        directory=config.voices.dir,
         device=config.device,
         clock=clock,
         require_consent=config.voices.require_consent,

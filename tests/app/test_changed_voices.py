@@ -71,7 +71,7 @@ class House:
 
     def other_process(self) -> tuple[VoiceStore, FeatureStore]:
         """The same voices, opened once more."""
-        store = open_store(Path(self.config.voices.dir))
+        store = open_store(self.config.voices.dir)
         return store, FeatureStore(store=store, model=self.model)
 
     def enrol(self, name: str, seed: int = 1) -> EnrolledVoice:
@@ -181,7 +181,7 @@ def test_the_default_voice_goes(house: House, chosen: str) -> None:
     """When the voice that speaks by default is removed, the configured one speaks from the next look on."""
     anna = house.enrol("Anna")
     if chosen == "earlier":
-        settings = Path(house.config.state_dir) / "settings.json"
+        settings = house.config.state_dir / "settings.json"
         settings.write_text(json.dumps({"volume": None, "voice": anna.ref.id}))
     with house.open() as it:
         if chosen == "now":
@@ -311,7 +311,7 @@ def test_trouble_with_the_voices_folder_silences_nobody(house: House, trouble: C
     """The daemon starts, says in the log what is wrong, and speaks; what is there and whole can be read and speaks too.
     To enrol or delete is refused by name. A sync fails and ends nothing."""
     house.enrol("Anna")
-    folder = Path(house.config.voices.dir)
+    folder = house.config.voices.dir
     trouble(folder)
     known = ["Anna"] if trouble is read_only else []
     with pytest.MonkeyPatch.context() as patch:
@@ -338,7 +338,7 @@ def test_a_disk_that_comes_back_is_noticed(house: House) -> None:
     """Unreadable at the start, the voices speak from the next look on; before that the daemon speaks without them."""
     house.enrol("Anna")
     with ExitStack() as disk:
-        disk.enter_context(unreadable(Path(house.config.voices.dir)))
+        disk.enter_context(unreadable(house.config.voices.dir))
         with house.open() as it:
             it.named()
             it.say("a")

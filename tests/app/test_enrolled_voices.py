@@ -18,7 +18,7 @@ from fakes import RATE, FakeSynthesizer
 from rig import Rig
 from toy_model_sets import CONDITIONING, SIZES, write_model_set
 
-from edge_tts.config import Config, EnrolmentConfig, resolve
+from edge_tts.config import EnrolmentConfig, config_from
 from edge_tts.enrolment.prompts import consent, step
 from edge_tts.enrolment.requests import AcceptedRecording, EnrolmentPolicy
 from edge_tts.enrolment.voice_writer import VoiceWriter
@@ -43,7 +43,9 @@ SENTENCE = consent("en", "Anna")
 def voices(tmp_path: Path) -> Voices:
     """The voices of a device whose model set has the voice `hum`."""
     model = read_model_set(write_model_set(tmp_path / "models" / "toy"))
-    return open_voices(resolve(Config(device="kitchen"), tmp_path), model, recover=True, clock=lambda: 1_700_000_000.0)
+    return open_voices(
+        config_from({"device": "kitchen"}, folder=tmp_path), model, recover=True, clock=lambda: 1_700_000_000.0
+    )
 
 
 def made() -> Voice:

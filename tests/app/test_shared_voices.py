@@ -15,7 +15,7 @@ from rig import no_defect
 from toy_model_sets import write_model_set
 
 from edge_tts.app.appliance import Appliance, Surroundings
-from edge_tts.config import BucketConfig, Config, MqttConfig, resolve
+from edge_tts.config import config_from
 from edge_tts.model_sets.manifest import read_model_set
 
 
@@ -25,15 +25,15 @@ def room(folder: Path, broker: Broker) -> Iterator[Ear]:
     model = folder / "models" / "toy"
     if not model.exists():
         write_model_set(model)
-    config = Config(
-        device=folder.name,
-        mqtt=MqttConfig(host="127.0.0.1", port=broker.port, reconnect_min_s=0.05, reconnect_max_s=0.1),
-        bucket=BucketConfig(url="../bucket", interval_s=1.0),
-    )
+    values = {
+        "device": folder.name,
+        "mqtt": {"host": "127.0.0.1", "port": broker.port, "reconnect_min_s": 0.05, "reconnect_max_s": 0.1},
+        "bucket": {"url": "../bucket", "interval_s": 1.0},
+    }
     surroundings = Surroundings(load=FakeSynthesizer().loaded, open_loudspeaker=FakeLoudspeaker, fatal=no_defect)
     with (
         Ear(broker, f"edge-tts/{folder.name}") as ear,
-        Appliance(resolve(config, folder), read_model_set(model), surroundings),
+        Appliance(config_from(values, folder=folder), read_model_set(model), surroundings),
     ):
         yield ear
 

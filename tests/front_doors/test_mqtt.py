@@ -21,7 +21,7 @@ from rig import DeafDispatcher, make_runtime, no_defect
 from toy_model_sets import write_model_set
 
 from edge_tts.app.appliance import Appliance, Surroundings
-from edge_tts.config import Config, LimitsConfig, MqttConfig, resolve
+from edge_tts.config import MqttConfig, config_from
 from edge_tts.front_doors.mqtt.link import MqttLink
 from edge_tts.model_sets.manifest import read_model_set
 from edge_tts.request import SpeakRequest
@@ -47,7 +47,9 @@ class House:
 
 
 @contextmanager
-def appliance(config: Config, model: Path, synthesizer: FakeSynthesizer, speaker: FakeLoudspeaker) -> Iterator[None]:
+def appliance(
+    config: dict[str, Any], model: Path, synthesizer: FakeSynthesizer, speaker: FakeLoudspeaker
+) -> Iterator[None]:
     """The real wiring around a fake synthesizer and a fake loudspeaker."""
     numbers = itertools.count(1)
     surroundings = Surroundings(
@@ -56,14 +58,14 @@ def appliance(config: Config, model: Path, synthesizer: FakeSynthesizer, speaker
         fatal=no_defect,
         new_id=lambda: f"auto{next(numbers)}",
     )
-    with Appliance(resolve(config, model.parent), read_model_set(model), surroundings):
+    with Appliance(config_from(config, folder=model.parent), read_model_set(model), surroundings):
         yield
 
 
-def config_for(port: int, device: str, protocol: str = "5", **limits: int) -> Config:
-    """A configuration for a test."""
+def config_for(port: int, device: str, protocol: str = "5", **limits: int) -> dict[str, Any]:
+    """The values of a configuration for a test."""
     mqtt = MqttConfig(host="127.0.0.1", port=port, protocol=protocol, reconnect_min_s=0.05, reconnect_max_s=0.1)
-    return Config(device=device, mqtt=mqtt, limits=LimitsConfig(**limits))
+    return {"device": device, "mqtt": mqtt, "limits": limits}
 
 
 @pytest.fixture
@@ -381,7 +383,7 @@ def test_closing_reports_are_the_last_to_be_dropped(
     """While no broker is there only so many reports are kept. Those that say how a request ended find room when the
     others find none; that some are dropped is in the log once, and once more how many."""
     runtime = make_runtime()
-    events, config = runtime.events, config_for(own_broker.port, "full").mqtt
+    events, config = runtime.events, config_for(own_broker.port, "full")["mqtt"]
     link = MqttLink(runtime=runtime, config=config, device="full", dispatcher=DeafDispatcher())
     for number in range(2000):
         events.report(Report(f"r{number}", "started", 0.0))
@@ -420,7 +422,7 @@ def test_a_stop_without_any_broker_is_quick(model: Path) -> None:
 
 def test_a_stop_while_the_connection_is_being_made(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
     """A goodbye that comes before there is a socket is said as soon as there is one."""
-    config = config_for(broker.port, "hasty").mqtt
+    config = config_for(broker.port, "hasty")["mqtt"]
     link = MqttLink(runtime=make_runtime(), config=config, device="hasty", dispatcher=DeafDispatcher())
     begun, said = threading.Event(), threading.Event()
     connect, wake = socket.create_connection, link.wake
@@ -509,7 +511,7 @@ def test_a_message_is_acknowledged_only_when_it_is_on_the_disk(
     def die(queue: JobQueue, *_: Any) -> None:
         raise DeathError
 
-    config, speaker = resolve(config_for(broker.port, device), model.parent), FakeLoudspeaker()
+    config, speaker = config_for(broker.port, device), FakeLoudspeaker()
     with Ear(broker, f"edge-tts/{device}") as ear:
         with monkeypatch.context() as patch:
             patch.setattr(JobQueue, "_make_room", die)  # the request has just been written
@@ -518,7 +520,7 @@ def test_a_message_is_acknowledged_only_when_it_is_on_the_disk(
                 open_loudspeaker=lambda rate: speaker,
                 fatal=lambda name, surprise: died.set(),
             )
-            with Appliance(config, read_model_set(model), surroundings):
+            with Appliance(config_from(config, folder=model.parent), read_model_set(model), surroundings):
                 ear.wait_topic("status", "online")
                 ear.publish("say", {"id": "a", "text": "once"} if named else "once")
                 assert died.wait(WAIT_S)

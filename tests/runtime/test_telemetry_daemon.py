@@ -12,7 +12,7 @@ from rig import no_defect
 from toy_model_sets import write_model_set
 
 from edge_tts.app.appliance import Appliance, Surroundings
-from edge_tts.config import Config, MqttConfig, resolve
+from edge_tts.config import config_from
 from edge_tts.engine.load import Placement
 from edge_tts.model_sets.manifest import read_model_set
 from edge_tts.runtime.telemetry import TelemetryReader, read_files
@@ -20,7 +20,7 @@ from edge_tts.runtime.telemetry import TelemetryReader, read_files
 
 def test_state_and_engines_are_published(broker: Broker, tmp_path: Path) -> None:
     """`state` carries telemetry with what slows the device down, `engines` who runs each graph and why."""
-    config = Config(device="warm", mqtt=MqttConfig(host="127.0.0.1", port=broker.port))
+    values = {"device": "warm", "mqtt": {"host": "127.0.0.1", "port": broker.port}}
     device = tree(tmp_path / "device", max_freq="612000000")
     model = read_model_set(write_model_set(tmp_path / "models" / "toy"))
     surroundings = Surroundings(
@@ -32,7 +32,7 @@ def test_state_and_engines_are_published(broker: Broker, tmp_path: Path) -> None
     )
     with (
         Ear(broker, "edge-tts/warm") as ear,
-        Appliance(resolve(config, tmp_path), model, surroundings),
+        Appliance(config_from(values, folder=tmp_path), model, surroundings),
     ):
         engines = json.loads(ear.wait_topic("engines"))["engines"]
         assert engines == [{"graph": "wave", "runs_on": "CPUExecutionProvider", "reason": "the build failed"}]

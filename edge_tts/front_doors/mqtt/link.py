@@ -10,7 +10,6 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any, Protocol
 
 import paho.mqtt.client as paho
@@ -345,13 +344,15 @@ def _password(config: MqttConfig) -> str | None:
     if config.password_file is None:
         return None
     try:
-        return Path(config.password_file).read_text(encoding="utf-8").rstrip("\r\n")
+        return config.password_file.read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as unreadable:
         raise TransportError(f"mqtt.password_file: {unreadable}") from unreadable
 
 
 def _set_tls(client: paho.Client, config: MqttConfig) -> None:
+    files = (config.ca_file, config.cert_file, config.key_file)
+    authority, certificate, key = (None if path is None else str(path) for path in files)
     try:
-        client.tls_set(ca_certs=config.ca_file, certfile=config.cert_file, keyfile=config.key_file)
+        client.tls_set(authority, certificate, key)
     except (OSError, ssl.SSLError, ValueError) as wrong:
         raise TransportError(f"mqtt: the TLS files cannot be used: {wrong}") from wrong
