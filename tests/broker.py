@@ -76,6 +76,28 @@ def _user(folder: Path) -> str:
     return folder.owner()  # without it a mosquitto started by root would drop to a user that cannot write here
 
 
+def write_password_file(path: Path, **passwords: str) -> None:
+    """A file for mosquitto's `password_file` with these users."""
+    program = shutil.which("mosquitto_passwd") or shutil.which("mosquitto_passwd", path="/usr/sbin:/usr/bin")
+    if program is None:
+        pytest.skip("MOSQUITTO_PASSWD IS NOT INSTALLED: passwords were not tested")
+    path.touch()
+    for user, password in passwords.items():
+        subprocess.run([program, "-b", str(path), user, password], check=True, capture_output=True)
+    path.chmod(0o644)
+
+
+def make_certificate(folder: Path, name: str) -> None:
+    """NAME.crt and NAME.key: a certificate for 127.0.0.1 that is its own authority."""
+    if shutil.which("openssl") is None:
+        pytest.skip("OPENSSL IS NOT INSTALLED: encryption was not tested")
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={name}"]
+    command += ["-addext", "subjectAltName=IP:127.0.0.1"]
+    command += ["-keyout", str(folder / f"{name}.key"), "-out", str(folder / f"{name}.crt")]
+    subprocess.run(command, check=True, capture_output=True)
+    (folder / f"{name}.key").chmod(0o644)
+
+
 class Ear:
     """A client that subscribes to a device's topics and writes down what it hears."""
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import socket
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +17,6 @@ from fakes import WAIT_S
 from edge_tts.cli.main import main
 from edge_tts.config import Config, EngineConfig, MqttConfig, load_config
 from edge_tts.convert.model_set import write_manifest
-from edge_tts.doctor.broker import check_broker
 from edge_tts.doctor.checks import check_disk, check_telemetry, check_versions
 from edge_tts.doctor.examine import diagnose
 from edge_tts.doctor.findings import Finding
@@ -55,7 +51,7 @@ def config(tmp_path: Path, models: Path, broker: Broker) -> Config:
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """A broker on a busy machine is no broker that is away."""
-    monkeypatch.setattr("edge_tts.doctor.broker._TIMEOUT_S", WAIT_S)
+    monkeypatch.setattr("edge_tts.doctor.broker.TIMEOUT_S", WAIT_S)
 
 
 def nothing_shown(tmp_path: Path) -> TelemetryReader:
@@ -129,80 +125,6 @@ def test_the_command_prints_and_says_by_its_status(
     path.write_text(yaml.safe_dump(values), encoding="utf-8")
     assert main(["doctor", "--quick", "--json", "-c", str(path)]) == 1
     assert json.loads(capsys.readouterr().out)["ok"] is False
-
-
-@contextmanager
-def answering(answer: Callable[[socket.socket], None]) -> Iterator[int]:
-    """A server on a free port that gives one client that answer."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def serve() -> None:
-            client, _ = server.accept()
-            with client:
-                client.recv(1024)
-                answer(client)
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        yield int(server.getsockname()[1])
-        thread.join()
-
-
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        (b"\x20\x02\x00\x05", "not authorised"),
-        (b"\x20\x02\x00\x04", "user name or password"),
-        (b"\x20\x02\x00\x09", "code 9"),
-        (b"HTTP/1.1 400 Bad Request", "no MQTT broker"),
-        (b"", "no MQTT broker"),
-    ],
-)
-def test_the_broker_check_names_what_answers(answer: bytes, words: str) -> None:
-    """A refusal is named with its cure; something that is no broker is told as such."""
-    with answering(lambda client: client.sendall(answer)) as port:
-        finding = only(check_broker(MqttConfig(host="127.0.0.1", port=port)), "broken")
-    assert words in finding.text
-    assert finding.advice
-
-
-def test_the_broker_check_sends_user_and_password(tmp_path: Path) -> None:
-    """User name and password go out as MQTT 3.1.1 wants them; a line end in the password file does not."""
-    secret = tmp_path / "password"
-    secret.write_bytes(b"tea\n")
-    seen: list[bytes] = []
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def serve() -> None:
-            client, _ = server.accept()
-            with client:
-                seen.append(client.recv(1024))
-                client.sendall(b"\x20\x02\x00\x00")
-                seen.append(client.recv(16))
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        port = int(server.getsockname()[1])
-        settings = MqttConfig(host="127.0.0.1", port=port, username="kettle", password_file=str(secret))
-        assert only(check_broker(settings), "ok").advice == ""
-        thread.join()
-    assert seen[0][0] == 0x10
-    assert seen[0][2:10] == b"\x00\x04MQTT\x04\xc2"
-    assert seen[0].endswith(b"\x00\x06kettle\x00\x03tea")
-    assert seen[0][1] == len(seen[0]) - 2
-    assert seen[1] == b"\xe0\x00"
-
-
-def test_a_broker_without_tls_is_told_so(broker: Broker) -> None:
-    """TLS against a plain port is named as TLS trouble."""
-    finding = only(check_broker(MqttConfig(host="127.0.0.1", port=broker.port, tls=True)), "broken")
-    assert finding.advice
-
-
-def test_an_unknown_host_is_told() -> None:
-    """A name that nobody has is not the same as a broker that is away."""
-    finding = only(check_broker(MqttConfig(host="no-such-host.invalid")), "broken")
-    assert "no machine has that name" in finding.text
 
 
 def test_a_folder_that_cannot_be_written_is_told(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:

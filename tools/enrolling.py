@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion
 
 from edge_tts.config import Config, load_config
 from edge_tts.enrolment.button import Button, GpioButton, KeyButton, TerminalButton, key_code
 from edge_tts.errors import EdgeTTSError, TransportError
+from edge_tts.front_doors.mqtt.client import make_client
 from edge_tts.front_doors.press_socket import send_press
 
 STEPS = {
@@ -41,14 +41,7 @@ class Link:
         self._base, self._show = f"{config.mqtt.base_topic}/{config.device}", show
         self._enrolment: str | None = None
         self._told = False
-        self.client = paho.Client(CallbackAPIVersion.VERSION2)
-        if config.mqtt.username is not None:
-            password = config.mqtt.password_file.read_text().strip() if config.mqtt.password_file else None
-            self.client.username_pw_set(config.mqtt.username, password)
-        if config.mqtt.tls:
-            files = (config.mqtt.ca_file, config.mqtt.cert_file, config.mqtt.key_file)
-            authority, certificate, key = (None if path is None else str(path) for path in files)
-            self.client.tls_set(authority, certificate, key)
+        self.client = make_client(config.mqtt, client_id="")
         self.client.on_connect = lambda client, *_: client.subscribe(f"{self._base}/#", 1)
         self.client.on_message = self._on_message
         try:

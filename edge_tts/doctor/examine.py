@@ -78,7 +78,7 @@ def _looks(config: Config) -> Iterator[Finding]:
     yield from check_platform()
     yield from check_versions(wants_tensorrt=config.engine.execution == "tensorrt")
     yield from look("audio", lambda: check_audio(config), advice="see audio in config.yaml")
-    yield from check_broker(config.mqtt)
+    yield from check_broker(config)
     yield from check_disk(config)
     yield from look("text", lambda: check_text(config), advice="correct text.lexicon or text.polyphones in config.yaml")
     advice = "`edge-ttsd models list` shows what is installed; correct models.dir and models.name, or install it again"

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from broker import Broker
+from broker import Broker, make_certificate, write_password_file
 from fakes import FakeClock, until
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
@@ -35,11 +33,7 @@ def log_line(caplog: pytest.LogCaptureFixture, text: str) -> Callable[[], bool]:
 def test_the_password_is_read_from_its_file(tmp_path: Path, caplog: pytest.LogCaptureFixture, protocol: str) -> None:
     """With the right password the link is up; with a wrong one it logs the refusal, keeps trying and harms nobody."""
     caplog.set_level("INFO")
-    program = shutil.which("mosquitto_passwd") or shutil.which("mosquitto_passwd", path="/usr/sbin:/usr/bin")
-    if program is None:
-        pytest.skip("MOSQUITTO_PASSWD IS NOT INSTALLED: passwords were not tested")
-    subprocess.run([program, "-b", "-c", str(tmp_path / "users"), "house", "right"], check=True, capture_output=True)
-    (tmp_path / "users").chmod(0o644)
+    write_password_file(tmp_path / "users", house="right")
     for word in ("right", "wrong"):
         (tmp_path / word).write_text(f"{word}\n")
     access = {"username": "house", "protocol": protocol}
@@ -56,20 +50,9 @@ def test_a_missing_password_file_is_named() -> None:
         link(1883, username="house", password_file="/nowhere")
 
 
-def make_certificate(folder: Path, name: str) -> None:
-    """A certificate for 127.0.0.1 that is its own authority."""
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={name}"]
-    command += ["-addext", "subjectAltName=IP:127.0.0.1"]
-    command += ["-keyout", str(folder / f"{name}.key"), "-out", str(folder / f"{name}.crt")]
-    subprocess.run(command, check=True, capture_output=True)
-    (folder / f"{name}.key").chmod(0o644)
-
-
 def test_the_brokers_certificate_is_checked(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """With the authority that signed it the link is up and encrypted; with another one it stays away."""
     caplog.set_level("INFO")
-    if shutil.which("openssl") is None:
-        pytest.skip("OPENSSL IS NOT INSTALLED: encryption was not tested")
     for name in ("broker", "stranger"):
         make_certificate(tmp_path, name)
     settings = f"allow_anonymous true\ncertfile {tmp_path}/broker.crt\nkeyfile {tmp_path}/broker.key"

@@ -1,11 +1,10 @@
-"""The MQTT link: paho's one home. Moves bytes between broker and desk; knows topics, not what a payload means."""
+"""The MQTT link. Moves bytes between broker and desk; knows topics, not what a payload means."""
 
 from __future__ import annotations
 
 import json
 import logging
 import random
-import ssl
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -14,14 +13,14 @@ from typing import Any, Protocol
 
 import paho.mqtt.client as paho
 from paho.mqtt import MQTTException
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from edge_tts.config import MqttConfig
-from edge_tts.errors import TransportError
 from edge_tts.front_doors.message import Message
+from edge_tts.front_doors.mqtt.client import daemon_client_id, make_client
 from edge_tts.runtime.part import Part
 from edge_tts.runtime.runtime import Runtime
 from edge_tts.speaking.job import CLOSING, Reply, no_reply
@@ -297,20 +296,9 @@ class MqttLink(Part):
     # -- construction
 
     def _make_client(self, device: str) -> paho.Client:
-        config = self._config
-        client = paho.Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=config.client_id or f"edge-tts-{device}",
-            clean_session=None if self._v5 else False,
-            protocol=paho.MQTTv5 if self._v5 else paho.MQTTv311,
-            manual_ack=True,
-        )
+        client = make_client(self._config, daemon_client_id(self._config, device), persistent=True)
         client.max_queued_messages_set(2 * MAX_UNSENT)  # so many, that a standing fact still has room
         client.will_set(f"{self._base}/status", "offline", qos=1, retain=True)
-        if config.username is not None:
-            client.username_pw_set(config.username, _password(config))
-        if config.tls:
-            _set_tls(client, config)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
@@ -338,21 +326,3 @@ def _properties(kind: int) -> Properties:
 def _expiry(message: paho.MQTTMessage) -> float | None:
     seconds = getattr(message.properties, "MessageExpiryInterval", None)
     return None if seconds is None else float(seconds)
-
-
-def _password(config: MqttConfig) -> str | None:
-    if config.password_file is None:
-        return None
-    try:
-        return config.password_file.read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as unreadable:
-        raise TransportError(f"mqtt.password_file: {unreadable}") from unreadable
-
-
-def _set_tls(client: paho.Client, config: MqttConfig) -> None:
-    files = (config.ca_file, config.cert_file, config.key_file)
-    authority, certificate, key = (None if path is None else str(path) for path in files)
-    try:
-        client.tls_set(authority, certificate, key)
-    except (OSError, ssl.SSLError, ValueError) as wrong:
-        raise TransportError(f"mqtt: the TLS files cannot be used: {wrong}") from wrong
