@@ -16,7 +16,6 @@ from edge_tts.runtime.runtime import Runtime
 from edge_tts.speaking.job import Job, failure
 from edge_tts.values import AudioChunk, FloatArray
 
-_DEFAULTS = AudioConfig()
 BLOCK_S = 0.04
 """Sound is handed over in blocks of this length: how soon a stop or a new volume is heard."""
 
@@ -48,10 +47,11 @@ class Player(Part):
         *,
         runtime: Runtime,
         open_loudspeaker: OpenLoudspeaker,
-        audio: AudioConfig = _DEFAULTS,
+        audio: AudioConfig | None = None,
     ) -> None:
         """It begins at the volume of the runtime's state."""
         super().__init__(name="player", runtime=runtime)
+        audio = audio or AudioConfig()
         self._open = open_loudspeaker
         self._pulse = runtime.health.pulse("player")
         self._buffer_s = audio.buffer_s
