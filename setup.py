@@ -19,7 +19,8 @@ setup(
     long_description_content_type="text/markdown",
     license="MIT",
     python_requires=">=3.10",
-    packages=find_packages(include=["edge_tts", "edge_tts.*"]),
+    packages=[*find_packages(include=["edge_tts", "edge_tts.*"], exclude=["edge_tts.launcher"]), "edge_ttsd"],
+    package_dir={"edge_ttsd": "edge_tts/launcher"},
     package_data={"edge_tts": ["py.typed"], "edge_tts.text": ["data/*"]},
     install_requires=[
         "numpy>=1.26",
@@ -50,5 +51,5 @@ setup(
             "types-PyYAML",
         ],
     },
-    entry_points={"console_scripts": ["edge-ttsd=edge_tts.cli.main:main"]},
+    entry_points={"console_scripts": ["edge-ttsd=edge_ttsd:main"]},
 )

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -50,16 +53,20 @@ def test_a_wrong_name_gets_one_line(config: str, capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().err.startswith("edge-ttsd: there is no model set 'toi'")
 
 
-def test_the_namesake_on_pypi_is_noticed(
-    config: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Where the distribution edge-tts is installed too, every command says so instead of failing oddly later."""
-    info = tmp_path / "site" / "edge_tts-7.2.3.dist-info"
-    info.mkdir(parents=True)
+def test_the_namesake_on_pypi_is_noticed(tmp_path: Path) -> None:
+    """Where PyPI's edge-tts has installed its files over ours, the command says so before it imports any of them."""
+    site = tmp_path / "site"
+    (site / "edge_tts").mkdir(parents=True)
+    (site / "edge_tts" / "__init__.py").write_text("from .voices import VoicesManager")
+    shutil.copytree(ROOT / "edge_tts" / "launcher", site / "edge_ttsd")
+    info = site / "edge_tts-7.2.3.dist-info"
+    info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: edge-tts\nVersion: 7.2.3\n")
-    monkeypatch.syspath_prepend(str(tmp_path / "site"))
-    assert main(["voices", "list", "-c", config]) == 1
-    assert "PyPI's edge-tts 7.2.3 is installed" in capsys.readouterr().err
+    command = [sys.executable, "-c", "import sys, edge_ttsd; sys.exit(edge_ttsd.main())", "voices", "list"]
+    done = subprocess.run(command, env={"PYTHONPATH": str(site)}, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("edge-ttsd: PyPI's edge-tts 7.2.3 is installed")
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("command", [[], ["run"], ["say"], ["voices", "list"], ["models", "verify"]])

@@ -24,7 +24,7 @@ RANKS = [
     ("front_doors",),
     ("app",),
     ("doctor",),
-    ("cli", "__main__"),
+    ("cli", "launcher", "__main__"),
 ]
 """Rooms from the ground up. A room imports from the rows below its own; the ground and the top row also from beside."""
 

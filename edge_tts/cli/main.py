@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import json
 import logging
 import sys
@@ -20,7 +19,7 @@ from edge_tts.cli import voices as cli_voices
 from edge_tts.config import Config, load_config
 from edge_tts.doctor.examine import diagnose
 from edge_tts.doctor.report import as_json, as_text
-from edge_tts.errors import MOST_CHARS, ConfigError, EdgeTTSError, ModelError, PayloadError, one_line
+from edge_tts.errors import MOST_CHARS, EdgeTTSError, ModelError, PayloadError, one_line
 from edge_tts.model_folder import MANIFEST
 from edge_tts.model_sets.activation import open_loader
 from edge_tts.model_sets.loading import as_chosen, front_end_for, open_choice, open_model, open_networks
@@ -44,7 +43,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit status. Expected errors become one line on stderr and status 1."""
     arguments = _parser().parse_args(argv)
     try:
-        refuse_name_clash()
         config = _config(arguments.config)
         _log_to_stderr(config.log.level)
         if arguments.command is not command_run:  # only the daemon must tell what was configured from what was chosen
@@ -68,19 +66,6 @@ def _log_to_stderr(level: str) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(_OneLine("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=level.upper(), handlers=[handler])
-
-
-def refuse_name_clash() -> None:
-    """PyPI's edge-tts is another project that also imports as edge_tts: sharing an environment breaks both."""
-    try:
-        other = importlib.metadata.distribution("edge-tts")
-    except importlib.metadata.PackageNotFoundError:
-        return
-    raise ConfigError(
-        f"PyPI's edge-tts {other.version} is installed in this Python environment ({sys.prefix}); it overwrites the "
-        "package edge_tts that edge-ttsd needs. Use a virtual environment of its own for each, "
-        "or: pip uninstall edge-tts && pip install --force-reinstall edge-ttsd"
-    )
 
 
 def command_run(arguments: argparse.Namespace, config: Config) -> int:
