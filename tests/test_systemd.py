@@ -36,6 +36,17 @@ def test_the_unit_is_understood(tmp_path: Path, name: str, program: str) -> None
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("unit", sorted(UNITS.glob("*.service")), ids=lambda unit: unit.stem)
+def test_the_unit_is_hardened(unit: Path) -> None:
+    """systemd's own measure of what an intruder could reach from the unit stays at 2.0 or below."""
+    command = [tool("systemd-analyze"), "security", "--offline=yes", str(unit)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    level = re.search(r"Overall exposure level for .*: (\d+\.\d)", done.stdout)
+    if level is None:
+        pytest.skip(f"this systemd-analyze measures no units offline: {done.stderr}")
+    assert float(level[1]) <= 2.0
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="NOT ROOT: account and folders were not tried out, for want of chown")
 def test_account_and_folders_can_be_made(tmp_path: Path) -> None:
     """The account's and the folders' files are accepted, and the account is in the groups that reach sound and GPU. The
