@@ -77,6 +77,16 @@ def test_the_conditioning_is_the_mean_over_all_takes() -> None:
     assert together.prompt_tokens.tolist() == [1, 2, 3]
 
 
+def test_the_prompt_is_read_with_silence_behind_it() -> None:
+    """The semantic tokens of the prompt are those of the recording at 16 kHz and 0.6 s of zeros after it."""
+    networks = Networks()
+    networks.encode(take(0.1, 3.0))
+    (wave,) = networks.ssl.calls[0]["wave"]
+    assert len(wave) == 48000 + 9600
+    assert wave[47900:48000].any()
+    assert not wave[48000:].any()
+
+
 @pytest.mark.parametrize("stop_after", range(len(ORDER)))
 def test_encoding_stops_before_the_next_network(stop_after: int) -> None:
     """Whoever stops it waits for one network at most, whichever that is."""

@@ -63,12 +63,12 @@ class ToyFrontEnd:
 class Stage:
     """A synthesizer on toys, with what happened in order."""
 
-    def __init__(self, *, model: ModelSet = MODEL, **options: Any) -> None:
+    def __init__(self, *, model: ModelSet = MODEL, gain: float = 1.0, **options: Any) -> None:
         self.events: list[str] = []
         self.front_end = ToyFrontEnd()
         gpt = ToyGpt(SCRIPT)
-        sovits = toy_sovits(attention=0.5)
-        self.prefill = gpt.prefill
+        sovits = toy_sovits(attention=0.5, gain=gain)
+        self.prefill, self.step = gpt.prefill, gpt.step
         self._spy(gpt.step, "token")
         self._spy(sovits._wave, "wave")
         self.synthesizer = Synthesizer(
@@ -138,6 +138,36 @@ def test_a_seed_repeats_the_speech() -> None:
     np.testing.assert_array_equal(speak(1), speak(1))
     first, other = speak(1), speak(2)
     assert len(first) != len(other) or not np.array_equal(first, other)
+
+
+def test_each_segment_draws_its_own_numbers() -> None:
+    """The same word twice in one request is decoded to other tokens and vocoded with other noise the second time."""
+    silent = {"fragment_interval": 0.0}
+    stage = Stage()
+    list(stage.synthesizer.stream(request("one one", top_k=30, temperature=5.0, **silent), VOICE))
+    tokens = [int(call["token"][0]) for call in stage.step.calls]
+    second = next(i for i, call in enumerate(stage.step.calls) if i and call["position"][0] == 2)
+    assert tokens[:second] != tokens[second:]
+    first, again = np.split(join(list(Stage().synthesizer.stream(request("one one", **silent), VOICE))), 2)
+    assert np.abs(first - again).max() > 0.01
+
+
+def test_a_decoder_that_finds_no_end_is_stopped_by_the_length_of_its_text() -> None:
+    """A set that knows its pace gives 5 phonemes at most 2 tokens each and 16 more; one that does not lets them run."""
+    tokens = []
+    for pace in (2.0, None):
+        stage = Stage(model=replace(MODEL, max_tokens_per_phoneme=pace))
+        samples = join(list(stage.synthesizer.stream(request("hello", fragment_interval=0.0), VOICE)))
+        tokens.append(len(samples) / (SIZES.frames_per_token * SAMPLES_PER_FRAME))
+    assert tokens == [2 * 5 + 16, len(SCRIPT)]
+
+
+def test_sound_stays_within_full_scale() -> None:
+    """A network that is too loud is clipped to -1 and 1 and otherwise left as it is."""
+    quiet, loud = (join(list(Stage(gain=gain).synthesizer.stream(request(), VOICE))) for gain in (1.0, 20.0))
+    np.testing.assert_allclose(loud, np.clip(20 * quiet, -1, 1), atol=1e-4)
+    assert (loud.min(), loud.max()) == (-1.0, 1.0)
+    assert np.abs(quiet).max() < 1
 
 
 def test_stop_ends_the_stream_soon() -> None:

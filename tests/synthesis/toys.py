@@ -56,8 +56,9 @@ class ToyEngine:
         pass
 
 
-def toy_sovits(*, attention: float) -> Sovits:
-    """A decoder with local flow and wave. With `attention` above 0 every feature also depends on all tokens given."""
+def toy_sovits(*, attention: float, gain: float = 1.0) -> Sovits:
+    """A decoder with local flow and wave. With `attention` above 0 every feature also depends on all tokens given;
+    `gain` makes it louder."""
 
     def encode(codes: IntArray, phoneme_ids: IntArray, ge: FloatArray) -> dict[str, Array]:
         frames = np.repeat(codes[0], 2).astype(np.float32)
@@ -70,7 +71,7 @@ def toy_sovits(*, attention: float) -> Sovits:
 
     def wave(latent: FloatArray, ge: FloatArray) -> dict[str, Array]:
         envelope = np.repeat(_smooth(latent[0], SIZES.wave_halo_frames).sum(axis=0), SAMPLES_PER_FRAME)
-        return {"audio": (0.3 * envelope).astype(np.float32)[None]}
+        return {"audio": (0.3 * gain * envelope).astype(np.float32)[None]}
 
     return Sovits(encoder=ToyEngine(encode), flow=ToyEngine(flow), wave=ToyEngine(wave), sizes=SIZES)
 

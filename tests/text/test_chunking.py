@@ -33,6 +33,21 @@ def test_sentences_stay_whole() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "joined"),
+    [
+        ("Hi.\nThe dinner is ready for all of us now.", ["Hi. The dinner is ready for all of us now."]),
+        ("好。\n晚饭已经做好了，大家过来坐吧。", ["好。晚饭已经做好了，大家过来坐吧。"]),
+        ("晚饭已经做好了，大家过来坐吧。\n来。", ["晚饭已经做好了，大家过来坐吧。来。"]),
+        ("一。\n二。\n三四五。", ["一。二。三四五。"]),
+        ("三四五六。\n七八九十。", ["三四五六。", "七八九十。"]),
+    ],
+)
+def test_a_short_piece_joins_its_neighbour(text: str, joined: list[str]) -> None:
+    """What is smaller than four ideographs goes to the next line, at the end to the line before; four stand alone."""
+    assert chunks(text) == joined
+
+
 def test_a_very_long_word_is_cut() -> None:
     """Text without any mark or blank gives pieces of a bounded size."""
     for text in ("不停" * 5000, "a" * 10000, "停 " * 5000):

@@ -43,6 +43,20 @@ def test_runs_are_what_a_reader_takes_them_for(text: str, option: str, runs: lis
     assert [language for language, _ in spoken(text, option)] == runs
 
 
+@pytest.mark.parametrize(
+    ("text", "runs"),
+    [
+        ("ab3你好", [("en", "ab3"), ("zh", "你好")]),
+        ("你好3ab", [("zh", "你好3"), ("en", "ab")]),
+        ("ab3你好吗", [("en", "ab"), ("zh", "3你好吗")]),
+        ("你好3abc", [("zh", "你好"), ("en", "3abc")]),
+    ],
+)
+def test_a_number_goes_to_its_longer_neighbour(text: str, runs: list[tuple[str, str]]) -> None:
+    """Between two languages a number is read in that of the longer neighbour, and of two equals in that before it."""
+    assert language_runs(text, "auto") == runs
+
+
 def test_japanese_sentences_are_told_from_chinese_ones() -> None:
     """Kana make a sentence Japanese; a lone の between ideographs does not."""
     assert language_runs("猫が窓のそばで寝ている。", "auto") == [("ja", "猫が窓のそばで寝ている。")]

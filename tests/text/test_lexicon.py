@@ -35,6 +35,18 @@ def test_phonemes_keep_mandarin_aligned() -> None:
     assert phonemes(front_end, "小艾你好啊。", "zh") == phonemes(front_end, "小爱你好啊。", "zh")
 
 
+def test_the_longest_entry_wins() -> None:
+    """Where one entry begins like another, the longer one is meant, in whatever order they are written."""
+    said = TextFrontEnd(lexicon={"en": {"New": "/B IY1/", "New Ark": "/K UW1 P/", "Ark": "/D IY1/"}})
+    assert "K UW1 P" in phonemes(said, "We saw New Ark today.", "en")
+    written = TextFrontEnd(lexicon={"en": {"Box": "crate", "Box Hill": "the station", "Hill": "mount"}})
+    assert phonemes(written, "At Box Hill now.", "en") == phonemes(written, "At the station now.", "en")
+    mandarin = TextFrontEnd(lexicon={"zh": {"长": "zhang3", "长乐": "chang2 yue4", "小": "大", "小艾": "小爱"}})
+    (run,) = mandarin.runs("到长乐去看看。", "zh")
+    assert "ch ang2 y ve4" in " ".join(run.phonemes)
+    assert phonemes(mandarin, "小艾你好啊。", "zh") == phonemes(TextFrontEnd(), "小爱你好啊。", "zh")
+
+
 @pytest.mark.parametrize(
     ("entries", "message"),
     [

@@ -31,6 +31,19 @@ def test_breaks_and_rates_become_parts() -> None:
     ]
 
 
+def test_rates_nest() -> None:
+    """Behind an inner prosody the outer rate is back, a break leaves it alone, and the product keeps to the limits."""
+    inner = '<prosody rate="fast"><prosody rate="50%">two</prosody>three<break/>four</prosody>'
+    parts = parse_ssml(f'<speak><prosody rate="200%">one{inner}five</prosody>six</speak>', "en")
+    assert [(p.text, p.rate) for p in parts] == [
+        *[("one", 2.0), ("two", 1.25), ("three", 2.5), ("four", 2.5), ("five", 2.0), ("six", 1.0)]
+    ]
+    for rate, limit in (("x-slow", 0.25), ("300%", 4.0)):
+        around, end = f'<prosody rate="{rate}">' * 3, "</prosody>" * 3
+        (part,) = parse_ssml(f"<speak>{around}x{end}</speak>", "en")
+        assert part.rate == limit
+
+
 @pytest.mark.parametrize(
     ("inner", "text"),
     [

@@ -24,10 +24,17 @@ def test_a_short_first_clause_gets_a_mark_in_front() -> None:
 
 
 def test_pieces_are_complete() -> None:
-    """Short lines join, marks alone vanish, every piece ends in a mark."""
-    assert pieces_of("嗯。\n我知道了\n。。。\n好", "。") == ["嗯。我知道了好。"] or pieces_of("!!\n??", ".") == []
+    """Blank lines and pieces of marks alone vanish, every piece ends in a mark."""
     assert pieces_of("first line here\n\n  \nsecond line here", ".") == ["first line here.", "second line here."]
     assert pieces_of("???\n!!!", ".") == []
+
+
+def test_short_pieces_join() -> None:
+    """Lines of fewer than five characters join the next one, at the end the one before, unless they are not to."""
+    assert pieces_of("嗯。\n我知道了。\n门已经开了。\n好", "。") == ["嗯。我知道了。", "门已经开了。好。"]
+    assert pieces_of("一二三四五\n一二三四\n五", "。") == ["一二三四五。", "一二三四五。"]
+    assert pieces_of("好", "。") == ["好。"]
+    assert pieces_of("嗯。\n我知道了\n好", "。", join=False) == ["嗯。", "我知道了。", "好。"]
 
 
 def test_endless_pieces_are_cut() -> None:

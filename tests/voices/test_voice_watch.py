@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -80,6 +81,30 @@ def test_nothing_changes_by_looking(tmp_path: Path) -> None:
     assert saved != seen
     make_features(mine, voice)
     assert outline(store.directory, features=mine.file) != saved
+
+
+def test_a_file_replaced_within_a_tick_of_the_clock_is_seen(tmp_path: Path) -> None:
+    """Another name or other features under the very time of those before them: the outline is another one."""
+    store = open_store(tmp_path / "voices")
+    voice = store.add(new_voice(name="First"))
+    features = FeatureStore(store=store, model=model_set(tmp_path, "mine"))
+    changes: list[Callable[[], object]] = [
+        lambda: store.rename(voice.ref, "Second"),
+        lambda: make_features(features, voice),
+    ]
+    for change in changes:
+        change()
+        before = _stopped_clock(store.directory, features.file)
+        change()
+        assert _stopped_clock(store.directory, features.file) != before
+        assert _stopped_clock(store.directory, features.file) == _stopped_clock(store.directory, features.file)
+
+
+def _stopped_clock(root: Path, features: str) -> object:
+    """The outline, were all of it written within one tick."""
+    for path in root.rglob("*"):
+        os.utime(path, ns=(0, 0))
+    return outline(root, features=features)
 
 
 def test_no_folder_is_no_trouble(tmp_path: Path) -> None:
