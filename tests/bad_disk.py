@@ -140,7 +140,8 @@ def _ruled(rule: Refuses) -> Iterator[None]:
         _rules.remove(rule)
 
 
-def _refuse(event: str, path: str, flags: int) -> None:
+def _refuse(event: str, path: str, flags: int, *, name: str | None = None) -> None:
+    """Ask the rules about the whole `path`; the error tells the `name` that the system was given."""
     if getattr(_inside, "a_rule", False):
         return  # what a rule itself looks at is not refused
     _inside.a_rule = True
@@ -150,12 +151,13 @@ def _refuse(event: str, path: str, flags: int) -> None:
         _inside.a_rule = False
     for code in answers:
         if code is not None:
-            raise OSError(code, os.strerror(code), path)
+            raise OSError(code, os.strerror(code), name or path)
 
 
 def _hook(event: str, arguments: tuple[Any, ...]) -> None:
     if _rules and event in _EVENTS and isinstance(arguments[0], str | os.PathLike):
         path, last = os.fspath(arguments[0]), arguments[-1]
+        name = path
         if event in ("os.remove", "os.rmdir") and isinstance(last, int) and last > 2:
             path = os.path.join(os.readlink(f"/proc/self/fd/{last}"), path)  # rmtree: relative to an open folder
-        _refuse(event, path, last if event == "open" and isinstance(last, int) else 0)
+        _refuse(event, path, last if event == "open" and isinstance(last, int) else 0, name=name)

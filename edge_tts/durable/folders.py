@@ -38,11 +38,19 @@ def publish(files: Mapping[str, bytes], target: Path, *, staging: Path) -> None:
 
 
 def remove(folder: Path) -> bool:
-    """Take a folder and all that is in it off the disk, as far as it goes; False if there is none. Raises OSError."""
+    """Take a folder and all that is in it off the disk, as far as it goes; False if there is none. Raises the first
+    OSError, with the whole path of what stays: by itself rmtree names a file without its folder, or only the folder."""
     if not os.path.lexists(folder):
         return False
-    shutil.rmtree(folder, ignore_errors=True)  # one file that stays must not keep the others
-    if os.path.lexists(folder):
-        shutil.rmtree(folder)  # says why
+    refused: list[OSError] = []
+
+    def note(_: object, path: str, trouble: tuple[type, BaseException, object]) -> None:
+        if isinstance(trouble[1], OSError):
+            trouble[1].filename = path
+            refused.append(trouble[1])
+
+    shutil.rmtree(folder, onerror=note)  # one file that stays must not keep the others
+    if refused and os.path.lexists(folder):
+        raise refused[0]
     sync_folder(folder.parent)
     return True
