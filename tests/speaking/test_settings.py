@@ -1,26 +1,13 @@
-"""The notice board, and the settings that outlive a restart."""
+"""The settings that outlive a restart."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from fakes import Notes
 
 from edge_tts.runtime.event_bus import EventBus, State
 from edge_tts.speaking.settings import SettingsFile
-
-
-def test_only_changes_of_the_state_are_told() -> None:
-    """A listener starts with what stands; the same state twice is one notice; `facts` has the latest."""
-    events, notes = EventBus(state=State()), Notes()
-    events.subscribe(notes)
-    events.update(waiting=1)
-    events.update(waiting=1)
-    events.retain("voices", {"default": "hum"})
-    assert [topic for topic, _ in notes.retained] == ["state", "state", "voices"]
-    assert events.retained()["state"]["waiting"] == 1
-    assert events.state.waiting == 1
 
 
 def settings_after(path: Path, *changes: dict[str, object]) -> SettingsFile:
