@@ -98,6 +98,31 @@ def make_certificate(folder: Path, name: str) -> None:
     (folder / f"{name}.key").chmod(0o644)
 
 
+def send_as_stranger(broker: Broker, topic: str, payload: bytes, response_topic: str) -> bool:
+    """Publish as a client of its own. Whether the broker took the message: some throw out who sends such a one."""
+    settled = threading.Condition()
+    taken: list[bool] = []
+
+    def settle(passed: bool) -> None:
+        with settled:
+            taken.append(passed)
+            settled.notify_all()
+
+    client = paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5, reconnect_on_failure=False)
+    properties = Properties(PacketTypes.PUBLISH)
+    properties.ResponseTopic = response_topic
+    client.on_connect = lambda *_: client.publish(topic, payload, qos=1, properties=properties)
+    client.on_publish = lambda *_: settle(True)
+    client.on_disconnect = lambda *_: settle(False)
+    client.connect("127.0.0.1", broker.port)
+    client.loop_start()
+    with settled:
+        assert settled.wait_for(lambda: taken, WAIT_S), "the broker neither takes nor refuses it"
+    client.disconnect()
+    client.loop_stop()
+    return taken[0]
+
+
 class Ear:
     """A client that subscribes to a device's topics and writes down what it hears."""
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from broker import Broker, Ear, free_port
+from broker import Broker, Ear, free_port, send_as_stranger
 from fakes import RATE, WAIT_S, FakeLoudspeaker, FakeSynthesizer
 from rig import DeafDispatcher, make_runtime, no_defect
 from toy_model_sets import write_model_set
@@ -25,7 +25,7 @@ from edge_tts.config import MqttConfig, config_from
 from edge_tts.front_doors.mqtt.link import MqttLink
 from edge_tts.model_sets.manifest import read_model_set
 from edge_tts.request import SpeakRequest
-from edge_tts.speaking.job import CLOSING
+from edge_tts.speaking.job import CLOSING, no_reply
 from edge_tts.speaking.job_queue import JobQueue
 from edge_tts.speaking.journal import Envelope, Journal, ReplyTo
 from edge_tts.values import Report
@@ -263,14 +263,6 @@ def test_reports_also_go_to_the_response_topic(furnish: Furnish) -> None:
         assert house.ear.wait_replies(5)[4][0]["stage"] == "failed"
 
 
-def test_a_response_topic_that_cannot_be_published_to_is_ignored(furnish: Furnish) -> None:
-    """A response topic with a wildcard, which paho refuses to publish to, costs the sender its replies and no more."""
-    with furnish() as house:
-        house.ear.publish("say", {"id": "a", "text": "hi"}, ResponseTopic="answers/#")
-        house.ear.publish("say", {"id": "b", "text": "hi"})
-        house.ear.wait_event(id="b", stage="done")
-
-
 BAD_ADDRESSES = {
     "deep": "a/" * 250,
     "long": "a" * 1025,
@@ -279,25 +271,35 @@ BAD_ADDRESSES = {
     "a fact": "{base}/status",
     "the device": "{base}",
     "unprintable": "answers/\u2028",
+    "a filter": "answers/#",
 }
 
 
 @pytest.mark.parametrize("kind", BAD_ADDRESSES)
 def test_a_response_topic_that_would_do_harm_costs_the_replies_alone(
-    furnish: Furnish, caplog: pytest.LogCaptureFixture, kind: str
+    furnish: Furnish, broker: Broker, caplog: pytest.LogCaptureFixture, kind: str
 ) -> None:
-    """mosquitto passes on topics for which it throws out whoever publishes there, and a report on a command of ours
+    """A mosquitto may pass on topics for which it throws out whoever publishes there, and a report on a command of ours
     would carry it out: the request is spoken, the address refused in one line, the connection kept."""
     with furnish() as house:
         address = BAD_ADDRESSES[kind].format(base=house.ear.base)
-        house.ear.publish("say", {"id": "a", "text": "hi"}, ResponseTopic=address)
-        house.ear.wait_event(id="a", stage="done")
+        passed_on = send_as_stranger(broker, f"{house.ear.base}/say", b'{"id": "a", "text": "hi"}', address)
+        if passed_on:  # newer brokers throw out the sender of some of them
+            house.ear.wait_event(id="a", stage="done")
         house.ear.publish("say", {"id": "b", "text": "hi"}, ResponseTopic=f"answers/{house.ear.base}")
         house.ear.wait_event(id="b", stage="done")
         assert {report["id"] for report, _ in house.ear.wait_replies(4)} == {"b"}
         assert house.ear.on("pause") == []
         assert "is gone" not in caplog.text
-    assert caplog.text.count("nothing is sent to the response topic") == 1
+    assert caplog.text.count("nothing is sent to the response topic") == passed_on
+
+
+@pytest.mark.parametrize("kind", BAD_ADDRESSES)
+def test_no_report_is_sent_to_a_harmful_address(kind: str) -> None:
+    """Whatever the broker lets through, the link itself publishes no reply there."""
+    link = MqttLink(runtime=make_runtime(), config=MqttConfig(), device="safe", dispatcher=DeafDispatcher())
+    assert link.reply(ReplyTo(BAD_ADDRESSES[kind].format(base="edge-tts/safe"))) is no_reply
+    assert link.reply(ReplyTo("answers/edge-tts/safe")) is not no_reply
 
 
 def test_a_harmful_address_in_the_journal_does_no_harm(
