@@ -46,6 +46,7 @@ setup(
             "mypy>=1.11",
             "pocketsphinx>=5.0; platform_machine == 'x86_64'",
             "pytest-timeout>=2.3",
+            "pytest-xdist>=3.5",
             "pytest>=8",
             "ruff>=0.6",
             "types-PyYAML",

@@ -17,6 +17,11 @@ settings.register_profile("patient", deadline=None)  # disks and busy machines t
 settings.load_profile("patient")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with `pytestmark = pytest.mark.long` go first: so no worker is left alone with one at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 @pytest.fixture(autouse=True)
 def no_leftover_threads() -> Iterator[None]:
     """Every thread that a test starts has ended with it: a leftover thread is a bug."""

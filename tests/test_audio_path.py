@@ -28,6 +28,7 @@ from edge_tts.audio.features import resample
 from edge_tts.recordings.speaker_embedding import SpeakerEmbedder
 from edge_tts.values import FloatArray
 
+pytestmark = pytest.mark.long
 ROOT = Path(__file__).resolve().parent.parent
 MODELS = Path(os.environ.get("EDGE_TTS_TEST_MODELS", ROOT / "models"))
 SPEAKERS = {"Anna": "slt", "Robert": "rms", "Alan": "awb", "Carl": "kal16"}

@@ -13,6 +13,7 @@ import soxr
 
 from tools.starter.edits import distance, words
 
+pytestmark = pytest.mark.long
 ROOT = Path(__file__).resolve().parents[1]
 SENTENCE = "Please close the window and turn off the light in the kitchen."
 

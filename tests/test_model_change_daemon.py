@@ -17,6 +17,7 @@ from edge_tts.model_sets.manifest import read_model_set
 from edge_tts.voices.feature_store import FeatureStore
 from edge_tts.voices.store import EnrolledVoice, NewVoice
 
+pytestmark = pytest.mark.long
 RECORDING = Path(__file__).parent / "spoken" / "consent-slt.flac"
 STARTER = Path(__file__).parent.parent / "models" / "starter"
 

@@ -7,11 +7,13 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
 import soundfile
 from broker import Broker, Ear
 from fakes import WAIT_S
 from test_daemon import daemon, write_config
 
+pytestmark = pytest.mark.long
 SETS = Path(__file__).resolve().parent.parent / "models"
 CLOSING = {"done", "interrupted", "expired", "failed"}
 LONG = "This is a very long story that takes a while to tell. " * 30

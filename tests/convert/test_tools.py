@@ -21,6 +21,7 @@ from tools.judging.compare import log_spectral_distance
 
 from .golden import DATA
 
+pytestmark = pytest.mark.long
 ROOT = Path(__file__).resolve().parents[2]
 
 
