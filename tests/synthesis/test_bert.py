@@ -14,7 +14,7 @@ from edge_tts.errors import ModelError
 from edge_tts.synthesis.bert import BertFeatures, load_bert, read_vocabulary
 from edge_tts.values import IntArray, Run, Segment
 
-from .test_synthesizer import MODEL, VOICE, Stage, request
+from .stage import MODEL, VOICE, Stage, request
 from .toys import WIDTH, ToyEngine
 
 VOCABULARY = {"[UNK]": 0, "[CLS]": 1, "[SEP]": 2, "你": 3, "好": 4}

@@ -13,7 +13,7 @@ from edge_tts.synthesis.encoder import VoiceEncoder
 from edge_tts.text.front_end import TextFrontEnd
 from edge_tts.values import EncodeRequest, FloatArray, Recording, Voice
 
-from .test_synthesizer import MODEL
+from .stage import MODEL
 from .toys import ToyEngine
 
 RATE = 32000

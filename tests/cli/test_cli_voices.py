@@ -21,7 +21,7 @@ from edge_tts.model_sets.manifest import find_model_set
 from edge_tts.values import EncodeRequest
 from edge_tts.voices.local_voices import open_store, open_voices
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 RECORDINGS = ROOT / "tests" / "spoken"
 SENTENCE = "I agree that this device may speak with my voice. My name is Anna."
 WEATHER = "The weather is fine today, and the kettle has boiled. Please close the window before you go to bed."

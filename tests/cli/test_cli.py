@@ -14,7 +14,7 @@ from toy_model_sets import write_model_set
 
 from edge_tts.cli.main import main
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import soundfile
 from broker import Broker, Ear
+from daemon_process import daemon, write_config
 from fakes import WAIT_S
-from test_daemon import daemon, write_config
 
 pytestmark = pytest.mark.long
-SETS = Path(__file__).resolve().parent.parent / "models"
+SETS = Path(__file__).resolve().parents[2] / "models"
 CLOSING = {"done", "interrupted", "expired", "failed"}
 LONG = "This is a very long story that takes a while to tell. " * 30
 

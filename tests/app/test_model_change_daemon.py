@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from broker import Broker, Ear
+from daemon_process import daemon, write_config
 from enrolled import new_voice, open_store
 from fakes import WAIT_S
-from test_daemon import daemon, write_config
 from toy_model_sets import write_manifest
 
 from edge_tts.model_sets.manifest import read_model_set
@@ -18,8 +18,8 @@ from edge_tts.voices.feature_store import FeatureStore
 from edge_tts.voices.store import EnrolledVoice, NewVoice
 
 pytestmark = pytest.mark.long
-RECORDING = Path(__file__).parent / "spoken" / "consent-slt.flac"
-STARTER = Path(__file__).parent.parent / "models" / "starter"
+RECORDING = Path(__file__).parents[1] / "spoken" / "consent-slt.flac"
+STARTER = Path(__file__).parents[2] / "models" / "starter"
 
 
 def another_set(sets: Path, name: str) -> None:

@@ -16,8 +16,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import soundfile
-import yaml
 from broker import Broker, Ear, free_port
+from daemon_process import daemon, write_config
 from enrolled import new_voice, open_store
 from fakes import WAIT_S
 
@@ -34,37 +34,6 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     models = tmp_path_factory.mktemp("models")
     write_untrained_set(models / "untrained")
     return models
-
-
-def write_config(folder: Path, sets: Path, port: int, device: str, protocol: str = "5", **keys: object) -> Path:
-    """A configuration whose loudspeaker is a WAV file in `folder`."""
-    path = folder / "config.yaml"
-    settings = {
-        "device": device,
-        "mqtt": {"host": "127.0.0.1", "port": port, "protocol": protocol},
-        "models": {"dir": str(sets), "name": "untrained"},
-        "audio": {"output": "file", "file": "out.wav"},
-        **keys,
-    }
-    path.write_text(yaml.safe_dump(settings))
-    return path
-
-
-@contextmanager
-def daemon(config: Path, **environment: str) -> Iterator[subprocess.Popen[str]]:
-    """`python -m edge_tts run`, killed at the end if it still runs."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "edge_tts", "run", "-c", str(config)],
-        env={**os.environ, **environment},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        _, log = process.communicate()
-        print(log)  # pytest shows it beside a failure
 
 
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])
