@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from broker import Broker
 from fakes import WAIT_S
 from hypothesis import settings
+from recordings.quality_networks import QUALITY
 
 import edge_tts.engine.onnxruntime  # noqa: F401 - before any test imports onnxruntime by itself: it switches its telemetry off
+from edge_tts.recordings.quality import QualityGate, load_quality_gate
 
 settings.register_profile("patient", deadline=None)  # disks and busy machines take their time
 settings.load_profile("patient")
@@ -31,6 +34,13 @@ def no_leftover_threads() -> Iterator[None]:
     for thread in leftover:
         thread.join(WAIT_S)  # an executor's thread may be on its way out
     assert not [thread.name for thread in leftover if thread.is_alive()]
+
+
+@pytest.fixture(scope="session")
+def gate() -> Iterator[QualityGate]:
+    """The quality gate with the shipped networks, DNSMOS among them: loaded once."""
+    with ExitStack() as stack:
+        yield load_quality_gate(QUALITY, stack)
 
 
 @pytest.fixture(scope="session")

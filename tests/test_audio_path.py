@@ -34,6 +34,8 @@ MODELS = Path(os.environ.get("EDGE_TTS_TEST_MODELS", ROOT / "models"))
 SPEAKERS = {"Anna": "slt", "Robert": "rms", "Alan": "awb", "Carl": "kal16"}
 SENTENCE = "The weather is fine today, and the kettle has boiled."
 ENTER = 28
+READINGS = 3
+"""How often a person reads the sentence at most until it is taken."""
 SLOW_S = 120.0
 """Speaking takes as long as it takes; only a failing test waits this long."""
 
@@ -127,6 +129,24 @@ def wait_enrolled(ear: Ear) -> dict[str, Any]:
     return closed
 
 
+def enrol(ear: Ear, key: Key, room: AudioServer, speaker: str) -> dict[str, Any]:
+    """Press, read, and do so again when asked to: a machine that is busy with other tests drops some of what is said.
+    Returns the closing report."""
+    for _ in range(READINGS):
+        ear.messages.clear()
+        key.press()
+        wait_enrolment(ear, "inviting")
+        key.press()  # who enrols knows the sentence
+        wait_enrolment(ear, "recording")
+        room.speak(recorded(f"consent-{speaker}"), 16000)
+        enrolled = wait_enrolled(ear)
+        if enrolled["stage"] == "done":
+            return enrolled
+        assert enrolled["details"]["error"] == "Refused", enrolled
+        wait_enrolment(ear, "idle")
+    raise AssertionError(f"nothing that was read was taken: {enrolled}")
+
+
 @pytest.mark.parametrize("name", SPEAKERS)
 @pytest.mark.timeout(600)
 def test_heard_enrolled_and_answered(tmp_path: Path, room: AudioServer, broker: Broker, name: str) -> None:
@@ -136,13 +156,7 @@ def test_heard_enrolled_and_answered(tmp_path: Path, room: AudioServer, broker: 
     config = write_config(tmp_path, broker.port, key, name)
     with Ear(broker, f"edge-tts/room-{name}") as ear, daemon(config, room.environment):
         ear.wait_topic("status", "online")
-        key.press()
-        wait_enrolment(ear, "inviting")
-        key.press()  # who enrols knows the sentence
-        wait_enrolment(ear, "recording")
-        room.speak(recorded(f"consent-{SPEAKERS[name]}"), 16000)
-        enrolled = wait_enrolled(ear)
-        assert enrolled["stage"] == "done", enrolled
+        enrolled = enrol(ear, key, room, SPEAKERS[name])
         voice = enrolled["details"]["voice"]
         with room.hearing() as hearing:
             ear.publish("say", {"id": "answer", "text": SENTENCE, "voice": name, "seed": 7})

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,7 @@ from edge_tts.enrolment.requests import Person
 from edge_tts.enrolment.voice_writer import VoiceWriter
 from edge_tts.errors import VoiceError
 from edge_tts.model_sets.manifest import read_model_set
-from edge_tts.recordings.quality import QualityGate, load_quality_gate
+from edge_tts.recordings.quality import QualityGate
 from edge_tts.schema import check_json
 from edge_tts.values import FloatArray
 from edge_tts.voices.feature_store import FeatureStore
@@ -31,13 +29,6 @@ from edge_tts.voices.store import EnrolledVoice, VoiceStore
 QUALITY = Path(__file__).resolve().parent.parent.parent / "models" / "quality"
 SENTENCE = consent("en", "Anna")
 FIRST = "I agree that this device may speak with my voice."
-
-
-@pytest.fixture(scope="module")
-def gate() -> Iterator[QualityGate]:
-    """The gate with the shipped networks."""
-    with ExitStack() as stack:
-        yield load_quality_gate(QUALITY, stack)
 
 
 @dataclass

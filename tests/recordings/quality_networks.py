@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import soundfile
@@ -15,14 +16,17 @@ QUALITY = ROOT / "models" / "quality"
 RECORDINGS = ROOT / "tests" / "spoken"
 
 
+@functools.cache
 def network(name: str) -> Engine:
-    """One network of models/quality, on one thread."""
+    """One network of models/quality, on one thread; loaded once for all tests of a process."""
     return load_engine(QUALITY / f"{name}.onnx", threads=1)
 
 
+@functools.cache
 def recording(name: str) -> FloatArray:
-    """A recording at 16 kHz, float32 [samples]."""
+    """A recording at 16 kHz, float32 [samples], not to be written to."""
     samples, rate = soundfile.read(RECORDINGS / f"{name}.flac", dtype="float32")
     assert rate == 16000
     found: FloatArray = samples
+    found.flags.writeable = False
     return found

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -12,22 +11,15 @@ from hypothesis import strategies as st
 
 from edge_tts.audio.features import resample
 from edge_tts.recordings.best_window import Window, best_part
-from edge_tts.recordings.quality import QualityGate, load_quality_gate, part_likeness
+from edge_tts.recordings.quality import QualityGate, part_likeness
 from edge_tts.recordings.signal_measures import clipped_share, hole_share, hum_db, level_db, whistle_db
 from edge_tts.recordings.vad import SpeechSpan
 from edge_tts.values import FloatArray, Recording
 
-from .quality_networks import QUALITY, recording
+from .quality_networks import recording
 
 RATE = 16000
 Spoil = Callable[[FloatArray], FloatArray]
-
-
-@pytest.fixture(scope="module")
-def gate() -> Iterator[QualityGate]:
-    """The gate with the shipped networks."""
-    with ExitStack() as stack:
-        yield load_quality_gate(QUALITY, stack)
 
 
 def take(name: str = "consent-rms") -> FloatArray:
