@@ -40,6 +40,13 @@ class PressSocket(Part):
         super().__init__(name="press-socket", runtime=runtime)
         self._folder, self._press = folder, press
 
+    def wake(self) -> None:
+        """See `Part.wake`: a program that connects and says nothing ends the waiting for the next one."""
+        with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
+            client.settimeout(_WAIT_S)
+            with _address(self._folder) as address:
+                client.connect(address)
+
     def work(self) -> None:
         """Serve one press after another."""
         first = True

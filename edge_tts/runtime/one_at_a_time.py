@@ -12,8 +12,6 @@ from edge_tts.runtime.part import Part
 from edge_tts.runtime.runtime import Runtime
 from edge_tts.values import Report, Stage
 
-_TICK_S = 0.5
-
 
 class Asked(Protocol):
     """What is known of a request, whatever it asks for."""
@@ -36,7 +34,8 @@ class OneAtATime(Part, Generic[RequestT]):
         """`busy` says why a second request is refused."""
         super().__init__(name=name, runtime=runtime, stop_timeout_s=stop_timeout_s)
         self._busy = busy
-        self._requests: queue.Queue[RequestT] = queue.Queue()
+        self._requests: queue.Queue[RequestT | None] = queue.Queue()
+        """None ends the waiting for one."""
         self._free = threading.Lock()
         """Held from the moment that a request is taken until it has been served."""
         self._began = 0.0
@@ -61,15 +60,18 @@ class OneAtATime(Part, Generic[RequestT]):
     def forget(self) -> None:
         """A request has been served: give back what was kept for it."""
 
+    def wake(self) -> None:
+        """See `Part.wake`."""
+        self._requests.put(None)
+
     def work(self) -> None:
         """One request after another until asked to stop."""
         self.show_idle()
         self.ready()
         while not self.stopping.is_set():
-            try:
-                request = self._requests.get(timeout=_TICK_S)
-            except queue.Empty:
-                continue
+            request = self._requests.get()
+            if request is None:
+                break
             self._began = self.runtime.clock()
             self.serve(request)
             self.forget()

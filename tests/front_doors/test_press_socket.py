@@ -45,6 +45,14 @@ def test_a_press_arrives(tmp_path: Path, depth: int) -> None:
         send_press(folder, b"")
 
 
+def test_a_stop_is_no_trouble(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Being stopped while nobody presses is not logged as a fault, and a new one begins."""
+    for _ in range(3):
+        with serving(tmp_path, []):
+            assert send_press(tmp_path, b"") == ""
+    assert caplog.records == []
+
+
 def test_only_the_daemons_own_account_may_press(tmp_path: Path) -> None:
     """Nobody else may write to the socket, whatever the umask of the process is."""
     umask = os.umask(0)
