@@ -10,6 +10,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from edge_tts.graphs import AUDIO_POSITIONS, BERT_POSITIONS, TEXT_POSITIONS, SequenceLimits, flow_frames
+
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 
@@ -84,6 +86,22 @@ class ModelSizes:
     """Feature frames on each side that can influence a latent frame (v2: 4 flows of 4 layers of kernel 5)."""
     speaker_width: int = 0
     """Width of the speaker embedding that the conditioning graph takes; 0 where it takes none."""
+    text_positions: int = TEXT_POSITIONS
+    """Phonemes that the GPT has positions for, those of the prompt included."""
+    audio_positions: int = AUDIO_POSITIONS
+    """Semantic tokens that the GPT has positions for, those of the prompt included."""
+    bert_positions: int = BERT_POSITIONS
+    """Characters that BERT has positions for, its two marks included."""
+
+    @property
+    def limits(self) -> SequenceLimits:
+        """How long the sequences may be that the graphs are given."""
+        return SequenceLimits(
+            text_positions=self.text_positions,
+            audio_positions=self.audio_positions,
+            bert_positions=self.bert_positions,
+            flow_frames=flow_frames(self.flow_halo_frames, self.frames_per_token),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +129,13 @@ class ModelSet:
     join_sentences: bool = True
     """Whether short sentences are decoded together. False: each alone, for networks that swallow one of several."""
 
+    @property
+    def most_phonemes(self) -> int:
+        """Most phonemes of a voice's prompt and a piece of text together."""
+        return self.sizes.limits.most_phonemes
+
     def graph(self, name: str) -> Path:
-        """Where the graph of that role lies: `t2s_prefill`, `t2s_step`, `encoder`, `flow`, `wave`, ..."""
+        """Where the graph of that name (`edge_tts.graphs`) lies."""
         return self.directory / f"{name}.onnx"
 
 

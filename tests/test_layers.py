@@ -13,7 +13,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "edge_tts"
 
 RANKS = [
-    ("__init__", "values", "errors", "schema", "config", "request", "durable", "model_folder"),
+    ("__init__", "values", "errors", "schema", "config", "request", "durable", "model_folder", "graphs"),
     ("text", "engine", "audio", "convert"),
     ("synthesis", "recordings"),
     ("runtime",),

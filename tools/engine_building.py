@@ -14,8 +14,8 @@ from pathlib import Path
 from edge_tts.cli.main import CONFIG_PLACES
 from edge_tts.config import Config, load_config
 from edge_tts.engine.load import EngineLoader
-from edge_tts.engine.tensorrt.profiles import BUILT
 from edge_tts.errors import EdgeTTSError, ModelError
+from edge_tts.graphs import BUILT
 from edge_tts.model_sets.activation import activate, open_loader
 from edge_tts.model_sets.manifest import read_model_set, verify_model_set
 from edge_tts.values import ModelSet
@@ -42,7 +42,7 @@ def _build(model: ModelSet, loader: EngineLoader, *, again: bool) -> int:
     graphs = [name for name in BUILT if model.graph(name).is_file()]
     for name in graphs:
         began = time.monotonic()
-        loader.prepare([model.graph(name)], again=again)
+        loader.prepare([model.graph(name)], model.sizes.limits, again=again)
         plan = loader.built(model.graph(name))
         if plan is not None:
             took = time.monotonic() - began

@@ -14,9 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from edge_tts import graphs
 from edge_tts.convert.builder import Graph, Value
 from edge_tts.convert.checkpoint import Weights
 from edge_tts.convert.layers import add, attention, cut, gelu, layer_norm, linear, size
+from edge_tts.convert.ports import Ports
 from edge_tts.errors import CheckpointError
 
 VOCABULARY = "vocab.txt"
@@ -71,8 +73,9 @@ def read_sizes(weights: Weights, config: Mapping[str, Any]) -> BertSizes:
 
 def write_bert(g: Graph, weights: Weights, sizes: BertSizes) -> None:
     """token_ids [1, n], with the rows of [CLS] and [SEP] -> hidden [1, n, width]; n is at most `positions`."""
-    ids = g.input("token_ids", [1, "n"], "int64")
     width = sizes.width
+    ports = Ports(g, graphs.BERT, {"bert_width": width})
+    ids = ports.input(graphs.TOKEN_IDS)
     with g.scope("embeddings"):
         words = weights.take("embeddings.word_embeddings.weight", sizes.vocabulary, width)
         kinds = weights.take(
@@ -85,7 +88,7 @@ def write_bert(g: Graph, weights: Weights, sizes: BertSizes) -> None:
     for index in range(sizes.layers):
         with g.scope(f"layer{index}"):
             x = _layer(g, x, f"encoder.layer.{index}", weights, sizes)
-    g.output("hidden", x, [1, "n", width])
+    ports.output(graphs.HIDDEN, x)
 
 
 def read_vocabulary(folder: Path, sizes: BertSizes) -> str | None:

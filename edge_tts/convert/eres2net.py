@@ -10,13 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edge_tts import graphs
 from edge_tts.convert.builder import Graph, Value
 from edge_tts.convert.checkpoint import FloatArray, Weights
 from edge_tts.convert.layers import add, concat, conv, cut, reshape, scalar, swap, unsqueeze
+from edge_tts.convert.ports import Ports
 from edge_tts.errors import CheckpointError
 
 UNUSED = r"seg_|.*\.num_batches_tracked$"
-MELS = 80
 _CEILING = 20.0
 _EPSILON = np.float32(1e-5)
 _STAGE_STRIDES = (1, 2, 2, 2)
@@ -36,7 +37,7 @@ class SpeakerSizes:
     @property
     def embedding(self) -> int:
         """Width of the embedding: the fused map over what the strides leave of the mel bands."""
-        return self.fused * MELS // 8
+        return self.fused * graphs.MEL_BANDS // 8
 
 
 def read_sizes(weights: Weights) -> SpeakerSizes:
@@ -53,7 +54,8 @@ def read_sizes(weights: Weights) -> SpeakerSizes:
 
 def write_speaker(g: Graph, weights: Weights, sizes: SpeakerSizes) -> None:
     """fbank [1, frames, 80] -> embedding [1, 20480]."""
-    x = unsqueeze(g, swap(g, g.input("fbank", [1, "frames", MELS])), 1)
+    ports = Ports(g, graphs.SPEAKER, {"speaker_width": sizes.embedding})
+    x = unsqueeze(g, swap(g, ports.input(graphs.FBANK)), 1)
     x = g.op("Relu", _conv_norm(g, x, "conv1", "bn1", weights, (sizes.channels, 1, 3, 3)))
     channels, stages = sizes.channels, []
     for stage, blocks in enumerate(sizes.blocks, start=1):
@@ -67,7 +69,7 @@ def write_speaker(g: Graph, weights: Weights, sizes: SpeakerSizes) -> None:
     with g.scope("fuse34"):
         x = _fused(g, x, conv(g, third, weight, stride=2, padding=1), "fuse34", weights, sizes.fused)
         mean = g.op("ReduceMean", x, axes=[3], keepdims=0)
-    g.output("embedding", reshape(g, mean, 1, -1), [1, sizes.embedding])
+    ports.output(graphs.EMBEDDING, reshape(g, mean, 1, -1))
 
 
 def _block(g: Graph, x: Value, name: str, weights: Weights, channels: int, stride: int) -> tuple[Value, int]:

@@ -15,6 +15,7 @@ from edge_tts.convert.sovits_encoder import write_encoder
 from edge_tts.convert.sovits_wave import SAMPLES_PER_FRAME, flow_halo_frames, wave_halo_frames, write_flow, write_wave
 from edge_tts.convert.torch_file import TorchFile, open_torch
 from edge_tts.errors import CheckpointError
+from edge_tts.graphs import SPECTROGRAM_BINS
 
 FRAMES_PER_TOKEN = 2
 
@@ -88,7 +89,7 @@ class GraphWriter:
             "conditioning_width": sizes.conditioning,
             "latent_width": sizes.latent,
             "feature_width": sizes.hidden,
-            "spectrogram_bins": sovits.SPECTRUM_BINS,
+            "spectrogram_bins": SPECTROGRAM_BINS,
             "speaker_width": sovits.SPEAKER_WIDTH if sizes.pro else 0,
             "samples_per_frame": SAMPLES_PER_FRAME,
             "frames_per_token": FRAMES_PER_TOKEN,

@@ -12,9 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from edge_tts import graphs
 from edge_tts.convert.builder import Graph, Value
 from edge_tts.convert.checkpoint import FloatArray, Weights
 from edge_tts.convert.layers import add, attention, conv, cut, gelu, layer_norm, linear, swap
+from edge_tts.convert.ports import Ports
 from edge_tts.errors import CheckpointError
 
 UNUSED = r"(hubert\.)?masked_spec_embed$"
@@ -60,8 +62,8 @@ def read_sizes(weights: Weights, config: Mapping[str, Any]) -> HubertSizes:
 
 def write_hubert(g: Graph, weights: Weights, sizes: HubertSizes) -> None:
     """wave [1, samples] at 16 kHz, not normalised -> ssl [1, width, T]: the last hidden state."""
-    wave = g.input("wave", [1, "samples"])
-    x = swap(g, _features(g, wave, weights, sizes))
+    ports = Ports(g, graphs.SSL, {"ssl_width": sizes.width})
+    x = swap(g, _features(g, ports.input(graphs.SAMPLES), weights, sizes))
     with g.scope("projection"):
         channels = weights.shape("feature_projection.layer_norm.weight", 1)[0]
         x = _norm(g, x, "feature_projection.layer_norm", weights, channels, sizes.epsilon)
@@ -71,7 +73,7 @@ def write_hubert(g: Graph, weights: Weights, sizes: HubertSizes) -> None:
     for index in range(sizes.layers):
         with g.scope(f"layer{index}"):
             x = _layer(g, x, f"encoder.layers.{index}", weights, sizes)
-    g.output("ssl", swap(g, x), [1, sizes.width, "T"])
+    ports.output(graphs.SSL_FEATURES, swap(g, x))
 
 
 def _features(g: Graph, wave: Value, weights: Weights, sizes: HubertSizes) -> Value:

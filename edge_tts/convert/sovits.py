@@ -12,9 +12,11 @@ from typing import Any, Literal
 
 import numpy as np
 
+from edge_tts import graphs
 from edge_tts.convert.builder import Graph, Value
 from edge_tts.convert.checkpoint import Source, Weights
 from edge_tts.convert.layers import add, attention, conv, cut, gated, linear, mish, reshape, swap, unsqueeze
+from edge_tts.convert.ports import Ports
 from edge_tts.convert.t2s import V1_PHONEMES, V2_PHONEMES
 from edge_tts.errors import CheckpointError
 
@@ -23,7 +25,6 @@ Family = Literal["v2", "v2Pro", "v2ProPlus"]
 # The posterior encoder and the running statistics of the codebook serve training only.
 UNUSED = r"enc_q\.|quantizer\.vq\.layers\.0\._codebook\.(inited|cluster_size|embed_avg)$"
 SPEAKER_WIDTH = 20480
-SPECTRUM_BINS = 1025
 _STYLE_BINS = 704
 _STYLE = 128
 _STYLE_HEADS = 2
@@ -48,7 +49,18 @@ class SovitsSizes:
     @property
     def pro(self) -> bool:
         """Whether a speaker-verification embedding goes into ge."""
-        return self.family != "v2"
+        return self.family in graphs.PRO
+
+    @property
+    def declared(self) -> dict[str, int]:
+        """The numbers that the contract of the graphs names."""
+        return {
+            "conditioning_width": self.conditioning,
+            "feature_width": self.hidden,
+            "latent_width": self.latent,
+            "ssl_width": self.ssl,
+            "speaker_width": SPEAKER_WIDTH if self.pro else 0,
+        }
 
 
 def refuse_other_families(label: str, source: Source) -> None:
@@ -104,7 +116,8 @@ def write_quantizer(g: Graph, weights: Weights, sizes: SovitsSizes) -> None:
 
     The nearest row minimises |x - c|^2; |x|^2 is the same for all rows and left out.
     """
-    ssl = g.input("ssl", [1, sizes.ssl, "T"])
+    ports = Ports(g, graphs.QUANTIZER, sizes.declared)
+    ssl = ports.input(graphs.SSL_FEATURES)
     weight = weights.take("ssl_proj.weight", sizes.ssl, sizes.ssl, 2)
     x = swap(g, conv(g, ssl, weight, weights.take("ssl_proj.bias", sizes.ssl), stride=2))
     rows = codebook(weights, sizes)
@@ -112,7 +125,7 @@ def write_quantizer(g: Graph, weights: Weights, sizes: SovitsSizes) -> None:
     with g.scope("nearest", exact=True):
         closeness = linear(g, x, 2 * rows, -np.square(rows).sum(axis=1))
         codes = g.op("ArgMax", closeness, dtype="int64", axis=2, keepdims=0)
-    g.output("codes", codes, [1, "N"])
+    ports.output(graphs.CODES, codes)
 
 
 def write_conditioning(g: Graph, weights: Weights, sizes: SovitsSizes) -> None:
@@ -120,7 +133,8 @@ def write_conditioning(g: Graph, weights: Weights, sizes: SovitsSizes) -> None:
 
     Mel-style encoder after GPT-SoVITS (from StyleSpeech, Min et al. 2021): it reads the lowest 704 bins.
     """
-    x = swap(g, cut(g, g.input("spectrogram", [1, SPECTRUM_BINS, "F"]), 0, _STYLE_BINS, 1))
+    ports = Ports(g, graphs.CONDITIONING, sizes.declared)
+    x = swap(g, cut(g, ports.input(graphs.SPECTROGRAM), 0, _STYLE_BINS, 1))
     for index, width in ((0, _STYLE_BINS), (3, _STYLE)):
         with g.scope(f"spectral{index}"):
             name = f"ref_enc.spectral.{index}.fc"
@@ -139,8 +153,8 @@ def write_conditioning(g: Graph, weights: Weights, sizes: SovitsSizes) -> None:
     width = sizes.conditioning
     ge = linear(g, mean, weights.take("ref_enc.fc.fc.weight", width, _STYLE), weights.take("ref_enc.fc.fc.bias", width))
     if sizes.pro:
-        ge = _with_speaker(g, ge, weights, width)
-    g.output("ge", unsqueeze(g, ge, 2), [1, width, 1])
+        ge = _with_speaker(g, ge, ports.input(graphs.SPEAKER_EMBEDDING), weights, width)
+    ports.output(graphs.GE, unsqueeze(g, ge, 2))
 
 
 def _style_attention(g: Graph, x: Value, weights: Weights) -> Value:
@@ -158,9 +172,8 @@ def _style_attention(g: Graph, x: Value, weights: Weights) -> Value:
     return add(g, x, mixed)
 
 
-def _with_speaker(g: Graph, ge: Value, weights: Weights, width: int) -> Value:
+def _with_speaker(g: Graph, ge: Value, speaker: Value, weights: Weights, width: int) -> Value:
     """Add the projected speaker embedding; then PReLU with one slope per channel. [1, G] -> [1, G]."""
-    speaker = g.input("speaker", [1, SPEAKER_WIDTH])
     with g.scope("speaker"):
         projected = linear(
             g, speaker, weights.take("sv_emb.weight", width, SPEAKER_WIDTH), weights.take("sv_emb.bias", width)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from edge_tts import graphs
 from edge_tts.convert.builder import Graph, Value
 from edge_tts.convert.checkpoint import FloatArray, Weights
 from edge_tts.convert.layers import (
@@ -28,6 +29,7 @@ from edge_tts.convert.layers import (
     unsqueeze,
     zeros,
 )
+from edge_tts.convert.ports import Ports
 from edge_tts.convert.sovits import SovitsSizes, codebook
 
 _CROSS = 512
@@ -39,9 +41,9 @@ def write_encoder(g: Graph, weights: Weights, sizes: SovitsSizes) -> None:
 
     The output is that of the third stack; speed is applied to it before the last 1x1 convolution (`flow`).
     """
-    codes = g.input("codes", [1, "N"], "int64")
-    phoneme_ids = g.input("phoneme_ids", [1, "P"], "int64")
-    ge = swap(g, g.input("ge", [1, sizes.conditioning, 1]))
+    ports = Ports(g, graphs.ENCODER, sizes.declared)
+    codes, phoneme_ids = ports.input(graphs.CODES), ports.input(graphs.PHONEME_IDS)
+    ge = swap(g, ports.input(graphs.GE))
     hidden = sizes.hidden
     audio = _stack(g, _audio(g, codes, weights, sizes), "encoder_ssl", weights, sizes)
     embedding = weights.take("enc_p.text_embedding.weight", *weights.shape("enc_p.text_embedding.weight", 2))
@@ -57,7 +59,7 @@ def write_encoder(g: Graph, weights: Weights, sizes: SovitsSizes) -> None:
         memory = _pointwise(g, text, "mrte.text_pre", weights, hidden, _CROSS)
         mixed = _cross_attention(g, query, memory, weights)
         x = _pointwise(g, add(g, mixed, wide, ge), "mrte.c_post", weights, _CROSS, hidden)
-    g.output("features", swap(g, _stack(g, x, "encoder2", weights, sizes)), [1, hidden, "F"])
+    ports.output(graphs.FEATURES, swap(g, _stack(g, x, "encoder2", weights, sizes)))
 
 
 def _audio(g: Graph, codes: Value, weights: Weights, sizes: SovitsSizes) -> Value:

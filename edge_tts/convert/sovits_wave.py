@@ -10,9 +10,11 @@ import math
 
 import numpy as np
 
+from edge_tts import graphs
 from edge_tts.convert.builder import Graph, Value
 from edge_tts.convert.checkpoint import FloatArray, Weights
 from edge_tts.convert.layers import add, concat, conv, conv_transpose, cut, gated, scalar
+from edge_tts.convert.ports import Ports
 from edge_tts.convert.sovits import SovitsSizes
 from edge_tts.errors import CheckpointError
 
@@ -29,10 +31,9 @@ def write_flow(g: Graph, weights: Weights, sizes: SovitsSizes) -> None:
     weights: couplings alternate between the two halves, every second one with its channels reversed.
     """
     channels, half = sizes.latent, sizes.latent // 2
-    features = g.input("features", [1, sizes.hidden, "F"])
-    ge = g.input("ge", [1, sizes.conditioning, 1])
-    noise = g.input("noise", [1, channels, "F"])
-    noise_scale = g.input("noise_scale", [1])
+    ports = Ports(g, graphs.FLOW, sizes.declared)
+    features, ge = ports.input(graphs.FEATURES), ports.input(graphs.GE)
+    noise, noise_scale = ports.input(graphs.NOISE), ports.input(graphs.NOISE_SCALE)
     weight = weights.take("enc_p.proj.weight", 2 * channels, sizes.hidden, 1)
     both = conv(g, features, weight, weights.take("enc_p.proj.bias", 2 * channels))
     mean, log_scale = cut(g, both, 0, channels, 1), cut(g, both, channels, 2 * channels, 1)
@@ -46,16 +47,18 @@ def write_flow(g: Graph, weights: Weights, sizes: SovitsSizes) -> None:
                 first = g.op("Sub", first, _coupling(g, second, ge, number, weights, sizes, flipped=True))
             else:
                 second = g.op("Sub", second, _coupling(g, first, ge, number, weights, sizes, flipped=False))
-    for name, value in (("mean", mean), ("log_scale", log_scale), ("latent", concat(g, [first, second], 1))):
-        g.output(name, value, [1, channels, "F"])
+    latent = concat(g, [first, second], 1)
+    ports.output(graphs.MEAN, mean)
+    ports.output(graphs.LOG_SCALE, log_scale)
+    ports.output(graphs.LATENT, latent)
 
 
 def write_wave(g: Graph, weights: Weights, sizes: SovitsSizes) -> None:
     """latent [1, C, F], ge [1, G, 1] -> audio [1, 640 F], within -1 to 1."""
     if math.prod(sizes.upsample_rates) != SAMPLES_PER_FRAME:
         raise CheckpointError(f"{weights.label}: upsample_rates {list(sizes.upsample_rates)} do not make 640 samples")
-    latent = g.input("latent", [1, sizes.latent, "F"])
-    ge = g.input("ge", [1, sizes.conditioning, 1])
+    ports = Ports(g, graphs.WAVE, sizes.declared)
+    latent, ge = ports.input(graphs.LATENT), ports.input(graphs.GE)
     width = weights.shape("dec.conv_pre.weight", 3)[0]
     before = weights.take("dec.conv_pre.weight", width, sizes.latent, 7)
     told = weights.take("dec.cond.weight", width, sizes.conditioning, 1)
@@ -75,7 +78,7 @@ def write_wave(g: Graph, weights: Weights, sizes: SovitsSizes) -> None:
             x = _mean_of_blocks(g, x, stage, width, weights, sizes)
     after = weights.take("dec.conv_post.weight", 1, width, 7)
     x = g.op("Tanh", conv(g, g.op("LeakyRelu", x, alpha=_LAST_SLOPE), after, padding=3))
-    g.output("audio", g.op("Reshape", x, g.constant(np.array([1, -1]))), [1, "samples"])
+    ports.output(graphs.AUDIO, g.op("Reshape", x, g.constant(np.array([1, -1]))))
 
 
 def flow_halo_frames(weights: Weights) -> int:

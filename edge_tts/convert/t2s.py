@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from edge_tts import graphs
 from edge_tts.convert.builder import Graph, Value
 from edge_tts.convert.checkpoint import FloatArray, Weights
 from edge_tts.convert.layers import (
@@ -27,6 +28,7 @@ from edge_tts.convert.layers import (
     transpose,
     unsqueeze,
 )
+from edge_tts.convert.ports import Ports
 from edge_tts.errors import CheckpointError
 
 V2_PHONEMES = 732
@@ -48,6 +50,12 @@ class T2SSizes:
     """Most phonemes, prompt and target together."""
     audio_positions: int = 2048
     """Most tokens, prompt and generated together."""
+
+    @property
+    def declared(self) -> dict[str, int]:
+        """The numbers that the contract of the graphs names."""
+        planes = 2 * self.layers
+        return {"planes": planes, "t2s_width": self.width, "tokens": self.tokens, "bert_width": self.bert_width}
 
 
 def read_sizes(weights: Weights, config: Mapping[str, Any]) -> T2SSizes:
@@ -81,10 +89,9 @@ def write_prefill(g: Graph, weights: Weights, sizes: T2SSizes) -> None:
 
     T = P + N, and N may be 0. Row 2l is the keys of layer l, row 2l + 1 its values.
     """
-    phoneme_ids = g.input("phoneme_ids", [1, "P"], "int64")
-    bert = g.input("bert", [1, "P", sizes.bert_width])
-    tokens = g.input("prompt_tokens", [1, "N"], "int64")
-    mask = g.input("mask", ["T", "T"])
+    ports = Ports(g, graphs.T2S_PREFILL, sizes.declared)
+    phoneme_ids, bert = ports.input(graphs.PHONEME_IDS), ports.input(graphs.BERT_ROWS)
+    tokens, mask = ports.input(graphs.PROMPT_TOKENS), ports.input(graphs.MASK)
     x = concat(g, [_text(g, weights, sizes, phoneme_ids, bert), _audio_prompt(g, weights, sizes, tokens)], 1)
     rows = []
     for index in range(sizes.layers):
@@ -94,8 +101,8 @@ def write_prefill(g: Graph, weights: Weights, sizes: T2SSizes) -> None:
             x = _after_attention(g, x, mixed, weights, sizes, index)
             rows += [reshape(g, plane, 1, -1, 1, sizes.width) for plane in (k, v)]
     last = reshape(g, cut(g, x, -1, FAR, 1), 1, sizes.width)
-    g.output("logits", _logits(g, last, weights, sizes), [1, sizes.tokens])
-    g.output("rows", concat(g, rows, 0), [2 * sizes.layers, "T", 1, sizes.width], half=True)
+    ports.output(graphs.LOGITS, _logits(g, last, weights, sizes))
+    ports.output(graphs.ROWS, concat(g, rows, 0))
 
 
 def write_step(g: Graph, weights: Weights, sizes: T2SSizes) -> None:
@@ -104,11 +111,10 @@ def write_step(g: Graph, weights: Weights, sizes: T2SSizes) -> None:
     `position` counts audio tokens, the prompt's included. Attention is one softmax over the masked scores of the cache
     and the score of the new row itself, so the cache is only read and never joined with anything.
     """
-    token = g.input("token", ["B"], "int64")
-    position = g.input("position", ["B"], "int64")
-    mask = unsqueeze(g, g.input("mask", ["B", "S"]), 1, 2)
-    shape: list[int | str] = ["S", "B", sizes.width]
-    cache = [g.input(f"cache_{plane}", shape, half=True) for plane in range(2 * sizes.layers)]
+    ports = Ports(g, graphs.T2S_STEP, sizes.declared)
+    token, position = ports.input(graphs.TOKEN), ports.input(graphs.POSITION)
+    mask = unsqueeze(g, ports.input(graphs.MASK), 1, 2)
+    cache = ports.cache()
     table = _sines("ar_audio_position.alpha", weights, sizes.width, sizes.audio_positions)
     x = add(
         g,
@@ -122,8 +128,8 @@ def write_step(g: Graph, weights: Weights, sizes: T2SSizes) -> None:
             mixed = _cached_attention(g, (q, k, v), cache[2 * index], cache[2 * index + 1], mask, sizes)
             x = _after_attention(g, x, mixed, weights, sizes, index)
             rows += [unsqueeze(g, plane, 0) for plane in (k, v)]
-    g.output("logits", _logits(g, x, weights, sizes), ["B", sizes.tokens])
-    g.output("rows", concat(g, rows, 0), [2 * sizes.layers, "B", sizes.width], half=True)
+    ports.output(graphs.LOGITS, _logits(g, x, weights, sizes))
+    ports.output(graphs.ROWS, concat(g, rows, 0))
 
 
 def _cached_attention(

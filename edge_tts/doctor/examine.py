@@ -20,8 +20,8 @@ from edge_tts.doctor.checks import (
 from edge_tts.doctor.findings import Finding, look
 from edge_tts.engine.load import EngineLoader, Placement
 from edge_tts.engine.tensorrt.plan_cache import StoredPlan
-from edge_tts.engine.tensorrt.profiles import BUILT
 from edge_tts.errors import EdgeTTSError
+from edge_tts.graphs import BUILT
 from edge_tts.model_sets.activation import a_voice, activate, compare, open_loader
 from edge_tts.model_sets.golden import Agreement
 from edge_tts.model_sets.manifest import find_model_set

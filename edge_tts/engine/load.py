@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -20,16 +20,16 @@ from edge_tts.engine.tensorrt.build_process import build_in_child
 from edge_tts.engine.tensorrt.cuda import Cuda
 from edge_tts.engine.tensorrt.machine import this_machine
 from edge_tts.engine.tensorrt.plan_cache import PlanCache, PlanVerdict, StoredPlan, read_plan, read_record
-from edge_tts.engine.tensorrt.profiles import BUILT, STEP
 from edge_tts.engine.tensorrt.trt_engine import TrtEngine, load_tensorrt
 from edge_tts.errors import ModelError
+from edge_tts.graphs import BUILT, T2S_PREFILL, T2S_STEP, SequenceLimits
 
 log = logging.getLogger(__name__)
 
 Execution = Literal["auto", "cpu", "cuda", "tensorrt"]
 """Who shall compute: `auto` takes the best that proves itself here; the others ask for one and warn when it fails."""
 
-_TOGETHER = (frozenset({"t2s_prefill", STEP}),)
+_TOGETHER = (frozenset({T2S_PREFILL, T2S_STEP}),)
 """Graphs that share device memory: all of a group run on TensorRT, or none."""
 
 
@@ -69,7 +69,7 @@ def open_plan(path: Path, *, open_device: Callable[[], tuple[Any, Cuda]] = _open
     if not asdict(this_machine(trt, cuda)).items() <= stored.key.items():
         cuda.close()
         raise ModelError(f"{path}: built for another machine or by other versions; build it again")
-    return TrtEngine(data, trt=trt, cuda=cuda, path=path, graphs=stored.graph == STEP, on_close=cuda.close)
+    return TrtEngine(data, trt=trt, cuda=cuda, path=path, graphs=stored.graph == T2S_STEP, on_close=cuda.close)
 
 
 def load_engine(path: Path, *, threads: int = 0) -> Engine:
@@ -153,12 +153,17 @@ class EngineLoader:
         """Free and total bytes of device memory, where there is a device."""
         return self._cuda.memory() if self._cuda is not None else None
 
-    def prepare(self, paths: Sequence[Path], *, again: bool = False) -> tuple[Path, ...]:
-        """Find or build the engines of these graphs, or build all `again`; returns those that have to be judged."""
+    def prepare(
+        self, paths: Sequence[Path], limits: SequenceLimits | None = None, *, again: bool = False
+    ) -> tuple[Path, ...]:
+        """Find or build the engines of these graphs, or build all `again`; returns those that have to be judged.
+
+        `limits` are those of their model set; without them engines are built for the shortest sequences of any family.
+        """
         for path in paths:
             if self._cache is not None and path.stem in BUILT and path not in self._refused:
                 try:
-                    self._plans[path] = self._find_or_build(path, self._cache, again)
+                    self._plans[path] = self._find_or_build(path, self._cache, limits or SequenceLimits(), again)
                 except (ModelError, OSError) as error:  # OSError: the folder is full or not ours
                     self.refuse(path, f"no engine: {error}")
         for path, plan in self._plans.items():
@@ -175,7 +180,7 @@ class EngineLoader:
         plan = self._plans.get(path)
         if plan is None or self._cuda is None or self._rules is None:
             raise ModelError(f"{path}: {self._refused.get(path) or self._no_tensorrt or 'not prepared'}")
-        data, graphs = read_plan(plan), self._rules.cuda_graphs and path.stem == STEP
+        data, graphs = read_plan(plan), self._rules.cuda_graphs and path.stem == T2S_STEP
         return TrtEngine(data, trt=self._trt, cuda=self._cuda, path=plan.path, graphs=graphs)
 
     def reference(self, path: Path) -> Engine:
@@ -235,23 +240,24 @@ class EngineLoader:
         self._choices[path.stem] = Placement(path.stem, self._provider, reason)
         return engine
 
-    def _find_or_build(self, path: Path, cache: PlanCache, again: bool) -> StoredPlan:
+    def _find_or_build(self, path: Path, cache: PlanCache, limits: SequenceLimits, again: bool) -> StoredPlan:
         assert self._rules is not None
-        known = None if again else self._plans.get(path) or cache.find(path, self._rules.options)
+        options = replace(self._rules.options, limits=limits)
+        known = None if again else self._plans.get(path) or cache.find(path, options)
         if known is not None:
             return known
-        place, _ = cache.place(path, self._rules.options)
+        place, _ = cache.place(path, options)
         log.warning("%s: building its TensorRT engine; this takes minutes and is done once", path.stem)
         request = BuildRequest(
             graph=path.stem,
             onnx=str(path),
             plan=str(place),
             timing_cache=str(cache.directory / "timings"),
-            options=self._rules.options,
+            options=options,
         )
         cost = self._build(request, limit_s=self._rules.limit_s, progress=self._progress, waiting=self._waiting)
         log.info("%s: built in %.0f s; memory fell by %.0f MB", path.stem, cost.seconds, cost.peak_memory_mb)
-        return cache.add(path, self._rules.options, build_s=cost.seconds, peak_memory_mb=cost.peak_memory_mb)
+        return cache.add(path, options, build_s=cost.seconds, peak_memory_mb=cost.peak_memory_mb)
 
     def _best_provider(self) -> str:
         """ONNX Runtime's provider for this execution: the first that proves itself."""

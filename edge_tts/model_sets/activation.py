@@ -12,8 +12,8 @@ from edge_tts.engine.contract import Engine
 from edge_tts.engine.load import BuildRules, EngineLoader
 from edge_tts.engine.tensorrt.build import BuildOptions, Progress
 from edge_tts.engine.tensorrt.plan_cache import PlanVerdict
-from edge_tts.engine.tensorrt.profiles import BUILT
 from edge_tts.errors import ModelError
+from edge_tts.graphs import BUILT
 from edge_tts.model_sets.golden import GPT, Agreement, Golden
 from edge_tts.text.front_end import TextFrontEnd
 from edge_tts.values import ModelSet, Segment, Voice
@@ -52,7 +52,7 @@ def activate(model: ModelSet, loader: EngineLoader, *, again: bool = False) -> l
     Returns what was compared; empty when there was nothing to judge.
     """
     paths = {name: model.graph(name) for name in BUILT if model.graph(name).is_file()}
-    pending = {path.stem for path in loader.prepare(list(paths.values()))}
+    pending = {path.stem for path in loader.prepare(list(paths.values()), model.sizes.limits)}
     wanted = {name for name, path in paths.items() if loader.built(path) is not None and (again or name in pending)}
     if wanted & set(GPT):
         wanted |= {name for name in GPT if loader.built(paths[name]) is not None}

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 
 from edge_tts.engine.contract import Engine
-from edge_tts.engine.tensorrt.profiles import BUILT, STEP
+from edge_tts.graphs import BUILT
 from edge_tts.synthesis.sovits import NoiseField
 from edge_tts.synthesis.t2s import Prompt, SemanticDecoder, generate
 from edge_tts.values import FloatArray, IntArray, ModelSet, Sampling, Segment, Voice
 
-PREFILL, BERT = "t2s_prefill", "bert"
+PREFILL, STEP, BERT = "t2s_prefill", "t2s_step", "bert"
 GPT = (PREFILL, STEP)
 _TOKENS = 60
 _REPEATS = 5

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from edge_tts.durable.hashes import sha256_of
 from edge_tts.errors import ModelError
+from edge_tts.graphs import AUDIO_POSITIONS, BERT_POSITIONS, TEXT_POSITIONS, Family
 from edge_tts.model_folder import MANIFEST
 from edge_tts.schema import ConfigDict, Field, Record, check_json, nearest
 from edge_tts.values import ModelSet, ModelSizes, Sampling
@@ -32,6 +33,10 @@ class _Sizes(Record):
     wave_halo_frames: int = Field(ge=0)
     flow_halo_frames: int = Field(default=32, ge=0)
     speaker_width: int = Field(default=0, ge=0)
+    # Of a manifest that lacks them nothing longer is promised than the shortest family reads.
+    text_positions: _Count = TEXT_POSITIONS
+    audio_positions: _Count = AUDIO_POSITIONS
+    bert_positions: _Count = BERT_POSITIONS
 
 
 class _ManifestSampling(Record):
@@ -45,7 +50,7 @@ class _Manifest(Record):
     format: Literal[1]
     name: str
     version: str
-    family: Literal["v2", "v2Pro", "v2ProPlus", "starter"]
+    family: Family
     precision: Literal["fp32", "fp16"]
     sample_rate: int = Field(ge=8000, le=192000)
     languages: tuple[str, ...]

@@ -37,6 +37,8 @@ SIZES = ModelSizes(
     frames_per_token=2,
     wave_halo_frames=8,
     flow_halo_frames=16,
+    text_positions=GPT.text_positions,
+    audio_positions=GPT.audio_positions,
 )
 _SHAPES = {
     "enc_p.text_embedding.weight": (732, 16),
@@ -88,13 +90,13 @@ def write_graphs(folder: Path, *, half: bool = False) -> Path:
     return folder
 
 
-def model_set(folder: Path) -> ModelSet:
+def model_set(folder: Path, precision: str = "fp32") -> ModelSet:
     """The set as the store would read it."""
     return ModelSet(
         name="small",
         version="1",
         family="v2",
-        precision="fp32",
+        precision=precision,
         directory=folder,
         sample_rate=32000,
         languages=("en", "zh"),

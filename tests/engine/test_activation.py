@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from edge_tts.engine.onnxruntime import CPU
-from edge_tts.engine.tensorrt.profiles import BUILT
+from edge_tts.graphs import BUILT
 from edge_tts.model_sets.activation import activate
 from edge_tts.request import SpeakRequest
 from edge_tts.synthesis.synthesizer import load_synthesizer
@@ -36,7 +36,7 @@ def spoken(place: Here, execution: str = "tensorrt") -> tuple[FloatArray, set[st
     """One sentence through the daemon's path, and who ran its graphs."""
     request = SpeakRequest(text="The tea is ready.", id="1", voice="v", seed=4)
     with place.loader(execution) as loader, ExitStack() as stack:
-        model = model_set(place.graphs)
+        model = model_set(place.graphs, "fp16")
         activate(model, loader)
         speaker = load_synthesizer(model, TextFrontEnd(), stack, load=loader.load)
         chunks = [chunk.samples for chunk in speaker.stream(request, voice(), _limit(40))]
@@ -65,7 +65,7 @@ def test_five_engines_are_judged_and_speak(here: Here) -> None:
 def test_an_engine_that_disagrees_does_not_speak(here: Here, fault: str) -> None:
     """Engines whose numbers are off, or not finite, are refused for good: ONNX Runtime speaks, now and next time."""
     here.faults.wrong_by, here.faults.not_finite = (0.3, False) if fault == "wrong" else (0.0, True)
-    model = model_set(here.graphs)
+    model = model_set(here.graphs, "fp16")
     with here.loader() as loader:
         results = activate(model, loader)
         assert {result.graph for result in results} == set(SPOKEN)
@@ -80,7 +80,7 @@ def test_an_engine_that_disagrees_does_not_speak(here: Here, fault: str) -> None
 
 def test_doctor_may_judge_again(here: Here) -> None:
     """What was refused is accepted again once a new comparison agrees; times of both are measured."""
-    model = model_set(here.graphs)
+    model = model_set(here.graphs, "fp16")
     here.faults.wrong_by = 0.3
     with here.loader() as loader:
         activate(model, loader)
@@ -95,7 +95,7 @@ def test_doctor_may_judge_again(here: Here) -> None:
 
 def test_a_full_device_is_not_held_against_the_engine(here: Here) -> None:
     """An engine that finds no memory today is not used today, and gets its verdict another day."""
-    model = model_set(here.graphs)
+    model = model_set(here.graphs, "fp16")
     with here.loader() as loader:
         loader.prepare([model.graph(name) for name in SPOKEN])
         here.device.used = here.device.total
@@ -112,7 +112,7 @@ def test_a_set_with_bert_compares_that_too(here: Here) -> None:
     from .tiny_bert import write_bert
 
     write_bert(here.graphs / "bert.onnx")
-    model = model_set(here.graphs)
+    model = model_set(here.graphs, "fp16")
     with here.loader() as loader:
         (result,) = [r for r in activate(model, loader) if r.graph == "bert"]
         assert result.agrees

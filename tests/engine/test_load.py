@@ -26,6 +26,7 @@ from edge_tts.errors import ModelError
 
 from .fake_tensorrt import fake_tensorrt
 from .here import Here
+from .small_set import SIZES
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD = PlanVerdict(agrees=True, reason="equal")
@@ -216,7 +217,7 @@ def test_prefill_and_step_run_together_or_not_at_all(here: Here) -> None:
 def test_a_full_device_at_load_falls_back_as_a_group(here: Here) -> None:
     """When the second engine of the pair does not fit, the first is given back and both run on ONNX Runtime."""
     with here.loader() as loader:
-        loader.prepare([here.prefill, here.step])
+        loader.prepare([here.prefill, here.step], SIZES.limits)
         loader.judge(here.prefill, GOOD)
         loader.judge(here.step, GOOD)
         here.device.total = 1_000_000  # the prefill fits with its outputs, the step's scratch does not

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from edge_tts import graphs
 from edge_tts.convert.builder import Graph
 from edge_tts.convert.layers import add, concat, cut, gelu, reshape, size, swap, transpose
+from edge_tts.convert.ports import Ports
 
 from .graphs import (
     State,
@@ -30,7 +32,8 @@ WINDOW, HOP = 640, 160
 
 def write_ssl(g: Graph, state: State, filters: npt.NDArray[np.float32], depth: int) -> None:
     """wave [1, n] at 16 kHz -> ssl [1, width, n // 320]: log-mel and ConvNeXt blocks."""
-    wave = g.input("wave", [1, "n"])
+    ports = Ports(g, graphs.SSL, {"ssl_width": int(state["norm.weight"].shape[0])})
+    wave = ports.input(graphs.SAMPLES)
     padded = pad(g, wave, (WINDOW - HOP) // 2, (WINDOW - HOP) // 2, 1, 2)
     hop = g.constant(np.array([HOP]), "hop")
     whole = g.op("Mul", g.op("Div", size(g, padded, 1), hop), hop)
@@ -43,12 +46,13 @@ def write_ssl(g: Graph, state: State, filters: npt.NDArray[np.float32], depth: i
     mel = log_mel(g, magnitude, filters, 1e-4)
     x = along(g, less(g, mel, speech_level(g, mel)), state, "entry", stride=2, padding=3)
     x = norm(g, blocks(g, x, state, "encoder", depth), state, "norm")
-    g.output("ssl", swap(g, x), [1, int(state["norm.weight"].shape[0]), "T"])
+    ports.output(graphs.SSL_FEATURES, swap(g, x))
 
 
 def write_quantizer(g: Graph, state: State, levels: tuple[int, ...]) -> None:
     """ssl [1, width, T] -> codes int64 [1, T // 2] by finite scalar quantisation."""
-    ssl = g.input("ssl", [1, int(state["norm.weight"].shape[0]), "T"])
+    ports = Ports(g, graphs.QUANTIZER, {"ssl_width": int(state["norm.weight"].shape[0])})
+    ssl = ports.input(graphs.SSL_FEATURES)
     x = along(g, swap(g, ssl), state, "down", stride=2, padding=1)
     x = dense(g, gelu(g, norm(g, x, state, "squeeze.0")), state, "squeeze.2")
     steps = np.array(levels, np.float32) - 1
@@ -56,13 +60,14 @@ def write_quantizer(g: Graph, state: State, levels: tuple[int, ...]) -> None:
     rounded = g.op("Round", g.op("Mul", g.op("Sigmoid", x), g.constant(steps, "steps")))
     weighted = g.op("Mul", rounded, g.constant(bases, "bases"))
     codes = g.op("ReduceSum", weighted, g.constant(np.array([2]), "axes"), keepdims=0)
-    g.output("codes", g.op("Cast", codes, dtype="int64", to=7), [1, "N"])
+    ports.output(graphs.CODES, g.op("Cast", codes, dtype="int64", to=7))
 
 
 def write_conditioning(g: Graph, state: State, filters: npt.NDArray[np.float32], depth: int) -> None:
     """spectrogram [1, 1025, F] -> ge [1, G, 1]; only the bins below 8 kHz are heard."""
     style = part(state, "style")
-    spectrogram = g.input("spectrogram", [1, 1025, "F"])
+    ports = Ports(g, graphs.CONDITIONING, {"conditioning_width": int(style["out.weight"].shape[0])})
+    spectrogram = ports.input(graphs.SPECTROGRAM)
     magnitude = swap(g, cut(g, spectrogram, 0, filters.shape[1], 1))
     mel = log_mel(g, magnitude, filters, 1e-3)
     level = g.op("ReduceMean", speech_level(g, mel), axes=[2], keepdims=1)
@@ -72,4 +77,4 @@ def write_conditioning(g: Graph, state: State, filters: npt.NDArray[np.float32],
     spread = g.op("Sqrt", g.op("ReduceMean", mul(g, around, around), axes=[1], keepdims=1))
     pooled = reshape(g, concat(g, [mean, spread], 2), 1, -1)
     ge = dense(g, norm(g, pooled, style, "norm"), style, "out")
-    g.output("ge", reshape(g, ge, 1, -1, 1), [1, int(style["out.weight"].shape[0]), 1])
+    ports.output(graphs.GE, reshape(g, ge, 1, -1, 1))

@@ -13,6 +13,8 @@ WIDTH = 192
 """Width of features and of the latent."""
 RATE, HOP, WINDOW = 16000, 160, 640
 """The voice is made at 16 kHz in half frames of 10 ms with 40 ms windows."""
+SIZES = {"conditioning_width": GE, "feature_width": WIDTH, "latent_width": WIDTH}
+"""The numbers that the contract of the speaking graphs names."""
 BINS = WINDOW // 2 + 1
 SEEDS = 16
 """Latent channels of noise; from them the voice draws the phases of its breath."""

@@ -6,19 +6,21 @@ import math
 
 import numpy as np
 
+from edge_tts import graphs
 from edge_tts.convert.builder import Graph, Value
 from edge_tts.convert.layers import add, concat, conv_transpose, cut, ints, reshape, scalar, swap, transpose
+from edge_tts.convert.ports import Ports
 
 from .graphs import FAR, State, blocks, dense, framed, less, mul, norm, overlapped, pad, part, turns, windowed
-from .shapes import BODY, BREATH_LEVEL, CENTRE_HZ, CODES, GE, HOP, LOWEST_HZ, RATE, SEEDS, WIDTH, WINDOW
+from .shapes import BODY, BREATH_LEVEL, CENTRE_HZ, CODES, GE, HOP, LOWEST_HZ, RATE, SEEDS, SIZES, WIDTH, WINDOW
 
 BINS = WINDOW // 2 + 1
 DOUBLINGS = 14
 """The running sum spans 2 ** 14 half frames: 164 seconds."""
 
 
-def _speaker(g: Graph) -> Value:
-    return reshape(g, g.input("ge", [1, GE, 1]), 1, GE)
+def _speaker(g: Graph, ports: Ports) -> Value:
+    return reshape(g, ports.input(graphs.GE), 1, GE)
 
 
 def _doubled(g: Graph, x: Value, state: State, name: str) -> Value:
@@ -29,9 +31,10 @@ def _doubled(g: Graph, x: Value, state: State, name: str) -> Value:
 def write_encoder(g: Graph, state: State) -> None:
     """codes [1, N], phoneme_ids [1, P], ge [1, G, 1] -> features [1, 192, 2N]; tokens look up their phonemes."""
     encoder = part(state, "encoder")
-    codes = g.op("Min", g.input("codes", [1, "N"], "int64"), ints(g, CODES - 1))
-    phonemes = g.input("phoneme_ids", [1, "P"], "int64")
-    ge = _speaker(g)
+    ports = Ports(g, graphs.ENCODER, SIZES)
+    codes = g.op("Min", ports.input(graphs.CODES), ints(g, CODES - 1))
+    phonemes = ports.input(graphs.PHONEME_IDS)
+    ge = _speaker(g, ports)
     x = _doubled(g, g.op("Gather", g.constant(encoder["code.weight"], "codes"), codes), encoder, "up")
     x = blocks(g, x, encoder, "first", 2, ge)
     text = g.op("Gather", g.constant(encoder["phoneme.weight"], "phonemes"), phonemes)
@@ -41,7 +44,7 @@ def write_encoder(g: Graph, state: State) -> None:
     shares = g.op("Softmax", mul(g, scores, encoder["key.weight"].shape[0] ** -0.5), axis=-1)
     x = add(g, x, g.op("MatMul", shares, dense(g, text, encoder, "value")))
     x = norm(g, blocks(g, x, encoder, "second", 3, ge), encoder, "norm")
-    g.output("features", swap(g, x), [1, WIDTH, "F"])
+    ports.output(graphs.FEATURES, swap(g, x))
 
 
 def write_flow(g: Graph, state: State) -> None:
@@ -49,9 +52,10 @@ def write_flow(g: Graph, state: State) -> None:
 
     Only the seeds are random. The phase runs on from the first frame, so it needs all features from the start."""
     flow = part(state, "flow")
-    features = swap(g, g.input("features", [1, WIDTH, "F"]))
-    ge = _speaker(g)
-    noise, scale = g.input("noise", [1, WIDTH, "F"]), g.input("noise_scale", [1])
+    ports = Ports(g, graphs.FLOW, SIZES)
+    features = swap(g, ports.input(graphs.FEATURES))
+    ge = _speaker(g, ports)
+    noise, scale = ports.input(graphs.NOISE), ports.input(graphs.NOISE_SCALE)
     scrambled = g.op("MatMul", features, g.constant(flow["scramble"], "scramble"))
     seeds = mul(g, g.op("Sin", scrambled), 1.5)
     pitch = add(g, dense(g, features, flow, "pitch"), reshape(g, dense(g, ge, flow, "base"), 1, 1, 1))
@@ -65,10 +69,9 @@ def write_flow(g: Graph, state: State) -> None:
     spread[:, :SEEDS] = 0
     log_scale = g.op("Add", mul(g, mean, 0.0), g.constant(spread, "spread"))
     drawn = mul(g, mul(g, noise, g.op("Exp", log_scale)), scale)
-    shape: list[int | str] = [1, WIDTH, "F"]
-    g.output("mean", mean, shape)
-    g.output("log_scale", log_scale, shape)
-    g.output("latent", g.op("Add", mean, drawn), shape)
+    ports.output(graphs.MEAN, mean)
+    ports.output(graphs.LOG_SCALE, log_scale)
+    ports.output(graphs.LATENT, g.op("Add", mean, drawn))
 
 
 def _fraction(g: Graph, x: Value) -> Value:
@@ -101,8 +104,9 @@ def _running_phase(g: Graph, pitch: Value) -> Value:
 def write_wave(g: Graph, state: State) -> None:
     """latent [1, 192, F], ge [1, G, 1] -> audio [1, 640 F] at 32 kHz; the band above 8 kHz stays empty."""
     voice = part(state, "voice")
-    latent = g.input("latent", [1, WIDTH, "F"])
-    ge = _speaker(g)
+    ports = Ports(g, graphs.WAVE, SIZES)
+    latent = ports.input(graphs.LATENT)
+    ge = _speaker(g, ports)
     rows = swap(g, latent)
     seeds, pitch, phase, body = (
         cut(g, rows, start, stop, 2)
@@ -117,7 +121,7 @@ def write_wave(g: Graph, state: State) -> None:
     for spectrum, phasor in zip(source, (g.op("Cos", angle), g.op("Sin", angle)), strict=True):
         mixed.append(add(g, mul(g, spectrum, g.op("Exp", tone)), mul(g, loudness, phasor)))
     wave = _synthesis(g, mixed[0], mixed[1])
-    g.output("audio", wave, [1, "samples"])
+    ports.output(graphs.AUDIO, wave)
 
 
 def _amplitudes(g: Graph, voice: State, body: Value, pitch: Value, ge: Value) -> tuple[Value, Value]:

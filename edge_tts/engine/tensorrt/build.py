@@ -12,7 +12,7 @@ import json
 import signal
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +20,14 @@ from edge_tts.durable.atomic import write_atomic
 from edge_tts.engine.tensorrt.profiles import shape_ranges
 from edge_tts.engine.tensorrt.trt_engine import load_tensorrt, make_logger
 from edge_tts.errors import ModelError
+from edge_tts.graphs import SequenceLimits
 
 _PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True, slots=True)
 class BuildOptions:
-    """What of the build can be chosen; part of the key under which an engine is kept."""
+    """What an engine is built for; part of the key under which it is kept."""
 
     batch: int = 1
     """Most rows that decode side by side."""
@@ -34,6 +35,8 @@ class BuildOptions:
     """Most scratch memory a kernel under trial may take."""
     optimization_level: int = 3
     """0 to 5: how hard TensorRT searches."""
+    limits: SequenceLimits = field(default_factory=SequenceLimits)
+    """Of the model set: the profile stays within them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +67,9 @@ def build(request: BuildRequest, *, trt: Any, progress: Progress) -> None:
     profile = builder.create_optimization_profile()
     tensors = [network.get_input(index) for index in range(network.num_inputs)]
     inputs = {tensor.name: tuple(tensor.shape) for tensor in tensors}
-    for name, limits in shape_ranges(request.graph, inputs, batch=request.options.batch).items():
-        profile.set_shape(name, limits.min, limits.opt, limits.max)
+    options = request.options
+    for name, shapes in shape_ranges(request.graph, inputs, limits=options.limits, batch=options.batch).items():
+        profile.set_shape(name, shapes.min, shapes.opt, shapes.max)
     config.add_optimization_profile(profile)
     timings = Path(request.timing_cache)
     _use_timings(config, timings)
@@ -132,8 +136,7 @@ def end_with_parent() -> None:
 def main(arguments: list[str]) -> int:
     """The child process: one request, JSON lines, exit status 0 when the engine lies where it was wanted."""
     end_with_parent()
-    values = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
-    request = BuildRequest(**{**values, "options": BuildOptions(**values["options"])})
+    request = read_request(Path(arguments[0]).read_text(encoding="utf-8"))
 
     def tell(**line: Any) -> None:
         print(json.dumps(line), flush=True)
@@ -150,6 +153,14 @@ def main(arguments: list[str]) -> int:
 def request_json(request: BuildRequest) -> str:
     """What `main` reads."""
     return json.dumps(asdict(request))
+
+
+def read_request(text: str) -> BuildRequest:
+    """What `request_json` wrote."""
+    values = json.loads(text)
+    options = values["options"]
+    limits = SequenceLimits(**options["limits"])
+    return BuildRequest(**{**values, "options": BuildOptions(**{**options, "limits": limits})})
 
 
 if __name__ == "__main__":

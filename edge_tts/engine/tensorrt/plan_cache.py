@@ -23,7 +23,7 @@ from edge_tts.errors import ModelError
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 """Counts up when the same inputs would no longer give the same engine (profiles, build settings)."""
 _KEPT_PER_GRAPH = 3  # the current model set, the previous one, and one under trial
 
