@@ -20,9 +20,10 @@ import numpy as np
 from edge_tts.engine.load import load_engine
 from edge_tts.errors import EdgeTTSError
 from edge_tts.model_sets.manifest import read_model_set
+from edge_tts.synthesis.interfaces import Decoder, Prompt
 from edge_tts.synthesis.sovits import NoiseField, Sovits
 from edge_tts.synthesis.stream import SegmentStream
-from edge_tts.synthesis.t2s import Prompt, SemanticDecoder
+from edge_tts.synthesis.t2s import SemanticDecoder
 from edge_tts.values import FloatArray, IntArray, ModelSet, Voice
 from edge_tts.voices.builtin import BuiltinVoices
 
@@ -67,13 +68,13 @@ def measure(model: ModelSet, stack: ExitStack, *, seconds: float, threads: int) 
         engines[name] = load_engine(model.graph(name), threads=threads)
         stack.callback(engines[name].close)
     voice = _voice(model)
-    decoder = SemanticDecoder(prefill=engines["t2s_prefill"], step=engines["t2s_step"])
+    decoder = SemanticDecoder(prefill=engines["t2s_prefill"], step=engines["t2s_step"], limits=model.sizes.limits)
     sovits = Sovits(encoder=engines["encoder"], flow=engines["flow"], wave=engines["wave"], sizes=model.sizes)
     codes, phonemes = _utterance(model, voice, round(seconds * TOKENS_PER_SECOND))
     return [*_thinking(model, decoder, voice, codes), *_singing(model, sovits, voice, codes, phonemes)]
 
 
-def _thinking(model: ModelSet, decoder: SemanticDecoder, voice: Voice, codes: IntArray) -> list[Figure]:
+def _thinking(model: ModelSet, decoder: Decoder, voice: Voice, codes: IntArray) -> list[Figure]:
     """The GPT: reading the prompt, one step, and the step against the time its weights take to be read once."""
     phonemes = np.arange(PHONEMES, dtype=np.int64) % 50 + 1
     prompt = Prompt(
@@ -107,7 +108,7 @@ def _singing(model: ModelSet, sovits: Sovits, voice: Voice, codes: IntArray, pho
         return sovits.decode(codes, phonemes, voice.conditioning, noise=field)[0]
 
     def in_pieces() -> tuple[FloatArray, float]:
-        song = SegmentStream(sovits=sovits, phoneme_ids=phonemes, conditioning=voice.conditioning, noise=noise)
+        song = SegmentStream(vocoder=sovits, phoneme_ids=phonemes, conditioning=voice.conditioning, noise=noise)
         began = time.perf_counter()
         pieces = [song.render(codes[:FIRST_PIECE], last=False)]
         first = time.perf_counter() - began

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from edge_tts.engine.tensorrt.plan_cache import PlanVerdict
 from edge_tts.errors import ModelError
 from edge_tts.graphs import BUILT
 from edge_tts.model_sets.golden import GPT, Agreement, Golden
+from edge_tts.synthesis.checked import GraphLoader
 from edge_tts.text.front_end import TextFrontEnd
 from edge_tts.values import ModelSet, Segment, Voice
 from edge_tts.voices.builtin import BuiltinVoices
@@ -69,23 +71,20 @@ def compare(
     model: ModelSet, voice: Voice, paths: Mapping[str, Path], loader: EngineLoader, wanted: Iterable[str]
 ) -> list[Agreement]:
     """Golden phrases through ONNX Runtime and, for the `wanted` graphs, through their engines."""
-    reference: dict[str, Engine] = {}
     candidate: dict[str, Engine] = {}
-    try:
-        for name, path in paths.items():
-            reference[name] = loader.reference(path)
+    with ExitStack() as stack:
+        graph = GraphLoader(model, stack, loader.reference)
+        reference = {name: graph(name) for name in paths}
+        graph = GraphLoader(model, stack, loader.candidate)
         for name in wanted:
             try:
-                candidate[name] = loader.candidate(paths[name])
+                candidate[name] = graph(name)
             except ModelError as error:
                 loader.refuse(paths[name], f"cannot be loaded: {error}")
         golden = Golden(model=model, voice=voice, reference=reference, candidate=candidate)
         for segment in segments(model):
             golden.speak(segment)
         return golden.agreements()
-    finally:
-        for engine in (*candidate.values(), *reference.values()):
-            engine.close()
 
 
 def segments(model: ModelSet, front_end: TextFrontEnd | None = None) -> list[Segment]:

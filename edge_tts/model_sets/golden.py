@@ -14,14 +14,15 @@ from typing import Any
 
 import numpy as np
 
+from edge_tts import graphs
 from edge_tts.engine.contract import Engine
-from edge_tts.graphs import BUILT
+from edge_tts.graphs import BERT, BUILT, CONTRACTS, ENCODER, FLOW, T2S_PREFILL, T2S_STEP, WAVE
+from edge_tts.synthesis.interfaces import Decoder, Prompt
 from edge_tts.synthesis.sovits import NoiseField
-from edge_tts.synthesis.t2s import Prompt, SemanticDecoder, generate
+from edge_tts.synthesis.t2s import SemanticDecoder, generate
 from edge_tts.values import FloatArray, IntArray, ModelSet, Sampling, Segment, Voice
 
-PREFILL, STEP, BERT = "t2s_prefill", "t2s_step", "bert"
-GPT = (PREFILL, STEP)
+GPT = (T2S_PREFILL, T2S_STEP)
 _TOKENS = 60
 _REPEATS = 5
 # Largest relative rms error per precision. Upstream's own float16 path shows about a fifth of the second column.
@@ -79,7 +80,7 @@ class _Record:
             self.best += (expected.argmax(axis=1) == found.argmax(axis=1)).tolist()
 
     def close(self, graph: str, precision: str) -> Agreement:
-        limit = (_WAVE_LIMITS if graph == "wave" else _LIMITS).get(precision, _LIMITS["fp32"])
+        limit = (_WAVE_LIMITS if graph == WAVE else _LIMITS).get(precision, _LIMITS["fp32"])
         best = float(np.mean(self.best)) if self.best else None
         agrees = self.finite and self.relative_rms <= limit and (best is None or best >= _SAME_BEST)
         return Agreement(
@@ -111,8 +112,12 @@ class Golden:
         self._reference, self._candidate = reference, candidate
         self._records = {name: _Record() for name in BUILT if name in reference}
         self._thinks = all(name in candidate for name in GPT)
-        self._decoder = SemanticDecoder(prefill=reference[PREFILL], step=reference[STEP])
-        self._other = SemanticDecoder(prefill=candidate[PREFILL], step=candidate[STEP]) if self._thinks else None
+        self._decoder: Decoder = self._decoder_of(reference)
+        self._other: Decoder | None = self._decoder_of(candidate) if self._thinks else None
+
+    def _decoder_of(self, engines: Mapping[str, Engine]) -> SemanticDecoder:
+        limits = self._model.sizes.limits
+        return SemanticDecoder(prefill=engines[T2S_PREFILL], step=engines[T2S_STEP], limits=limits)
 
     def speak(self, segment: Segment) -> None:
         """Run one segment through both."""
@@ -137,28 +142,37 @@ class Golden:
             _forced(self._other, prompt, tokens[:3], self._clock)
             found, times = _forced(self._other, prompt, tokens, self._clock)
             self._keep_times(found, times, reference=False)
-            self._records[PREFILL].compare(expected[0], found[0])
-            self._records[STEP].compare(np.concatenate(expected[1:]), np.concatenate(found[1:]))
+            self._records[T2S_PREFILL].compare(expected[0], found[0])
+            self._records[T2S_STEP].compare(np.concatenate(expected[1:]), np.concatenate(found[1:]))
 
     def _keep_times(self, logits: list[FloatArray], times: list[float], *, reference: bool) -> None:
-        for name, part in ((PREFILL, times[:1]), (STEP, times[1:])):
+        for name, part in ((T2S_PREFILL, times[:1]), (T2S_STEP, times[1:])):
             record = self._records[name]
             (record.reference_s if reference else record.latency_s).extend(part)
 
     def _vocode(self, segment: Segment, codes: IntArray) -> None:
         sizes, conditioning = self._model.sizes, self._voice.conditioning
-        feeds: dict[str, Any] = {"codes": codes[None], "phoneme_ids": segment.phoneme_ids[None], "ge": conditioning}
-        features = self._both("encoder", feeds)["features"]
+        feeds: dict[str, Any] = {
+            graphs.CODES: codes[None],
+            graphs.PHONEME_IDS: segment.phoneme_ids[None],
+            graphs.GE: conditioning,
+        }
+        features = self._both(ENCODER, feeds)[graphs.FEATURES]
         noise = NoiseField(seed=1, width=sizes.latent_width).frames(0, features.shape[2])
-        scale = np.array([0.5], np.float32)
-        latents = self._both("flow", {"features": features, "ge": conditioning, "noise": noise, "noise_scale": scale})
-        self._both("wave", {"latent": latents["latent"], "ge": conditioning})
+        feeds = {
+            graphs.FEATURES: features,
+            graphs.GE: conditioning,
+            graphs.NOISE: noise,
+            graphs.NOISE_SCALE: np.array([0.5], np.float32),
+        }
+        latent = self._both(FLOW, feeds)[graphs.LATENT]
+        self._both(WAVE, {graphs.LATENT: latent, graphs.GE: conditioning})
 
     def _bert(self, segment: Segment) -> FloatArray:
         """Zeros for the GPT; the BERT graph itself is compared on arbitrary ids of the right number."""
         if BERT in self._reference:
             ids = np.random.default_rng(1).integers(100, 5000, (1, len(segment.phoneme_ids) + 2))
-            self._both(BERT, {"token_ids": ids})
+            self._both(BERT, {graphs.TOKEN_IDS: ids})
         return np.zeros((len(segment.phoneme_ids), self._model.sizes.bert_width), np.float32)
 
     def _both(self, graph: str, feeds: dict[str, Any]) -> dict[str, Any]:
@@ -167,13 +181,13 @@ class Golden:
         expected = _timed(self._reference[graph], feeds, record.reference_s, self._clock)
         if graph in self._candidate:
             found = _timed(self._candidate[graph], feeds, record.latency_s, self._clock)
-            for name, array in expected.items():
-                record.compare(array, found[name])
+            for tensor in CONTRACTS[graph].outputs:
+                record.compare(expected[tensor.name], found[tensor.name])
         return expected
 
 
 def _forced(
-    decoder: SemanticDecoder, prompt: Prompt, tokens: Sequence[int], clock: Callable[[], float]
+    decoder: Decoder, prompt: Prompt, tokens: Sequence[int], clock: Callable[[], float]
 ) -> tuple[list[FloatArray], list[float]]:
     """Logits [1, tokens] after the prompt and after each token, and how long each took in seconds."""
     began = clock()

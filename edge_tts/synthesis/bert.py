@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from edge_tts.engine.contract import Engine
-from edge_tts.errors import ModelError
+from edge_tts.errors import ModelError, TextError
+from edge_tts.graphs import BERT, BERT_POSITIONS, HIDDEN, TOKEN_IDS
+from edge_tts.synthesis.checked import GraphLoader
 from edge_tts.values import FloatArray, ModelSet, Run, Segment
 
 _START, _END, _UNKNOWN = "[CLS]", "[SEP]", "[UNK]"
@@ -18,8 +20,11 @@ _START, _END, _UNKNOWN = "[CLS]", "[SEP]", "[UNK]"
 class BertFeatures:
     """Segment -> float32 [phonemes, width]. Runs of other languages than Mandarin get zeros, as the GPT was trained."""
 
-    def __init__(self, *, engine: Engine, vocabulary: dict[str, int], width: int) -> None:
-        self._engine, self._vocabulary, self._width = engine, vocabulary, width
+    def __init__(
+        self, *, engine: Engine, vocabulary: dict[str, int], width: int, positions: int = BERT_POSITIONS
+    ) -> None:
+        """`positions`: most characters of a run, its two marks included."""
+        self._engine, self._vocabulary, self._width, self._positions = engine, vocabulary, width, positions
 
     def __call__(self, segment: Segment) -> FloatArray:
         parts = [self._run(run) for run in segment.runs]
@@ -31,7 +36,9 @@ class BertFeatures:
         unknown = self._vocabulary[_UNKNOWN]
         characters = [self._vocabulary.get(character, unknown) for character in run.normalized]
         ids = np.array([[self._vocabulary[_START], *characters, self._vocabulary[_END]]], np.int64)
-        hidden = self._engine.run({"token_ids": ids})["hidden"][0, 1:-1]
+        if ids.shape[1] > self._positions:
+            raise TextError(f"{len(characters)} characters in a row are too many; {self._positions - 2} can be read")
+        hidden = self._engine.run({TOKEN_IDS: ids})[HIDDEN][0, 1:-1]
         features: FloatArray = np.repeat(hidden.astype(np.float32), run.word2ph, axis=0)
         return features
 
@@ -39,13 +46,13 @@ class BertFeatures:
 def load_bert(model: ModelSet, stack: ExitStack, load: Callable[[Path], Engine]) -> BertFeatures | None:
     """The BERT of a model set, loaded by `load` and closed by `stack`; None for a set without BERT or its vocabulary,
     whose GPT then gets zeros. Raises `ModelError` when what is there cannot be used."""
-    graph, vocabulary = model.graph("bert"), model.directory / "vocab.txt"
-    if not graph.is_file() or not vocabulary.is_file():
+    vocabulary = model.directory / "vocab.txt"
+    if not model.graph(BERT).is_file() or not vocabulary.is_file():
         return None
     tokens = read_vocabulary(vocabulary)
-    engine = load(graph)
-    stack.callback(engine.close)
-    return BertFeatures(engine=engine, vocabulary=tokens, width=model.sizes.bert_width)
+    engine = GraphLoader(model, stack, load)(BERT)
+    sizes = model.sizes
+    return BertFeatures(engine=engine, vocabulary=tokens, width=sizes.bert_width, positions=sizes.limits.bert_positions)
 
 
 def read_vocabulary(path: Path) -> dict[str, int]:

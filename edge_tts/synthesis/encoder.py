@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 
 import numpy as np
 
+from edge_tts import graphs
 from edge_tts.audio.features import SAMPLE_RATE, SSL_RATE, filterbank, limit_peak, resample, spectrogram, to_mono
 from edge_tts.engine.contract import Array, Buffer, Engine
 from edge_tts.engine.load import load_engine
 from edge_tts.errors import AudioError, ModelError, TextError, VoiceError
+from edge_tts.synthesis.checked import GraphLoader
 from edge_tts.synthesis.sovits import mean_conditioning
 from edge_tts.text.front_end import TextFrontEnd
 from edge_tts.values import EncodeRequest, FloatArray, IntArray, ModelSet, Recording, Segment, Voice
@@ -81,22 +84,22 @@ class VoiceEncoder:
         check_prompt_length(len(wave))
         padded = np.concatenate([wave, np.zeros(_APPENDED_SILENCE, np.float32)])
         raise_if_stopped(should_stop)
-        features = self._ssl.run({"wave": padded[None]})["ssl"]
+        features = self._ssl.run({graphs.SAMPLES: padded[None]})[graphs.SSL_FEATURES]
         raise_if_stopped(should_stop)
-        codes: IntArray = self._quantizer.run({"ssl": features})["codes"][0]
+        codes: IntArray = self._quantizer.run({graphs.SSL_FEATURES: features})[graphs.CODES][0]
         return codes
 
     def conditioning(self, recording: Recording, should_stop: ShouldStop = lambda: False) -> FloatArray:
         """The speaker vector float32 [1, conditioning width, 1] of one recording of any length."""
         wave = resample(to_mono(recording.samples), recording.sample_rate, SAMPLE_RATE)
         wave = limit_peak(wave)
-        feeds: dict[str, Array | Buffer] = {"spectrogram": spectrogram(wave)[None]}
+        feeds: dict[str, Array | Buffer] = {graphs.SPECTROGRAM: spectrogram(wave)[None]}
         if self._speaker is not None:
             bank = filterbank(resample(wave, SAMPLE_RATE, SSL_RATE))
             raise_if_stopped(should_stop)
-            feeds["speaker"] = self._speaker.run({"fbank": bank[None]})["embedding"]
+            feeds[graphs.SPEAKER_EMBEDDING] = self._speaker.run({graphs.FBANK: bank[None]})[graphs.EMBEDDING]
         raise_if_stopped(should_stop)
-        vector: FloatArray = self._conditioning.run(feeds)["ge"]
+        vector: FloatArray = self._conditioning.run(feeds)[graphs.GE]
         return vector
 
     def _pronounce(self, transcript: str, language: str) -> tuple[IntArray, FloatArray]:
@@ -124,19 +127,19 @@ def load_voice_encoder(
     Raises `ModelError` naming the graph that is wrong, and `VoiceError` when stopped.
     """
 
-    def load(name: str) -> Engine:
+    def load(path: Path) -> Engine:
         raise_if_stopped(should_stop)
-        engine = load_engine(model.graph(name), threads=threads)
-        stack.callback(engine.close)
-        return engine
+        return load_engine(path, threads=threads)
+
+    graph = GraphLoader(model, stack, load)
 
     return VoiceEncoder(
         model=model,
         front_end=front_end,
-        ssl=load("ssl"),
-        quantizer=load("quantizer"),
-        conditioning=load("conditioning"),
-        speaker=load("speaker") if model.sizes.speaker_width else None,
+        ssl=graph(graphs.SSL),
+        quantizer=graph(graphs.QUANTIZER),
+        conditioning=graph(graphs.CONDITIONING),
+        speaker=graph(graphs.SPEAKER) if model.sizes.speaker_width else None,
         bert=bert,
     )
 

@@ -5,54 +5,45 @@ The plain form is `decode`; `stream.py` sings the same graphs piece by piece and
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from edge_tts import graphs
 from edge_tts.engine.contract import Engine
+from edge_tts.synthesis.interfaces import Latents
 from edge_tts.values import FloatArray, IntArray, ModelSizes
 
 NOISE_SCALE = 0.5  # upstream's default at inference
 _NOISE_BLOCK = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Latents:
-    """What the flow gives, each float32 [1, latent width, frames]."""
-
-    mean: FloatArray
-    log_scale: FloatArray
-    latent: FloatArray
-
-
 class Sovits:
-    """The three graphs of the decoder. One owner, one thread; the engines stay the caller's to close."""
+    """The three graphs of the v2 family: a `Vocoder`."""
 
     def __init__(self, *, encoder: Engine, flow: Engine, wave: Engine, sizes: ModelSizes) -> None:
         self._encoder, self._flow, self._wave = encoder, flow, wave
         self.sizes = sizes
 
     def encode(self, codes: IntArray, phoneme_ids: IntArray, conditioning: FloatArray) -> FloatArray:
-        """Features float32 [1, width, frames] of all tokens given: int64 [tokens], int64 [phonemes], [1, G, 1]."""
-        results = self._encoder.run({"codes": codes[None], "phoneme_ids": phoneme_ids[None], "ge": conditioning})
-        features: FloatArray = results["features"]
+        results = self._encoder.run(
+            {graphs.CODES: codes[None], graphs.PHONEME_IDS: phoneme_ids[None], graphs.GE: conditioning}
+        )
+        features: FloatArray = results[graphs.FEATURES]
         return features
 
     def flow(self, features: FloatArray, conditioning: FloatArray, noise: FloatArray, noise_scale: float) -> Latents:
-        """Latents of features [1, width, frames] with noise [1, latent width, frames], standard normal."""
         results = self._flow.run(
             {
-                "features": features,
-                "ge": conditioning,
-                "noise": noise,
-                "noise_scale": np.array([noise_scale], np.float32),
+                graphs.FEATURES: features,
+                graphs.GE: conditioning,
+                graphs.NOISE: noise,
+                graphs.NOISE_SCALE: np.array([noise_scale], np.float32),
             }
         )
-        return Latents(mean=results["mean"], log_scale=results["log_scale"], latent=results["latent"])
+        mean, log_scale, latent = (results[name] for name in (graphs.MEAN, graphs.LOG_SCALE, graphs.LATENT))
+        return Latents(mean=mean, log_scale=log_scale, latent=latent)
 
     def wave(self, latent: FloatArray, conditioning: FloatArray) -> FloatArray:
-        """Waveform float32 [samples_per_frame x frames] of a latent [1, latent width, frames]."""
-        audio: FloatArray = self._wave.run({"latent": latent, "ge": conditioning})["audio"][0]
+        audio: FloatArray = self._wave.run({graphs.LATENT: latent, graphs.GE: conditioning})[graphs.AUDIO][0]
         return audio
 
     def decode(

@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from edge_tts.synthesis.sovits import NOISE_SCALE, NoiseField, Sovits, frames_at, sample_frames, spoken_frames
+from edge_tts.synthesis.interfaces import Vocoder
+from edge_tts.synthesis.sovits import NOISE_SCALE, NoiseField, frames_at, sample_frames, spoken_frames
 from edge_tts.values import FloatArray, IntArray
 
 _UNSETTLED = 4  # frames at the end of a prefix that the next call may still change
@@ -33,14 +34,14 @@ class SegmentStream:
     def __init__(
         self,
         *,
-        sovits: Sovits,
+        vocoder: Vocoder,
         phoneme_ids: IntArray,
         conditioning: FloatArray,
         noise: NoiseField,
         noise_scale: float = NOISE_SCALE,
         speed: float = 1.0,
     ) -> None:
-        self._sovits = sovits
+        self._vocoder = vocoder
         self._phoneme_ids, self._conditioning = phoneme_ids, conditioning
         self._noise, self._noise_scale, self._speed = noise, noise_scale, speed
         self._track: FloatArray | None = None  # features of all codes so far
@@ -55,7 +56,7 @@ class SegmentStream:
         """
         if len(codes) == 0:
             return np.zeros(0, np.float32)
-        self._extend_track(self._sovits.encode(codes, self._phoneme_ids, self._conditioning))
+        self._extend_track(self._vocoder.encode(codes, self._phoneme_ids, self._conditioning))
         assert self._track is not None
         available = self._track.shape[2]
         self._settled = available if last else max(self._settled, available - _UNSETTLED)
@@ -64,7 +65,7 @@ class SegmentStream:
         if stop == self._played:
             return np.zeros(0, np.float32)
         samples = _cross_fade(self._tail, self._render(stop, min(end, stop + _FADE), end))
-        given = (stop - self._played) * self._sovits.sizes.samples_per_frame
+        given = (stop - self._played) * self._vocoder.sizes.samples_per_frame
         self._tail, self._played = samples[given:], stop
         return samples[:given]
 
@@ -81,7 +82,7 @@ class SegmentStream:
     def _render(self, stop: int, needed: int, end: int) -> FloatArray:
         """Waveform of spoken frames `_played` to `needed`; `end` is how many there are so far."""
         assert self._track is not None
-        sizes = self._sovits.sizes
+        sizes = self._vocoder.sizes
         wave_start = max(0, self._played - sizes.wave_halo_frames)
         flow_start = max(0, wave_start - sizes.flow_halo_frames)
         flow_end = min(end, needed + sizes.wave_halo_frames + sizes.flow_halo_frames)
@@ -90,9 +91,9 @@ class SegmentStream:
         if self._speed != 1.0:
             window = sample_frames(window, frames_at(0, end, self._speed))
         noise = self._noise.frames(flow_start, flow_end)
-        latents = self._sovits.flow(window[:, :, flow_start:flow_end], self._conditioning, noise, self._noise_scale)
+        latents = self._vocoder.flow(window[:, :, flow_start:flow_end], self._conditioning, noise, self._noise_scale)
         latent = latents.latent[:, :, wave_start - flow_start : wave_end - flow_start]
-        audio = self._sovits.wave(latent, self._conditioning)
+        audio = self._vocoder.wave(latent, self._conditioning)
         first = (self._played - wave_start) * sizes.samples_per_frame
         return audio[first : first + (needed - self._played) * sizes.samples_per_frame]
 

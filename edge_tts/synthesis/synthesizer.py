@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,13 @@ import numpy as np
 from edge_tts.engine.contract import Engine
 from edge_tts.engine.load import load_engine
 from edge_tts.errors import TextError
+from edge_tts.graphs import ENCODER, FLOW, MOST_TOKENS, T2S_PREFILL, T2S_STEP, WAVE
 from edge_tts.request import SpeakRequest
+from edge_tts.synthesis.checked import GraphLoader
+from edge_tts.synthesis.interfaces import Decoder, Prompt, Vocoder
 from edge_tts.synthesis.sovits import NoiseField, Sovits
 from edge_tts.synthesis.stream import SegmentStream
-from edge_tts.synthesis.t2s import MAX_NEW_TOKENS, Prompt, SemanticDecoder, generate
+from edge_tts.synthesis.t2s import SemanticDecoder, generate
 from edge_tts.text.front_end import TextFrontEnd
 from edge_tts.values import AudioChunk, FloatArray, IntArray, ModelSet, Sampling, Segment, Voice
 
@@ -35,12 +39,12 @@ class Synthesizer:
         *,
         model: ModelSet,
         front_end: TextFrontEnd,
-        decoder: SemanticDecoder,
-        sovits: Sovits,
+        decoder: Decoder,
+        vocoder: Vocoder,
         bert: BertFeatures | None = None,
     ) -> None:
         self.model = model
-        self._front_end, self._decoder, self._sovits = front_end, decoder, sovits
+        self._front_end, self._decoder, self._vocoder = front_end, decoder, vocoder
         self._bert = bert or self._no_bert
 
     def stream(
@@ -53,6 +57,7 @@ class Synthesizer:
         its language.
         """
         segments = self._segments(request)
+        self._check_lengths(segments, voice)
         sampling = request.sampling(self.model.sampling)
         seed = _seed(sampling)
         for index, segment in enumerate(segments):
@@ -85,6 +90,18 @@ class Synthesizer:
             "do with tools/convert"
         )
 
+    def _check_lengths(self, segments: list[Segment], voice: Voice) -> None:
+        """Raise TextError for a piece that the GPT has no positions for, before anything is spoken."""
+        room = self.model.most_phonemes - len(voice.prompt_phoneme_ids)
+        for segment in segments:
+            count = len(segment.phoneme_ids)
+            if count > room:
+                raise TextError(
+                    f"a piece of the text is too long: '{segment.text[:40]}...' has {count} phonemes, the model set "
+                    f"{self.model.name} reads {room} at once in the voice {voice.id}; end sentences with full stops, "
+                    "or leave `split` at auto"
+                )
+
     def _speak(
         self,
         segment: Segment,
@@ -96,7 +113,7 @@ class Synthesizer:
         """Pieces of waveform of one segment."""
         assert sampling.seed is not None
         song = SegmentStream(
-            sovits=self._sovits,
+            vocoder=self._vocoder,
             phoneme_ids=segment.phoneme_ids,
             conditioning=voice.conditioning,
             noise=NoiseField(seed=sampling.seed, width=self.model.sizes.latent_width),
@@ -127,8 +144,8 @@ class Synthesizer:
         """The most tokens a segment may take: upstream's limit, tightened where the model set knows its pace."""
         pace = self.model.max_tokens_per_phoneme
         if pace is None:
-            return MAX_NEW_TOKENS
-        return min(MAX_NEW_TOKENS, int(pace * len(segment.phoneme_ids)) + _FIRST_PIECE)
+            return MOST_TOKENS
+        return min(MOST_TOKENS, int(pace * len(segment.phoneme_ids)) + _FIRST_PIECE)
 
     def _no_bert(self, segment: Segment) -> FloatArray:
         return np.zeros((len(segment.phoneme_ids), self.model.sizes.bert_width), np.float32)
@@ -156,16 +173,13 @@ def load_synthesizer(
 
     Raises `ModelError` naming the graph that is wrong.
     """
-    engines = {}
-    for name in ("t2s_prefill", "t2s_step", "encoder", "flow", "wave"):
-        path = model.graph(name)
-        engines[name] = load(path) if load is not None else load_engine(path, threads=threads)
-        stack.callback(engines[name].close)
+    graph = GraphLoader(model, stack, load or partial(load_engine, threads=threads))
+    prefill, step = graph(T2S_PREFILL), graph(T2S_STEP)
     return Synthesizer(
         model=model,
         front_end=front_end,
-        decoder=SemanticDecoder(prefill=engines["t2s_prefill"], step=engines["t2s_step"]),
-        sovits=Sovits(encoder=engines["encoder"], flow=engines["flow"], wave=engines["wave"], sizes=model.sizes),
+        decoder=SemanticDecoder(prefill=prefill, step=step, limits=model.sizes.limits),
+        vocoder=Sovits(encoder=graph(ENCODER), flow=graph(FLOW), wave=graph(WAVE), sizes=model.sizes),
         bert=bert,
     )
 

@@ -8,45 +8,43 @@ of a plane are dense memory which the step reads in place, and appending a row i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
+from edge_tts import graphs
 from edge_tts.engine.contract import Array, Buffer, Engine, TensorSpec
 from edge_tts.errors import TextError
+from edge_tts.graphs import SequenceLimits
+from edge_tts.synthesis.interfaces import Decoder, Prompt
 from edge_tts.synthesis.sampling import BoolArray, draw, penalize, probabilities
 from edge_tts.values import FloatArray, IntArray, Sampling
 
-MAX_NEW_TOKENS = 1500
 _EOS_FREE_STEPS = 11  # upstream never ends a sentence before this many tokens
 _HIDDEN = np.float32(-1e4)  # added to a score to hide a position; finite in half precision too
-_BUCKET = 64  # cache lengths are rounded up to this, so that few different shapes occur
-
-
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    """What the GPT reads before it speaks."""
-
-    phoneme_ids: IntArray
-    """int64 [phonemes]: the reference's transcript, then the target text."""
-    bert: FloatArray
-    """float32 [phonemes, 1024]: BERT features per phoneme, zeros where a language has none."""
-    tokens: IntArray
-    """int64 [tokens]: semantic tokens of the reference; may be empty."""
+_BUCKET = graphs.BUCKET
 
 
 class SemanticDecoder:
-    """The GPT with its cache; up to `batch` sequences decode side by side, each in its own row.
+    """The GPT of the v2 family with its cache: a `Decoder`.
 
-    One owner, one thread. The engines stay the caller's to close.
+    `limits` are the set's; `max_positions` makes the cache smaller than they allow.
     """
 
-    def __init__(self, *, prefill: Engine, step: Engine, max_positions: int = 2048, batch: int = 1) -> None:
-        cache = [spec for name, spec in step.inputs.items() if name.startswith("cache_")]
+    def __init__(
+        self,
+        *,
+        prefill: Engine,
+        step: Engine,
+        limits: SequenceLimits,
+        max_positions: int | None = None,
+        batch: int = 1,
+    ) -> None:
+        cache = [spec for name, spec in step.inputs.items() if name.startswith(graphs.CACHE)]
         width, dtype = int(cache[0].shape[2]), cache[0].dtype
         self._prefill, self._step = prefill, step
         self._planes = len(cache)
-        self._capacity = -(-max_positions // _BUCKET) * _BUCKET
+        self._capacity = -(-(max_positions or limits.cache_positions) // _BUCKET) * _BUCKET
+        self._limits = limits
         slab = TensorSpec("cache", (self._planes, self._capacity, batch, width), dtype)
         self._slab: Buffer = step.empty(slab)
         self._mask = np.full((batch, self._capacity), _HIDDEN, np.float32)
@@ -55,64 +53,57 @@ class SemanticDecoder:
 
     @property
     def batch(self) -> int:
-        """How many rows the cache has."""
         return len(self._lengths)
 
     def room(self, row: int) -> int:
-        """How many more tokens the row can hold."""
-        return self._capacity - int(self._lengths[row])
+        """How many more tokens the row can be fed: as the cache and the table of positions allow."""
+        cache, table = self._capacity - self._lengths[row], self._limits.audio_positions - self._positions[row]
+        return int(min(cache, table))
 
     def start(self, row: int, prompt: Prompt) -> FloatArray:
-        """Read a prompt into a row, replacing what was there. Returns the first logits, float32 [tokens].
-
-        Raises `TextError` when the prompt does not fit into the cache.
-        """
         phonemes, length = len(prompt.phoneme_ids), len(prompt.phoneme_ids) + len(prompt.tokens)
+        if phonemes > self._limits.most_phonemes:
+            raise TextError(f"the text and the reference have {phonemes} phonemes; {self._limits.most_phonemes} fit")
         if length >= self._capacity:
             raise TextError(f"the text and the reference need {length} positions; at most {self._capacity - 1} fit")
         results, rows = self._prefill.run_keeping(
             {
-                "phoneme_ids": prompt.phoneme_ids[None],
-                "bert": prompt.bert[None],
-                "prompt_tokens": prompt.tokens[None],
-                "mask": prefill_mask(phonemes, len(prompt.tokens)),
+                graphs.PHONEME_IDS: prompt.phoneme_ids[None],
+                graphs.BERT_ROWS: prompt.bert[None],
+                graphs.PROMPT_TOKENS: prompt.tokens[None],
+                graphs.MASK: prefill_mask(phonemes, len(prompt.tokens)),
             },
-            keep="rows",
+            keep=graphs.ROWS,
         )
         self._slab.write_at(rows, time=0, row=row)
         self._mask[row] = _HIDDEN
         self._mask[row, :length] = 0
         self._lengths[row] = length
         self._positions[row] = len(prompt.tokens)
-        logits: FloatArray = results["logits"][0]
+        logits: FloatArray = results[graphs.LOGITS][0]
         return logits
 
     def step(self, tokens: IntArray) -> FloatArray:
-        """Feed one token to every row, int64 [batch]. Returns the next logits, float32 [batch, tokens].
-
-        A row that is not in use takes any token; its logits mean nothing.
-        """
         bucket = min(self._capacity, -(-max(int(self._lengths.max()), 1) // _BUCKET) * _BUCKET)
         feeds: dict[str, Array | Buffer] = {
-            "token": tokens,
-            "position": self._positions.copy(),
-            "mask": np.ascontiguousarray(self._mask[:, :bucket]),
+            graphs.TOKEN: tokens,
+            graphs.POSITION: self._positions.copy(),
+            graphs.MASK: np.ascontiguousarray(self._mask[:, :bucket]),
         }
         for plane in range(self._planes):
-            feeds[f"cache_{plane}"] = self._slab.prefix(plane, bucket)
-        results, rows = self._step.run_keeping(feeds, keep="rows")
+            feeds[graphs.cache_input(plane)] = self._slab.prefix(plane, bucket)
+        results, rows = self._step.run_keeping(feeds, keep=graphs.ROWS)
         for row, length in enumerate(self._lengths):
             if 0 < length < self._capacity:
                 self._slab.write_at(rows, time=int(length), row=row, source_row=row)
                 self._mask[row, length] = 0
                 self._lengths[row] += 1
                 self._positions[row] += 1
-        logits: FloatArray = results["logits"]
+        logits: FloatArray = results[graphs.LOGITS]
         return logits
 
     def release(self, row: int) -> None:
-        """The row's sequence is over; it costs nothing until it is started again."""
-        self._lengths[row] = 0
+        self._lengths[row] = self._positions[row] = 0
         self._mask[row] = _HIDDEN
 
 
@@ -153,11 +144,11 @@ class TokenChooser:
 
 
 def generate(
-    decoder: SemanticDecoder,
+    decoder: Decoder,
     prompt: Prompt,
     *,
     sampling: Sampling,
-    limit: int = MAX_NEW_TOKENS,
+    limit: int = graphs.MOST_TOKENS,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[int]:
     """Decode one sequence in row 0, token by token, until its end, the limit, a full cache, or `should_stop`."""

@@ -11,9 +11,10 @@ import pytest
 from edge_tts.engine.contract import Engine
 from edge_tts.engine.load import load_engine
 from edge_tts.engine.tensorrt.cuda import Cuda
+from edge_tts.synthesis.interfaces import Prompt
 from edge_tts.synthesis.sovits import NoiseField, Sovits
 from edge_tts.synthesis.stream import SegmentStream
-from edge_tts.synthesis.t2s import Prompt, SemanticDecoder, generate
+from edge_tts.synthesis.t2s import SemanticDecoder, generate
 from edge_tts.values import FloatArray, Sampling
 
 from .conftest import Bench
@@ -29,7 +30,7 @@ def prompt(phonemes: int, tokens: int, seed: int) -> Prompt:
 
 
 def decoder(prefill: Engine, step: Engine, *, batch: int = 1) -> SemanticDecoder:
-    return SemanticDecoder(prefill=prefill, step=step, max_positions=256, batch=batch)
+    return SemanticDecoder(prefill=prefill, step=step, limits=SIZES.limits, max_positions=256, batch=batch)
 
 
 def plain(graphs: Path, stack: ExitStack, *, batch: int = 1) -> SemanticDecoder:
@@ -111,7 +112,7 @@ def sentence(engines: dict[str, Engine]) -> FloatArray:
     speaker = voice()
     sovits = Sovits(encoder=engines["encoder"], flow=engines["flow"], wave=engines["wave"], sizes=SIZES)
     song = SegmentStream(
-        sovits=sovits,
+        vocoder=sovits,
         phoneme_ids=phonemes,
         conditioning=speaker.conditioning,
         noise=NoiseField(seed=2, width=SIZES.latent_width),

@@ -14,6 +14,7 @@ from edge_tts.engine.onnxruntime import HostBuffer
 from edge_tts.engine.tensorrt.cuda import Cuda, CudaError, open_library
 from edge_tts.engine.tensorrt.trt_engine import TrtEngine
 from edge_tts.errors import DeviceLostError, EdgeTTSError, EngineError, ModelError
+from edge_tts.graphs import SequenceLimits
 from edge_tts.synthesis.t2s import SemanticDecoder, generate
 from edge_tts.values import Sampling
 
@@ -188,7 +189,9 @@ def test_the_checking_device_catches_a_changed_context(graphs: Path, device: Fak
     """The fake has teeth: touching a context after its capture is misuse, not a number."""
     cuda = Cuda(device)
     step = open_engine(graphs / "t2s_step.onnx", cuda, graphs=True)
-    subject = SemanticDecoder(prefill=open_engine(graphs / "t2s_prefill.onnx", cuda), step=step, max_positions=128)
+    subject = SemanticDecoder(
+        prefill=open_engine(graphs / "t2s_prefill.onnx", cuda), step=step, limits=SequenceLimits(), max_positions=128
+    )
     subject.start(0, prompt(30, 20, 1))
     for _ in range(2):
         subject.step(np.array([5]))

@@ -70,8 +70,8 @@ class Stage:
         self.synthesizer = Synthesizer(
             model=model,
             front_end=self.front_end,
-            decoder=SemanticDecoder(prefill=gpt.prefill, step=gpt.step, max_positions=256),
-            sovits=sovits,
+            decoder=SemanticDecoder(prefill=gpt.prefill, step=gpt.step, limits=SIZES.limits, max_positions=256),
+            vocoder=sovits,
             **options,
         )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_tts.engine.contract import Array
+from edge_tts.engine.contract import Array, TensorSpec
 from edge_tts.errors import ModelError
 from edge_tts.synthesis.bert import BertFeatures, load_bert, read_vocabulary
 from edge_tts.values import IntArray, Run, Segment
@@ -35,7 +35,9 @@ def toy_bert() -> ToyEngine:
     def compute(token_ids: IntArray) -> dict[str, Array]:
         return {"hidden": np.repeat(token_ids[:, :, None], WIDTH, axis=2).astype(np.float32)}
 
-    return ToyEngine(compute)
+    ids = TensorSpec("token_ids", (1, "n"), np.dtype(np.int64))
+    hidden = TensorSpec("hidden", (1, "n", WIDTH), np.dtype(np.float32))
+    return ToyEngine(compute, {"token_ids": ids}, {"hidden": hidden})
 
 
 def test_a_row_per_character_for_each_of_its_phonemes() -> None:

@@ -19,7 +19,7 @@ CUTS = st.lists(st.integers(1, 59), max_size=8, unique=True).map(sorted)
 
 def render(codes: IntArray, cuts: list[int], *, attention: float = 0.0, speed: float = 1.0) -> list[FloatArray]:
     song = SegmentStream(
-        sovits=toy_sovits(attention=attention),
+        vocoder=toy_sovits(attention=attention),
         phoneme_ids=PHONEMES,
         conditioning=CONDITIONING,
         noise=NoiseField(seed=3, width=SIZES.latent_width),

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from edge_tts.errors import TextError
-from edge_tts.synthesis.t2s import Prompt, SemanticDecoder, TokenChooser, generate, prefill_mask
+from edge_tts.graphs import SequenceLimits
+from edge_tts.synthesis.interfaces import Prompt
+from edge_tts.synthesis.t2s import SemanticDecoder, TokenChooser, generate, prefill_mask
 from edge_tts.values import Sampling
 
 from .toys import TOKENS, WIDTH, ToyGpt
@@ -24,7 +26,9 @@ def prompt(phonemes: int = 3, tokens: int = 2) -> Prompt:
 
 
 def decoder(gpt: ToyGpt, *, batch: int = 1, positions: int = 128) -> SemanticDecoder:
-    return SemanticDecoder(prefill=gpt.prefill, step=gpt.step, max_positions=positions, batch=batch)
+    return SemanticDecoder(
+        prefill=gpt.prefill, step=gpt.step, limits=SequenceLimits(), max_positions=positions, batch=batch
+    )
 
 
 def test_tokens_until_the_end_token() -> None:

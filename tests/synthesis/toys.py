@@ -32,11 +32,14 @@ class ToyEngine:
     """A function as an engine; it remembers what it was fed."""
 
     def __init__(
-        self, compute: Callable[..., dict[str, Array]], inputs: Mapping[str, TensorSpec] | None = None
+        self,
+        compute: Callable[..., dict[str, Array]],
+        inputs: Mapping[str, TensorSpec] | None = None,
+        outputs: Mapping[str, TensorSpec] | None = None,
     ) -> None:
         self._compute = compute
         self.inputs = dict(inputs or {})
-        self.outputs: dict[str, TensorSpec] = {}
+        self.outputs = dict(outputs or {})
         self.calls: list[dict[str, Array]] = []
 
     def empty(self, spec: TensorSpec) -> HostBuffer:

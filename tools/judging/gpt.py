@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from edge_tts.synthesis.t2s import MAX_NEW_TOKENS, Prompt, SemanticDecoder, generate, prefill_mask
+from edge_tts.graphs import MOST_TOKENS, SequenceLimits
+from edge_tts.synthesis.interfaces import Decoder, Prompt
+from edge_tts.synthesis.t2s import SemanticDecoder, generate, prefill_mask
 from edge_tts.values import Sampling
 
 from .folder import Array, GoldenFolder
@@ -23,7 +25,9 @@ def judge(folder: GoldenFolder, networks: Networks, part: str, table: Table) -> 
     """All cases of a `t2s_*` part."""
     gold, model = folder.arrays(part), folder.parts[part]["model"]
     prefill = networks.engine(model, "t2s_prefill")
-    decoder = SemanticDecoder(prefill=prefill, step=networks.engine(model, "t2s_step"))
+    facts = networks.retained(model)
+    limits = SequenceLimits(text_positions=facts["text_positions"], audio_positions=facts["audio_positions"])
+    decoder = SemanticDecoder(prefill=prefill, step=networks.engine(model, "t2s_step"), limits=limits)
     for name, case in folder.parts[part].items():
         if not isinstance(case, dict) or "phones" not in case.get("inputs", {}):
             continue
@@ -42,7 +46,7 @@ def judge(folder: GoldenFolder, networks: Networks, part: str, table: Table) -> 
 
 
 def _judge_greedy(
-    decoder: SemanticDecoder,
+    decoder: Decoder,
     prompt: Prompt,
     part: str,
     name: str,
@@ -51,7 +55,7 @@ def _judge_greedy(
     table: Table,
 ) -> None:
     """The greedy sequence; upstream's limit stops after one token more than it says."""
-    limit = MAX_NEW_TOKENS if case["early_stop_num"] < 0 else case["early_stop_num"] + 1
+    limit = MOST_TOKENS if case["early_stop_num"] < 0 else case["early_stop_num"] + 1
     got = np.array(list(generate(decoder, prompt, sampling=_GREEDY, limit=limit)), np.int64)
     want = mine["greedy_tokens"]
     if table.precision == "fp16":
@@ -87,7 +91,7 @@ def _feeds(prompt: Prompt) -> dict[str, Any]:
     }
 
 
-def _forced(decoder: SemanticDecoder, prompt: Prompt, tokens: Array) -> Array:
+def _forced(decoder: Decoder, prompt: Prompt, tokens: Array) -> Array:
     """Raw logits of the prompt and after each forced token, [1 + tokens, vocabulary]."""
     rows = [decoder.start(0, prompt)]
     rows += [decoder.step(np.array([token], np.int64))[0] for token in tokens]
