@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 from edge_tts.errors import ModelError
 
 DType = Literal["float32", "float16", "int64"]
 Family = Literal["v2", "v2Pro", "v2ProPlus", "starter"]
 
-FAMILIES = ("v2", "v2Pro", "v2ProPlus", "starter")
+FAMILIES: tuple[str, ...] = get_args(Family)
 PRO = ("v2Pro", "v2ProPlus")
 """Families that hear a speaker verification network as well."""
 

@@ -4,5 +4,5 @@
     convert(Sources(gpt=..., sovits=...), Path("models/mine"), Options(name="mine"))
 
 Read `model_set` (a whole set) and `graph_writer` (which file becomes which graphs); `checkpoint` hands out arrays,
-`builder` and `layers` write graphs, one module per network joins the two.
+`builder` and `layers` write graphs, `ports` declares their inputs and outputs; one module per network joins them.
 """

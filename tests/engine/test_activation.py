@@ -5,12 +5,15 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from edge_tts.engine.onnxruntime import CPU
+from edge_tts.engine.tensorrt.trt_engine import TrtEngine
+from edge_tts.errors import ModelError
 from edge_tts.graphs import BUILT
 from edge_tts.model_sets.activation import activate
 from edge_tts.request import SpeakRequest
@@ -118,3 +121,26 @@ def test_a_set_with_bert_compares_that_too(here: Here) -> None:
         assert result.agrees
         assert result.latency_ms[0] > 0
     shutil.rmtree(here.graphs)
+
+
+def test_a_set_with_a_wrong_graph_is_refused_before_it_speaks(here: Here) -> None:
+    """A float32 cache in a float16 set is named when the set is judged and when it is loaded, and so is its file."""
+    model = model_set(here.graphs, "fp32")
+    said = r"t2s_prefill\.onnx: not what a v2 model set runs: t2s_prefill: its output rows is float16"
+    with here.loader() as loader, pytest.raises(ModelError, match=said):
+        activate(model, loader)
+    with ExitStack() as stack, pytest.raises(ModelError, match=said):
+        load_synthesizer(model, TextFrontEnd(), stack, threads=1)
+
+
+def test_an_engine_is_built_within_the_positions_of_its_set(here: Here) -> None:
+    """What `activate` builds admits as many phonemes as the set has positions for, and not one more."""
+    model = model_set(here.graphs, "fp16")
+    model = replace(model, sizes=replace(model.sizes, text_positions=200))
+    with here.loader() as loader:
+        activate(model, loader)
+        engine = loader.load(here.prefill)
+        assert isinstance(engine, TrtEngine)
+        assert engine.ranges["phoneme_ids"].max == (1, 200)
+        loader.load(here.step).close()
+        engine.close()

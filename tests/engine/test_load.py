@@ -17,12 +17,13 @@ import pytest
 
 from edge_tts.engine.load import BuildRules, EngineLoader, open_plan
 from edge_tts.engine.onnxruntime import CPU, OrtEngine
-from edge_tts.engine.tensorrt.build import BuildOptions, BuildRequest
+from edge_tts.engine.tensorrt.build import BuildOptions, BuildRequest, read_request, request_json
 from edge_tts.engine.tensorrt.build_process import build_in_child
 from edge_tts.engine.tensorrt.cuda import Cuda
 from edge_tts.engine.tensorrt.plan_cache import PlanVerdict, read_record
 from edge_tts.engine.tensorrt.trt_engine import TrtEngine
 from edge_tts.errors import ModelError
+from edge_tts.graphs import SequenceLimits
 
 from .fake_tensorrt import fake_tensorrt
 from .here import Here
@@ -95,9 +96,9 @@ def test_a_judged_engine_computes_what_the_graph_says(here: Here) -> None:
         engine.close()
 
 
-@pytest.mark.parametrize("change", ["graph", "weights", "options", "version", "gpu"])
+@pytest.mark.parametrize("change", ["graph", "weights", "options", "version", "gpu", "positions"])
 def test_a_changed_key_means_another_engine(here: Here, change: str) -> None:
-    """Another graph, weights beside it, options, TensorRT or GPU: the old engine is not found, a new one is built."""
+    """Another graph, weights beside it, options, TensorRT, GPU or positions: another engine is built."""
     with here.loader() as loader:
         loader.prepare([here.wave])
     options = {}
@@ -113,8 +114,15 @@ def test_a_changed_key_means_another_engine(here: Here, change: str) -> None:
     if change == "gpu":
         here.device.capability = (11, 0)
     with here.loader(**options) as loader:
-        loader.prepare([here.wave])
+        loader.prepare([here.wave], SequenceLimits(text_positions=300) if change == "positions" else None)
     assert here.builds == ["wave", "wave"]
+
+
+def test_the_limits_of_the_set_travel_to_the_builder() -> None:
+    """A build request is the same on both sides of the process border, the limits in it too."""
+    options = BuildOptions(batch=3, limits=SequenceLimits(text_positions=300, flow_frames=12000))
+    request = BuildRequest("wave", "a.onnx", "a.plan", "timings", options)
+    assert read_request(request_json(request)) == request
 
 
 def test_a_refused_engine_stays_refused(here: Here) -> None:

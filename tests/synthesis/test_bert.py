@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edge_tts.engine.contract import Array, TensorSpec
-from edge_tts.errors import ModelError
+from edge_tts.errors import ModelError, TextError
 from edge_tts.synthesis.bert import BertFeatures, load_bert, read_vocabulary
 from edge_tts.values import IntArray, Run, Segment
 
@@ -78,3 +78,11 @@ def test_a_wrong_vocabulary_is_named(tmp_path: Path) -> None:
     (tmp_path / "vocab.txt").write_text("a\nb\n", encoding="utf-8")
     with pytest.raises(ModelError, match=r"lacks \[CLS\], \[SEP\], \[UNK\]"):
         read_vocabulary(tmp_path / "vocab.txt")
+
+
+def test_a_run_of_more_characters_than_positions_is_refused() -> None:
+    """A run that BERT has no positions for is an error of the text, before the network runs."""
+    engine = toy_bert()
+    with pytest.raises(TextError, match="2 characters in a row are too many; 1 can be read"):
+        BertFeatures(engine=engine, vocabulary=VOCABULARY, width=WIDTH, positions=3)(SEGMENT)
+    assert engine.calls == []

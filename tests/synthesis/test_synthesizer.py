@@ -135,3 +135,14 @@ def test_the_model_set_says_whether_sentences_are_joined(joined: bool) -> None:
     stage = Stage(model=replace(MODEL, join_sentences=joined))
     list(stage.synthesizer.stream(request(), VOICE))
     assert stage.front_end.join is joined
+
+
+def test_a_piece_with_more_phonemes_than_positions_is_refused_before_anything_is_spoken() -> None:
+    """The reference's phonemes count too; the error says how many fit, and no network has run."""
+    stage = Stage(model=replace(MODEL, sizes=replace(SIZES, text_positions=10)))
+    long = "abcdefgh"  # eight, and three of the reference
+    with pytest.raises(TextError, match=r"'abcdefgh.*' has 8 phonemes, .* toy reads 7 at once in the voice v"):
+        list(stage.synthesizer.stream(request(f"short {long}"), VOICE))
+    assert (stage.prefill.calls, stage.events) == ([], [])
+    list(stage.synthesizer.stream(request(long[:7]), VOICE))
+    assert len(stage.prefill.calls) == 1

@@ -25,9 +25,15 @@ def prompt(phonemes: int = 3, tokens: int = 2) -> Prompt:
     )
 
 
-def decoder(gpt: ToyGpt, *, batch: int = 1, positions: int = 128) -> SemanticDecoder:
+def decoder(
+    gpt: ToyGpt, *, batch: int = 1, positions: int = 128, limits: SequenceLimits | None = None
+) -> SemanticDecoder:
     return SemanticDecoder(
-        prefill=gpt.prefill, step=gpt.step, limits=SequenceLimits(), max_positions=positions, batch=batch
+        prefill=gpt.prefill,
+        step=gpt.step,
+        limits=limits or SequenceLimits(),
+        max_positions=positions,
+        batch=batch,
     )
 
 
@@ -130,3 +136,20 @@ def test_a_seed_repeats_the_choice() -> None:
 
     assert draws(5) == draws(5)
     assert draws(5) != draws(6)
+
+
+def test_decoding_ends_at_the_last_position_of_the_set() -> None:
+    """A sequence that would go on is cut where the network has no position for another token."""
+    gpt = ToyGpt(LONG)
+    short = decoder(gpt, limits=SequenceLimits(audio_positions=9))
+    tokens = list(generate(short, prompt(tokens=2), sampling=GREEDY))
+    assert max(int(call["position"][0]) for call in gpt.step.calls) == 8
+    assert tokens == LONG[: 9 - 2 + 1]
+
+
+def test_a_prompt_longer_than_the_positions_is_refused() -> None:
+    """Phonemes that the network has no positions for do not reach it."""
+    gpt = ToyGpt(LONG)
+    with pytest.raises(TextError, match="5 phonemes; 4 fit"):
+        decoder(gpt, limits=SequenceLimits(text_positions=4)).start(0, prompt(phonemes=5))
+    assert gpt.prefill.calls == []
