@@ -1,4 +1,4 @@
-"""What was closed last, by its key, in one file, so that it is known when it comes again. Knows no queue."""
+"""Keys of finished requests, to de-duplicate messages across restarts."""
 
 from __future__ import annotations
 
@@ -16,19 +16,18 @@ from edge_tts.durable.atomic import write_atomic
 log = logging.getLogger(__name__)
 
 REMEMBERED = 1024
-"""So many keys are kept to recognise a message that is delivered twice."""
+"""How many keys are kept."""
 _LARGEST = 1 << 22
-"""Bytes; more than the file ever has."""
+"""Bytes."""
 
 Key = str | tuple[int, str]
 """The id of a request, or number and sha256 of a message without one."""
 
 
 class FinishedIds:
-    """Owns the file: one line of JSON per key, the latest last, written anew when it has grown to twice what is kept.
+    """Owns a file with one line of JSON per key, rewritten at twice the kept number. Thread-safe.
 
-    A line is appended without waiting for the disk: no death of the process loses one, a power cut may lose the last
-    few. Safe from any thread.
+    Appending does not fsync: a power cut may lose the last keys, a crash of the process none.
     """
 
     def __init__(self, path: Path) -> None:
@@ -45,12 +44,12 @@ class FinishedIds:
             self._sound = False
 
     def keys(self) -> list[Key]:
-        """The last of them, the latest last."""
+        """The latest last."""
         with self._lock:
             return list(self._keys)
 
     def add(self, keys: Iterable[Key]) -> None:
-        """Remember these from now on. Raises OSError."""
+        """Raises OSError."""
         with self._lock:
             new = list(keys)
             self._keys.extend(new)
@@ -64,7 +63,7 @@ class FinishedIds:
                 self._lines, self._sound = len(self._keys), True
 
     def _read(self) -> None:
-        """Raises OSError, or ValueError for a file that is no list, or was torn; what is whole in it is kept."""
+        """Keep the whole lines. Raises OSError, or ValueError for a damaged or torn file."""
         status = self._path.lstat()
         if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST:
             raise ValueError("it was not written here")

@@ -1,4 +1,4 @@
-"""Jobs that the appliance queues on its own account: its own words, other work for the worker, and how each ended."""
+"""Jobs that the appliance queues itself, and how each ended."""
 
 from __future__ import annotations
 
@@ -19,25 +19,24 @@ _TICK_S = 0.5
 
 
 class InternalJobs:
-    """Remembers the closing reports of its own requests, whatever others say or ask for under their ids."""
+    """Queues jobs and keeps their closing reports. Thread-safe."""
 
     def __init__(self, *, runtime: Runtime, jobs: JobQueue, sink: Sink, min_volume: float = 0.0) -> None:
-        """`min_volume`: all of them are heard at least so loud, 0 to 1, whatever the volume is."""
+        """`min_volume` as in `Job`."""
         self._runtime, self._jobs, self._sink, self._min_volume = runtime, jobs, sink, min_volume
         self._open: dict[str, Report | None] = {}
         self._condition = threading.Condition()
 
     def speak(self, text: str, *, voice: str | None = None) -> str:
-        """Queue a text, in the default voice unless told otherwise; its id. A full queue is logged, not raised."""
+        """Queue a text; its job id. In a full queue the job fails; nothing is raised."""
         voice = voice or self._runtime.events.state.voice
         return self._submit(SpeakRequest(text=text, id=self._runtime.new_id(), voice=voice))
 
     def do(self, work: Work, *, priority: Priority = "normal") -> str:
-        """Queue a task; its id."""
+        """Queue a task; its job id."""
         return self._submit(Task(id=self._runtime.new_id(), work=work, priority=priority))
 
     def cancel(self, job_id: str) -> None:
-        """End it, whether it waits or is in service."""
         self._jobs.stop(job_id)
 
     def ended(self, job_id: str) -> Report | None:
@@ -45,14 +44,14 @@ class InternalJobs:
         return self._open.get(job_id)
 
     def wait(self, job_id: str, give_up: threading.Event) -> Report | None:
-        """Its closing report, as soon as it is there; None when `give_up` is set before."""
+        """Block until its closing report; None when `give_up` is set before."""
         with self._condition:
             while self._open.get(job_id) is None and not give_up.is_set():
                 self._condition.wait(_TICK_S)
             return self._open.get(job_id)
 
     def forget(self) -> None:
-        """None of the jobs so far is of interest any more."""
+        """Drop the reports of all jobs so far."""
         with self._condition:
             self._open.clear()
 

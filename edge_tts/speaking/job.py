@@ -1,4 +1,4 @@
-"""A job: a request on its way to its sink, and whether it is still wanted. Knows no queue."""
+"""A job: a request on its way to its sink."""
 
 from __future__ import annotations
 
@@ -11,69 +11,64 @@ from edge_tts.speaking.journal import Envelope, Page
 from edge_tts.values import AudioChunk, Priority, Report, Stage
 
 CLOSING: frozenset[Stage] = frozenset({"done", "interrupted", "expired", "failed"})
-"""One of these is the last report on a request."""
+"""The last report on a request has one of these stages."""
 
 Reply = Callable[[Report], None]
-"""Hears every report on one request, the closing one last; must return at once, and may be called on any thread."""
+"""Called with every report on one request, from any thread; must return at once."""
 
 
 def no_reply(report: Report) -> None:
-    """The reply of a request whose sender wants none."""
+    """Discards the report."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a request ended: the stage of its last report and that report's details."""
+    """How a request ended."""
 
     stage: Stage
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
 def failure(error: Exception) -> Outcome:
-    """The outcome of a request that a named error ended."""
     return Outcome("failed", {"error": type(error).__name__, "message": str(error)})
 
 
 class Request(Protocol):
-    """What queue and player must know of a request, whatever it asks for."""
+    """What queue and player read of a request."""
 
     @property
-    def id(self) -> str:
-        """Names it in every report."""
+    def id(self) -> str: ...
 
     @property
-    def priority(self) -> Priority:
-        """Who goes first."""
+    def priority(self) -> Priority: ...
 
     @property
     def gain(self) -> float:
-        """Linear gain of its sound, 0 to 1."""
+        """Linear, 0 to 1."""
 
 
 class Sink(Protocol):
-    """Where the sound of a job goes: the loudspeaker, a file, an HTTP response. Both calls are the worker's and may
-    wait, calling `waiting` at least once a second."""
+    """Where the sound of a job goes. Both methods run in the worker's thread and may block, calling `waiting` at least
+    once a second."""
 
     def play(self, job: Job, chunk: AudioChunk, waiting: Callable[[], None]) -> None:
-        """Take the job's next chunk, unless the job is stopped."""
+        """Queue the next chunk, unless the job is stopped."""
 
     def finish(self, job: Job, waiting: Callable[[], None]) -> float:
-        """All chunks have come: return once they have been heard, or the job is stopped. The seconds that were."""
+        """Return when all chunks were heard or the job was stopped: the seconds that were played."""
 
 
 class Discard:
-    """The sink of a job without sound."""
+    """A sink without sound."""
 
-    def play(self, job: Job, chunk: AudioChunk, waiting: Callable[[], None]) -> None:
-        """See Sink."""
+    def play(self, job: Job, chunk: AudioChunk, waiting: Callable[[], None]) -> None: ...
 
     def finish(self, job: Job, waiting: Callable[[], None]) -> float:
-        """See Sink."""
         return 0.0
 
 
 class Job:
-    """A request, its sink and its reply. The queue fills in when it was accepted and where the journal has it."""
+    """`JobQueue` sets `accepted_at` and `page`."""
 
     def __init__(
         self,
@@ -84,8 +79,8 @@ class Job:
         envelope: Envelope | None = None,
         min_volume: float = 0.0,
     ) -> None:
-        """`sink` None: it makes no sound. `envelope` None: it lives in memory alone, the journal does not keep it.
-        `min_volume`, 0 to 1: it is heard at least so loud, whatever the volume is; for the appliance's own words."""
+        """`sink` None discards the sound. `envelope` None keeps the job out of the journal. `min_volume`: floor of the
+        gain, 0 to 1."""
         self.request, self.sink, self.reply = request, sink or Discard(), reply
         self.envelope, self.min_volume = envelope, min_volume
         self.accepted_at = 0.0
@@ -94,7 +89,7 @@ class Job:
         self._on_stop: Callable[[], None] = lambda: None
 
     def stop(self, outcome: Outcome) -> None:
-        """Ask everyone who works on this job to leave off; the first reason given stands."""
+        """Stop the job; only the first outcome counts."""
         if self._stop is None:
             self._stop = outcome
             self._on_stop()
@@ -104,18 +99,18 @@ class Job:
         self._on_stop = wake
 
     def stop_reason(self) -> Outcome | None:
-        """Why the job should not go on, or None while it should."""
+        """The outcome that the job was stopped with, else None."""
         return self._stop
 
     def expire(self, now: float) -> bool:
-        """Stop the job if its deadline to begin has passed; True when it has been stopped for any reason."""
+        """Stop the job if its deadline to begin has passed; whether it is stopped for any reason."""
         deadline = None if self.envelope is None else self.envelope.expires_at
         if deadline is not None and now > deadline:
             self.stop(Outcome("expired", {"message": f"not begun within its time ({now - deadline:.1f} s late)"}))
         return self._stop is not None
 
     def report(self, runtime: Runtime, stage: Stage, details: Mapping[str, Any] | None = None) -> None:
-        """Publish how far the job has come, and tell its sender."""
+        """Publish a report and call the job's reply with it."""
         ms = round(1000 * (runtime.clock() - self.accepted_at), 1)
         report = Report(id=self.request.id, stage=stage, ms=ms, details=details or {})
         runtime.events.report(report)

@@ -1,4 +1,4 @@
-"""Who is next: a bounded queue of requests by priority, and the one in service. Knows nothing of speech or MQTT."""
+"""A bounded priority queue of jobs, and the one in service."""
 
 from __future__ import annotations
 
@@ -16,15 +16,14 @@ from edge_tts.values import Priority
 
 _RANK: Mapping[Priority, int] = {"alert": 0, "normal": 1, "low": 2}
 _TRIES = 2
-"""A request during which the process died so often may be what it died of."""
+"""Crashes with a request in service before it is given up."""
 
 
 class JobQueue:
-    """The waiting jobs (bounded, alert before normal before low) and the one in service. Safe from any thread.
+    """Alert before normal before low, then first come, first served. Thread-safe.
 
-    Every job that was accepted gets exactly one closing report, and all of them are sent from here. One that is in the
-    journal may get it in a later life; it leaves the journal after the report, never before. The disk
-    is never waited for with the lock held.
+    Every accepted job gets exactly one closing report, perhaps after a restart, and leaves the journal after it. The
+    disk is not accessed under the lock.
     """
 
     def __init__(self, *, runtime: Runtime, capacity: int, journal: Journal | None = None) -> None:
@@ -37,17 +36,16 @@ class JobQueue:
         self._condition = threading.Condition()
 
     def on_stop(self, hear: Callable[[str | None], None]) -> None:
-        """Have `hear` told of every `stop`, with its id: something may be under way that is not queued."""
+        """Call `hear` with the id of every `stop`, for work that is not queued."""
         self._on_stop = hear
 
     def submit(self, job: Job) -> None:
-        """Put a job in the queue and report it accepted; never waits for its turn. Raises QueueFullError.
+        """Queue a job and report it accepted; one with an envelope is in the journal before. Raises QueueFullError.
 
-        In a full queue a job takes the place of the youngest of lower priority. An alert ends the job in service.
-        A job with an envelope is in the journal before it is reported.
+        A full queue drops its youngest job of lower priority. An alert interrupts the job in service.
         """
         with self._condition:
-            self._check_room(job)  # before the disk is asked: what is refused costs no write
+            self._check_room(job)  # a refused job costs no disk write
         job.page = self._keep(job)
         try:
             with self._locked():
@@ -67,8 +65,7 @@ class JobQueue:
     def resume(self, pages: Sequence[Page], *, oldest_s: float, job_of: Callable[[Page], Job]) -> None:
         """Queue what an earlier run had accepted, in its old order, and report it accepted again.
 
-        What must not be spoken any more gets its closing report: accepted `oldest_s` or longer ago, past its own
-        deadline, taken along into too many deaths, or beyond the capacity.
+        What is `oldest_s` old, past its deadline, crashed the process too often or exceeds the capacity is closed.
         """
         with self._locked():
             jobs, now = [], self._runtime.clock()
@@ -81,7 +78,7 @@ class JobQueue:
                 else:
                     self._close_out(job, outcome)
             jobs.sort(key=_rank)
-            # The first goes into service at once, as the one did that had been dequeued from a full one.
+            # One more than the capacity: the job that was in service had left the queue.
             room = max(0, self._capacity - len(self._waiting) + (self._current is None))
             for job in jobs[room:]:
                 full = QueueFullError(f"no room after a restart: {self._capacity} requests may wait (limits.queue)")
@@ -91,7 +88,7 @@ class JobQueue:
             self._condition.notify_all()
 
     def dequeue(self, timeout_s: float) -> Job | None:
-        """The next job, now in service, or None after `timeout_s` or a `wake`. Expired ones end here."""
+        """The next job, now in service, or None after `timeout_s` or `wake`. Expired jobs are closed here."""
         with self._locked():
             if not self._waiting:
                 self._condition.wait(timeout_s)
@@ -109,7 +106,7 @@ class JobQueue:
         return taken
 
     def finish(self, job: Job, outcome: Outcome) -> None:
-        """End the job in service: sends its closing report."""
+        """Close the job in service."""
         with self._locked():
             self._current = None
             self._close_out(job, outcome)
@@ -117,7 +114,7 @@ class JobQueue:
             self._condition.notify_all()
 
     def stop(self, request_id: str | None = None, *, reason: str = "stopped") -> None:
-        """End the request of that id, or all: those waiting now, the one in service as soon as it has faded out."""
+        """Stop the request of that id, or all; the one in service fades out first."""
         outcome = Outcome("interrupted", {"reason": reason})
         self._on_stop(request_id)
         with self._locked():
@@ -129,14 +126,13 @@ class JobQueue:
             self._announce()
 
     def skip(self) -> None:
-        """End the job in service; the next in line follows."""
+        """Stop the job in service."""
         with self._condition:
             if self._current:
                 self._current.stop(Outcome("interrupted", {"reason": "skipped"}))
 
     def close(self, timeout_s: float) -> None:
-        """Take nothing more, end the job in service and wait until it has been ended. What waits in the journal stays
-        there for the next start; what waits elsewhere is ended."""
+        """Refuse new jobs, stop the job in service and wait for its end. Journalled jobs stay for the next start."""
         with self._condition:
             self._closed = True
             self._waiting = [job for job in self._waiting if job.page is None]
@@ -145,13 +141,13 @@ class JobQueue:
             self._condition.wait_for(lambda: self._current is None, timeout_s)
 
     def wake(self) -> None:
-        """Let whoever waits in `dequeue` look up."""
+        """Make `dequeue` return."""
         with self._condition:
             self._condition.notify_all()
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """Hold the lock; whatever was closed meanwhile leaves the journal afterwards."""
+        """Hold the lock, then remove the jobs that were closed from the journal."""
         with self._condition:
             yield
             ended, self._ended = self._ended, []
@@ -159,8 +155,7 @@ class JobQueue:
             self._journal.close(ended)
 
     def _keep(self, job: Job) -> Page | None:
-        # A small file and two fsyncs, on paho's thread: it acknowledges a message only when this has returned, so there
-        # is nobody to leave it to. It costs milliseconds, and nothing but the next message waits for them.
+        # Two fsyncs on paho's thread: the message may be acknowledged only after them. Only the next message waits.
         if self._journal is None or job.envelope is None or not isinstance(job.request, SpeakRequest):
             return None
         return self._journal.add(job.request, job.envelope)
@@ -173,7 +168,6 @@ class JobQueue:
             raise QueueFullError(f"{len(self._waiting)} requests are waiting already (limits.queue)")
 
     def _make_room(self, job: Job) -> None:
-        """Push the youngest of lower priority out of a full queue."""
         if len(self._waiting) >= self._capacity:
             reason = QueueFullError(f"gave way to a request of priority {job.request.priority}: the queue is full")
             self._close_out(self._waiting.pop(), failure(reason))
@@ -199,7 +193,7 @@ def _rank(job: Job) -> int:
 
 
 def _past_help(page: Page, oldest_s: float) -> Outcome | None:
-    """Why a request of an earlier run is not tried again."""
+    """Why a request of an earlier run is not retried, else None."""
     if page.begun >= _TRIES:
         return failure(AbandonedError(f"the process died {page.begun} times while it was in service: it is given up"))
     if page.age_s >= oldest_s:

@@ -1,4 +1,4 @@
-"""The journal: what was accepted stays on disk until its closing report. Knows files and clocks, not who is next."""
+"""The journal: an accepted request stays on disk until its closing report."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ from edge_tts.speaking.finished_ids import FinishedIds, Key
 log = logging.getLogger(__name__)
 
 ASIDE = "damaged"
-"""Below the journal: where files go that are none of its own, or are no more."""
+"""Quarantine folder below the journal."""
 LARGEST = 1 << 22
-"""Bytes; more than any request takes."""
+"""Bytes of a file."""
 
 _NAME = re.compile(r"(?P<number>[0-9]{12})-(?P<begun>[0-9]{1,3})\.json")
 _STAGED = re.compile(rf"\.{_NAME.pattern}\..*")
-"""What a death in the middle of `write_atomic` leaves behind."""
+"""What a crash during `write_atomic` leaves."""
 
 
 @dataclass(frozen=True, slots=True)
 class Uptime:
-    """How long the machine has been on, asleep or awake: a clock that nobody sets."""
+    """Time since boot, including suspend; unlike the wall clock it is never set."""
 
     boot: str
-    """Which start of the machine it counts from."""
+    """Boot id."""
     s: float
 
 
 def uptime() -> Uptime | None:
-    """Now; None where the system does not say."""
+    """None where the system does not tell."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         return Uptime(boot, time.clock_gettime(time.CLOCK_BOOTTIME))
@@ -53,7 +53,7 @@ def uptime() -> Uptime | None:
 
 @dataclass(frozen=True, slots=True)
 class ReplyTo:
-    """Where the sender of a request wants its reports (MQTT 5: response topic and correlation data)."""
+    """MQTT 5 response topic and correlation data."""
 
     topic: str
     correlation: bytes | None = None
@@ -61,13 +61,13 @@ class ReplyTo:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """What came with a request from outside and is no part of it."""
+    """What came with a request and is no part of it."""
 
     expires_at: float | None = None
-    """Deadline to begin, on the clock of the runtime, in seconds."""
+    """Deadline to begin, in seconds of the runtime's clock."""
     reply_to: ReplyTo | None = None
     delivery: tuple[int, str] | None = None
-    """Number and sha256 by which a second delivery of a message without id is known."""
+    """Packet identifier and sha256 of a message without id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +78,13 @@ class Page:
     request: SpeakRequest
     envelope: Envelope
     age_s: float = 0.0
-    """How long ago it was accepted, when it was read. Before a start of the machine only the wall clock knows: 0 when
-    that says that it was not yet."""
+    """Age when it was read, across a reboot by the wall clock; never negative."""
     begun: int = 0
-    """How often it was taken into service."""
+    """Times it went into service."""
 
     @property
     def key(self) -> Key:
-        """By what a second delivery of it is known."""
+        """For de-duplication."""
         return self.envelope.delivery or self.request.id
 
 
@@ -96,7 +95,7 @@ class _Reply(Record):
 
 
 _WallTime = Annotated[float, Field(ge=-1e12, le=1e12)]
-"""Seconds since 1970, as the wall clock had them."""
+"""Seconds since 1970."""
 
 
 class _Uptime(Record):
@@ -108,19 +107,18 @@ class _Page(Record):
     format: Literal[2] = 2
     accepted: _WallTime
     uptime: _Uptime | None = None
-    """When it was accepted; the wall clock may be set meanwhile, by hours where there is no battery."""
+    """At acceptance: the wall clock may be set by hours later, where it has no battery."""
     deadline: _WallTime | None
     reply_to: _Reply | None
     delivery: tuple[int, str] | None
     request: SpeakRequest
-    """A damaged file cannot ask for what no message may ask for."""
+    """Checked against the same limits as a message."""
 
 
 class Journal:
-    """Owns a folder with one file per accepted request, named by the order of acceptance and how often it was begun,
-    and beside it the list of what was closed last.
+    """Owns a folder with one file per accepted request, and the finished ids beside it. Thread-safe.
 
-    Safe from any thread. Nothing here raises: a disk that refuses is logged, once, and speech goes on without memory.
+    Nothing here raises: a disk error is logged once, and speech goes on without a journal.
     """
 
     def __init__(
@@ -140,8 +138,7 @@ class Journal:
         self._numbers = itertools.count(1 + max((int(name["number"]) for name in names if name), default=0))
 
     def read(self) -> list[Page]:
-        """What an earlier run accepted and did not close, in the order of acceptance. Whatever else is there is put
-        aside."""
+        """What an earlier run did not close, in order. Other files go into quarantine."""
         pages = []
         for path in self._listing():
             try:
@@ -154,7 +151,7 @@ class Journal:
         return pages
 
     def add(self, request: SpeakRequest, envelope: Envelope) -> Page | None:
-        """Keep a request over a power cut from now on; None where the disk refuses."""
+        """Make a request survive a power cut; None on a disk error."""
         page = Page(self._folder / f"{next(self._numbers):012d}-0.json", request, envelope)
         try:
             data = self._to_bytes(page)
@@ -170,7 +167,7 @@ class Journal:
         return page
 
     def begin(self, page: Page) -> Page:
-        """Note that the request is in service now: by its name alone, which is one fsync and takes no space."""
+        """Count a begin in the file's name: one fsync, and no space on a full disk."""
         name = f"{page.path.name.partition('-')[0]}-{page.begun + 1}.json"
         begun = replace(page, path=page.path.with_name(name), begun=page.begun + 1)
         try:
@@ -182,7 +179,7 @@ class Journal:
         return begun
 
     def close(self, pages: Sequence[Page]) -> None:
-        """Forget requests that are closed, but for the key by which a second delivery is known."""
+        """Remove requests and remember their keys."""
         try:
             self._closed.add([page.key for page in pages])
         except OSError as refused:
@@ -190,11 +187,11 @@ class Journal:
         self.remove(pages)
 
     def closed(self) -> list[Key]:
-        """Keys of what was closed last, in this run and earlier ones."""
+        """In this run and earlier ones."""
         return self._closed.keys()
 
     def remove(self, pages: Sequence[Page]) -> None:
-        """Forget requests as if they had never been. What cannot be removed now is tried again with the next one."""
+        """Remove requests without remembering them. A failed removal is retried with the next one."""
         with self._lock:
             gone, self._unremoved = [*self._unremoved, *pages], []
         for page in gone:
@@ -217,7 +214,7 @@ class Journal:
             return []
 
     def _to_bytes(self, page: Page) -> bytes:
-        """Raises PayloadError for what could not be read again."""
+        """Raises PayloadError."""
         accepted, envelope, up = self._wall(), page.envelope, self._uptime()
         record = {
             "accepted": accepted,
@@ -230,7 +227,7 @@ class Journal:
         return check(_Page, record, error=PayloadError, what="journal").model_dump_json().encode()
 
     def _read_page(self, path: Path) -> Page:
-        """Raises OSError, or PayloadError for a file that is damaged or was not written here."""
+        """Raises OSError, or PayloadError for a damaged or foreign file."""
         name, status = _NAME.fullmatch(path.name), path.lstat()
         if name is None or not stat.S_ISREG(status.st_mode):
             raise PayloadError("it was not written here")
@@ -240,7 +237,7 @@ class Journal:
         age_s = max(0.0, self._age_s(found))
         expires_at = None
         if found.deadline is not None:
-            # By a clock that went back nothing is older than it was when it was accepted, and nothing lasts longer.
+            # age_s is not negative: a clock that was set back must not extend a deadline.
             expires_at = self._clock() + (found.deadline - found.accepted) - age_s
         envelope = Envelope(expires_at, _reply_to(found.reply_to), found.delivery)
         return Page(path, found.request, envelope, age_s, int(name["begun"]))
@@ -252,7 +249,6 @@ class Journal:
         return self._wall() - found.accepted
 
     def _put_aside(self, path: Path, why: Exception) -> None:
-        """Out of the way, by name, where somebody may look at it."""
         target = self._folder / ASIDE / path.name
         try:
             make_folder(target.parent)

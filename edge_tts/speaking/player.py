@@ -1,4 +1,4 @@
-"""The player: bounded sound -> loudspeaker, with volume, pause and a soft stop. Knows not where sound comes from."""
+"""The player: plays a bounded queue of sound on the loudspeaker, with volume, pause and a soft stop."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from edge_tts.speaking.job import Job, failure
 from edge_tts.values import AudioChunk, FloatArray
 
 BLOCK_S = 0.04
-"""Sound is handed over in blocks of this length: how soon a stop or a new volume is heard."""
+"""Length of a block: how soon a stop or a new volume is heard."""
 
 
 class Ramp:
-    """A gain that moves to its target in a straight line, so that no change clicks."""
+    """A gain that moves linearly to its target, so that no change clicks."""
 
     def __init__(self, *, full_scale_s: float) -> None:
         self.gain = 1.0
         self._full_scale_s = full_scale_s
 
     def apply(self, samples: FloatArray, *, target: float, sample_rate: int) -> FloatArray:
-        """float32 [n] times the gain, which moves at most 1.0 per `full_scale_s`."""
+        """float32 [samples] times the gain, which moves at most 1.0 per `full_scale_s`."""
         step = 1.0 / (self._full_scale_s * sample_rate)
         distance = target - self.gain
         walk = np.minimum(np.arange(1, len(samples) + 1, dtype=np.float32) * step, abs(distance))
@@ -40,7 +40,7 @@ class Ramp:
 
 
 class Player(Part):
-    """The sink that owns the loudspeaker. `play` and `finish` may wait, the rest returns at once."""
+    """The sink that owns the loudspeaker. `play`, `finish` and `release_device` block, the rest returns at once."""
 
     def __init__(
         self,
@@ -49,7 +49,6 @@ class Player(Part):
         open_loudspeaker: OpenLoudspeaker,
         audio: AudioConfig | None = None,
     ) -> None:
-        """It begins at the volume of the runtime's state."""
         super().__init__(name="player", runtime=runtime)
         audio = audio or AudioConfig()
         self._open = open_loudspeaker
@@ -67,10 +66,8 @@ class Player(Part):
         self._ramp = Ramp(full_scale_s=audio.fade_ms / 1000)
         self._speaker: Loudspeaker | None = None
         self._unwanted = False
-        """Somebody wants the loudspeaker closed."""
 
     def play(self, job: Job, chunk: AudioChunk, waiting: Callable[[], None]) -> None:
-        """Put a chunk behind what is playing, unless the job is stopped. Waits for room, calling `waiting`."""
         size = max(1, int(BLOCK_S * chunk.sample_rate))
         room = max(1, int(self._buffer_s / BLOCK_S))
         with self._condition:
@@ -85,7 +82,6 @@ class Player(Part):
                 self._condition.notify_all()
 
     def finish(self, job: Job, waiting: Callable[[], None]) -> float:
-        """Wait until the job's sound has been heard, or faded out if stopped. Returns the seconds that were played."""
         with self._condition:
             if self._job is not job:
                 return 0.0
@@ -97,7 +93,7 @@ class Player(Part):
             return self._samples_played / self._sample_rate
 
     def release_device(self, timeout_s: float = 2.0) -> bool:
-        """Have the loudspeaker closed, unless something is playing; whether it was. The next sound opens it again."""
+        """Close the loudspeaker, unless it is playing; whether it was closed. The next sound opens it again."""
         with self._condition:
             if self._speaker is None or self._job is not None:
                 return False
@@ -107,22 +103,21 @@ class Player(Part):
             return self._speaker is None
 
     def set_volume(self, volume: float) -> None:
-        """Linear gain, 0 to 1, for everything from now on."""
+        """Linear gain, 0 to 1."""
         self._volume = volume
 
     def pause(self, paused: bool) -> None:
-        """Fade out and hold, or go on where it stopped."""
+        """Fade out and pause, or resume."""
         with self._condition:
             self._paused = paused
             self._condition.notify_all()
 
     def wake(self) -> None:
-        """See `Part.wake`."""
         with self._condition:
             self._condition.notify_all()
 
     def work(self) -> None:
-        """Hand over block after block; the device's own pace is the clock."""
+        """Write block after block; the device's pace is the clock."""
         self.ready()
         try:
             while not self.stopping.is_set():
@@ -149,7 +144,6 @@ class Player(Part):
             self._end(job)
 
     def _rest(self) -> None:
-        """Nothing to do, for a while or until somebody says so."""
         if self._unwanted and self._job is None:
             self._close()
             self._condition.notify_all()
@@ -157,7 +151,7 @@ class Player(Part):
         self._condition.wait(1.0)
 
     def _next_block(self, job: Job | None) -> FloatArray | None:
-        """The block to play now; None while there is nothing to play or the gain has come down to silence."""
+        """The block to play now; None while there is none or the gain has faded to silence."""
         if job is None or not self._blocks:
             return None
         held = self._paused or job.stop_reason() is not None
@@ -192,7 +186,6 @@ class Player(Part):
             job.on_stop(self.wake)
 
     def _end(self, job: Job) -> None:
-        """Let the device play out, then let `finish` return."""
         if self._speaker is not None:
             self._speaker.drain()
             if not self._keep_open:
@@ -203,7 +196,7 @@ class Player(Part):
             self._condition.notify_all()
 
     def _give_up(self, broken: AudioError) -> None:
-        """The device failed: so does the job; the next one opens it anew."""
+        """The device failed: fail the job, and let the next one open the device again."""
         with self._condition:
             if self._job is not None:
                 self._job.stop(failure(broken))

@@ -1,4 +1,4 @@
-"""The worker: owns the networks and does one job after another. Knows nothing of MQTT or of devices."""
+"""The worker: one thread that owns the networks and does one job after another."""
 
 from __future__ import annotations
 
@@ -17,29 +17,26 @@ from edge_tts.values import AudioChunk, EncodeRequest, Priority, Voice
 
 
 class Encoder(Protocol):
-    """What makes a voice of recordings; `OnDemandEncoder` in production."""
+    """Makes a voice from recordings; `OnDemandEncoder` in production."""
 
     def encode(self, request: EncodeRequest, should_stop: Callable[[], bool]) -> Voice:
-        """The voice of the speaker of the recordings.
-
-        `should_stop` is asked before each network; VoiceError when it says yes.
-        """
+        """Calls `should_stop` before each network. Raises VoiceError, also when it returns True."""
 
 
 class Speaker(Encoder, Protocol):
-    """What turns a request into sound, too; `Networks` in production."""
+    """Makes sound, too; `Networks` in production."""
 
     def stream(self, request: SpeakRequest, voice: Voice, should_stop: Callable[[], bool]) -> Iterator[AudioChunk]:
-        """The request's sound, chunk by chunk, as soon as each is there."""
+        """Yields each chunk as soon as it is vocoded."""
 
 
 Work = Callable[[Speaker, Callable[[], bool]], Iterator[AudioChunk]]
-"""Called with the worker's networks and `should_stop`; the chunks it yields, if any, go to the job's sink."""
+"""Called with the networks and `should_stop`; the chunks it yields go to the job's sink."""
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Any other work for the worker: what needs its networks, its place in the queue, or to be played as it is."""
+    """Other work for the worker's thread."""
 
     id: str
     work: Work
@@ -48,7 +45,7 @@ class Task:
 
 
 class Worker(Part):
-    """One thread that loads the networks, uses them and gives them back: a CUDA context belongs to its thread."""
+    """Loads, uses and closes the networks in its thread, to which their CUDA context belongs."""
 
     def __init__(
         self,
@@ -63,11 +60,9 @@ class Worker(Part):
         self._pulse = runtime.health.pulse("worker")
 
     def wake(self) -> None:
-        """See `Part.wake`."""
         self._jobs.wake()
 
     def work(self) -> None:
-        """Load, then serve the queue until asked to stop."""
         with self._load() as speaker:
             self.ready()
             while not self.stopping.is_set():
@@ -77,7 +72,6 @@ class Worker(Part):
                     self._jobs.finish(job, self._speak(speaker, job))
 
     def _speak(self, speaker: Speaker, job: Job) -> Outcome:
-        """Do one job to its end and say how it ended."""
         request = job.request
         job.report(self.runtime, "started", {"voice": request.voice} if isinstance(request, SpeakRequest) else {})
         synthesis_s, chunks = 0.0, self._sound(speaker, job)
@@ -85,7 +79,7 @@ class Worker(Part):
             began = self.runtime.clock()
             chunk = self._next(job, chunks)
             synthesis_s += self.runtime.clock() - began
-            if chunk is None:  # a stopped job's stream ends by itself: it asks should_stop
+            if chunk is None:  # a stopped job's stream ends by itself: it calls should_stop
                 break
             job.sink.play(job, chunk, self._pulse)
         audio_s = job.sink.finish(job, self._pulse)
@@ -94,8 +88,7 @@ class Worker(Part):
         return job.stop_reason() or Outcome("done", numbers)
 
     def _next(self, job: Job, chunks: Iterator[AudioChunk]) -> AudioChunk | None:
-        """The next chunk, None at the end. What a request raises, whatever it is, stops that one job; only a lost
-        device comes out of here and ends the process."""
+        """The next chunk, None at the end. An exception stops this one job; only DeviceLostError is raised."""
         try:
             return next(chunks, None)
         except Exception as error:  # noqa: BLE001 - content can raise anything; `named` lets a lost device pass
@@ -103,7 +96,7 @@ class Worker(Part):
             return None
 
     def _sound(self, speaker: Speaker, job: Job) -> Iterator[AudioChunk]:
-        """The sound of a job; nothing is computed, and nothing raised, before the first chunk is asked for."""
+        """The chunks of a job: a generator, so that voice errors are raised within `_next`."""
         request, should_stop = job.request, self._should_stop(job)
         if isinstance(request, SpeakRequest):
             yield from speaker.stream(request, self._voice(request.voice), should_stop)
@@ -113,7 +106,7 @@ class Worker(Part):
             raise TypeError(f"the worker cannot do a {type(request).__name__}")
 
     def _should_stop(self, job: Job) -> Callable[[], bool]:
-        """Asked by the synthesizer at every step, which makes it the worker's pulse too."""
+        """Called at every step of the synthesis, so it is the worker's heartbeat too."""
 
         def should_stop() -> bool:
             self._pulse()
