@@ -1,5 +1,5 @@
-"""How requests come in. A front door parses, checks and hands on; it decides nothing else.
+"""How requests come in: a front door parses, checks and submits.
 
-Read `dispatcher` (one message in, one call or one refusal out), `payloads` (bytes -> checked records),
-`voice_commands`, `mqtt/` (the broker), `press_socket` (programs on this machine).
+Read `dispatcher`, `payloads` (bytes -> checked records), `voice_commands`, `mqtt/` (the broker), `press_socket`
+(programs on this machine).
 """

@@ -1,4 +1,4 @@
-"""The desk: checks each message once and hands it on, or refuses it with one report. Knows nothing of MQTT's wire."""
+"""The dispatcher: checks each message and calls its handler, or refuses it with one report."""
 
 from __future__ import annotations
 
@@ -28,16 +28,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class RequestRules:
-    """What requests are checked against."""
-
     resolve_voice: Callable[[str], str]
-    """What a message calls a voice -> its id. Raises UnknownVoiceError."""
+    """Name or id of a voice -> its id. Raises UnknownVoiceError."""
     text_chars: int
     payload_bytes: int
 
 
 class Dispatcher:
-    """Serves every command, its own and `more`. `handle` never raises an exception and never waits."""
+    """Serves its own commands and `more`."""
 
     def __init__(
         self,
@@ -63,15 +61,14 @@ class Dispatcher:
 
     @property
     def commands(self) -> tuple[str, ...]:
-        """Every command that `handle` serves."""
         return tuple(self._commands)
 
     def handle(self, message: Message) -> None:
-        """Carry a message out, or put up one `failed` report that names what is wrong with it."""
+        """Carry out a message, or report `failed` with the reason. Never raises."""
         try:
             self._check(message)
             self._commands[message.command](message)
-        except Exception as error:  # noqa: BLE001 - a message that we cannot cope with must not end the process
+        except Exception as error:  # noqa: BLE001 - no message may end the process
             request_id = id_in(message.payload[: self._rules.payload_bytes]) or self._runtime.new_id()
             refused = named(error, request_id)
             log.warning("refused %s: %s", request_id, refused)
@@ -83,9 +80,8 @@ class Dispatcher:
     def resume(
         self, pages: Sequence[Page], *, oldest_s: float, reply: Callable[[ReplyTo], Reply], finished: Iterable[Key] = ()
     ) -> None:
-        """Take up what an earlier run had accepted, up to `oldest_s` ago, and know what was `finished` there. Call it
-        before the first message comes in: that may be the second delivery of one of them. `reply` makes a reply of an
-        address."""
+        """Queue what an earlier run accepted up to `oldest_s` ago, and remember what it finished. Call it before the
+        first message, which may be a duplicate."""
         for key in (*finished, *(page.key for page in pages)):
             self._remember(key)
 
@@ -97,9 +93,8 @@ class Dispatcher:
         self._jobs.resume(pages, oldest_s=oldest_s, job_of=job_of)
 
     def _check(self, message: Message) -> None:
-        """What every command must fulfil. Raises PayloadError."""
         command, size, limit = message.command, len(message.payload), self._rules.payload_bytes
-        if command not in self._commands:  # the session may remember what another version subscribed to
+        if command not in self._commands:  # subscribed by another version in this MQTT session
             raise PayloadError(f"there is no command '{command}'{nearest(command, list(self._commands))}")
         if message.retained:
             raise PayloadError(f"{command}: a retained command is ignored; publish it without retain")
@@ -111,7 +106,7 @@ class Dispatcher:
         say = parse_say(message.payload)
         key: Key = say.id or (message.number, hashlib.sha256(message.payload).hexdigest())
         if self._is_duplicate(key, known_by_id=say.id is not None, redelivered=message.redelivered):
-            level = logging.INFO if message.redelivered else logging.WARNING  # somebody may take an id for a label
+            level = logging.INFO if message.redelivered else logging.WARNING  # a sender may reuse an id
             log.log(level, "dropped a second delivery of %s: an id is spoken once", say.id or "a message without id")
             return
         self._check_text(say)
@@ -147,7 +142,7 @@ class Dispatcher:
         check_option(say.language)
 
     def _is_duplicate(self, key: Key, *, known_by_id: bool, redelivered: bool) -> bool:
-        """An id names one request for good; without one only the broker's own mark tells a second delivery."""
+        """An id is never reused; without one only the broker's DUP flag marks a duplicate."""
         return key in self._seen and (known_by_id or redelivered)
 
     def _remember(self, key: Key) -> None:

@@ -1,4 +1,4 @@
-"""The commands about model sets: activate, rollback."""
+"""The commands about model sets."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from edge_tts.model_sets.change import ChangeRequest, ModelChange
 
 
 class ModelCommands:
-    """Parses each message and hands it to the part that changes the model set."""
+    """Serves `models/activate` and `models/rollback`."""
 
     def __init__(self, *, change: ModelChange, new_id: Callable[[], str]) -> None:
         self._change, self._new_id = change, new_id
 
     def commands(self) -> Mapping[str, Callable[[Message], None]]:
-        """Command -> what serves it; each may raise RequestError."""
+        """Command -> its handler, which may raise RequestError."""
         return {"models/activate": self._activate, "models/rollback": self._roll_back}
 
     def _activate(self, message: Message) -> None:

@@ -1,4 +1,4 @@
-"""What a message may carry: bytes -> checked records. Knows keys and limits; knows nothing of topics or queues."""
+"""Payloads: bytes -> checked records."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from edge_tts.voices.format import check_display_name
 
 
 class WhichPayload(Record):
-    """A `stop` that means one request."""
+    """`stop` of one request."""
 
     id: RequestId
 
 
 class EnrolPayload(Record):
-    """An `enroll`; whatever is absent is as configured."""
+    """`enroll`; absent keys are as configured."""
 
     name: str | None = Field(default=None, min_length=1, max_length=80)
     language: Literal["zh", "en"] | None = None
@@ -26,7 +26,6 @@ class EnrolPayload(Record):
     @field_validator("name")
     @classmethod
     def _can_be_stored(cls, name: str | None) -> str | None:
-        """Known before anybody reads it aloud."""
         try:
             return None if name is None else check_display_name(name)
         except VoiceError as wrong:
@@ -34,7 +33,7 @@ class EnrolPayload(Record):
 
 
 class VoicePayload(Record):
-    """What is to be done with one enrolled voice: `name` is its new name, where it is to have one."""
+    """`name` is the voice's new name."""
 
     voice: str = Field(min_length=1, max_length=128)
     name: str | None = Field(default=None, min_length=1, max_length=80)
@@ -42,21 +41,15 @@ class VoicePayload(Record):
 
 
 class ModelPayload(Record):
-    """Which model set shall speak."""
-
     model: str = Field(min_length=1, max_length=128)
     id: RequestId | None = None
 
 
 class RollbackPayload(Record):
-    """The model set before this one shall speak."""
-
     id: RequestId | None = None
 
 
 class _Id(Record):
-    """Only the id of a payload that is wrong elsewhere, so that its sender recognises the report."""
-
     model_config = ConfigDict(extra="ignore")
     id: RequestId
 
@@ -66,26 +59,26 @@ class _Volume(Record):
 
 
 def parse_say(payload: bytes) -> SpeakMessage:
-    """Bare UTF-8 text, or a JSON object (the first visible character is `{`). Raises PayloadError."""
+    """Bare UTF-8 text, or a JSON object. Raises PayloadError."""
     if payload.lstrip()[:1] == b"{":
         return check_json(SpeakMessage, payload, error=PayloadError, what="say")
     return SpeakMessage(text=_text(payload, what="say"))
 
 
 def parse_which(payload: bytes) -> str | None:
-    """The id in `{"id": ...}`; None for an empty payload, which means all. Raises PayloadError."""
+    """The id; None for an empty payload, which means all. Raises PayloadError."""
     if not payload.strip():
         return None
     return check_json(WhichPayload, payload, error=PayloadError, what="stop").id
 
 
 def parse_enroll(payload: bytes) -> EnrolPayload:
-    """A JSON object; an empty payload means the configured person. Raises PayloadError."""
+    """Raises PayloadError."""
     return check_json(EnrolPayload, payload.strip() or b"{}", error=PayloadError, what="enroll")
 
 
 def parse_one_voice(payload: bytes, *, what: str) -> VoicePayload:
-    """A JSON object that names a voice. Raises PayloadError."""
+    """Raises PayloadError."""
     return check_json(VoicePayload, payload, error=PayloadError, what=what)
 
 
@@ -100,18 +93,18 @@ def parse_model(payload: bytes) -> ModelPayload:
 
 
 def parse_rollback(payload: bytes) -> RollbackPayload:
-    """A JSON object, or nothing. Raises PayloadError."""
+    """Raises PayloadError."""
     return check_json(RollbackPayload, payload.strip() or b"{}", error=PayloadError, what="models/rollback")
 
 
 def parse_volume(payload: bytes) -> float:
-    """A number from 0 to 100. Raises PayloadError."""
+    """0 to 100. Raises PayloadError."""
     number = _text(payload, what="volume/set").strip()
     return check_json(_Volume, b'{"volume": %s}' % number.encode(), error=PayloadError, what="volume/set").volume
 
 
 def parse_voice(payload: bytes) -> str:
-    """A voice id as bare text. Raises PayloadError."""
+    """A voice's name or id. Raises PayloadError."""
     voice = _text(payload, what="voice/set").strip()
     if not voice:
         raise PayloadError("voice/set: the payload is empty; a voice id is expected")
@@ -119,7 +112,7 @@ def parse_voice(payload: bytes) -> str:
 
 
 def id_in(payload: bytes) -> str | None:
-    """The id in a payload that may be wrong in any other way; None if none can be made out."""
+    """The id in a payload that may be invalid otherwise, else None."""
     try:
         return check_json(_Id, payload, error=PayloadError, what="id").id
     except RequestError:

@@ -1,5 +1,5 @@
-"""Presses by programs on this machine, such as tools/enroll_button: a socket in the state folder, for the daemon's own
-account. What comes this way counts as a press at the device; what comes over MQTT does not."""
+"""Button presses by programs on this machine, such as tools/enroll_button, over a Unix socket in the state folder that
+only the daemon's account may use. They count as presses at the device; those over MQTT do not."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _LARGEST = 4096
 
 
 def send_press(folder: Path, payload: bytes) -> str:
-    """Press at the daemon whose state folder that is; `payload` as that of MQTT's `enroll`. Returns why it refuses,
-    empty when it does not. Raises OSError where no daemon serves the folder, or not this account."""
+    """Press at the daemon of a state folder; `payload` as in MQTT's `enroll`. Returns the reason of a refusal, else "".
+    Raises OSError where no daemon serves the folder, or not this account."""
     with _address(folder) as address, socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
         client.settimeout(10 * _CLIENT_S)
         client.connect(address)
@@ -33,22 +33,21 @@ def send_press(folder: Path, payload: bytes) -> str:
 
 
 class PressSocket(Part):
-    """One thread that serves the socket. Where it cannot be made it is tried again: nothing else depends on it."""
+    """Serves the socket. Making it is retried: nothing else depends on it."""
 
     def __init__(self, *, runtime: Runtime, folder: Path, press: Callable[[EnrolPayload], None]) -> None:
-        """`press` may raise RequestError, which is told to the program that pressed."""
+        """`press` may raise RequestError, whose message goes to the client."""
         super().__init__(name="press-socket", runtime=runtime)
         self._folder, self._press = folder, press
 
     def wake(self) -> None:
-        """See `Part.wake`: a program that connects and says nothing ends the waiting for the next one."""
+        """A connection without data ends `accept`."""
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
             client.settimeout(_WAIT_S)
             with _address(self._folder) as address:
                 client.connect(address)
 
     def work(self) -> None:
-        """Serve one press after another."""
         first = True
         while not self.stopping.is_set():
             try:
@@ -67,7 +66,7 @@ class PressSocket(Part):
         self._folder.mkdir(parents=True, exist_ok=True)
         with _address(self._folder) as address, socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
             with suppress(FileNotFoundError):
-                os.unlink(address)  # of the process before
+                os.unlink(address)  # left by an earlier process
             listener.bind(address)
             os.chmod(address, 0o600)
             listener.listen()
@@ -84,13 +83,13 @@ class PressSocket(Part):
                 client, _ = listener.accept()
             except TimeoutError:
                 continue
-            with client, suppress(OSError):  # a program that has gone away, or says nothing
+            with client, suppress(OSError):  # a client that is gone or silent
                 client.settimeout(_CLIENT_S)
-                if payload := client.recv(_LARGEST):  # nothing: it has gone, and that is no press
+                if payload := client.recv(_LARGEST):  # empty: it has gone
                     client.send(self._answer(payload).encode("utf-8") or b" ")
 
     def _answer(self, payload: bytes) -> str:
-        """What was wrong with a press; empty when it was taken."""
+        """Why a press was refused, else ""."""
         try:
             self._press(parse_enroll(payload))
         except Exception as error:  # noqa: BLE001 - one press must not end the others
@@ -102,7 +101,7 @@ class PressSocket(Part):
 
 @contextmanager
 def _address(folder: Path) -> Iterator[str]:
-    """Where the socket is, in a spelling that fits into the 107 bytes of an address however long the path is."""
+    """The socket's path, spelled to fit into the 107 bytes of a Unix address."""
     handle = os.open(folder, os.O_PATH | os.O_DIRECTORY)
     try:
         yield f"/proc/self/fd/{handle}/{NAME}"

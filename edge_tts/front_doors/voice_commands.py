@@ -1,4 +1,4 @@
-"""The commands about voices: enrol, delete, rename. Checks each once and hands it on."""
+"""The commands about voices."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from edge_tts.voices.local_voices import Voices
 class VoiceCommands:
     """Serves `voices/delete` and `voices/rename`.
 
-    A change of the store is a task in the worker's queue: it waits its turn, so a voice is not taken away from under a
-    sentence, and it ends with a report like everything else. `changed` hears of it.
+    A change of the store is a task in the worker's queue, so that no voice is deleted while it speaks, and ends with a
+    report. `changed` is called after it.
     """
 
     def __init__(self, *, runtime: Runtime, jobs: JobQueue, voices: Voices, changed: Callable[[], None]) -> None:
         self._runtime, self._jobs, self._voices, self._changed = runtime, jobs, voices, changed
 
     def commands(self) -> Mapping[str, Callable[[Message], None]]:
-        """Command -> what serves it; each may raise RequestError."""
+        """Command -> its handler, which may raise RequestError."""
         return {"voices/delete": self._delete, "voices/rename": self._rename}
 
     def _delete(self, message: Message) -> None:
@@ -53,14 +53,13 @@ class VoiceCommands:
 
 
 class EnrolCommands:
-    """Serves `enroll` and `enroll/press`, both from a sender who is not at the device. `enrolment` is None where
-    enrolment is switched off."""
+    """Serves `enroll` and `enroll/press` from a remote sender. `enrolment` None: it is switched off."""
 
     def __init__(self, *, runtime: Runtime, enrolment: Enrolment | None, policy: EnrolmentPolicy) -> None:
         self._runtime, self._enrolment, self._policy = runtime, enrolment, policy
 
     def commands(self) -> Mapping[str, Callable[[Message], None]]:
-        """Command -> what serves it; each may raise RequestError."""
+        """Command -> its handler, which may raise RequestError."""
         return {"enroll": self._enroll, "enroll/press": lambda message: self._open().remote_press()}
 
     def _open(self) -> Enrolment:

@@ -1,5 +1,4 @@
-"""A paho client as the configuration says: protocol, user, TLS. Daemon and doctor make theirs here, so that the broker
-answers the one what it would answer the other."""
+"""A paho client as configured: protocol, user, TLS; shared by daemon and doctor, which must get the same answers."""
 
 from __future__ import annotations
 
@@ -13,20 +12,20 @@ from edge_tts.errors import TransportError
 
 
 def daemon_client_id(config: MqttConfig, device: str) -> str:
-    """The id of the daemon's session. A broker throws out a client when another one comes with its id."""
+    """The id of the daemon's session. A broker disconnects a client when another one connects with its id."""
     return config.client_id or f"edge-tts-{device}"
 
 
 def make_client(config: MqttConfig, client_id: str, *, persistent: bool = False) -> paho.Client:
-    """A client that is not connected yet. `persistent` keeps the session, and leaves acknowledging to the caller.
+    """An unconnected client. `persistent` keeps the session and leaves acknowledging to the caller.
 
-    Raises TransportError for a password or TLS file that cannot be used.
+    Raises TransportError for an unusable password or TLS file.
     """
     v5 = config.protocol == "5"
     client = paho.Client(
         CallbackAPIVersion.VERSION2,
         client_id=client_id,
-        clean_session=None if v5 else not persistent,  # version 5 is told when it connects
+        clean_session=None if v5 else not persistent,  # version 5: at connect
         protocol=paho.MQTTv5 if v5 else paho.MQTTv311,
         manual_ack=persistent,
     )

@@ -1,4 +1,4 @@
-"""The MQTT link. Moves bytes between broker and desk; knows topics, not what a payload means."""
+"""The MQTT link: topics and bytes between the broker and the dispatcher."""
 
 from __future__ import annotations
 
@@ -30,34 +30,33 @@ from edge_tts.values import Report
 log = logging.getLogger(__name__)
 
 MAX_UNSENT = 1000
-"""Messages that may wait for the broker's acknowledgement. From a half of that on we take none of its messages, from
-three quarters on reports are dropped, closing ones only beyond all of it."""
+"""Messages that may wait for the broker's acknowledgement. At half of it no message is handled, at three quarters
+reports are dropped, closing ones only beyond it."""
 IN_FLIGHT = 20
-"""Messages that the broker may send before we have taken and acknowledged the first of them."""
+"""Unacknowledged messages from the broker (receive maximum)."""
 GOODBYE_S = 2.0
-"""How long a stop waits for the last reports to leave."""
+"""How long a stop waits for the last reports to be sent."""
 REPLY_BYTES, REPLY_LEVELS = 1024, 100
-"""The longest and deepest response topic. A broker throws out whoever publishes below too many levels (mosquitto: 200),
-although it passes such a topic on."""
+"""Limits of a response topic. A broker disconnects a client that publishes to too many levels (mosquitto: 200)."""
 
 
 class Handler(Protocol):
-    """What messages are handed to; `Dispatcher` in production."""
+    """Handles messages; `Dispatcher` in production."""
 
     @property
     def commands(self) -> Sequence[str]:
-        """The topics below the device's own that are subscribed to."""
+        """Topics to subscribe to, below the device's base topic."""
 
     def handle(self, message: Message) -> None:
-        """Carry a message out, or refuse it; never raises, never waits."""
+        """Carry out a message or refuse it; never raises."""
 
 
 class MqttLink(Part):
-    """Owns the connection: a thread that connects, reconnects with a jittered back-off, and runs paho's network loop.
+    """Owns the connection: one thread that connects, reconnects with jittered back-off, and runs paho's network loop.
 
-    The session is persistent and `say` has QoS 1, so what is published while the daemon is away arrives later; a
-    message is acknowledged only after the desk has taken or refused it. A callback that raises ends the thread, loudly:
-    the loop is our own because paho's drops its thread then and leaves the process deaf.
+    The session is persistent, and a message is acknowledged after the dispatcher has handled it: what is published
+    while the daemon is away arrives later. The loop is our own because paho's thread ends silently when a callback
+    raises; here it is fatal.
     """
 
     def __init__(
@@ -79,28 +78,25 @@ class MqttLink(Part):
         self._held: deque[tuple[str, str, Properties | None]] | None = deque()
         """Reports made since the connection was lost; None while there is one."""
         self._untaken: deque[paho.MQTTMessage] = deque()
-        """Messages that have come and must wait until our reports have left; only the thread touches them."""
+        """Messages that wait until our reports are sent; only the thread uses them."""
         self._leaving = threading.Event()
-        """The goodbye has been said, perhaps to nobody."""
         self._count = threading.Lock()
-        """Taken inside paho's locks, so nothing else is taken inside this one."""
+        """Acquired inside paho's locks: acquire no other lock inside it."""
         self._unsent, self._dropped = 0, 0
-        runtime.events.subscribe(self)  # at once: there may be reports before there is a broker
+        runtime.events.subscribe(self)  # reports may come before there is a broker
 
-    # -- what other threads call; none of it waits
+    # -- for other threads; returns at once
 
     def on_report(self, report: Report) -> None:
-        """Publish a report as an event."""
         self._tell(f"{self._base}/events", report, None)
 
     def on_retained(self, topic: str, value: Mapping[str, Any]) -> None:
-        """Publish a retained value."""
         if self._client.is_connected():
             self._publish(topic, json.dumps(value, ensure_ascii=False), retain=True)
 
     def reply(self, address: ReplyTo) -> Reply:
-        """What publishes the reports on a request where its sender wants them. Nothing is published where that is no
-        topic for us: the journal may bring an address that an older version took, or this device under another name."""
+        """A reply that publishes to an address; `no_reply` for a topic that is not allowed, as one in the journal may
+        be by now."""
         if not self._answers(address.topic):
             return no_reply
         properties = _properties(PacketTypes.PUBLISH)
@@ -109,25 +105,24 @@ class MqttLink(Part):
         return lambda report: self._tell(address.topic, report, properties)
 
     def publish(self, topic: str, payload: str, *, retain: bool = False) -> None:
-        """Publish anywhere, outside the device's own base topic too: the one way to do so."""
+        """Publish to any topic, outside the device's base topic too."""
         self._send(topic, payload, retain=retain)
 
     # -- the thread
 
     def work(self) -> None:
-        """Stay connected until asked to stop. A broker that is not there yet is waited for."""
         self.ready()
         while not self.stopping.is_set():
             if self._connect():
                 began = self.runtime.clock()
                 self._run_loop()
                 if self.runtime.clock() - began > self._config.reconnect_max_s:
-                    self._delay_s = self._config.reconnect_min_s  # a welcome alone proves nothing: it has to last
+                    self._delay_s = self._config.reconnect_min_s  # only a connection that lasts resets the back-off
             if not self.stopping.wait(self._next_delay_s()):
                 log.info("connecting to %s:%s again", self._config.host, self._config.port)
 
     def wake(self) -> None:
-        """Say goodbye: the last reports, the status, a clean disconnect."""
+        """Send the last reports and the status, then disconnect."""
         if self._client.is_connected():
             farewell = self._publish("status", "offline", retain=True)
             try:
@@ -140,7 +135,7 @@ class MqttLink(Part):
     def _connect(self) -> bool:
         with self._lock:
             self._held = self._held or deque()
-        self._untaken.clear()  # the broker sends again what was not acknowledged
+        self._untaken.clear()  # the broker resends what was not acknowledged
         try:
             self._client.connect(
                 self._config.host,
@@ -152,12 +147,12 @@ class MqttLink(Part):
         except OSError as refused:
             log.warning("no broker at %s:%s: %s", self._config.host, self._config.port, refused)
             return False
-        if self._leaving.is_set():  # while there was no socket yet, so that nothing was closed by it
+        if self._leaving.is_set():  # `wake` came before there was a socket to close
             self._client.disconnect()
         return True
 
     def _run_loop(self) -> None:
-        """Serve the connection until it breaks or is closed; ends at the first loop that reports either."""
+        """Serve the connection until it breaks or is closed."""
         try:
             while self._client.loop(timeout=1.0) == MQTTErrorCode.MQTT_ERR_SUCCESS:
                 if self._held is not None and self._client.is_connected():
@@ -167,8 +162,8 @@ class MqttLink(Part):
             log.warning("what the broker sent is not MQTT %s: %s", self._config.protocol, garbage)
 
     def _tell(self, topic: str, report: Report, properties: Properties | None) -> None:
-        """Publish a report, in the order in which they were made: paho would send one that comes between the socket and
-        the broker's welcome before all that waited for it, or even before its own greeting."""
+        """Publish reports in their order: paho would send one that comes between the socket and CONNACK before those
+        that wait, or even before its own CONNECT."""
         payload = json.dumps({**asdict(report), "details": dict(report.details)}, ensure_ascii=False)
         room = MAX_UNSENT if report.stage in CLOSING else 3 * MAX_UNSENT // 4
         with self._lock:
@@ -180,15 +175,14 @@ class MqttLink(Part):
                 self._held.append((topic, payload, properties))
 
     def _release(self) -> None:
-        """Publish what was held, behind what paho has just sent again."""
+        """Publish the held reports, behind what paho has just resent."""
         with self._lock:
             held, self._held = self._held or (), None
             for topic, payload, properties in held:
                 self._send(topic, payload, properties=properties)
 
     def _next_delay_s(self) -> float:
-        """Doubling from the configured minimum to the maximum, each drawn from its upper half so that a house full of
-        devices does not return in step."""
+        """Doubles up to the maximum; drawn from the upper half so that many devices do not reconnect at once."""
         delay = self._delay_s
         self._delay_s = min(2 * delay, self._config.reconnect_max_s)
         return delay * (0.5 + 0.5 * self._jitter())
@@ -211,9 +205,9 @@ class MqttLink(Part):
 
     def _on_message(self, client: paho.Client, data: Any, message: paho.MQTTMessage) -> None:
         if self.stopping.is_set():
-            return  # not acknowledged, so the broker keeps it for the next start
+            return  # unacknowledged: the broker keeps it for the next start
         if message.qos == 0 and len(self._untaken) >= IN_FLIGHT:
-            self._drop()  # nothing holds such messages back, and nobody relies on them
+            self._drop()  # QoS 0 has no flow control and no promise of delivery
             return
         self._untaken.append(message)
         self._take()
@@ -225,8 +219,8 @@ class MqttLink(Part):
     # -- in and out
 
     def _take(self) -> None:
-        """Hand on what came in, as long as there is room for the reports that it will cause. The rest waits without
-        being acknowledged, and so the broker holds back what comes after it, while ours goes out."""
+        """Handle messages while there is room for their reports. The rest stays unacknowledged, so the broker holds
+        back the next."""
         if self._dropped and self._waiting() < MAX_UNSENT // 2:
             log.warning("%d messages were dropped in all", self._dropped)
             with self._count:
@@ -250,7 +244,7 @@ class MqttLink(Part):
         )
 
     def _waiting(self) -> int:
-        """How many messages of ours have not reached the broker yet."""
+        """Messages of ours that have not reached the broker."""
         return self._unsent + len(self._held or ())
 
     def _send(
@@ -272,14 +266,14 @@ class MqttLink(Part):
             log.warning("%d messages wait for the broker: the next are dropped until it has them", self._waiting())
 
     def _reply_to(self, message: paho.MQTTMessage) -> ReplyTo | None:
-        """Where the sender wants its reports; None where it names no topic that we publish to."""
+        """None without a response topic that is allowed."""
         topic = getattr(message.properties, "ResponseTopic", "")
         if not topic or not self._answers(topic):
             return None
         return ReplyTo(topic, getattr(message.properties, "CorrelationData", None))
 
     def _answers(self, topic: str) -> bool:
-        """Whether we would publish there: a sender must not have us thrown out, or give our commands in our name."""
+        """Whether a response topic is allowed: it must not get us disconnected, nor be one of our commands."""
         if len(topic.encode()) > REPLY_BYTES or topic.count("/") >= REPLY_LEVELS:
             why = "it is too long or too deep"
         elif not topic.isprintable() or "#" in topic or "+" in topic:
@@ -297,13 +291,13 @@ class MqttLink(Part):
 
     def _make_client(self, device: str) -> paho.Client:
         client = make_client(self._config, daemon_client_id(self._config, device), persistent=True)
-        client.max_queued_messages_set(2 * MAX_UNSENT)  # so many, that a standing fact still has room
+        client.max_queued_messages_set(2 * MAX_UNSENT)  # leaves room for retained topics
         client.will_set(f"{self._base}/status", "offline", qos=1, retain=True)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
         client.on_publish = self._on_publish
-        # Without this, paho writes to the socket from whichever thread publishes; so it only wakes our loop.
+        # Without this, paho writes to the socket in the publishing thread instead of waking our loop.
         client.on_socket_register_write = lambda *_: None
         return client
 

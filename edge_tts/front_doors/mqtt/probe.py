@@ -1,7 +1,7 @@
-"""Asks the broker what the daemon will need of it: to be let in, to subscribe, to publish, to have it delivered.
+"""Tests what the daemon needs of the broker: to connect, subscribe, publish and receive.
 
-The client is the daemon's but for three things: its id, with which it would throw a running daemon out; its session,
-which leaves nothing behind; its last will, which would say that the device is offline.
+The client is the daemon's but for its id (the broker would disconnect a running daemon), its session (nothing is left
+behind) and its last will (it would say that the device is offline).
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from edge_tts.config import MqttConfig
 from edge_tts.front_doors.mqtt.client import daemon_client_id, make_client
 
 Step = Literal["find", "reach", "encrypt", "greet", "enter", "subscribe", "publish", "deliver"]
-"""Name, network, TLS, a broker's answer at all, its consent; then each right that the daemon needs."""
+"""Host name, network, TLS, CONNACK, its reason code; then each right that the daemon needs."""
 
 _TICK_S = 0.05
 _VERSIONS = {paho.MQTTv31: "3.1", paho.MQTTv311: "3.1.1", paho.MQTTv5: "5"}
 _GARBAGE = (MQTTException, ValueError, LookupError, struct.error)
-"""What paho raises for bytes that are not MQTT; which of them depends on its version."""
+"""What paho, depending on its version, raises for bytes that are not MQTT."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A step that failed, and why in the words of the broker or the system."""
+    """A failed step, and the reason as the broker or the system gives it."""
 
     step: Step
     reason: str
@@ -43,21 +43,21 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """What the broker let us do."""
+    """What the broker allowed."""
 
     client_id: str
     topic: str
-    """What was published to, and should have come back."""
+    """Published to, and subscribed to."""
     protocol: str
-    """The MQTT version that was accepted; empty if we were not let in."""
+    """The accepted MQTT version; empty if the connection was refused."""
     failures: tuple[Failure, ...]
 
 
 class BrokerProbe:
-    """One conversation with the broker. Each step of it ends after `timeout_s`."""
+    """One connection to the broker, with `timeout_s` for each step."""
 
     def __init__(self, config: MqttConfig, device: str, *, timeout_s: float) -> None:
-        """Raises TransportError for a password or TLS file that cannot be used."""
+        """Raises TransportError for an unusable password or TLS file."""
         base = f"{config.base_topic}/{device}"
         self._config, self._timeout_s = config, timeout_s
         self._command, self._topic = f"{base}/say", f"{base}/doctor"
@@ -74,7 +74,6 @@ class BrokerProbe:
         client.on_message = self._on_message
 
     def run(self) -> ProbeResult:
-        """Connect, ask for everything, leave."""
         protocol = ""
         try:
             failures = [self._connect() or self._enter()]
@@ -116,7 +115,7 @@ class BrokerProbe:
         return self._wait("publish", lambda: self._published is not None) or _refusal("publish", self._published)
 
     def _wait(self, step: Step, done: Callable[[], bool]) -> Failure | None:
-        """Run paho's loop until `done`; a Failure when that does not come."""
+        """Run paho's loop until `done`; a Failure at the time-out."""
         deadline = time.monotonic() + self._timeout_s
         try:
             while not done():
@@ -126,7 +125,7 @@ class BrokerProbe:
                     return Failure(step, f"it closed the connection {self._goodbye}".rstrip())
         except _GARBAGE as garbage:
             return Failure(step, f"its answer is not MQTT {self._config.protocol}: {garbage}")
-        except OSError as gone:  # paho tries an older protocol on a connection of its own
+        except OSError as gone:  # paho retries with an older protocol on a new connection
             return Failure(step, f"the connection broke: {gone}")
         return None
 
@@ -148,7 +147,7 @@ class BrokerProbe:
 
     def _on_message(self, client: paho.Client, data: Any, message: paho.MQTTMessage) -> None:
         if message.topic == self._topic and message.payload == self._payload:
-            self._delivered = True  # a command that comes meanwhile is a copy of the daemon's
+            self._delivered = True  # a command that comes meanwhile is a copy: the daemon has it too
 
 
 def _refusal(step: Step, reason: ReasonCode | None) -> Failure | None:
