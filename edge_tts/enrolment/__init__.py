@@ -1,5 +1,4 @@
-"""A press of the button becomes a voice: invitation, recording, verdict, encoding, answer.
+"""From a press of the button to a new voice.
 
-Read `enrolment` (the steps), `recorder` (tone, microphone, end of speech), `prompts` (what is said), `voice_writer`
-(what is stored), `button` (GPIO, key, terminal).
+Read `enrolment` (the steps), `recorder` (tone, microphone, end of speech), `prompts`, `voice_writer`, `button`.
 """

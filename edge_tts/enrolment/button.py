@@ -1,4 +1,4 @@
-"""Buttons: a GPIO line, a key of an input device, Enter in a terminal. gpiod's one home; knows not what they start."""
+"""Buttons: a GPIO line, a key of an input device, Enter in a terminal. gpiod's one home."""
 
 from __future__ import annotations
 
@@ -28,20 +28,17 @@ _WAIT_S, _AGAIN_S = 0.5, 5.0
 
 
 class Button(Protocol):
-    """Something that is pressed. AudioError when it is gone."""
-
     def wait(self, timeout_s: float) -> bool:
-        """Wait for a press; False after `timeout_s`."""
+        """Wait for a press; False after `timeout_s`. Raises AudioError when the button is gone."""
 
-    def close(self) -> None:
-        """Give the device back."""
+    def close(self) -> None: ...
 
 
 class GpioButton:
-    """A button between a GPIO line and ground, by the character device of the kernel.
+    """A button between a GPIO line and ground, or supply where not `active_low`. Raises ConfigError.
 
-    `line` is a line's name or its number on `chip`; `chip` is a path, a name (gpiochip0), a label, or None for the
-    first one that has a line of that name.
+    `line` is a name, or a number on `chip`; `chip` is a path, a name (gpiochip0), a label, or None for the first one
+    that has a line of that name.
     """
 
     def __init__(self, *, line: str, chip: str | None = None, active_low: bool = True) -> None:
@@ -60,7 +57,7 @@ class GpioButton:
             raise ConfigError(f"GPIO line {line} of {path}: {refused.strerror}; is it used elsewhere?") from refused
 
     def wait(self, timeout_s: float) -> bool:
-        """See Button. Presses that came together count as one."""
+        """Presses that come together count as one."""
         try:
             if not self._request.wait_edge_events(timedelta(seconds=timeout_s)):
                 return False
@@ -69,11 +66,10 @@ class GpioButton:
             raise AudioError(f"the GPIO button stopped working: {gone.strerror}") from gone
 
     def close(self) -> None:
-        """See Button."""
         self._request.release()
 
     def _find(self, chip: str | None, line: str) -> tuple[str, int]:
-        """The chip's path and the line's number on it. Raises ConfigError that names what is there."""
+        """The chip's path and the line's number on it. Raises ConfigError, which lists the chips."""
         chips: list[str] = []
         for path in sorted(str(path) for path in Path("/dev").glob("gpiochip*")):
             try:
@@ -86,13 +82,13 @@ class GpioButton:
                         return path, int(line)
                     return path, int(opened.line_offset_from_id(line))
             except OSError:
-                continue  # no such line on this chip, or it is not for us
+                continue  # no such line on this chip, or no permission
         there = ", ".join(chips) or "none"
         raise ConfigError(f"there is no GPIO line '{line}' on {chip or 'any chip'}; chips: {there}")
 
 
 class KeyButton:
-    """A key of an input device, read from its event file: a USB button, a remote control, a keyboard."""
+    """A key of an input device (USB button, remote control, keyboard), read from its event file; `code` None is any."""
 
     def __init__(self, *, device: str, code: int | None = None) -> None:
         self._code = code
@@ -102,7 +98,7 @@ class KeyButton:
             raise ConfigError(f"input device {device}: {refused.strerror}") from refused
 
     def wait(self, timeout_s: float) -> bool:
-        """See Button: the key going down counts, its repetition and its release do not."""
+        """Only the key going down counts, not its repeat or release."""
         if not select.select([self._file], [], [], timeout_s)[0]:
             return False
         try:
@@ -115,7 +111,6 @@ class KeyButton:
         return any(self._is_press(*event[2:]) for event in _EVENT.iter_unpack(data[:whole]))
 
     def close(self) -> None:
-        """See Button."""
         os.close(self._file)
 
     def _is_press(self, kind: int, code: int, value: int) -> bool:
@@ -123,26 +118,24 @@ class KeyButton:
 
 
 class TerminalButton:
-    """Enter in a terminal. At the end of the input nothing is pressed any more."""
+    """Enter in a terminal, until the end of its input."""
 
     def __init__(self, *, stream: IO[str]) -> None:
         self._stream = stream
         self.ended = False
 
     def wait(self, timeout_s: float) -> bool:
-        """See Button."""
         if self.ended or not select.select([self._stream], [], [], timeout_s)[0]:
             return False
         self.ended = self._stream.readline() == ""
         return not self.ended
 
     def close(self) -> None:
-        """The terminal is not ours."""
+        """Leaves the terminal open."""
 
 
 class ButtonWatch(Part):
-    """One thread that waits at a button and calls `press`. While the button is not there it is looked for every
-    `again_s`: nothing else depends on it."""
+    """Calls `press` at each press, from its thread. Opening a missing button is retried every `again_s`."""
 
     def __init__(
         self,
@@ -158,7 +151,6 @@ class ButtonWatch(Part):
         self._missing = False
 
     def work(self) -> None:
-        """Find the button, wait, press, wait."""
         self.ready()
         while not self.stopping.is_set():
             try:
@@ -171,7 +163,6 @@ class ButtonWatch(Part):
                 self.stopping.wait(self._again_s)
 
     def _watch(self, button: Button) -> None:
-        """Until asked to stop. Raises AudioError when the button is gone."""
         while not self.stopping.is_set():
             pressed = button.wait(_WAIT_S)
             if self._missing:
@@ -182,7 +173,7 @@ class ButtonWatch(Part):
 
 
 def key_code(name: str | int | None, known: Iterable[tuple[str, int]] = ()) -> int | None:
-    """The number of a key: a number, or one of a few names (enter, space, f1 to f10, record, play); None is any key."""
+    """The code of a key, by number or name (enter, space, f1 to f10, record, ...); None is any. Raises ConfigError."""
     if name is None or isinstance(name, int):
         return name
     codes = {"enter": 28, "space": 57, "record": 167, "play": 207, "playpause": 164, "mute": 113, **dict(known)}
@@ -193,7 +184,7 @@ def key_code(name: str | int | None, known: Iterable[tuple[str, int]] = ()) -> i
 
 
 def _gpiod() -> ModuleType:
-    """gpiod 2, imported on first use: a box without a button needs no library for one."""
+    """gpiod 2, an optional library. Raises ConfigError."""
     try:
         gpiod = importlib.import_module("gpiod")
     except ImportError as missing:

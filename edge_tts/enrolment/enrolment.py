@@ -1,4 +1,4 @@
-"""Enrolment: a press, an invitation, a recording, a verdict, a new voice. Owns the microphone; knows no MQTT."""
+"""Enrolment: invite, record, judge, encode, store, answer in the new voice. Owns the microphone."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ log = logging.getLogger(__name__)
 
 Step = Literal["idle", "asking", "inviting", "recording", "checking", "encoding", "answering"]
 ASK_S = 60.0
-"""So long somebody at the device has to agree to a recording that was asked for from elsewhere."""
+"""Time-out for the press at the device that allows a remote enrolment."""
 _LATE_S = 2.0
-"""So long after the tone the microphone opens at the latest: then what it was for is forgotten."""
+"""The microphone opens at most this long after the tone."""
 _POLL_S, _TICK_S = 0.05, 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Analyzers:
-    """What an enrolment listens and judges with."""
+    """Detect speech and judge a recording."""
 
     endpoint_rules: EndpointRules
     gate: Judge
 
 
 class _GivenUp(Exception):
-    """The enrolment ends here; the arguments are the phrase to say and what the report says besides."""
+    """Ends the enrolment: the phrase to say, and the message of the report."""
 
     def __init__(self, phrase: str, message: str | None = None) -> None:
         super().__init__(phrase)
@@ -50,12 +50,12 @@ class _GivenUp(Exception):
 
 
 class Enrolment(OneAtATime[EnrolRequest]):
-    """One enrolment at a time, on one thread. `press`, `remote_press` and `begin` are for others and return at once.
+    """One enrolment at a time, in one thread. `press`, `remote_press`, `begin` and `stop` are for other threads and
+    return at once.
 
-    Nobody is recorded without having heard it: the microphone opens when the player has played the tone to its end, and
-    only a press at the device skips the invitation. While a person records, a task of ours is in service, so nothing
-    else is spoken into the recording; an alert ends that task like any other, and with it the recording. A `stop` ends
-    the enrolment wherever it is: whoever says stop before the voice is stored has not agreed.
+    Nobody is recorded unawares: the microphone opens after the tone was played to its end, and only a press at the
+    device skips the invitation. During the recording a task of ours holds the queue, so nothing is spoken into it; an
+    alert interrupts that task and so the recording. A `stop` before the voice is stored withdraws consent.
     """
 
     def __init__(
@@ -76,21 +76,19 @@ class Enrolment(OneAtATime[EnrolRequest]):
         self._default = policy.default_person()
         self._presses: queue.Queue[None] = queue.Queue()
         self._stopped = threading.Event()
-        """Somebody took back the enrolment that is under way."""
         self._id = ""
         self._step: Step = "idle"
 
     def press(self, person: Person | None = None) -> None:
-        """A press at the device. Begin an enrolment; while one is under way, get on: agree to it, skip the invitation,
-        end the recording. `person`: None is whoever the configuration names."""
+        """A press at the device: begin an enrolment; during one agree to it, skip the invitation or end the recording.
+        `person` None is the configured one."""
         try:
             self.begin(EnrolRequest(self.runtime.new_id(), person, at_device=True))
         except QueueFullError:
             self._presses.put(None)
 
     def remote_press(self) -> None:
-        """A press that came over the network: it may ask for an enrolment and end a recording, nothing else. Raises
-        PayloadError where it would do more."""
+        """A press over the network may begin an enrolment and end a recording. Raises PayloadError otherwise."""
         try:
             self.begin(EnrolRequest(self.runtime.new_id()))
         except QueueFullError:
@@ -101,36 +99,30 @@ class Enrolment(OneAtATime[EnrolRequest]):
             self._presses.put(None)
 
     def prepare(self, request: EnrolRequest) -> None:
-        """See OneAtATime."""
         self._id = request.id
         self._stopped.clear()
         while self._pressed():
-            pass  # it was meant for the one before, however late it came
+            pass  # late presses of the previous enrolment
 
     def stop(self, request_id: str | None = None) -> None:
-        """End the enrolment that is under way, if it has that id; None means any. Nothing of it is kept."""
+        """End the enrolment of that id, or any; nothing of it is kept."""
         if request_id in (None, self._id):
             self._stopped.set()
 
     def show_idle(self) -> None:
-        """See OneAtATime."""
         self._show("idle")
 
     def forget(self) -> None:
-        """See OneAtATime."""
         self._internal_jobs.forget()
 
     def serve(self, request: EnrolRequest) -> None:
-        """One enrolment from the invitation to the answer; whatever comes of it, one closing report."""
         self.report(request, "accepted", {})
         person = request.person or self._default
         tongue = tongue_of(person.language) if person else "en"
         try:
             if person is None:
                 raise _GivenUp("nameless")
-            if self._voice_writer.is_taken(
-                person
-            ):  # before anybody has read a word: two of a name cannot be told apart
+            if self._voice_writer.is_taken(person):  # two voices of one name could not be told apart
                 self._refuse(request, ["taken"], step("taken", tongue, name=person.name))
                 return
             if not request.at_device and self._policy.config.remote == "ask":
@@ -140,14 +132,13 @@ class Enrolment(OneAtATime[EnrolRequest]):
         except _GivenUp as given_up:
             self._internal_jobs.speak(step(str(given_up), tongue))
             self.report(request, "interrupted", given_up.details)
-        except Exception as trouble:  # noqa: BLE001 - a recording can make anything of it raise
+        except Exception as trouble:  # noqa: BLE001 - a recording may raise anything
             error = named(trouble, request.id)
             log.error("no voice was enrolled: %s", error)
             self._internal_jobs.speak(step("microphone" if isinstance(error, AudioError) else "failed", tongue))
             self.report(request, "failed", {"error": type(error).__name__, "message": str(error)})
 
     def _run(self, request: EnrolRequest, person: Person, tongue: Tongue, analyzers: Analyzers) -> None:
-        """The straight line through an enrolment that succeeds."""
         # 1. ask and record
         recording = self._record(request, person, tongue, analyzers.endpoint_rules)
         # 2. judge
@@ -171,13 +162,13 @@ class Enrolment(OneAtATime[EnrolRequest]):
         self._show("answering", person)
         answer = self._internal_jobs.speak(step("answer", tongue, name=person.name), voice=voice)
         answered = self._internal_jobs.wait(answer, self.stopping)
-        if answered and answered.stage == "failed":  # it is stored, but its features could not be
+        if answered and answered.stage == "failed":  # the voice is stored, its features are not
             self._internal_jobs.speak(step("later", tongue, name=person.name))
         measures = found.verdict.measures.record() if found.verdict.measures else {}
         self.report(request, "done", {"voice": voice, "name": person.name, "measures": measures})
 
     def _ask(self, person: Person, tongue: Tongue) -> None:
-        """Have somebody at the device agree by a press."""
+        """Wait for a press at the device."""
         self._show("asking", person)
         question = self._internal_jobs.speak(step("ask", tongue, name=person.name))
         until = self.runtime.clock() + ASK_S
@@ -194,7 +185,7 @@ class Enrolment(OneAtATime[EnrolRequest]):
     def _record(
         self, request: EnrolRequest, person: Person, tongue: Tongue, endpoint_rules: EndpointRules
     ) -> Recording:
-        """Invite, sound the tone, and record while nothing else is spoken."""
+        """Invite, play the tone, and record with the queue held."""
         self._show("inviting", person)
         hold, skipped = QueueHold(), False
         sentence = consent(tongue, person.name)
@@ -205,7 +196,7 @@ class Enrolment(OneAtATime[EnrolRequest]):
         try:
             while not hold.begun.wait(_POLL_S):
                 if self._pressed():
-                    skipped = True  # at the device: whoever does so knows the sentence
+                    skipped = True  # only at the device: this person knows the sentence
                     self._internal_jobs.cancel(invitation)
                 self._give_up_if_stopped()
                 if self._internal_jobs.ended(held) or (not skipped and self._went_unheard(invitation)):
@@ -225,7 +216,7 @@ class Enrolment(OneAtATime[EnrolRequest]):
             )
         finally:
             hold.release()
-        # An alert or a stop may have come with the last sound, before the hold could say so: its report knows.
+        # An alert or a stop may have come with the last sound, before `hold.over` was set: its report tells.
         closed = self._internal_jobs.wait(held, self.stopping)
         if ended is Ended.GIVEN_UP or closed is None or closed.stage != "done":
             raise _GivenUp("interrupted")
@@ -234,7 +225,7 @@ class Enrolment(OneAtATime[EnrolRequest]):
         return recording
 
     def _encode(self, take: AcceptedRecording, recordings: Sequence[Recording]) -> Voice:
-        """The features, made by the worker when its turn comes."""
+        """The features, made in the worker's thread."""
         made: list[Voice] = []
         request = EncodeRequest("new", take.person.name, take.person.language, take.transcript, recordings)
 
@@ -246,7 +237,7 @@ class Enrolment(OneAtATime[EnrolRequest]):
             yield from ()
 
         closed = None
-        while closed is None or closed.details.get("reason") == "alert":  # an alert comes first, then it goes on
+        while closed is None or closed.details.get("reason") == "alert":  # retry after an alert
             made.clear()
             closed = self._internal_jobs.wait(self._internal_jobs.do(encode), self.stopping)
             self._give_up_if_stopped()
@@ -257,7 +248,6 @@ class Enrolment(OneAtATime[EnrolRequest]):
         return made[0]
 
     def _refuse(self, request: EnrolRequest, codes: Sequence[str], reason: str, *, spoken: str | None = None) -> None:
-        """Say why there will be no voice, and report it."""
         self._internal_jobs.speak(spoken or reason)
         self.report(request, "failed", {"error": "Refused", "message": reason, "refusals": codes})
 
@@ -266,17 +256,17 @@ class Enrolment(OneAtATime[EnrolRequest]):
             raise _GivenUp("interrupted")
 
     def _went_unheard(self, job_id: str) -> bool:
-        """Whether it has ended without having been said to its end."""
+        """Whether a job ended before it was played to its end."""
         report = self._internal_jobs.ended(job_id)
         return report is not None and report.stage != "done"
 
     def _seconds_heard(self, job_id: str) -> float:
-        """How much of it was played, by the player's word; 0 where it was cut off or failed, whoever did that."""
+        """Seconds of a job that were played; 0 where it was stopped or failed."""
         report = self._internal_jobs.ended(job_id)
         return float(report.details.get("audio_s", 0.0)) if report is not None and report.stage == "done" else 0.0
 
     def _was_just_heard(self, beep: str, asked: float) -> bool:
-        """Whether the tone, put in line at `asked`, was played to its end, and nobody else has been served since."""
+        """Whether the tone, queued at `asked`, was played to its end, no more than `_LATE_S` ago."""
         report = self._internal_jobs.ended(beep)
         if report is None or self._seconds_heard(beep) < 0.99 * TONE_S:
             return False

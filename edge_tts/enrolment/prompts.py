@@ -1,4 +1,4 @@
-"""What the appliance says while it enrols a voice, in Chinese and English. Knows no devices and measures nothing."""
+"""What the appliance says during an enrolment, in Chinese and English."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CONSENT: Mapping[Tongue, str] = {
     "en": "I agree that this device may speak with my voice. My name is {name}.",
     "zh": "我同意这台设备用我的声音说话。我的名字是{name}。",
 }
-"""What the person reads aloud: at once the transcript of the recording and the agreement."""
+"""What the person reads aloud: the transcript of the recording and the consent."""
 
 _STEPS: Mapping[str, Mapping[Tongue, str]] = {
     "ask": {
@@ -127,12 +127,12 @@ _REFUSALS: Mapping[str, Mapping[Tongue, str]] = {
 
 
 def tongue_of(language: str) -> Tongue:
-    """The language in which the appliance speaks to somebody who enrols in `language`."""
+    """The language of the prompts for an enrolment in `language`."""
     return "zh" if language in ("zh", "yue") else "en"
 
 
 def consent(tongue: Tongue, name: str) -> str:
-    """The sentence that a person of that name reads aloud."""
+    """The sentence that this person reads aloud."""
     return CONSENT[tongue].format(name=name)
 
 
@@ -142,5 +142,5 @@ def step(which: str, tongue: Tongue, **blanks: str) -> str:
 
 
 def explain(refusal: Refusal, tongue: Tongue) -> str:
-    """What was wrong with a recording and what to do better, in plain words."""
+    """Why a recording was refused and what to do better."""
     return _REFUSALS[refusal.code][tongue].format(limit=refusal.limit)

@@ -1,4 +1,4 @@
-"""Taking a recording: the tone, the hold on the line, and listening until the person has finished. Judges nothing."""
+"""Making a recording: the tone, the hold on the queue, and the endpoint of speech."""
 
 from __future__ import annotations
 
@@ -28,37 +28,37 @@ class Ended(Enum):
     """Why a recording ended."""
 
     SILENCE = "silence"
-    """The person has finished."""
+    """After speech."""
     PRESSED = "pressed"
     TOO_LONG = "too long"
     NOBODY = "nobody"
-    """Nobody began to speak."""
+    """No speech began."""
     GIVEN_UP = "given up"
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointRules:
-    """How a recording is ended. Time is counted in samples: the microphone is the clock, unless it stands still."""
+    """How a recording ends. Time is counted in samples, so a stalled microphone needs `stall_s`."""
 
     detector: SpeechDetector
     silence_s: float = 1.5
-    """So much silence after speech ends the recording; twice as much before the sentence can be over."""
+    """Silence that ends the recording; twice as much before the sentence can be over."""
     patience_s: float = 10.0
-    """So long is waited for the first word."""
+    """Time-out for the first word."""
     longest_s: float = 30.0
     stall_s: float = 5.0
-    """So long a microphone may give nothing, and so far it may lag behind the clock."""
+    """Time-out for a block of sound, and how far the samples may lag behind the clock."""
 
 
 class QueueHold:
-    """Keeps the worker's line while a person records, so that nobody speaks into the recording."""
+    """Holds the queue while a person records, so that nothing is spoken into the recording."""
 
     def __init__(self) -> None:
         self.begun, self.over = threading.Event(), threading.Event()
         self._released = threading.Event()
 
     def work(self, networks: Speaker, should_stop: Callable[[], bool]) -> Iterator[AudioChunk]:
-        """The task in service: silent, until released or stopped."""
+        """The task: silent until released or stopped."""
         self.begun.set()
         while not should_stop() and not self._released.wait(_POLL_S):
             pass
@@ -66,13 +66,11 @@ class QueueHold:
         yield from ()
 
     def release(self) -> None:
-        """Let the line go on."""
         self._released.set()
 
 
 def with_released_loudspeaker(open_microphone: OpenMicrophone, let_go: Callable[[], bool]) -> OpenMicrophone:
-    """How to open a microphone that was plugged in after the start: it is found while no other device is open, so the
-    loudspeaker, which nobody needs while a person records, is let go for it."""
+    """Retries with the loudspeaker closed: PortAudio finds a newly plugged microphone only while no device is open."""
 
     def open_it() -> Microphone:
         try:
@@ -86,22 +84,18 @@ def with_released_loudspeaker(open_microphone: OpenMicrophone, let_go: Callable[
 
 
 class _Announced:
-    """A microphone that everybody is told about."""
-
     def __init__(self, microphone: Microphone, show: Callable[[bool], None]) -> None:
         self.sample_rate = microphone.sample_rate
         self.read = microphone.read
         self._close, self._show = microphone.close, show
 
     def close(self) -> None:
-        """See Microphone."""
         self._close()
         self._show(False)
 
 
 def announced(open_microphone: OpenMicrophone, show: Callable[[bool], None]) -> OpenMicrophone:
-    """How to open a microphone so that `show` hears True before it is open and False after it was closed. One whose
-    driver does not let it be closed stays open."""
+    """Calls `show` with True before the microphone is opened, with False only after it was closed."""
 
     def open_it() -> Microphone:
         show(True)
@@ -115,7 +109,7 @@ def announced(open_microphone: OpenMicrophone, show: Callable[[bool], None]) -> 
 
 
 def tone(sample_rate: int, request_id: str = "tone") -> AudioChunk:
-    """The tone after which the person speaks: it swells and fades, so that it does not click."""
+    """The tone before the recording, faded in and out against clicks."""
     times = np.arange(int(TONE_S * sample_rate)) / sample_rate
     envelope = np.sin(np.pi * times / TONE_S) ** 0.5
     samples = _TONE_LEVEL * envelope * np.sin(2 * np.pi * _TONE_HZ * times)
@@ -131,10 +125,10 @@ def record(
     given_up: Callable[[], bool],
     clock: Callable[[], float],
 ) -> tuple[Recording, Ended]:
-    """Record until the person has finished or one of the others says so, however the microphone behaves.
+    """Record until the person has finished, `pressed`, `given_up` or a time-out.
 
-    `whole_s` seconds of speech are what a slow reader needs for the whole sentence, of which nobody hears the words.
-    Raises AudioError, also when the microphone gives nothing any more.
+    `whole_s`: seconds of speech that a slow reader needs for the sentence, whose words are not recognised here.
+    Raises AudioError, also for a microphone that stalls.
     """
     endpoint_rules.detector.reset()
     utterance, seconds = Utterance(silence_s=endpoint_rules.silence_s, whole_s=whole_s), 0.0
@@ -166,7 +160,6 @@ def record(
 def _ended(
     utterance: Utterance, seconds: float, endpoint_rules: EndpointRules, pressed: bool, given_up: bool
 ) -> Ended | None:
-    """Why the recording is over, or None while it goes on."""
     if given_up:
         return Ended.GIVEN_UP
     if pressed:

@@ -1,4 +1,4 @@
-"""What an enrolment is about: whose voice, asked for by whom, what was recorded, and where the voice goes."""
+"""The records of an enrolment: request, person, accepted recording, policy."""
 
 from __future__ import annotations
 
@@ -18,65 +18,62 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Whose voice is to be enrolled."""
-
     name: str
     language: str
-    """Of the consent sentence and of what is said to them: zh or en."""
+    """Of the consent sentence and the prompts: zh or en."""
     owner: str
-    """Under whom the voice is stored."""
+    """Owner of the stored voice."""
 
 
 @dataclass(frozen=True, slots=True)
 class EnrolRequest:
-    """Somebody wants to be enrolled."""
-
     id: str
     person: Person | None = None
-    """None: whoever the configuration names."""
+    """None: the configured one."""
     at_device: bool = False
-    """Whether somebody pressed the button here; else they are asked to, unless the configuration says otherwise."""
+    """Whether it was a press at the device; else it may need one (enrolment.remote)."""
     reply: Reply = no_reply
 
 
 @dataclass(frozen=True, slots=True)
 class AcceptedRecording:
-    """A recording that passed the gate, and what is said in it."""
+    """It passed the quality gate."""
 
     person: Person
     transcript: str
     verdict: QualityVerdict
     statement: str | None
-    """What the speaker agreed to; None where there is no consent."""
+    """The spoken consent, if any."""
     stated_in: int = 0
-    """Which of the recordings holds the whole statement."""
+    """Index of the recording that holds the whole statement."""
 
 
 class VoiceSink(Protocol):
-    """Where a voice goes; `VoiceWriter` in production."""
+    """Stores a voice; `VoiceWriter` in production."""
 
     def is_taken(self, person: Person) -> bool:
-        """Whether a voice of the same owner is called so already. Raises VoiceError, also where none can be."""
+        """Whether the owner has a voice of that name. Raises VoiceError, also for an impossible name."""
 
     def pack(self, recording: Recording) -> tuple[bytes, Recording]:
-        """The recording as a FLAC file, and as whoever reads the file will hear it."""
+        """The recording as a FLAC file, and as decoded from it."""
 
     def keep(self, take: AcceptedRecording, audio: Sequence[bytes], made: Voice) -> str:
-        """Store the voice with its consent and its features; its id. Raises VoiceError: then nothing is stored."""
+        """Store the voice with consent and features; its id. Raises VoiceError: then nothing is stored."""
 
 
 @dataclass(frozen=True, slots=True)
 class EnrolmentPolicy:
-    """Who may be enrolled here, and how. `languages` are those that the model set speaks."""
+    """Who may be enrolled here."""
 
     config: EnrolmentConfig
     owner: str
     languages: Sequence[str]
+    """Of the model set."""
     sample_rate: int
-    """Hz of what the model set speaks: a tone of another rate would have the loudspeaker opened anew."""
+    """Hz, of the model set: a tone of another rate would reopen the loudspeaker."""
 
     def person(self, name: str | None = None, language: Literal["zh", "en"] | None = None) -> Person | None:
-        """Who is meant by a name and a language, or by the lack of them; None when there is no name at all.
+        """The person of that name and language, else as configured; None without any name.
 
         Raises PayloadError for a language that the model set does not speak.
         """
@@ -87,7 +84,7 @@ class EnrolmentPolicy:
         return None if name is None else Person(name=name, language=language, owner=self.owner)
 
     def default_person(self) -> Person | None:
-        """Who is meant by a press of the button."""
+        """For a press of the button."""
         try:
             return self.person()
         except PayloadError as unspoken:

@@ -1,4 +1,4 @@
-"""Keeps a voice that was enrolled here: recording, consent, measures and features, stored together. Hears nothing."""
+"""Stores an enrolled voice: recordings, consent, measures and features."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 class VoiceWriter:
-    """Writes enrolled voices into the store. `clock` gives seconds since 1970; `changed` hears of every new voice."""
+    """Writes voices into the store. `clock` gives seconds since 1970; `changed` is called after each new voice."""
 
     def __init__(
         self,
@@ -33,18 +33,15 @@ class VoiceWriter:
         self._clock, self._changed = clock, changed
 
     def is_taken(self, person: Person) -> bool:
-        """Whether a voice of the same owner is called so already. Raises VoiceError, also where none can be."""
         check_display_name(person.name)
         voices = self._store.stored().voices
         return any(voice.ref.owner == person.owner and same_name(voice.name, person.name) for voice in voices)
 
     def pack(self, recording: Recording) -> tuple[bytes, Recording]:
-        """The recording as a FLAC file, and as whoever reads the file will hear it."""
         audio = to_flac(recording)
         return audio, read_sound(audio, what="the recording")
 
     def keep(self, take: AcceptedRecording, audio: Sequence[bytes], made: Voice) -> str:
-        """Store the voice with its consent and its features; its id. Raises VoiceError: then nothing is stored."""
         if self.is_taken(take.person):
             raise VoiceError(f"there is a voice called '{take.person.name}' already: rename or delete it first")
         consent = None
