@@ -1,4 +1,4 @@
-"""The event bus: parts publish reports and retained state, listeners hear of it. Knows nothing of MQTT; never waits."""
+"""The event bus: parts publish reports and retained topics."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edge_tts.values import Report
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What the appliance is doing."""
+    """The retained topic `state`."""
 
     speaking: str | None = None
     """Id of the request in service."""
@@ -24,21 +24,20 @@ class State:
     """0 to 100."""
     microphone: Literal["open", "closed"] = "closed"
     telemetry: Mapping[str, Any] = field(default_factory=dict)
-    """Load, heat, power and what slows the device down, where it shows them."""
+    """`Telemetry.as_state`."""
 
 
 class EventListener(Protocol):
-    """Hears every event. Both calls must return at once and may come from any thread."""
+    """Called with every event in the publisher's thread, under the bus's lock; must return at once."""
 
-    def on_report(self, report: Report) -> None:
-        """A request came a stage further."""
+    def on_report(self, report: Report) -> None: ...
 
     def on_retained(self, topic: str, value: Mapping[str, Any]) -> None:
-        """A retained value changed."""
+        """A new value of a retained topic."""
 
 
 class EventBus:
-    """Passes reports on, and keeps the latest value of each retained topic (state, voices, capabilities, ...)."""
+    """Passes on reports, and keeps the latest value of each retained topic. Thread-safe."""
 
     def __init__(self, *, state: State) -> None:
         self._lock = threading.RLock()
@@ -48,29 +47,27 @@ class EventBus:
 
     @property
     def state(self) -> State:
-        """The state as it is now."""
         return self._state
 
     def subscribe(self, listener: EventListener) -> None:
-        """Tell `listener` every retained value, and every event from now on."""
+        """Call `listener` with every retained value now, then with every event."""
         with self._lock:
             self._listeners.append(listener)
             for topic, value in self._retained.items():
                 listener.on_retained(topic, value)
 
     def retained(self) -> dict[str, Mapping[str, Any]]:
-        """Every retained value by topic."""
+        """Topic -> latest value."""
         with self._lock:
             return dict(self._retained)
 
     def report(self, report: Report) -> None:
-        """Publish how far a request has come."""
         with self._lock:
             for listener in self._listeners:
                 listener.on_report(report)
 
     def update(self, **changes: Any) -> None:
-        """Change fields of the state; listeners hear of it only if something is different."""
+        """Change fields of the state; publish it if something differs."""
         with self._lock:
             state = replace(self._state, **changes)
             if state != self._state:
@@ -78,7 +75,6 @@ class EventBus:
                 self.retain("state", asdict(state))
 
     def retain(self, topic: str, value: Mapping[str, Any]) -> None:
-        """Publish a value that holds until the next one."""
         with self._lock:
             self._retained[topic] = value
             for listener in self._listeners:

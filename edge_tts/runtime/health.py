@@ -1,4 +1,4 @@
-"""Signs of life: pulses of the parts, and systemd's notification socket. Knows nothing of what the parts do."""
+"""Heartbeats of the parts, and systemd's notification socket."""
 
 from __future__ import annotations
 
@@ -9,36 +9,30 @@ from collections.abc import Callable, Mapping
 
 
 def sd_notify(message: str, *, environ: Mapping[str, str] = os.environ) -> bool:
-    """Tell systemd (`READY=1`, `WATCHDOG=1`, `STATUS=...`); False when nothing listens (not started by systemd).
-
-    A datagram to the socket that NOTIFY_SOCKET names; a leading @ means the abstract name space (sd_notify(3)).
-    """
+    """Notify systemd (`READY=1`, `WATCHDOG=1`, `STATUS=...`), see sd_notify(3); False where nothing listens."""
     address = environ.get("NOTIFY_SOCKET", "")
     if not address:
         return False
     if address.startswith("@"):
-        address = "\0" + address[1:]
+        address = "\0" + address[1:]  # the abstract name space
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
-            channel.settimeout(1.0)  # a listener that reads nothing fills the socket, and sending would wait for good
+            channel.settimeout(1.0)  # a full socket would block for good
             channel.sendto(message.encode(), address)
     except OSError:
-        return False  # a vanished or deaf listener must not take the speech with it
+        return False  # speech does not depend on it
     return True
 
 
 def watchdog_line(limit_s: float | None = None, *, environ: Mapping[str, str] = os.environ) -> str:
-    """The line of a notification that has systemd wait `limit_s` for signs of life, None: as long as the unit says.
-
-    Empty where systemd does not ask for any.
-    """
+    """Notification line that sets systemd's watchdog time-out, None: to the unit's. Empty without a watchdog."""
     if watchdog_interval_s(environ=environ) is None:
         return ""
     return f"\nWATCHDOG_USEC={environ['WATCHDOG_USEC'] if limit_s is None else int(limit_s * 1e6)}"
 
 
 def watchdog_interval_s(*, environ: Mapping[str, str] = os.environ, pid: int | None = None) -> float | None:
-    """Half of the time within which systemd wants a `WATCHDOG=1`, in seconds; None when it does not ask."""
+    """Half of systemd's watchdog time-out, in seconds; None without a watchdog."""
     wanted = environ.get("WATCHDOG_USEC", "")
     if not wanted.isdigit() or int(wanted) == 0:
         return None
@@ -48,7 +42,7 @@ def watchdog_interval_s(*, environ: Mapping[str, str] = os.environ, pid: int | N
 
 
 class Health:
-    """Who has shown progress lately. A part is stuck when its last pulse is older than `stall_s`."""
+    """A part is stuck when its last heartbeat is older than `stall_s`. Thread-safe."""
 
     def __init__(self, *, stall_s: float, clock: Callable[[], float]) -> None:
         self._stall_s = stall_s
@@ -57,12 +51,11 @@ class Health:
         self._lock = threading.Lock()
 
     def pulse(self, name: str) -> Callable[[], None]:
-        """A function for the part `name` to call whenever it gets on; it costs next to nothing."""
+        """The heartbeat of the part `name`: cheap enough for every step of a loop."""
         self._beat(name)
         return lambda: self._beat(name)
 
     def stuck(self) -> list[str]:
-        """Names of the parts that have shown no progress for too long."""
         now = self._clock()
         with self._lock:
             return sorted(name for name, last in self._last.items() if now - last > self._stall_s)

@@ -1,4 +1,4 @@
-"""A part that serves one request after another and refuses a second one meanwhile: enrolment, a change of models."""
+"""A part that serves one request at a time and refuses a second one: enrolment, change of models."""
 
 from __future__ import annotations
 
@@ -14,58 +14,54 @@ from edge_tts.values import Report, Stage
 
 
 class Asked(Protocol):
-    """What is known of a request, whatever it asks for."""
+    """What is read of a request."""
 
     @property
-    def id(self) -> str:
-        """Names it in every report."""
+    def id(self) -> str: ...
 
-    def reply(self, report: Report, /) -> object:
-        """Tell its sender."""
+    def reply(self, report: Report, /) -> object: ...
 
 
 RequestT = TypeVar("RequestT", bound=Asked)
 
 
 class OneAtATime(Part, Generic[RequestT]):
-    """`begin` is for any thread and returns at once; `serve` runs on this part's own."""
+    """`begin` is for any thread and returns at once; `serve` runs in this part's own."""
 
     def __init__(self, *, name: str, runtime: Runtime, busy: str, stop_timeout_s: float) -> None:
-        """`busy` says why a second request is refused."""
+        """`busy`: the message of a refusal."""
         super().__init__(name=name, runtime=runtime, stop_timeout_s=stop_timeout_s)
         self._busy = busy
         self._requests: queue.Queue[RequestT | None] = queue.Queue()
-        """None ends the waiting for one."""
+        """None wakes `work`."""
         self._free = threading.Lock()
-        """Held from the moment that a request is taken until it has been served."""
+        """Held from `begin` until the request has been served."""
         self._began = 0.0
 
     def begin(self, request: RequestT) -> None:
-        """Serve the request as soon as possible. Raises QueueFullError while another is served."""
+        """Raises QueueFullError while another request is served."""
         if not self._free.acquire(blocking=False):
             raise QueueFullError(self._busy)
         self.prepare(request)
         self._requests.put(request)
 
     def prepare(self, request: RequestT) -> None:
-        """Called in the thread that asks, once it is certain that the request will be served."""
+        """Called in the thread of `begin`, once the request is accepted."""
 
     def serve(self, request: RequestT) -> None:
-        """Serve one request; it ends with a closing report."""
+        """Must send a closing report."""
         raise NotImplementedError
 
     def show_idle(self) -> None:
-        """Publish that nothing is being served: at the start, and after each request."""
+        """Called at the start, and after each request."""
 
     def forget(self) -> None:
-        """A request has been served: give back what was kept for it."""
+        """Called after each request, before the next can begin."""
 
     def wake(self) -> None:
-        """See `Part.wake`."""
         self._requests.put(None)
 
     def work(self) -> None:
-        """One request after another until asked to stop."""
         self.show_idle()
         self.ready()
         while not self.stopping.is_set():
@@ -79,7 +75,7 @@ class OneAtATime(Part, Generic[RequestT]):
             self.show_idle()
 
     def report(self, request: RequestT, stage: Stage, details: Mapping[str, Any]) -> None:
-        """Publish how far the request has come, and tell its sender."""
+        """Publish a report and call the request's reply with it."""
         ms = round(1000 * (self.runtime.clock() - self._began), 1)
         report = Report(id=request.id, stage=stage, ms=ms, details=details)
         self.runtime.events.report(report)

@@ -1,4 +1,4 @@
-"""A part: one thread with one owner. Knows how threads start, stop and fail; knows nothing of what they do."""
+"""A part: a thread with one owner, and how it starts, stops and fails."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ PartT = TypeVar("PartT", bound="Part")
 class Part:
     """Owns a thread that runs `work` from `__enter__` to `__exit__`.
 
-    `work` calls `ready` when the part can serve and returns soon after `wake` once `stopping` is set. What it raises
-    before `ready` comes out of `__enter__`; what it raises later goes to `Runtime.fatal`.
+    `work` calls `ready` when the part can serve, and returns soon after `wake` once `stopping` is set. `__enter__`
+    raises what it raises before `ready`; later exceptions go to `Runtime.fatal`.
     """
 
     def __init__(self, *, name: str, runtime: Runtime, stop_timeout_s: float = 10.0) -> None:
@@ -30,14 +30,13 @@ class Part:
         self._thread = threading.Thread(target=self._main, name=name, daemon=True)
 
     def work(self) -> None:
-        """The body of the thread."""
         raise NotImplementedError
 
     def wake(self) -> None:
-        """Make `work` notice `stopping` now rather than at its next time-out."""
+        """Make `work` see `stopping` before its next time-out."""
 
     def ready(self) -> None:
-        """Let `__enter__` return: this part can serve."""
+        """Let `__enter__` return."""
         self._ready.set()
 
     def __enter__(self: PartT) -> PartT:
@@ -64,5 +63,5 @@ class Part:
                 raise
             self._early = surprise
         finally:
-            self.stopping.set()  # whoever waits for a part that has died finds out
+            self.stopping.set()  # for those who wait on a part that has failed
             self._ready.set()

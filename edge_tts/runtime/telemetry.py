@@ -1,7 +1,6 @@
-"""GPU load, memory, heat, power and power mode of the device: one reader over jtop, sysfs and procfs. jtop's one home.
+"""GPU load, memory, heat, power and power mode, from sysfs, procfs and jtop. jtop's one home.
 
-It knows where the kernel of a Jetson shows these, and nothing of speech. What a machine does not show is None; nothing
-here is needed to speak. jetson-stats (AGPL-3.0) is an optional extra: it adds its own view where it is installed.
+jetson-stats (AGPL-3.0) is an optional extra.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ _GPU_NAMES = ("ga10b", "gpu", "gv11b", "gp10b")
 
 @dataclass(frozen=True, slots=True)
 class Telemetry:
-    """One look at the device."""
+    """One reading; None for what the machine does not show."""
 
     gpu_load_percent: float | None = None
     gpu_clock_mhz: float | None = None
@@ -37,13 +36,13 @@ class Telemetry:
     temperature_c: float | None = None
     """Of the hottest zone."""
     power_w: float | None = None
-    """Of all rails that are measured; the carrier board is not in it."""
+    """Of all measured rails, without the carrier board."""
     power_mode: str | None = None
     throttles: tuple[str, ...] = ()
-    """What slows the device down, in words; empty when nothing does."""
+    """What slows the device down, in words."""
 
     def as_state(self) -> dict[str, Any]:
-        """For publishing: what is known, rounded so that a quiet device publishes nothing new."""
+        """The known values, rounded so that an idle device publishes nothing new."""
         steps = {"gpu_load_percent": 10, "memory_used_mb": 100, "temperature_c": 2, "power_w": 1, "gpu_clock_mhz": 100}
         values = {name: getattr(self, name) for name in self.__dataclass_fields__}
         rounded = {
@@ -55,7 +54,7 @@ class Telemetry:
 
 
 class JtopClient(Protocol):
-    """What is used of an open `jtop.jtop`. Frequencies are kHz, memory kB, power mW, temperatures degrees Celsius."""
+    """What is used of `jtop.jtop`. Frequencies in kHz, memory in kB, power in mW, temperatures in °C."""
 
     gpu: Mapping[str, Any]
     memory: Mapping[str, Any]
@@ -64,22 +63,19 @@ class JtopClient(Protocol):
     nvpmodel: Any
 
     def ok(self) -> bool:
-        """Waits for the next sample; False when the service is gone."""
+        """Wait for the next sample; False when the service is gone."""
 
 
 @dataclass(frozen=True, slots=True)
 class JtopModule:
-    """What is used of the module `jtop`."""
-
     open: Callable[[], AbstractContextManager[JtopClient]]
     error: type[Exception]
 
 
 class TelemetryReader:
-    """Looks at the device; a context manager, since jtop keeps a connection to its service."""
+    """A context manager: jtop holds a connection."""
 
     def __init__(self, *, root: Path = Path("/"), find_jtop: Callable[[], JtopModule | None] | None = None) -> None:
-        """`find_jtop` gives what to open and what that may raise; None where jetson-stats is not installed."""
         self._root = root
         self._find = find_jtop or find_jetson_stats
         self._stack = ExitStack()
@@ -101,7 +97,6 @@ class TelemetryReader:
         self._stack.close()
 
     def read(self) -> Telemetry:
-        """What the device shows now."""
         seen = read_files(self._root)
         if self._client is None:
             return seen
@@ -114,7 +109,7 @@ class TelemetryReader:
 
 
 def find_jetson_stats() -> JtopModule | None:
-    """jetson-stats, where it is installed."""
+    """None where jetson-stats is not installed."""
     try:
         from jtop import JtopException, jtop
     except ImportError:
@@ -147,14 +142,13 @@ def read_files(root: Path = Path("/")) -> Telemetry:
 
 
 class TelemetryWatch(Part):
-    """A thread that reads telemetry now and then, publishes it in the state and warns of what slows speech down."""
+    """A thread that publishes telemetry in the state and logs what slows speech down."""
 
     def __init__(self, *, runtime: Runtime, reader: TelemetryReader, interval_s: float = 15.0) -> None:
         super().__init__(name="telemetry", runtime=runtime)
         self._reader, self._interval_s = reader, interval_s
 
     def work(self) -> None:
-        """Look, publish, wait."""
         self.ready()
         slowed: tuple[str, ...] = ()
         with self._reader:
@@ -169,7 +163,7 @@ class TelemetryWatch(Part):
 
 
 def _with_jtop(seen: Telemetry, client: JtopClient) -> Telemetry:
-    """What jtop knows better: its service may read what an ordinary user may not."""
+    """Prefer jtop's values: its service may read what an ordinary user may not."""
     gpu: Mapping[str, Any] = next((entry for entry in client.gpu.values() if entry.get("type") == "integrated"), {})
     memory = client.memory.get("RAM", {})
     degrees = [zone["temp"] for zone in client.temperature.values() if zone.get("online", True)]
@@ -188,7 +182,6 @@ def _with_jtop(seen: Telemetry, client: JtopClient) -> Telemetry:
 
 
 def _gpu_folder(root: Path) -> Path | None:
-    """The devfreq folder of the integrated GPU."""
     for folder in sorted(root.glob("sys/class/devfreq/*")):
         if _text(folder / "device/of_node/name") in _GPU_NAMES:
             return folder
@@ -201,26 +194,26 @@ def _mhz(folder: Path | None, name: str) -> float | None:
 
 
 def _fastest_mhz(folder: Path | None) -> float | None:
-    """The fastest clock of the chip, whatever the power mode."""
+    """The fastest clock of the chip in any power mode."""
     found = re.findall(r"\d+", _text(folder / "available_frequencies")) if folder else []
     return max((int(hertz) / 1e6 for hertz in found), default=None)
 
 
 def _memory_mb(root: Path) -> tuple[float | None, float | None]:
-    """Total and available memory: on a Jetson the GPU's is the same."""
+    """Total and available, shared with a Jetson's GPU."""
     text = _text(root / "proc/meminfo")
     found = {name: int(kib) / 1024 for name, kib in re.findall(r"^(\w+):\s+(\d+) kB$", text, re.MULTILINE)}
     return found.get("MemTotal"), found.get("MemAvailable")
 
 
 def _heat(root: Path) -> tuple[float | None, list[str]]:
-    """The hottest zone in degrees Celsius, and what heat slows down at present."""
+    """The hottest zone in °C, and what heat slows down now."""
     hottest: float | None = None
     slowed = []
     for zone in sorted(root.glob("sys/class/thermal/thermal_zone*")):
         millidegrees = _number(zone / "temp")
         if millidegrees is None or millidegrees <= 0:
-            continue  # a zone whose block is powered down cannot be read
+            continue  # its block is powered down
         degrees = millidegrees / 1000
         hottest = degrees if hottest is None else max(hottest, degrees)
         limit = min(_passive_trips(zone), default=None)
@@ -234,7 +227,7 @@ def _heat(root: Path) -> tuple[float | None, list[str]]:
 
 
 def _passive_trips(zone: Path) -> Iterator[float]:
-    """Temperatures from which the kernel slows the zone's block down, in degrees Celsius."""
+    """Temperatures in °C from which the kernel throttles the zone's block."""
     for kind in sorted(zone.glob("trip_point_*_type")):
         degrees = _number(kind.with_name(kind.name.replace("_type", "_temp")))
         if _text(kind) == "passive" and degrees is not None and degrees > 0:
@@ -242,7 +235,7 @@ def _passive_trips(zone: Path) -> Iterator[float]:
 
 
 def _power_w(root: Path) -> float | None:
-    """Watts of all measured rails (INA3221), or of the rail that measures the whole module where there is one."""
+    """Watts of all rails (INA3221), or of VDD_IN, which measures the whole module."""
     rails = {}
     for label in sorted(root.glob("sys/bus/i2c/devices/*/hwmon/hwmon*/in*_label")):
         name, number = _text(label), re.sub(r"\D", "", label.name)
@@ -256,7 +249,7 @@ def _power_w(root: Path) -> float | None:
 
 
 def _power_mode(root: Path) -> str | None:
-    """Name of nvpmodel's mode: /var/lib/nvpmodel/status tells its number, /etc/nvpmodel.conf what that is called."""
+    """nvpmodel's mode: its number is in /var/lib/nvpmodel/status, the names are in /etc/nvpmodel.conf."""
     number = re.search(r"pmode:0*(\d+)", _text(root / "var/lib/nvpmodel/status"))
     if not number:
         return None
@@ -273,7 +266,7 @@ def _number(path: Path) -> float | None:
 
 
 def _text(path: Path) -> str:
-    """Content of a small file; empty when it is not there or may not be read (a powered-down block refuses too)."""
+    """Empty when the file cannot be read, as for a block that is powered down."""
     try:
         return path.read_text(encoding="utf-8", errors="replace").strip("\0 \n")
     except OSError:
