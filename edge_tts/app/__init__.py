@@ -1,4 +1,1 @@
-"""The appliance put together. Nothing imports it but the command line.
-
-Read `daemon`, then `voice_services` and `model_services`.
-"""
+"""The appliance put together. Read `daemon`, `appliance`, `voice_services`."""

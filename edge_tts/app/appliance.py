@@ -1,4 +1,4 @@
-"""The appliance: builds every part, starts them like a table of contents, stops them in reverse."""
+"""The appliance: builds every part, starts them in order, stops them in reverse."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ from edge_tts.voices.local_voices import first_voice, open_voices
 log = logging.getLogger(__name__)
 
 CLOSING_S = 3.0
-"""How long a stop waits for the sound to fade out and the last report to be sent."""
+"""How long a stop waits for the job in service to fade out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What an appliance is put into: networks, loudspeaker, device, and what becomes of a defect."""
+    """What an appliance needs besides its configuration."""
 
     load: Callable[[], AbstractContextManager[Speaker]]
     """Opens the networks, in the worker's thread."""
@@ -50,16 +50,16 @@ class Surroundings:
     clock: Callable[[], float] = time.monotonic
     new_id: Callable[[], str] = random_id
     loaded: Callable[[], None] = lambda: None
-    """Called in the thread that starts the appliance once the networks are there, before anything is served."""
+    """Called in the starting thread once the networks are loaded, before anything is served."""
     placements: Callable[[], Iterable[Placement]] = tuple
-    """What runs the graphs, once they are loaded."""
+    """What runs the graphs; called once they are loaded."""
     telemetry: TelemetryReader | None = None
     sets: ModelSets | None = None
-    """The model sets that can be changed to meanwhile."""
+    """The model sets to change to; None: no such commands."""
 
 
 class Appliance:
-    """Up and serving inside its `with` block. What cannot start raises its named error on the way in."""
+    """Serves inside its `with` block. Raises the EdgeTTSError of a part that cannot start."""
 
     def __init__(self, config: Config, model: ModelSet, surroundings: Surroundings) -> None:
         self._config, self._model, self._surroundings = config, model, surroundings
@@ -86,14 +86,14 @@ class Appliance:
             self._networks_loaded()
             self._resume_requests()
             start(self.link)
-            for part in self.voice_services.parts():  # after the link, so that it still carries their last reports
+            for part in self.voice_services.parts():  # after the link, which sends their last reports
                 start(part)
             if self.model_change is not None:
                 start(self.model_change)
             if self._surroundings.telemetry is not None:
                 start(TelemetryWatch(runtime=self.runtime, reader=self._surroundings.telemetry))
             parts.callback(self.jobs.close, CLOSING_S)
-            parts.callback(self.link.stopping.set)  # first of all: what comes now is left to the broker
+            parts.callback(self.link.stopping.set)  # first of all: the broker keeps what comes now
             self._running = parts.pop_all()
         return self
 
@@ -101,7 +101,7 @@ class Appliance:
         self._running.__exit__(*exception)
 
     def poll(self) -> list[str]:
-        """For the main thread, every few seconds: do the housekeeping, and name the parts that are stuck."""
+        """Housekeeping, every few seconds in the main thread; the names of the stuck parts."""
         self.settings.save()
         self.voice_services.poll()
         return self.runtime.health.stuck()
@@ -147,8 +147,7 @@ class Appliance:
         )
 
     def _first_state(self) -> State:
-        """Voice and volume as they were set last, else as configured. Raises ConfigError for a voice that is not
-        there."""
+        """Voice and volume as set last, else as configured. Raises ConfigError for an unknown voice."""
         remembered, catalogue = self.settings.settings, self.voices.catalogue
         known = remembered.voice in catalogue.ids()
         return State(
@@ -158,7 +157,7 @@ class Appliance:
 
 
 def loudspeaker_for(audio: AudioConfig) -> OpenLoudspeaker:
-    """How to open the configured loudspeaker."""
+    """Opens the configured loudspeaker or file."""
 
     def open_loudspeaker(sample_rate: int) -> Loudspeaker:
         if audio.output == "file":
@@ -169,7 +168,7 @@ def loudspeaker_for(audio: AudioConfig) -> OpenLoudspeaker:
 
 
 def capabilities(config: Config, model: ModelSet, commands: tuple[str, ...]) -> dict[str, Any]:
-    """What this device can do: the retained topic `capabilities`."""
+    """The retained topic `capabilities`."""
     return {
         "version": edge_tts.__version__,
         "model": {

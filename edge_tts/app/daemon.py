@@ -1,4 +1,4 @@
-"""The daemon: one appliance after another until a signal or a defect ends the process; systemd's watchdog is fed."""
+"""The daemon: runs the appliance, handles signals, feeds systemd's watchdog."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from edge_tts.runtime.telemetry import TelemetryReader
 log = logging.getLogger(__name__)
 
 START_S = 900.0
-"""How long a start may take, as in systemd/edge-tts.service: engines may have to be built."""
+"""Time-out of a start, as in systemd/edge-tts.service: engines may have to be built."""
 POLL_S = 5.0
-"""How often the main thread does the housekeeping when systemd does not ask for signs of life more often."""
+"""Interval of the housekeeping without a watchdog."""
 
 
 class Stop:
-    """When the process should end, and whether in failure. Any thread may ask for it, and a signal handler: that is why
-    it is a queue and no Event, whose lock the handler would find taken by the very thread that it interrupts."""
+    """Requests to stop, from any thread or a signal handler, which may interrupt the thread that holds an Event's lock:
+    hence a SimpleQueue."""
 
     def __init__(self) -> None:
         self.failed = False
@@ -39,15 +39,15 @@ class Stop:
         self._asked: queue.SimpleQueue[bool] = queue.SimpleQueue()
 
     def ask(self) -> None:
-        """End the process, in order."""
+        """End the process in order."""
         self._asked.put(False)
 
     def ask_again(self) -> None:
-        """End the appliance, in order, and start it again in this process."""
+        """Restart the appliance in this process."""
         self._asked.put(True)
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait until asked to stop; False after `timeout_s`."""
+        """Block until there is a request; False after `timeout_s`."""
         try:
             self._again = self._asked.get(timeout=timeout_s)
         except queue.Empty:
@@ -55,7 +55,7 @@ class Stop:
         return True
 
     def wants_again(self) -> bool:
-        """Once asked to stop: whether a fresh start is all that anybody asked for."""
+        """After `wait`: whether all requests are for a restart."""
         again = self._again
         with suppress(queue.Empty):
             while True:
@@ -63,7 +63,7 @@ class Stop:
         return again and not self.failed
 
     def fatal(self, part: str, surprise: BaseException) -> None:
-        """A part met something it cannot name: end the process loudly, and let systemd start a fresh one."""
+        """An unexpected exception ended a part: end the process in failure, so that systemd restarts it."""
         log.critical("%s failed, so the process ends: %r", part, surprise, exc_info=surprise)
         self.failed = True
         self.ask()
@@ -72,10 +72,9 @@ class Stop:
 def run(config: Config) -> int:
     """Serve until SIGTERM or SIGINT (0), or until a part fails (1). Raises EdgeTTSError when it cannot start.
 
-    When another model set was chosen over MQTT everything is stopped and started again with it. A chosen set that
-    cannot start gives way to the one before.
+    A model set chosen over MQTT restarts everything. One that cannot start falls back to the one before.
     """
-    os.umask(0o077)  # recordings, texts, a WAV file of what was said: none of it is for other accounts
+    os.umask(0o077)  # recordings and texts are not for other accounts
     stop, choice = Stop(), open_choice(config)
     while True:
         choice.begin()
@@ -91,7 +90,7 @@ def run(config: Config) -> int:
 
 
 def serve(config: Config, choice: ModelChoice, stop: Stop) -> bool:
-    """Be the appliance with one model set until asked to stop; whether a fresh start was asked for."""
+    """Serve with one model set until asked to stop; True to restart."""
     on_signal(lambda number: leave_at_once(number, choice))
     model, placements = open_model(config), list[Placement]()
     log.info("loading model set %s %s (%s)", model.name, model.version, model.family)
@@ -99,7 +98,7 @@ def serve(config: Config, choice: ModelChoice, stop: Stop) -> bool:
         load=lambda: open_networks(model, config, on_placed=placements.extend),
         open_loudspeaker=loudspeaker_for(config.audio),
         fatal=stop.fatal,
-        loaded=lambda: on_signal(lambda number: stop.ask()),  # from then on there is something to lose
+        loaded=lambda: on_signal(lambda number: stop.ask()),  # now there is something to stop in order
         placements=lambda: placements,
         telemetry=TelemetryReader(),
         sets=InstalledSets(config=config, choice=choice, again=stop.ask_again),
@@ -116,27 +115,27 @@ def serve(config: Config, choice: ModelChoice, stop: Stop) -> bool:
 
 
 def on_signal(act: Callable[[int], None]) -> None:
-    """Do that on SIGTERM and on Ctrl-C."""
+    """Handle SIGTERM and SIGINT."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, frame: act(number))
 
 
 def leave_at_once(number: int, choice: ModelChoice) -> None:
-    """Die of a signal while nothing is served yet: loading cannot be hurried, and there is nothing to lose."""
+    """Die of a signal during the start: loading cannot be interrupted, and there is nothing to lose."""
     choice.cancel_attempt()
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
 
 
 def give_back_memory() -> None:
-    """Return what the old networks used: the allocator would keep most of it, and more with every change."""
+    """The allocator would keep more of the old networks' memory with every change."""
     gc.collect()
-    with suppress(OSError, AttributeError):  # glibc has it
+    with suppress(OSError, AttributeError):  # glibc only
         ctypes.CDLL(None).malloc_trim(0)
 
 
 def watch(stop: Stop, poll: Callable[[], list[str]]) -> None:
-    """Feed systemd's watchdog while every part shows progress. A stuck part starves it, and systemd restarts us."""
+    """Feed systemd's watchdog until asked to stop, unless a part is stuck: then systemd restarts the process."""
     interval_s = watchdog_interval_s() or POLL_S
     while not stop.wait(interval_s):
         stuck = poll()

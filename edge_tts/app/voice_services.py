@@ -1,4 +1,4 @@
-"""What concerns voices while the appliance runs: enrolment, sync, buttons, missing features, and their commands."""
+"""The parts about voices: enrolment, sync, buttons, missing features, and their commands."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from edge_tts.voices.sync.sync_thread import SyncThread
 
 
 class VoiceServices:
-    """Builds the parts; `commands` and `parts` hand them out, `poll` does the housekeeping."""
+    """Builds the parts; `Appliance` starts them."""
 
     def __init__(
         self, *, runtime: Runtime, config: Config, model: ModelSet, voices: Voices, jobs: JobQueue, player: Player
@@ -63,14 +63,14 @@ class VoiceServices:
         jobs.on_stop(self._enrolment.stop)
 
     def commands(self) -> Mapping[str, Callable[[Message], None]]:
-        """What the dispatcher serves besides speech."""
+        """Commands for the dispatcher."""
         enrolment = self._enrolment if self._config.enrolment.enabled else None
         enrol = EnrolCommands(runtime=self._runtime, enrolment=enrolment, policy=self._policy)
         change = VoiceCommands(runtime=self._runtime, jobs=self._jobs, voices=self._voices, changed=self._changed)
         return {**enrol.commands(), **change.commands()}
 
     def parts(self) -> list[Part]:
-        """The threads, in the order in which they start; they need a running worker. Raises ConfigError (key)."""
+        """In starting order; they need a running worker. Raises ConfigError for an unknown key."""
         syncing = [] if self._sync is None else [self._sync]
         if not self._config.enrolment.enabled:
             return [*syncing]
@@ -79,30 +79,29 @@ class VoiceServices:
         return [*syncing, self._enrolment, socket, *buttons]
 
     def poll(self) -> None:
-        """Housekeeping, every few seconds: notice what another process has changed; have a voice encoded that cannot
-        speak yet."""
+        """Every few seconds: notice changes by other processes, and queue the encoding of missing features."""
         if self._catalogue.is_stale():
             self._notice()
         self._pending_voices.poll()
 
     def _notice(self) -> None:
-        """The voices on the disk have changed: by the command line, or by a part of ours that will tell so itself."""
+        """Voices on disk were changed by another process or the sync."""
         self.status.refresh()
         if not self.status.trouble and self._sync is not None and not self.status.syncing:
             self._sync.sync_soon()
 
     def _changed(self) -> None:
-        """A voice was enrolled, renamed or deleted here: everybody shall know, the bucket too."""
+        """A voice was enrolled, renamed or deleted here: publish it and sync."""
         self.status.refresh()
         if self._sync is not None:
             self._sync.sync_soon()
 
     def _press_here(self, payload: EnrolPayload) -> None:
-        """A press by a program on this machine. Raises PayloadError for a language that is not spoken."""
+        """Raises PayloadError for a language that the model set does not speak."""
         self._enrolment.press(self._policy.person(payload.name, payload.language))
 
     def _sync_thread(self) -> SyncThread | None:
-        """The part that syncs; None when there is no bucket."""
+        """None without a bucket."""
         sync = voice_sync(self._config, self._voices.store)
         if sync is None:
             return None
@@ -141,7 +140,7 @@ class VoiceServices:
 
 @contextmanager
 def open_analyzers(config: Config) -> Iterator[Analyzers]:
-    """The networks that an enrolment listens and judges with, for as long as it takes. Raises ModelError."""
+    """The networks of one enrolment. Raises ModelError."""
     folder = quality_folder(config)
     with ExitStack() as stack:
         vad = load_engine(folder / "vad.onnx", threads=1)
@@ -151,7 +150,7 @@ def open_analyzers(config: Config) -> Iterator[Analyzers]:
 
 
 def quality_folder(config: Config) -> Path:
-    """Where the networks of the quality gate are: as configured, beside the model sets, or in this checkout."""
+    """The networks of the quality gate: as configured, beside the model sets, or in this checkout."""
     if config.enrolment.networks is not None:
         return config.enrolment.networks
     beside = config.models.dir / "quality"
@@ -159,7 +158,7 @@ def quality_folder(config: Config) -> Path:
 
 
 def button_watches(runtime: Runtime, config: EnrolmentConfig, press: Callable[[], None]) -> list[ButtonWatch]:
-    """One watch per configured button, there or not. Raises ConfigError for a key that is not known."""
+    """One watch per configured button, present or not. Raises ConfigError for an unknown key."""
     buttons: list[tuple[str, Callable[[], Button]]] = []
     if config.gpio_line is not None:
         line, chip, low = config.gpio_line, config.gpio_chip, config.gpio_active_low
