@@ -1,4 +1,4 @@
-"""The command line: one short function per command. Knows the arguments; the work is done elsewhere."""
+"""The command line, `edge-ttsd`: one short function per command."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ from edge_tts.values import Segment
 from edge_tts.voices.local_voices import first_voice, open_voices
 
 _NOT_OPTIONS = {"text", "id", "priority", "ttl_s", "volume"}
-"""Keys of a request that mean nothing without a queue."""
+"""Keys of a request without an option: they mean nothing without a queue."""
 CONFIG_PLACES = (Path("config.yaml"), Path("/etc/edge-tts/config.yaml"))
-"""Where the configuration is looked for when -c is not given; without any, every key has its default."""
+"""Where the configuration is looked for without -c; without any, every key has its default."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit status. Expected errors become one line on stderr and status 1."""
+    """The exit status: 1 for an EdgeTTSError, which is printed as one line."""
     arguments = _parser().parse_args(argv)
     try:
         config = _config(arguments.config)
         _log_to_stderr(config.log.level)
-        if arguments.command is not command_run:  # only the daemon must tell what was configured from what was chosen
+        if arguments.command is not command_run:  # the daemon keeps configured and chosen set apart
             config = as_chosen(config, open_choice(config))
         return int(arguments.command(arguments, config))
     except EdgeTTSError as error:
@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 class _OneLine(logging.Formatter):
-    """A line per record, whatever a record quotes; a traceback keeps its lines."""
+    """One line per record, whatever it quotes; a traceback keeps its lines."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         return one_line(super().formatMessage(record), most=4 * MOST_CHARS)
@@ -69,7 +69,6 @@ def _log_to_stderr(level: str) -> None:
 
 
 def command_run(arguments: argparse.Namespace, config: Config) -> int:
-    """Be the daemon."""
     return run(config)
 
 
@@ -99,20 +98,20 @@ def command_say(arguments: argparse.Namespace, config: Config) -> int:
 
 
 def _sink(out: str | None, sample_rate: int, config: Config) -> AbstractContextManager[Loudspeaker]:
-    """Where `say` sends its sound: a file that is there once it is whole, or the loudspeaker."""
+    """A file, written atomically, or the loudspeaker."""
     if out:
         return whole_wav(Path(out), sample_rate=sample_rate)
     return PortAudioLoudspeaker(sample_rate=sample_rate, device=config.audio.device)
 
 
 def command_phonemes(arguments: argparse.Namespace, config: Config) -> int:
-    """Print what would be said: the normalized text, its phonemes and their ids."""
+    """Print the normalized text, its phonemes and their ids."""
     with ExitStack() as stack:
         return _show_phonemes(arguments, front_end_for(config.text, stack), join=_joins_sentences(config))
 
 
 def _joins_sentences(config: Config) -> bool:
-    """What the model set that speaks says of it; this command needs none."""
+    """As the current model set says; this command needs none."""
     try:
         return find_model_set(config.models.dir, config.models.name).join_sentences
     except ModelError:
@@ -139,21 +138,20 @@ def _show_phonemes(arguments: argparse.Namespace, front_end: TextFrontEnd, *, jo
 
 
 def command_models_list(arguments: argparse.Namespace, config: Config) -> int:
-    """Print the installed model sets, the one that speaks marked."""
+    """Print the installed model sets, the current one marked."""
     for name in installed_model_sets(config.models.dir):
         print(f"{'*' if name == config.models.name else ' '} {name}")
     return 0
 
 
 def command_models_show(arguments: argparse.Namespace, config: Config) -> int:
-    """Print the manifest of a model set."""
     model = find_model_set(config.models.dir, arguments.name or config.models.name)
     print(readable_json(json.loads((model.directory / MANIFEST).read_bytes())))
     return 0
 
 
 def command_models_verify(arguments: argparse.Namespace, config: Config) -> int:
-    """Compare every file of a model set with its manifest."""
+    """Raises ModelError for a file that differs from the manifest."""
     model = find_model_set(config.models.dir, arguments.name or config.models.name)
     verify_model_set(model)
     print(f"{model.name}: {len(model.files)} files are as the manifest says")
@@ -161,7 +159,7 @@ def command_models_verify(arguments: argparse.Namespace, config: Config) -> int:
 
 
 def command_doctor(arguments: argparse.Namespace, config: Config) -> int:
-    """Look at everything; status 1 when something is broken."""
+    """Status 1 when something is broken."""
 
     def progress(phase: str, step: int, of: int) -> None:
         print(f"\r{phase[:60]:60} {step:5}/{of:<5}", end="", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""The commands that carry voices elsewhere: sync, export, import. `cli.py` and `cli_voices.py` have the rest."""
+"""The commands `sync`, `voices export` and `voices import`."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ AddParser = Callable[..., argparse.ArgumentParser]
 
 
 def command_sync(arguments: argparse.Namespace, config: Config) -> int:
-    """Sync once; status 1 when some voice could not be, an error when the bucket is out of reach."""
+    """Status 1 when a voice could not be synced. Raises TransportError when the bucket is out of reach."""
     sync = voice_sync(config, open_store(config))
     if sync is None:
         raise ConfigError("there is nothing to sync with: bucket.url is null")
-    os.umask(0o077)  # recordings, in a folder that may be open to other accounts
+    os.umask(0o077)  # recordings are not for other accounts
     report = sync(thorough=arguments.thorough)
     if report.status == "failed":
         raise TransportError(report.error)
@@ -47,19 +47,19 @@ def command_export(arguments: argparse.Namespace, config: Config) -> int:
 
 
 def command_import(arguments: argparse.Namespace, config: Config) -> int:
-    """Take a voice from a file that `export` wrote."""
+    """Import a voice from a file that `export` wrote."""
     print(import_voice(open_store(config), Path(arguments.file)).ref.id)
     return 0
 
 
 def last_sync(config: Config, store: VoiceStore, *, now: float) -> str:
-    """One line about the last sync, whichever process made it; empty without a bucket."""
+    """One line about the last sync of any process; empty without a bucket."""
     sync = voice_sync(config, store)
     return "" if sync is None else sync_line(sync.last(), now=now)
 
 
 def sync_line(report: SyncReport, *, now: float) -> str:
-    """How a sync went, for people; `now` is in seconds since 1970."""
+    """One line about a sync; `now` is in seconds since 1970."""
     if report.status == "never" or report.finished is None:
         return f"sync with {report.bucket}: never yet"
     parts = [f"sync with {report.bucket}: {report.status} {_ago(now - report.finished)}"]
@@ -77,7 +77,6 @@ def sync_line(report: SyncReport, *, now: float) -> str:
 
 
 def add_sync(commands: Any, add: AddParser) -> None:
-    """The parser of `sync`; `add` makes one with the options that every command has."""
     more = "The daemon does so by itself, every bucket.interval_s seconds and after every change."
     parser = add(commands, "sync", says="sync enrolled voices with the bucket now", more=more)
     parser.add_argument("--thorough", action="store_true", help="read and hash everything again, here and there")
@@ -85,7 +84,6 @@ def add_sync(commands: Any, add: AddParser) -> None:
 
 
 def add_carrying(group: Any, add: AddParser) -> None:
-    """The parsers of `voices export` and `voices import`."""
     parser = add(group, "export", says="write an enrolled voice to a file, to carry it to another device")
     parser.add_argument("voice", help="its id (6 digits will do) or its name")
     parser.add_argument("--out", metavar="FILE", help="default: the first digits of its id, with .voice")
@@ -96,7 +94,7 @@ def add_carrying(group: Any, add: AddParser) -> None:
 
 
 def _ago(seconds: float) -> str:
-    """A length of time in one unit; clocks that were set back count as just now."""
+    """A time span in one unit; a negative one, after a clock was set back, is 0 s."""
     for size, unit in ((86400, "days"), (3600, "h"), (60, "min")):
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit} ago"

@@ -1,4 +1,4 @@
-"""The commands about voices: enroll from a file, list, show, rename, remove. `cli.py` has the rest."""
+"""The commands about voices: enroll from a file, list, show, rename, remove."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from edge_tts.values import EncodeRequest, Recording
 from edge_tts.voices.local_voices import Voices, first_voice, open_voices
 
 _SAME_SPEAKER = 0.7
-"""Recordings of one person reach 0.8 and more, those of two stay below 0.65."""
+"""Cosine similarity: recordings of one person reach 0.8, those of two stay below 0.65."""
 
 AddParser = Callable[..., argparse.ArgumentParser]
 
 
 def command_enroll(arguments: argparse.Namespace, config: Config) -> int:
-    """Make a voice from recordings: judge them, encode them, keep them."""
+    """Make a voice from recordings: judge, encode, store."""
     person = Person(arguments.name, arguments.language, arguments.owner or config.voices.owner)
     sentence = consent(tongue_of(person.language), person.name)
     agreed = same_words(arguments.text, sentence)
@@ -54,7 +54,7 @@ def command_enroll(arguments: argparse.Namespace, config: Config) -> int:
     with open_networks(model, config) as networks:
         heard = [recording for _, recording in takes]
         made = networks.encode(EncodeRequest("new", person.name, person.language, reference.transcript, heard))
-    # A recording of the consent comes last; else it is what was read for the reference.
+    # The consent is in the last recording, else in the reference.
     statement = sentence if agreed or arguments.consent is not None else None
     stated_in = len(takes if arguments.consent else reference.recordings) - 1
     take = AcceptedRecording(person, reference.transcript, reference.verdict, statement, stated_in)
@@ -63,7 +63,7 @@ def command_enroll(arguments: argparse.Namespace, config: Config) -> int:
 
 
 def _listen(arguments: argparse.Namespace, folder: Path, *, agreed: bool) -> tuple[Reference, list[Recording]]:
-    """The reference in the first recording, and the others, the consent last. Raises AudioError."""
+    """The reference from the first recording; the other recordings, the consent last. Raises AudioError."""
     with ExitStack() as stack:
         gate = load_quality_gate(folder, stack)
         keep_all = agreed and arguments.consent is None
@@ -84,7 +84,7 @@ def _listen(arguments: argparse.Namespace, folder: Path, *, agreed: bool) -> tup
 
 
 def command_list(arguments: argparse.Namespace, config: Config) -> int:
-    """Print the voices that can speak, the default one marked, and those that this model set has yet to encode."""
+    """Print the voices, the default one marked, with those that are not encoded yet or damaged."""
     model = find_model_set(config.models.dir, config.models.name)
     voices = open_voices(config, model)
     default = first_voice(config, model, voices.catalogue)
@@ -113,14 +113,13 @@ def command_show(arguments: argparse.Namespace, config: Config) -> int:
 
 
 def command_rename(arguments: argparse.Namespace, config: Config) -> int:
-    """Call an enrolled voice something else."""
     voices = _voices(config)
     print(voices.store.rename(voices.store.find(arguments.voice).ref, arguments.name).name)
     return 0
 
 
 def command_remove(arguments: argparse.Namespace, config: Config) -> int:
-    """Delete an enrolled voice for good, here now and everywhere at the next sync."""
+    """Delete an enrolled voice here now, everywhere at the next sync."""
     voices = _voices(config)
     ref = voices.store.find_remains(arguments.voice)
     voices.store.delete(ref)
@@ -129,7 +128,7 @@ def command_remove(arguments: argparse.Namespace, config: Config) -> int:
 
 
 def add_parsers(commands: Any, add: AddParser) -> None:
-    """The parsers of these commands; `add` makes one with the options that every command has."""
+    """The parsers of these commands; `add` makes one with the common options."""
     _add_enroll(commands, add)
     add_sync(commands, add)
     group = commands.add_parser("voices", help="list, show, rename or remove voices")
@@ -150,7 +149,7 @@ def add_parsers(commands: Any, add: AddParser) -> None:
 
 
 def same_words(spoken: str, sentence: str) -> bool:
-    """Whether two texts differ in nothing but case, spaces and punctuation."""
+    """Whether two texts differ only in case, spaces and punctuation."""
     return _letters(spoken) == _letters(sentence)
 
 
@@ -174,7 +173,7 @@ def _add_enroll(commands: Any, add: AddParser) -> None:
 
 
 def _refuse(file: str, refusals: Sequence[Refusal], arguments: argparse.Namespace) -> None:
-    """Raise AudioError that says what to do better, if there is anything."""
+    """Raises AudioError for refusals."""
     if refusals and not arguments.anyway:
         reasons = " ".join(explain(refusal, "en") for refusal in refusals)
         raise AudioError(f"{file}: {reasons} (--anyway keeps it all the same)")

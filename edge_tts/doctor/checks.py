@@ -1,4 +1,4 @@
-"""What can be looked at without speaking: platform, versions, sound, disk, model set, heat. Knows no networks."""
+"""The checks that run no network: platform, versions, sound, disk, text, model set, heat."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def check_platform(root: Path = Path("/")) -> Iterator[Finding]:
 
 
 def check_versions(*, wants_tensorrt: bool, root: Path = Path("/")) -> Iterator[Finding]:
-    """The libraries that are needed, and TensorRT where it can be expected."""
+    """The required libraries, and TensorRT where it is expected."""
     found = []
     for name in _LIBRARIES:
         version = _version(name)
@@ -75,7 +75,7 @@ def check_audio(config: Config) -> Iterator[Finding]:
 
 
 def check_disk(config: Config) -> Iterator[Finding]:
-    """Room and permission where the appliance writes."""
+    """Free space and permission where the appliance writes."""
     for folder in (config.state_dir, config.engine.cache_dir, config.voices.dir):
         existing = next(path for path in (folder, *folder.parents) if path.exists())
         free_mb = shutil.disk_usage(existing).free / 1e6
@@ -101,7 +101,7 @@ def check_text(config: Config) -> Iterator[Finding]:
 
 
 def check_model(config: Config) -> Iterator[Finding]:
-    """The configured model set: there, whole, with a voice."""
+    """The configured model set and its voices."""
     model = find_model_set(config.models.dir, config.models.name)
     verify_model_set(model)
     files = len(model.files)

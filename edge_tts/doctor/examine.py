@@ -1,4 +1,4 @@
-"""The examination: all checks in order, then the golden phrases and one spoken sentence. Knows no output format."""
+"""All checks in order, then the golden phrases and one spoken sentence."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Diagnosis:
     plans: tuple[StoredPlan, ...] = ()
     spoken: Spoken | None = None
     device_memory_mb: tuple[float, float] | None = None
-    """Free and total memory of the GPU with the networks gone again; on a Jetson it is the processor's too."""
+    """Free and total memory of the GPU after the networks were closed; a Jetson's CPU shares it."""
     telemetry: Telemetry = field(default_factory=Telemetry)
 
     @property
@@ -59,7 +59,7 @@ def diagnose(
     open_engines: Open = lambda config: open_loader(config.engine),
     clock: Callable[[], float] = time.perf_counter,
 ) -> Diagnosis:
-    """Look at everything. `speak=False` leaves out engines and golden phrases. Raises no `EdgeTTSError`."""
+    """Run all checks; `speak` False leaves out engines and golden phrases. Raises no `EdgeTTSError`."""
     findings = list(_looks(config))
     with reader or TelemetryReader() as opened:
         found = Diagnosis(tuple(findings))
@@ -69,7 +69,7 @@ def diagnose(
             except EdgeTTSError as error:
                 advice = "`edge-ttsd models verify` compares the files; convert or install the set again"
                 findings.append(Finding("speech", "broken", str(error), advice))
-        telemetry = opened.read()  # after the work: this is when heat shows
+        telemetry = opened.read()  # after the work, when heat shows
     findings += check_telemetry(telemetry)
     return replace(found, findings=tuple(findings), telemetry=telemetry)
 
@@ -86,7 +86,7 @@ def _looks(config: Config) -> Iterator[Finding]:
 
 
 def _speak(config: Config, findings: list[Finding], open_engines: Open, clock: Callable[[], float]) -> Diagnosis:
-    """Judge the engines anew, then speak one sentence on what was accepted."""
+    """Compare the engines anew, then speak one sentence on the accepted ones."""
     model = find_model_set(config.models.dir, config.models.name)
     voice = a_voice(model)
     with open_engines(config) as loader:

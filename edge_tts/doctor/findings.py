@@ -1,4 +1,4 @@
-"""What doctor finds: one value per look, its weight, and what to do about it."""
+"""What a check finds."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ Level = Literal["ok", "warning", "broken"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at."""
+    """One result of a check."""
 
     check: str
     level: Level
     text: str
     advice: str = ""
-    """What to do; empty only when nothing needs doing."""
+    """Empty only when nothing needs doing."""
 
 
 def look(check: str, body: Callable[[], Iterable[Finding]], *, advice: str) -> Iterator[Finding]:
-    """The findings of a check; a named error that it raises is one more finding, with this advice."""
+    """The findings of a check; an EdgeTTSError that it raises is one more, with this advice."""
     try:
         yield from body()
     except EdgeTTSError as error:

@@ -1,4 +1,4 @@
-"""A diagnosis for people and for programs. Knows nothing of how it was made."""
+"""A diagnosis as text and as JSON."""
 
 from __future__ import annotations
 
