@@ -1,7 +1,6 @@
-"""One thing to say: every key that may be asked for, its limits and its default.
+"""A request to speak: every key, its limits and its default.
 
-The MQTT payload, the journal page, the command line and the published schema are made from these two records, so a new
-key is added here and where it is used.
+The MQTT payload, the journal page, the command line and the published schema are made from these two records.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ Split = Literal["auto", "cut0", "cut1", "cut2", "cut3", "cut4", "cut5"]
 
 
 class SpeakMessage(Record):
-    """A request as its sender words it. Sampling has the names and defaults of GPT-SoVITS' api_v2."""
+    """A request as sent. The names and defaults of the sampling keys are those of GPT-SoVITS' api_v2."""
 
     text: str = Field(description="what to say")
     id: RequestId | None = Field(default=None, description="names the request in every report; an id is spoken once")
@@ -37,22 +36,21 @@ class SpeakMessage(Record):
 
     @property
     def gain(self) -> float:
-        """Linear gain of its sound, 0 to 1."""
+        """Linear, 0 to 1."""
         return self.volume / 100
 
     def sampling(self, default: Sampling) -> Sampling:
-        """The model set's own sampling, with what is asked for put in its place."""
+        """`default`, with the keys of this request put in."""
         chosen = {name: getattr(self, name) for name in Sampling.__dataclass_fields__}
         return Sampling(**{name: getattr(default, name) if value is None else value for name, value in chosen.items()})
 
 
 class SpeakRequest(SpeakMessage):
-    """An accepted request: it has an id, and the id of a voice that exists."""
+    """Accepted: with an id, and the id of an existing voice."""
 
     id: RequestId
     voice: VoiceName
 
     @classmethod
     def accept(cls, message: SpeakMessage, *, id: str, voice: str) -> SpeakRequest:
-        """What is asked for in `message`, under this id and in this voice."""
         return cls.model_validate({**message.model_dump(), "id": id, "voice": voice})

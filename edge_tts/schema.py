@@ -1,7 +1,4 @@
-"""Records read from outside (YAML, JSON): pydantic's one home. Knows nothing of where a record came from.
-
-A record is frozen, its types are strict, and a key it does not know is an error that names the nearest known one.
-"""
+"""Records read from YAML and JSON: pydantic's one home. An unknown key is an error that names the nearest known one."""
 
 from __future__ import annotations
 
@@ -32,11 +29,11 @@ RequestId = Annotated[str, Field(min_length=1, max_length=128)]
 """Names a request in every report."""
 
 _MOST_KEY = 80
-"""Characters of a key that a message repeats."""
+"""Characters of a key that an error message quotes."""
 
 
 class Record(BaseModel):
-    """Base of every record: frozen, strict types, no unknown keys, no NaN."""
+    """Frozen, strict types, no unknown keys, no NaN."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, hide_input_in_errors=True)
 
@@ -53,8 +50,8 @@ def check(
     strict: bool | None = None,
     context: Any = None,
 ) -> RecordT:
-    """`value` as a `kind`; `what` opens the message of the `error` that is raised otherwise. `strict` False reads
-    numbers from text, as a command line gives them. Validators find `context` in their ValidationInfo."""
+    """`value` as a `kind`. Raises `error` with a message that begins with `what`. `strict` False reads numbers from
+    text. Validators find `context` in their ValidationInfo."""
     try:
         return kind.model_validate(value, strict=strict, context=context)
     except ValidationError as invalid:
@@ -62,7 +59,7 @@ def check(
 
 
 def check_json(kind: type[RecordT], payload: bytes, *, error: type[Exception], what: str) -> RecordT:
-    """The JSON object in `payload` as a `kind`; raises `error` like `check`."""
+    """Like `check`, for a JSON object."""
     try:
         return kind.model_validate_json(payload)
     except ValidationError as invalid:
@@ -70,13 +67,13 @@ def check_json(kind: type[RecordT], payload: bytes, *, error: type[Exception], w
 
 
 def readable_json(value: Any) -> str:
-    """JSON for a terminal: letters as they are, but whatever would move the cursor or turn the text spelled out."""
+    """JSON for a terminal: only control and direction characters are escaped."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
     return "\n".join(one_line(line, most=12 * len(text)) for line in text.split("\n"))
 
 
 def nearest(name: str, known: list[str]) -> str:
-    """`, did you mean 'x'?` for the known name closest to `name`, else the list of known names."""
+    """`, did you mean 'x'?` for the closest known name, else a list of them."""
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     if close:
         return f", did you mean '{close[0]}'?"
@@ -84,7 +81,7 @@ def nearest(name: str, known: list[str]) -> str:
 
 
 def _explain(kind: type[BaseModel], invalid: ValidationError) -> str:
-    """The first problem in words a person can act on, and how many more there are."""
+    """The first problem, and how many more there are."""
     problems = invalid.errors(include_url=False, include_context=False)
     first, more = problems[0], len(problems) - 1
     path = [one_line(str(part), most=_MOST_KEY) for part in first["loc"]]

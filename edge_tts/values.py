@@ -1,4 +1,4 @@
-"""The frozen values that travel through the appliance: past the edge there are no dicts and no JSON."""
+"""The frozen values that pass between rooms."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class Sampling:
     temperature: float = 1.0
     repetition_penalty: float = 1.35
     seed: int | None = None
-    """Same seed, text and voice: same speech. None draws a fresh one."""
+    """Same seed, text and voice: same speech. None draws a new one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A stretch of one language inside a segment."""
+    """Text of one language inside a segment."""
 
     language: str
     """zh, en, ja, ko or yue."""
@@ -41,39 +41,38 @@ class Run:
     normalized: str
     phonemes: tuple[str, ...]
     word2ph: tuple[int, ...] | None
-    """Phonemes per character of `normalized` (zh, yue); None where features are not aligned to characters."""
+    """Phonemes per character of `normalized` (zh, yue), else None."""
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A stretch of text that is spoken in one breath: the unit of synthesis."""
+    """The unit of synthesis."""
 
     text: str
     runs: tuple[Run, ...]
     phoneme_ids: IntArray
     """int64 [phonemes], ids of the v2 symbol table."""
     pause_s: float | None = None
-    """Silence after the segment when the text asks for one (SSML break); None leaves it to the request."""
+    """Silence after the segment (SSML break); None: the request's."""
     rate: float = 1.0
     """Speed relative to the request's (SSML prosody)."""
 
     @property
     def normalized(self) -> str:
-        """The text as it is spoken."""
+        """As spoken."""
         return "".join(run.normalized for run in self.runs)
 
     @property
     def phonemes(self) -> tuple[str, ...]:
-        """All phonemes of the runs in order."""
         return tuple(p for run in self.runs for p in run.phonemes)
 
 
 @dataclass(frozen=True, slots=True)
 class ModelSizes:
-    """The numbers of a model set that the host needs to feed its graphs."""
+    """What the host needs to feed a model set's graphs."""
 
     tokens: int
-    """Semantic tokens, the end token included."""
+    """Semantic tokens, including the end token."""
     bert_width: int
     conditioning_width: int
     latent_width: int
@@ -81,21 +80,21 @@ class ModelSizes:
     """Waveform samples per latent frame."""
     frames_per_token: int
     wave_halo_frames: int
-    """Latent frames on each side that can influence a sample of the wave."""
+    """Receptive field of the wave, in latent frames on each side."""
     flow_halo_frames: int = 32
-    """Feature frames on each side that can influence a latent frame (v2: 4 flows of 4 layers of kernel 5)."""
+    """Receptive field of the flow, in feature frames on each side (v2: 4 flows of 4 layers of kernel 5)."""
     speaker_width: int = 0
-    """Width of the speaker embedding that the conditioning graph takes; 0 where it takes none."""
+    """Of the speaker embedding that the conditioning graph takes; 0 for none."""
     text_positions: int = TEXT_POSITIONS
-    """Phonemes that the GPT has positions for, those of the prompt included."""
+    """The GPT's positions for phonemes, including the prompt's."""
     audio_positions: int = AUDIO_POSITIONS
-    """Semantic tokens that the GPT has positions for, those of the prompt included."""
+    """The GPT's positions for semantic tokens, including the prompt's."""
     bert_positions: int = BERT_POSITIONS
-    """Characters that BERT has positions for, its two marks included."""
+    """BERT's positions for characters, including [CLS] and [SEP]."""
 
     @property
     def limits(self) -> SequenceLimits:
-        """How long the sequences may be that the graphs are given."""
+        """Maximum lengths of the graphs' sequences."""
         return SequenceLimits(
             text_positions=self.text_positions,
             audio_positions=self.audio_positions,
@@ -106,7 +105,7 @@ class ModelSizes:
 
 @dataclass(frozen=True, slots=True)
 class ModelSet:
-    """Files that were made together, as `manifest.json` describes them; checked before this value exists."""
+    """A checked `manifest.json`: files that were made together."""
 
     name: str
     version: str
@@ -121,27 +120,27 @@ class ModelSet:
     default_voice: str | None
     voices: tuple[str, ...]
     files: Mapping[str, str]
-    """File name relative to the directory -> sha256 in hex."""
+    """Relative file name -> sha256 in hex."""
     sampling: Sampling = field(default_factory=Sampling)
-    """What to draw with when a request does not say."""
+    """Defaults for a request."""
     max_tokens_per_phoneme: float | None = None
-    """Ends a segment that babbles; None leaves only upstream's limit."""
+    """Ends a segment that babbles; None: only upstream's limit."""
     join_sentences: bool = True
-    """Whether short sentences are decoded together. False: each alone, for networks that swallow one of several."""
+    """Whether short sentences are decoded together; False for networks that swallow one of several."""
 
     @property
     def most_phonemes(self) -> int:
-        """Most phonemes of a voice's prompt and a piece of text together."""
+        """Of a voice's prompt and a piece of text together."""
         return self.sizes.limits.most_phonemes
 
     def graph(self, name: str) -> Path:
-        """Where the graph of that name (`edge_tts.graphs`) lies."""
+        """The file of a graph of `edge_tts.graphs`."""
         return self.directory / f"{name}.onnx"
 
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """What the networks need to speak as somebody, for one model set."""
+    """The features of a voice for one model set."""
 
     id: str
     name: str
@@ -149,7 +148,7 @@ class Voice:
     prompt_tokens: IntArray
     """int64 [tokens], 25 Hz semantic tokens of the reference; may be empty."""
     prompt_phoneme_ids: IntArray
-    """int64 [phonemes] of the reference's transcript; empty when prompt_tokens is."""
+    """int64 [phonemes] of its transcript; empty when prompt_tokens is."""
     prompt_bert: FloatArray
     """float32 [phonemes, 1024]; zeros for languages without BERT features."""
     conditioning: FloatArray
@@ -159,7 +158,7 @@ class Voice:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """Sound as it was recorded."""
+    """A recording, or a part of one."""
 
     samples: FloatArray
     """float32 [samples] or [samples, channels]."""
@@ -169,22 +168,22 @@ class Recording:
 
 @dataclass(frozen=True, slots=True)
 class EncodeRequest:
-    """A voice to be made, of recordings that were judged already."""
+    """A voice to make from accepted recordings."""
 
     id: str
-    """The voice's."""
+    """Of the voice."""
     name: str
     language: str
     """Of the transcript: zh, en, ..."""
     transcript: str
-    """What is said in the first recording."""
+    """Of the first recording."""
     recordings: Sequence[Recording]
-    """Of one speaker; the first one, 3 to 10 s long, is the prompt of the GPT."""
+    """Of one speaker; the first, 3 to 10 s long, is the prompt."""
 
 
 @dataclass(frozen=True, slots=True)
 class AudioChunk:
-    """A stretch of mono sound of one request."""
+    """Mono sound."""
 
     samples: FloatArray
     """float32 [samples], within -1 to 1."""
@@ -192,16 +191,16 @@ class AudioChunk:
     """Hz."""
     request_id: str
     last: bool
-    """True on the final chunk of the request; it may be empty."""
+    """The final chunk, which may be empty."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What became of a request, told to whoever asked."""
+    """One stage of a request."""
 
     id: str
     stage: Stage
     ms: float
     """Milliseconds since the request was accepted."""
     details: Mapping[str, Any] = field(default_factory=dict)
-    """Stage-specific JSON values: `error` and `message` for failed, `audio_s` and `rtf` for done."""
+    """JSON values: `error` and `message` for failed, `audio_s` and `rtf` for done."""
