@@ -143,16 +143,16 @@ class Appliance:
             self.journal.read(),
             oldest_s=self._config.limits.resume_s,
             reply=self.link.reply,
-            finished=self.journal.closed(),
+            finished=self.journal.finished(),
         )
 
     def _first_state(self) -> State:
         """Voice and volume as set last, else as configured. Raises ConfigError for an unknown voice."""
-        remembered, catalogue = self.settings.settings, self.voices.catalogue
-        known = remembered.voice in catalogue.ids()
+        saved, catalogue = self.settings.settings, self.voices.catalogue
+        exists = saved.voice in catalogue.ids()
         return State(
-            voice=remembered.voice if known and remembered.voice else first_voice(self._config, self._model, catalogue),
-            volume=self._config.audio.volume if remembered.volume is None else remembered.volume,
+            voice=saved.voice if exists and saved.voice else first_voice(self._config, self._model, catalogue),
+            volume=self._config.audio.volume if saved.volume is None else saved.volume,
         )
 
 

@@ -34,14 +34,14 @@ class FinishedIds:
         self._path = path
         self._lock = threading.Lock()
         self._keys: deque[Key] = deque(maxlen=REMEMBERED)
-        self._lines, self._sound = 0, True
+        self._line_count, self._intact = 0, True
         try:
             self._read()
         except FileNotFoundError:
             pass
         except (OSError, ValueError) as damaged:
             log.warning("%s: what was closed before the start may be spoken again: %s", path, damaged)
-            self._sound = False
+            self._intact = False
 
     def keys(self) -> list[Key]:
         """The latest last."""
@@ -53,14 +53,14 @@ class FinishedIds:
         with self._lock:
             new = list(keys)
             self._keys.extend(new)
-            self._lines += len(new)
-            if self._sound and self._lines <= 2 * REMEMBERED:
+            self._line_count += len(new)
+            if self._intact and self._line_count <= 2 * REMEMBERED:
                 handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
                 with open(handle, "wb") as file:
-                    file.write(_lines(new))
+                    file.write(_to_lines(new))
             else:
-                write_atomic(self._path, _lines(self._keys))
-                self._lines, self._sound = len(self._keys), True
+                write_atomic(self._path, _to_lines(self._keys))
+                self._line_count, self._intact = len(self._keys), True
 
     def _read(self) -> None:
         """Keep the whole lines. Raises OSError, or ValueError for a damaged or torn file."""
@@ -69,17 +69,17 @@ class FinishedIds:
             raise ValueError("it was not written here")
         *lines, torn = self._path.read_bytes().split(b"\n")
         bad = 1 if torn else 0
-        self._lines = len(lines) + bad
+        self._line_count = len(lines) + bad
         for line in lines:
             try:
                 self._keys.append(_key(json.loads(line)))
             except (ValueError, RecursionError):
                 bad += 1
         if bad:
-            raise ValueError(f"{bad} of {self._lines} lines are damaged")
+            raise ValueError(f"{bad} of {self._line_count} lines are damaged")
 
 
-def _lines(keys: Iterable[Key]) -> bytes:
+def _to_lines(keys: Iterable[Key]) -> bytes:
     return b"".join(json.dumps(key, ensure_ascii=False).encode() + b"\n" for key in keys)
 
 

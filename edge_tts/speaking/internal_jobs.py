@@ -24,7 +24,7 @@ class InternalJobs:
     def __init__(self, *, runtime: Runtime, jobs: JobQueue, sink: Sink, min_volume: float = 0.0) -> None:
         """`min_volume` as in `Job`."""
         self._runtime, self._jobs, self._sink, self._min_volume = runtime, jobs, sink, min_volume
-        self._open: dict[str, Report | None] = {}
+        self._closing_reports: dict[str, Report | None] = {}
         self._condition = threading.Condition()
 
     def speak(self, text: str, *, voice: str | None = None) -> str:
@@ -41,33 +41,33 @@ class InternalJobs:
 
     def ended(self, job_id: str) -> Report | None:
         """Its closing report, if there is one yet."""
-        return self._open.get(job_id)
+        return self._closing_reports.get(job_id)
 
     def wait(self, job_id: str, give_up: threading.Event) -> Report | None:
         """Block until its closing report; None when `give_up` is set before."""
         with self._condition:
-            while self._open.get(job_id) is None and not give_up.is_set():
+            while self._closing_reports.get(job_id) is None and not give_up.is_set():
                 self._condition.wait(_TICK_S)
-            return self._open.get(job_id)
+            return self._closing_reports.get(job_id)
 
     def forget(self) -> None:
         """Drop the reports of all jobs so far."""
         with self._condition:
-            self._open.clear()
+            self._closing_reports.clear()
 
     def _submit(self, request: SpeakRequest | Task) -> str:
         with self._condition:
-            self._open[request.id] = None
+            self._closing_reports[request.id] = None
         try:
-            self._jobs.submit(Job(request, sink=self._sink, reply=self._hear, min_volume=self._min_volume))
-        except QueueFullError as full:
-            log.warning("left unsaid or undone: %s", full)
-            outcome = failure(full)
-            self._hear(Report(request.id, outcome.stage, 0.0, outcome.details))
+            self._jobs.submit(Job(request, sink=self._sink, reply=self._on_report, min_volume=self._min_volume))
+        except QueueFullError as error:
+            log.warning("left unsaid or undone: %s", error)
+            outcome = failure(error)
+            self._on_report(Report(request.id, outcome.stage, 0.0, outcome.details))
         return request.id
 
-    def _hear(self, report: Report) -> None:
+    def _on_report(self, report: Report) -> None:
         with self._condition:
-            if report.stage in CLOSING and report.id in self._open:
-                self._open[report.id] = report
+            if report.stage in CLOSING and report.id in self._closing_reports:
+                self._closing_reports[report.id] = report
                 self._condition.notify_all()

@@ -15,7 +15,7 @@ from edge_tts.speaking.journal import Journal, Page
 from edge_tts.values import Priority
 
 _RANK: Mapping[Priority, int] = {"alert": 0, "normal": 1, "low": 2}
-_TRIES = 2
+_MAX_CRASHES = 2
 """Crashes with a request in service before it is given up."""
 
 
@@ -29,15 +29,15 @@ class JobQueue:
     def __init__(self, *, runtime: Runtime, capacity: int, journal: Journal | None = None) -> None:
         self._runtime, self._capacity, self._journal = runtime, capacity, journal
         self._waiting: list[Job] = []
-        self._ended: list[Page] = []
+        self._closed_pages: list[Page] = []
         self._current: Job | None = None
         self._closed = False
         self._on_stop: Callable[[str | None], None] = lambda request_id: None
         self._condition = threading.Condition()
 
-    def on_stop(self, hear: Callable[[str | None], None]) -> None:
+    def on_stop(self, listener: Callable[[str | None], None]) -> None:
         """Call `hear` with the id of every `stop`, for work that is not queued."""
-        self._on_stop = hear
+        self._on_stop = listener
 
     def submit(self, job: Job) -> None:
         """Queue a job and report it accepted; one with an envelope is in the journal before. Raises QueueFullError.
@@ -46,16 +46,16 @@ class JobQueue:
         """
         with self._condition:
             self._check_room(job)  # a refused job costs no disk write
-        job.page = self._keep(job)
+        job.page = self._write_page(job)
         try:
             with self._locked():
                 self._check_room(job)
                 self._make_room(job)
                 job.accepted_at = self._runtime.clock()
-                self._enter([job])
+                self._enqueue([job])
                 if job.request.priority == "alert" and self._current and self._current.request.priority != "alert":
                     self._current.stop(Outcome("interrupted", {"reason": "alert"}))
-                self._announce()
+                self._publish_state()
                 self._condition.notify_all()
         except QueueFullError:
             if self._journal is not None and job.page is not None:
@@ -72,19 +72,19 @@ class JobQueue:
             for page in pages:
                 job = job_of(page)
                 job.accepted_at, job.page = now, page
-                outcome = _past_help(page, oldest_s) or (job.stop_reason() if job.expire(now) else None)
+                outcome = _outcome_after_restart(page, oldest_s) or (job.stop_reason() if job.expire(now) else None)
                 if outcome is None:
                     jobs.append(job)
                 else:
-                    self._close_out(job, outcome)
+                    self._close_job(job, outcome)
             jobs.sort(key=_rank)
             # One more than the capacity: the job that was in service had left the queue.
             room = max(0, self._capacity - len(self._waiting) + (self._current is None))
             for job in jobs[room:]:
                 full = QueueFullError(f"no room after a restart: {self._capacity} requests may wait (limits.queue)")
-                self._close_out(job, failure(full))
-            self._enter(jobs[:room], resumed=True)
-            self._announce()
+                self._close_job(job, failure(full))
+            self._enqueue(jobs[:room], resumed=True)
+            self._publish_state()
             self._condition.notify_all()
 
     def dequeue(self, timeout_s: float) -> Job | None:
@@ -95,22 +95,22 @@ class JobQueue:
             while self._waiting:
                 job = self._waiting.pop(0)
                 if job.expire(self._runtime.clock()):
-                    self._close_out(job, job.stop_reason() or Outcome("expired"))
+                    self._close_job(job, job.stop_reason() or Outcome("expired"))
                     continue
                 self._current = job
                 break
-            self._announce()
-            taken = self._current
-        if self._journal and taken and taken.page:
-            taken.page = self._journal.begin(taken.page)
-        return taken
+            self._publish_state()
+            current = self._current
+        if self._journal and current and current.page:
+            current.page = self._journal.begin(current.page)
+        return current
 
     def finish(self, job: Job, outcome: Outcome) -> None:
         """Close the job in service."""
         with self._locked():
             self._current = None
-            self._close_out(job, outcome)
-            self._announce()
+            self._close_job(job, outcome)
+            self._publish_state()
             self._condition.notify_all()
 
     def stop(self, request_id: str | None = None, *, reason: str = "stopped") -> None:
@@ -120,10 +120,10 @@ class JobQueue:
         with self._locked():
             for job in [job for job in self._waiting if request_id in (None, job.request.id)]:
                 self._waiting.remove(job)
-                self._close_out(job, outcome)
+                self._close_job(job, outcome)
             if self._current and request_id in (None, self._current.request.id):
                 self._current.stop(outcome)
-            self._announce()
+            self._publish_state()
 
     def skip(self) -> None:
         """Stop the job in service."""
@@ -150,11 +150,11 @@ class JobQueue:
         """Hold the lock, then remove the jobs that were closed from the journal."""
         with self._condition:
             yield
-            ended, self._ended = self._ended, []
-        if self._journal is not None and ended:
-            self._journal.close(ended)
+            closed, self._closed_pages = self._closed_pages, []
+        if self._journal is not None and closed:
+            self._journal.close(closed)
 
-    def _keep(self, job: Job) -> Page | None:
+    def _write_page(self, job: Job) -> Page | None:
         # Two fsyncs on paho's thread: the message may be acknowledged only after them. Only the next message waits.
         if self._journal is None or job.envelope is None or not isinstance(job.request, SpeakRequest):
             return None
@@ -170,20 +170,20 @@ class JobQueue:
     def _make_room(self, job: Job) -> None:
         if len(self._waiting) >= self._capacity:
             reason = QueueFullError(f"gave way to a request of priority {job.request.priority}: the queue is full")
-            self._close_out(self._waiting.pop(), failure(reason))
+            self._close_job(self._waiting.pop(), failure(reason))
 
-    def _enter(self, jobs: Sequence[Job], **details: Any) -> None:
+    def _enqueue(self, jobs: Sequence[Job], **details: Any) -> None:
         self._waiting.extend(jobs)
         self._waiting.sort(key=_rank)  # stable: first come, first served
         for job in jobs:
             job.report(self._runtime, "accepted", {"waiting": self._waiting.index(job), **details})
 
-    def _close_out(self, job: Job, outcome: Outcome) -> None:
+    def _close_job(self, job: Job, outcome: Outcome) -> None:
         job.report(self._runtime, outcome.stage, outcome.details)
         if job.page is not None:
-            self._ended.append(job.page)
+            self._closed_pages.append(job.page)
 
-    def _announce(self) -> None:
+    def _publish_state(self) -> None:
         speaking = self._current.request.id if self._current else None
         self._runtime.events.update(speaking=speaking, waiting=len(self._waiting))
 
@@ -192,9 +192,9 @@ def _rank(job: Job) -> int:
     return _RANK[job.request.priority]
 
 
-def _past_help(page: Page, oldest_s: float) -> Outcome | None:
+def _outcome_after_restart(page: Page, oldest_s: float) -> Outcome | None:
     """Why a request of an earlier run is not retried, else None."""
-    if page.begun >= _TRIES:
+    if page.begun >= _MAX_CRASHES:
         return failure(AbandonedError(f"the process died {page.begun} times while it was in service: it is given up"))
     if page.age_s >= oldest_s:
         late = f"accepted {page.age_s:.0f} s ago, before a restart (limits.resume_s is {oldest_s:g})"

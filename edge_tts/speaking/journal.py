@@ -23,7 +23,7 @@ from edge_tts.speaking.finished_ids import FinishedIds, Key
 
 log = logging.getLogger(__name__)
 
-ASIDE = "damaged"
+QUARANTINE = "damaged"
 """Quarantine folder below the journal."""
 LARGEST = 1 << 22
 """Bytes of a file."""
@@ -133,7 +133,7 @@ class Journal:
         self._lock = threading.Lock()
         self._failing = False
         self._unremoved: list[Page] = []
-        self._closed = FinishedIds(folder.with_name(f"{folder.name}.closed"))
+        self._finished = FinishedIds(folder.with_name(f"{folder.name}.closed"))
         names = [_NAME.fullmatch(path.name) for path in self._listing()]
         self._numbers = itertools.count(1 + max((int(name["number"]) for name in names if name), default=0))
 
@@ -147,7 +147,7 @@ class Journal:
                 else:
                     pages.append(self._read_page(path))
             except (OSError, PayloadError) as damaged:
-                self._put_aside(path, damaged)
+                self._quarantine(path, damaged)
         return pages
 
     def add(self, request: SpeakRequest, envelope: Envelope) -> Page | None:
@@ -157,8 +157,8 @@ class Journal:
             data = self._to_bytes(page)
             make_folder(self._folder)
             write_atomic(page.path, data)
-        except (OSError, PayloadError) as refused:
-            self._refused(refused)
+        except (OSError, PayloadError) as error:
+            self._log_disk_error(error)
             return None
         with self._lock:
             recovered, self._failing = self._failing, False
@@ -172,8 +172,8 @@ class Journal:
         begun = replace(page, path=page.path.with_name(name), begun=page.begun + 1)
         try:
             page.path.rename(begun.path)
-        except OSError as refused:
-            self._refused(refused)
+        except OSError as error:
+            self._log_disk_error(error)
             return page
         self._sync()
         return begun
@@ -181,36 +181,36 @@ class Journal:
     def close(self, pages: Sequence[Page]) -> None:
         """Remove requests and remember their keys."""
         try:
-            self._closed.add([page.key for page in pages])
-        except OSError as refused:
-            self._refused(refused)
+            self._finished.add([page.key for page in pages])
+        except OSError as error:
+            self._log_disk_error(error)
         self.remove(pages)
 
-    def closed(self) -> list[Key]:
+    def finished(self) -> list[Key]:
         """In this run and earlier ones."""
-        return self._closed.keys()
+        return self._finished.keys()
 
     def remove(self, pages: Sequence[Page]) -> None:
         """Remove requests without remembering them. A failed removal is retried with the next one."""
         with self._lock:
-            gone, self._unremoved = [*self._unremoved, *pages], []
-        for page in gone:
+            removed, self._unremoved = [*self._unremoved, *pages], []
+        for page in removed:
             try:
                 page.path.unlink(missing_ok=True)
-            except OSError as refused:
-                self._refused(refused)
+            except OSError as error:
+                self._log_disk_error(error)
                 with self._lock:
                     self._unremoved.append(page)
-        if gone:
+        if removed:
             self._sync()
 
     def _listing(self) -> list[Path]:
         try:
-            return sorted(path for path in self._folder.iterdir() if path.name != ASIDE)
+            return sorted(path for path in self._folder.iterdir() if path.name != QUARANTINE)
         except FileNotFoundError:
             return []
-        except OSError as refused:
-            self._refused(refused)
+        except OSError as error:
+            self._log_disk_error(error)
             return []
 
     def _to_bytes(self, page: Page) -> bytes:
@@ -233,41 +233,41 @@ class Journal:
             raise PayloadError("it was not written here")
         if status.st_size > LARGEST:
             raise PayloadError(f"it has {status.st_size} bytes")
-        found = check_json(_Page, path.read_bytes(), error=PayloadError, what="damaged")
-        age_s = max(0.0, self._age_s(found))
+        record = check_json(_Page, path.read_bytes(), error=PayloadError, what="damaged")
+        age_s = max(0.0, self._age_s(record))
         expires_at = None
-        if found.deadline is not None:
+        if record.deadline is not None:
             # age_s is not negative: a clock that was set back must not extend a deadline.
-            expires_at = self._clock() + (found.deadline - found.accepted) - age_s
-        envelope = Envelope(expires_at, _reply_to(found.reply_to), found.delivery)
-        return Page(path, found.request, envelope, age_s, int(name["begun"]))
+            expires_at = self._clock() + (record.deadline - record.accepted) - age_s
+        envelope = Envelope(expires_at, _reply_to(record.reply_to), record.delivery)
+        return Page(path, record.request, envelope, age_s, int(name["begun"]))
 
-    def _age_s(self, found: _Page) -> float:
-        now, then = self._uptime(), found.uptime
+    def _age_s(self, record: _Page) -> float:
+        now, then = self._uptime(), record.uptime
         if now is not None and then is not None and now.boot == then.boot:
             return now.s - then.s
-        return self._wall() - found.accepted
+        return self._wall() - record.accepted
 
-    def _put_aside(self, path: Path, why: Exception) -> None:
-        target = self._folder / ASIDE / path.name
+    def _quarantine(self, path: Path, why: Exception) -> None:
+        target = self._folder / QUARANTINE / path.name
         try:
             make_folder(target.parent)
             path.replace(target)
-        except OSError as refused:
-            log.error("the journal cannot use %r (%.200s), nor move it aside: %s", str(path), why, refused)
+        except OSError as error:
+            log.error("the journal cannot use %r (%.200s), nor move it aside: %s", str(path), why, error)
         else:
             log.error("the journal cannot use %r (%.200s); it is in %s now", str(path), why, target.parent)
 
     def _sync(self) -> None:
         try:
             sync_folder(self._folder)
-        except OSError as refused:
-            self._refused(refused)
+        except OSError as error:
+            self._log_disk_error(error)
 
-    def _refused(self, why: Exception) -> None:
+    def _log_disk_error(self, why: Exception) -> None:
         with self._lock:
-            known, self._failing = self._failing, True
-        if not known:
+            logged, self._failing = self._failing, True
+        if not logged:
             log.error("%s: a restart may lose accepted requests or say them again: %s", self._folder, why)
 
 

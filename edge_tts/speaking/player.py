@@ -51,7 +51,7 @@ class Player(Part):
     ) -> None:
         super().__init__(name="player", runtime=runtime)
         audio = audio or AudioConfig()
-        self._open = open_loudspeaker
+        self._open_loudspeaker = open_loudspeaker
         self._pulse = runtime.health.pulse("player")
         self._buffer_s = audio.buffer_s
         self._keep_open = audio.keep_open or audio.output == "file"  # a file opened again would begin anew
@@ -64,8 +64,8 @@ class Player(Part):
         self._samples_played = 0
         self._sample_rate = 0
         self._ramp = Ramp(full_scale_s=audio.fade_ms / 1000)
-        self._speaker: Loudspeaker | None = None
-        self._unwanted = False
+        self._loudspeaker: Loudspeaker | None = None
+        self._release_requested = False
 
     def play(self, job: Job, chunk: AudioChunk, waiting: Callable[[], None]) -> None:
         size = max(1, int(BLOCK_S * chunk.sample_rate))
@@ -95,12 +95,12 @@ class Player(Part):
     def release_device(self, timeout_s: float = 2.0) -> bool:
         """Close the loudspeaker, unless it is playing; whether it was closed. The next sound opens it again."""
         with self._condition:
-            if self._speaker is None or self._job is not None:
+            if self._loudspeaker is None or self._job is not None:
                 return False
-            self._unwanted = True
+            self._release_requested = True
             self._condition.notify_all()
-            self._condition.wait_for(lambda: self._speaker is None or self._job is not None, timeout_s)
-            return self._speaker is None
+            self._condition.wait_for(lambda: self._loudspeaker is None or self._job is not None, timeout_s)
+            return self._loudspeaker is None
 
     def set_volume(self, volume: float) -> None:
         """Linear gain, 0 to 1."""
@@ -124,8 +124,8 @@ class Player(Part):
                 self._pulse()
                 try:
                     self._one_step()
-                except AudioError as broken:
-                    self._give_up(broken)
+                except AudioError as error:
+                    self._fail(error)
         finally:
             self._close()
 
@@ -135,7 +135,7 @@ class Player(Part):
             block = self._next_block(job)
             ended = job is not None and block is None and self._is_over(job)
             if block is None and not ended:
-                self._rest()
+                self._idle()
                 return
         assert job is not None  # a block and an end both have one
         if block is not None:
@@ -143,19 +143,19 @@ class Player(Part):
         if ended:
             self._end(job)
 
-    def _rest(self) -> None:
-        if self._unwanted and self._job is None:
+    def _idle(self) -> None:
+        if self._release_requested and self._job is None:
             self._close()
             self._condition.notify_all()
-        self._unwanted = False
+        self._release_requested = False
         self._condition.wait(1.0)
 
     def _next_block(self, job: Job | None) -> FloatArray | None:
         """The block to play now; None while there is none or the gain has faded to silence."""
         if job is None or not self._blocks:
             return None
-        held = self._paused or job.stop_reason() is not None
-        if held and (self._samples_played == 0 or self._ramp.gain < 1e-4):
+        fading = self._paused or job.stop_reason() is not None
+        if fading and (self._samples_played == 0 or self._ramp.gain < 1e-4):
             return None
         block = self._blocks.popleft()
         self._condition.notify_all()
@@ -167,14 +167,14 @@ class Player(Part):
     def _write(self, job: Job, block: FloatArray) -> None:
         if self._samples_played == 0 and job.expire(self.runtime.clock()):
             return
-        if self._speaker is None or self._speaker.sample_rate != self._sample_rate:
+        if self._loudspeaker is None or self._loudspeaker.sample_rate != self._sample_rate:
             self._close()
-            self._speaker = self._open(self._sample_rate)
-        held = self._paused or bool(job.stop_reason())
-        target = 0.0 if held else max(self._volume * job.request.gain, job.min_volume)
+            self._loudspeaker = self._open_loudspeaker(self._sample_rate)
+        fading = self._paused or bool(job.stop_reason())
+        target = 0.0 if fading else max(self._volume * job.request.gain, job.min_volume)
         if self._samples_played == 0:
             self._ramp.gain = target
-        self._speaker.write(self._ramp.apply(block, target=target, sample_rate=self._sample_rate))
+        self._loudspeaker.write(self._ramp.apply(block, target=target, sample_rate=self._sample_rate))
         if self._samples_played == 0:
             job.report(self.runtime, "first_audio")
         self._samples_played += len(block)
@@ -186,8 +186,8 @@ class Player(Part):
             job.on_stop(self.wake)
 
     def _end(self, job: Job) -> None:
-        if self._speaker is not None:
-            self._speaker.drain()
+        if self._loudspeaker is not None:
+            self._loudspeaker.drain()
             if not self._keep_open:
                 self._close()
         with self._condition:
@@ -195,17 +195,17 @@ class Player(Part):
             self._job = None
             self._condition.notify_all()
 
-    def _give_up(self, broken: AudioError) -> None:
+    def _fail(self, error: AudioError) -> None:
         """The device failed: fail the job, and let the next one open the device again."""
         with self._condition:
             if self._job is not None:
-                self._job.stop(failure(broken))
+                self._job.stop(failure(error))
                 self._job = None
             self._blocks.clear()
             self._condition.notify_all()
         self._close()
 
     def _close(self) -> None:
-        speaker, self._speaker = self._speaker, None
-        if speaker is not None:
-            speaker.close()
+        loudspeaker, self._loudspeaker = self._loudspeaker, None
+        if loudspeaker is not None:
+            loudspeaker.close()

@@ -69,12 +69,12 @@ class Worker(Part):
                 self._pulse()
                 job = self._jobs.dequeue(timeout_s=0.5)
                 if job is not None:
-                    self._jobs.finish(job, self._speak(speaker, job))
+                    self._jobs.finish(job, self._serve(speaker, job))
 
-    def _speak(self, speaker: Speaker, job: Job) -> Outcome:
+    def _serve(self, speaker: Speaker, job: Job) -> Outcome:
         request = job.request
         job.report(self.runtime, "started", {"voice": request.voice} if isinstance(request, SpeakRequest) else {})
-        synthesis_s, chunks = 0.0, self._sound(speaker, job)
+        synthesis_s, chunks = 0.0, self._chunks(speaker, job)
         while True:
             began = self.runtime.clock()
             chunk = self._next(job, chunks)
@@ -95,7 +95,7 @@ class Worker(Part):
             job.stop(failure(named(error, job.request.id)))
             return None
 
-    def _sound(self, speaker: Speaker, job: Job) -> Iterator[AudioChunk]:
+    def _chunks(self, speaker: Speaker, job: Job) -> Iterator[AudioChunk]:
         """The chunks of a job: a generator, so that voice errors are raised within `_next`."""
         request, should_stop = job.request, self._should_stop(job)
         if isinstance(request, SpeakRequest):

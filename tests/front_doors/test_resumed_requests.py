@@ -31,7 +31,7 @@ class House:
             journal.read(),
             oldest_s=600,
             reply=lambda address: self.notes.reply(repr(address)),
-            finished=journal.closed(),
+            finished=journal.finished(),
         )
 
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from power_cut import cut_everywhere
 
 from edge_tts.request import SpeakRequest
-from edge_tts.speaking.journal import ASIDE, LARGEST, Envelope, Journal, Page, ReplyTo, Uptime, uptime
+from edge_tts.speaking.journal import LARGEST, QUARANTINE, Envelope, Journal, Page, ReplyTo, Uptime, uptime
 from edge_tts.values import Priority
 
 REQUEST, BARE = SpeakRequest(text="good morning", id="a", voice="hum"), Envelope()
@@ -47,7 +47,7 @@ class Diary:
         return sorted(path.name for path in self.folder.iterdir())
 
     def aside(self) -> list[str]:
-        return sorted(path.name for path in (self.folder / ASIDE).iterdir())
+        return sorted(path.name for path in (self.folder / QUARANTINE).iterdir())
 
 
 @pytest.fixture
@@ -262,7 +262,7 @@ def put(tree: Any, place: tuple[Any, ...], value: Any) -> Any:
 VALID = valid()
 NAMES = st.sampled_from(["000000000001-0.json", "000000000002-1.json", "999999999999-999.json"])
 STRANGE = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/\0"), min_size=1, max_size=20)
-STRANGE = STRANGE.filter(lambda name: name not in (".", "..", ASIDE))
+STRANGE = STRANGE.filter(lambda name: name not in (".", "..", QUARANTINE))
 WORDS = st.sampled_from(["\x00", "\n\x1b[31m", "nobody", "a" * 200, "1"])
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from([10**400, -1, 0]) | WORDS,
@@ -283,7 +283,7 @@ def test_nothing_in_the_folder_stops_the_start(contents: dict[str, bytes]) -> No
         for name, content in contents.items():
             (diary.folder / name).write_bytes(content)
         pages = diary.run().read()
-        assert {page.path.name for page in pages} == {name for name in diary.names() if name != ASIDE}
+        assert {page.path.name for page in pages} == {name for name in diary.names() if name != QUARANTINE}
         assert diary.run().read() == pages
         journal = diary.run()
         for page in pages:
@@ -335,7 +335,7 @@ def test_what_is_no_file_is_moved_aside_unread(diary: Diary) -> None:
 def test_what_cannot_be_moved_aside_stays(diary: Diary, caplog: pytest.LogCaptureFixture) -> None:
     """Even then the start goes on."""
     good = diary.add()
-    (diary.folder / ASIDE).write_text("in the way")
+    (diary.folder / QUARANTINE).write_text("in the way")
     (diary.folder / "notes.txt").write_text("not a request")
     assert [page.path for page in diary.run().read()] == [good.path]
     assert "notes.txt" in caplog.text
@@ -396,7 +396,7 @@ def test_a_power_cut_at_any_moment_loses_nothing_that_was_kept(tmp_path: Path) -
         assert set(kept) - set(removed) <= set(found)
         assert removed.count("a") < 2 or "a" not in found
         assert all(found[name].begun == 1 for name in begun if name in found)
-        assert not (Diary(root).folder / ASIDE).exists()
+        assert not (Diary(root).folder / QUARANTINE).exists()
         if finished:
             assert set(found) == {"b", "c"}
 
