@@ -98,9 +98,9 @@ class FakeVoiceWriter:
         """See VoiceSink."""
         return b"flac", recording
 
-    def keep(self, take: AcceptedRecording, audio: Sequence[bytes], made: Voice) -> str:
+    def keep(self, accepted: AcceptedRecording, audio: Sequence[bytes], features: Voice) -> str:
         """See VoiceSink."""
-        self.kept.append((take, made))
+        self.kept.append((accepted, features))
         return "new-voice"
 
 
@@ -178,7 +178,7 @@ def scene(
 ) -> Iterator[Scene]:
     """A running scene; the microphone hears the consent sentence unless told otherwise; `judge` replaces `gate`."""
     microphone = microphone or FakeMicrophone(spoken())
-    made = Scene(
+    features = Scene(
         microphone,
         gate or FakeGate(),
         default=default,
@@ -187,10 +187,10 @@ def scene(
         voice_writer=voice_writer,
         synthesizer=synthesizer,
     )
-    with made.player, made.worker, made.enrolment:
-        yield made
-        made.jobs.close(timeout_s=WAIT_S)
-    made.engine.close()
+    with features.player, features.worker, features.enrolment:
+        yield features
+        features.jobs.close(timeout_s=WAIT_S)
+    features.engine.close()
 
 
 def with_name(name: str) -> Person:

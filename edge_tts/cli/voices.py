@@ -15,7 +15,7 @@ from edge_tts.app.voice_services import quality_folder
 from edge_tts.audio.sound_files import read_any
 from edge_tts.cli.sync import add_carrying, add_sync, last_sync
 from edge_tts.config import Config
-from edge_tts.enrolment.prompts import consent, explain, tongue_of
+from edge_tts.enrolment.prompts import consent, explain, prompt_language
 from edge_tts.enrolment.requests import AcceptedRecording, Person
 from edge_tts.enrolment.voice_writer import VoiceWriter
 from edge_tts.errors import AudioError, VoiceError
@@ -36,7 +36,7 @@ AddParser = Callable[..., argparse.ArgumentParser]
 def command_enroll(arguments: argparse.Namespace, config: Config) -> int:
     """Make a voice from recordings: judge, encode, store."""
     person = Person(arguments.name, arguments.language, arguments.owner or config.voices.owner)
-    sentence = consent(tongue_of(person.language), person.name)
+    sentence = consent(prompt_language(person.language), person.name)
     agreed = same_words(arguments.text, sentence)
     if not agreed and arguments.consent is None and config.voices.require_consent:
         raise VoiceError(
@@ -49,20 +49,20 @@ def command_enroll(arguments: argparse.Namespace, config: Config) -> int:
         raise VoiceError(f"the model set {model.name} does not speak '{person.language}'; it speaks: {spoken}")
     voices = open_voices(config, model)
     voice_writer = VoiceWriter(store=voices.store, features=voices.features, device=config.device, clock=time.time)
-    reference, others = _listen(arguments, quality_folder(config), agreed=agreed)
-    takes = [voice_writer.pack(recording) for recording in (*reference.recordings, *others)]
+    reference, others = _judge(arguments, quality_folder(config), agreed=agreed)
+    packed = [voice_writer.pack(recording) for recording in (*reference.recordings, *others)]
     with open_networks(model, config) as networks:
-        heard = [recording for _, recording in takes]
-        made = networks.encode(EncodeRequest("new", person.name, person.language, reference.transcript, heard))
+        decoded = [recording for _, recording in packed]
+        features = networks.encode(EncodeRequest("new", person.name, person.language, reference.transcript, decoded))
     # The consent is in the last recording, else in the reference.
     statement = sentence if agreed or arguments.consent is not None else None
-    stated_in = len(takes if arguments.consent else reference.recordings) - 1
-    take = AcceptedRecording(person, reference.transcript, reference.verdict, statement, stated_in)
-    print(voice_writer.keep(take, [audio for audio, _ in takes], made))
+    stated_in = len(packed if arguments.consent else reference.recordings) - 1
+    accepted = AcceptedRecording(person, reference.transcript, reference.verdict, statement, stated_in)
+    print(voice_writer.keep(accepted, [audio for audio, _ in packed], features))
     return 0
 
 
-def _listen(arguments: argparse.Namespace, folder: Path, *, agreed: bool) -> tuple[Reference, list[Recording]]:
+def _judge(arguments: argparse.Namespace, folder: Path, *, agreed: bool) -> tuple[Reference, list[Recording]]:
     """The reference from the first recording; the other recordings, the consent last. Raises AudioError."""
     with ExitStack() as stack:
         gate = load_quality_gate(folder, stack)
@@ -103,12 +103,12 @@ def command_show(arguments: argparse.Namespace, config: Config) -> int:
     """Print what is known of an enrolled voice, the consent included."""
     voices = _voices(config)
     voice = voices.store.find(arguments.voice)
-    known: dict[str, Any] = {"id": voice.ref.id, "owner": voice.ref.owner, "name": voice.name}
-    known["card"] = voice.card.model_dump(mode="json")
+    shown: dict[str, Any] = {"id": voice.ref.id, "owner": voice.ref.owner, "name": voice.name}
+    shown["card"] = voice.card.model_dump(mode="json")
     for name in ("consent.json", "quality.json"):
         there = name in voice.card.files
-        known[name.removesuffix(".json")] = json.loads(voices.store.read(voice, name)) if there else None
-    print(readable_json(known))
+        shown[name.removesuffix(".json")] = json.loads(voices.store.read(voice, name)) if there else None
+    print(readable_json(shown))
     return 0
 
 

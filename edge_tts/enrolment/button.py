@@ -7,7 +7,7 @@ import logging
 import os
 import select
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -24,7 +24,7 @@ _DEBOUNCE = timedelta(milliseconds=20)
 _EVENT = struct.Struct("llHHi")
 """Linux' input_event: time (seconds, microseconds), type, code, value."""
 _KEY, _DOWN = 1, 1
-_WAIT_S, _AGAIN_S = 0.5, 5.0
+_WAIT_S, _RETRY_S = 0.5, 5.0
 
 
 class Button(Protocol):
@@ -53,8 +53,8 @@ class GpioButton:
         )
         try:
             self._request: Any = self._gpiod.request_lines(path, consumer="edge-tts", config={offset: settings})
-        except OSError as refused:
-            raise ConfigError(f"GPIO line {line} of {path}: {refused.strerror}; is it used elsewhere?") from refused
+        except OSError as error:
+            raise ConfigError(f"GPIO line {line} of {path}: {error.strerror}; is it used elsewhere?") from error
 
     def wait(self, timeout_s: float) -> bool:
         """Presses that come together count as one."""
@@ -62,8 +62,8 @@ class GpioButton:
             if not self._request.wait_edge_events(timedelta(seconds=timeout_s)):
                 return False
             return bool(self._request.read_edge_events())
-        except OSError as gone:
-            raise AudioError(f"the GPIO button stopped working: {gone.strerror}") from gone
+        except OSError as error:
+            raise AudioError(f"the GPIO button stopped working: {error.strerror}") from error
 
     def close(self) -> None:
         self._request.release()
@@ -94,8 +94,8 @@ class KeyButton:
         self._code = code
         try:
             self._file = os.open(device, os.O_RDONLY | os.O_NONBLOCK)
-        except OSError as refused:
-            raise ConfigError(f"input device {device}: {refused.strerror}") from refused
+        except OSError as error:
+            raise ConfigError(f"input device {device}: {error.strerror}") from error
 
     def wait(self, timeout_s: float) -> bool:
         """Only the key going down counts, not its repeat or release."""
@@ -103,8 +103,8 @@ class KeyButton:
             return False
         try:
             data = os.read(self._file, 64 * _EVENT.size)
-        except OSError as gone:
-            raise AudioError(f"the input device was pulled out: {gone.strerror}") from gone
+        except OSError as error:
+            raise AudioError(f"the input device was pulled out: {error.strerror}") from error
         if not data:
             raise AudioError("the input device was pulled out")
         whole = len(data) // _EVENT.size * _EVENT.size
@@ -135,7 +135,7 @@ class TerminalButton:
 
 
 class ButtonWatch(Part):
-    """Calls `press` at each press, from its thread. Opening a missing button is retried every `again_s`."""
+    """Calls `press` at each press, from its thread. Opening a missing button is retried every `retry_s`."""
 
     def __init__(
         self,
@@ -144,10 +144,10 @@ class ButtonWatch(Part):
         name: str,
         open_button: Callable[[], Button],
         press: Callable[[], None],
-        again_s: float = _AGAIN_S,
+        retry_s: float = _RETRY_S,
     ) -> None:
         super().__init__(name=name, runtime=runtime)
-        self._open, self._press, self._again_s = open_button, press, again_s
+        self._open, self._press, self._retry_s = open_button, press, retry_s
         self._missing = False
 
     def work(self) -> None:
@@ -156,11 +156,11 @@ class ButtonWatch(Part):
             try:
                 with closing(self._open()) as button:
                     self._watch(button)
-            except (AudioError, ConfigError) as trouble:
+            except (AudioError, ConfigError) as error:
                 if not self._missing:
-                    log.warning("no %s for now, the rest goes on: %s", self.name, trouble)
+                    log.warning("no %s for now, the rest goes on: %s", self.name, error)
                 self._missing = True
-                self.stopping.wait(self._again_s)
+                self.stopping.wait(self._retry_s)
 
     def _watch(self, button: Button) -> None:
         while not self.stopping.is_set():
@@ -172,11 +172,11 @@ class ButtonWatch(Part):
                 self._press()
 
 
-def key_code(name: str | int | None, known: Iterable[tuple[str, int]] = ()) -> int | None:
+def key_code(name: str | int | None) -> int | None:
     """The code of a key, by number or name (enter, space, f1 to f10, record, ...); None is any. Raises ConfigError."""
     if name is None or isinstance(name, int):
         return name
-    codes = {"enter": 28, "space": 57, "record": 167, "play": 207, "playpause": 164, "mute": 113, **dict(known)}
+    codes = {"enter": 28, "space": 57, "record": 167, "play": 207, "playpause": 164, "mute": 113}
     codes.update({f"f{number}": 58 + number for number in range(1, 11)})
     if name.lower() in codes:
         return codes[name.lower()]
@@ -187,8 +187,8 @@ def _gpiod() -> ModuleType:
     """gpiod 2, an optional library. Raises ConfigError."""
     try:
         gpiod = importlib.import_module("gpiod")
-    except ImportError as missing:
-        raise ConfigError("a GPIO button needs gpiod 2: pip install 'edge-ttsd[button]'") from missing
+    except ImportError as error:
+        raise ConfigError("a GPIO button needs gpiod 2: pip install 'edge-ttsd[button]'") from error
     if not hasattr(gpiod, "request_lines"):
         raise ConfigError("this gpiod is version 1; version 2 is needed: pip install 'edge-ttsd[button]'")
     return gpiod

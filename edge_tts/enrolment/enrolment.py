@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from edge_tts.audio.devices import OpenMicrophone
-from edge_tts.enrolment.prompts import Tongue, consent, explain, step, tongue_of
+from edge_tts.enrolment.prompts import PromptLanguage, consent, explain, prompt_language, step
 from edge_tts.enrolment.recorder import TONE_S, Ended, EndpointRules, QueueHold, announced, record, tone
 from edge_tts.enrolment.requests import AcceptedRecording, EnrolmentPolicy, EnrolRequest, Person, VoiceSink
 from edge_tts.errors import AudioError, PayloadError, QueueFullError, VoiceError, named
@@ -118,59 +118,61 @@ class Enrolment(OneAtATime[EnrolRequest]):
     def serve(self, request: EnrolRequest) -> None:
         self.report(request, "accepted", {})
         person = request.person or self._default
-        tongue = tongue_of(person.language) if person else "en"
+        language = prompt_language(person.language) if person else "en"
         try:
             if person is None:
                 raise _GivenUp("nameless")
             if self._voice_writer.is_taken(person):  # two voices of one name could not be told apart
-                self._refuse(request, ["taken"], step("taken", tongue, name=person.name))
+                self._refuse(request, ["taken"], step("taken", language, name=person.name))
                 return
             if not request.at_device and self._policy.config.remote == "ask":
-                self._ask(person, tongue)
+                self._ask(person, language)
             with self._open_analyzers() as analyzers:
-                self._run(request, person, tongue, analyzers)
+                self._run(request, person, language, analyzers)
         except _GivenUp as given_up:
-            self._internal_jobs.speak(step(str(given_up), tongue))
+            self._internal_jobs.speak(step(str(given_up), language))
             self.report(request, "interrupted", given_up.details)
-        except Exception as trouble:  # noqa: BLE001 - a recording may raise anything
-            error = named(trouble, request.id)
+        except Exception as unexpected:  # noqa: BLE001 - a recording may raise anything
+            error = named(unexpected, request.id)
             log.error("no voice was enrolled: %s", error)
-            self._internal_jobs.speak(step("microphone" if isinstance(error, AudioError) else "failed", tongue))
+            self._internal_jobs.speak(step("microphone" if isinstance(error, AudioError) else "failed", language))
             self.report(request, "failed", {"error": type(error).__name__, "message": str(error)})
 
-    def _run(self, request: EnrolRequest, person: Person, tongue: Tongue, analyzers: Analyzers) -> None:
+    def _run(self, request: EnrolRequest, person: Person, language: PromptLanguage, analyzers: Analyzers) -> None:
         # 1. ask and record
-        recording = self._record(request, person, tongue, analyzers.endpoint_rules)
+        recording = self._record(request, person, language, analyzers.endpoint_rules)
         # 2. judge
         self._show("checking", person)
-        self._internal_jobs.speak(step("thanks", tongue))
-        sentence = consent(tongue, person.name)
-        found = choose_reference(analyzers.gate, recording, sentence, keep_all=True)
+        self._internal_jobs.speak(step("thanks", language))
+        sentence = consent(language, person.name)
+        reference = choose_reference(analyzers.gate, recording, sentence, keep_all=True)
         self._give_up_if_stopped()
-        if found.refusals:
-            reason = explain(found.refusals[0], tongue)
-            codes = [refusal.code for refusal in found.refusals]
-            self._refuse(request, codes, reason, spoken=step("again", tongue, reason=reason))
+        if reference.refusals:
+            reason = explain(reference.refusals[0], language)
+            codes = [refusal.code for refusal in reference.refusals]
+            self._refuse(request, codes, reason, spoken=step("again", language, reason=reason))
             return
         # 3. encode, then store everything at once
         self._show("encoding", person)
-        packed = [self._voice_writer.pack(recording) for recording in found.recordings]
-        take = AcceptedRecording(person, found.transcript, found.verdict, statement=sentence, stated_in=len(packed) - 1)
-        made = self._encode(take, [heard for _, heard in packed])
-        voice = self._voice_writer.keep(take, [audio for audio, _ in packed], made)
+        packed = [self._voice_writer.pack(recording) for recording in reference.recordings]
+        accepted = AcceptedRecording(
+            person, reference.transcript, reference.verdict, statement=sentence, stated_in=len(packed) - 1
+        )
+        features = self._encode(accepted, [decoded for _, decoded in packed])
+        voice = self._voice_writer.keep(accepted, [audio for audio, _ in packed], features)
         # 4. answer in the new voice
         self._show("answering", person)
-        answer = self._internal_jobs.speak(step("answer", tongue, name=person.name), voice=voice)
+        answer = self._internal_jobs.speak(step("answer", language, name=person.name), voice=voice)
         answered = self._internal_jobs.wait(answer, self.stopping)
         if answered and answered.stage == "failed":  # the voice is stored, its features are not
-            self._internal_jobs.speak(step("later", tongue, name=person.name))
-        measures = found.verdict.measures.record() if found.verdict.measures else {}
+            self._internal_jobs.speak(step("later", language, name=person.name))
+        measures = reference.verdict.measures.record() if reference.verdict.measures else {}
         self.report(request, "done", {"voice": voice, "name": person.name, "measures": measures})
 
-    def _ask(self, person: Person, tongue: Tongue) -> None:
+    def _ask(self, person: Person, language: PromptLanguage) -> None:
         """Wait for a press at the device."""
         self._show("asking", person)
-        question = self._internal_jobs.speak(step("ask", tongue, name=person.name))
+        question = self._internal_jobs.speak(step("ask", language, name=person.name))
         until = self.runtime.clock() + ASK_S
         while not self._pressed(_POLL_S):
             self._give_up_if_stopped()
@@ -183,26 +185,26 @@ class Enrolment(OneAtATime[EnrolRequest]):
         self._internal_jobs.cancel(question)
 
     def _record(
-        self, request: EnrolRequest, person: Person, tongue: Tongue, endpoint_rules: EndpointRules
+        self, request: EnrolRequest, person: Person, language: PromptLanguage, endpoint_rules: EndpointRules
     ) -> Recording:
         """Invite, play the tone, and record with the queue held."""
         self._show("inviting", person)
         hold, skipped = QueueHold(), False
-        sentence = consent(tongue, person.name)
-        invitation = self._internal_jobs.speak(step("invite", tongue, sentence=sentence))
-        asked = self.runtime.clock()
+        sentence = consent(language, person.name)
+        invitation = self._internal_jobs.speak(step("invite", language, sentence=sentence))
+        queued_at = self.runtime.clock()
         beep = self._internal_jobs.do(lambda networks, should_stop: iter([tone(self._policy.sample_rate)]))
-        held = self._internal_jobs.do(hold.work)
+        hold_job = self._internal_jobs.do(hold.work)
         try:
             while not hold.begun.wait(_POLL_S):
                 if self._pressed():
                     skipped = True  # only at the device: this person knows the sentence
                     self._internal_jobs.cancel(invitation)
                 self._give_up_if_stopped()
-                if self._internal_jobs.ended(held) or (not skipped and self._went_unheard(invitation)):
+                if self._internal_jobs.ended(hold_job) or (not skipped and self._went_unheard(invitation)):
                     self._internal_jobs.cancel(beep)
                     raise _GivenUp("interrupted")
-            if not (skipped or self._seconds_heard(invitation)) or not self._was_just_heard(beep, asked):
+            if not (skipped or self._seconds_heard(invitation)) or not self._was_just_heard(beep, queued_at):
                 raise _GivenUp("interrupted")
             self._show("recording", person)
             self.report(request, "started", {"name": person.name, "sentence": sentence})
@@ -217,35 +219,35 @@ class Enrolment(OneAtATime[EnrolRequest]):
         finally:
             hold.release()
         # An alert or a stop may have come with the last sound, before `hold.over` was set: its report tells.
-        closed = self._internal_jobs.wait(held, self.stopping)
+        closed = self._internal_jobs.wait(hold_job, self.stopping)
         if ended is Ended.GIVEN_UP or closed is None or closed.stage != "done":
             raise _GivenUp("interrupted")
         if ended is Ended.NOBODY:
             raise _GivenUp("nobody")
         return recording
 
-    def _encode(self, take: AcceptedRecording, recordings: Sequence[Recording]) -> Voice:
+    def _encode(self, accepted: AcceptedRecording, recordings: Sequence[Recording]) -> Voice:
         """The features, made in the worker's thread."""
-        made: list[Voice] = []
-        request = EncodeRequest("new", take.person.name, take.person.language, take.transcript, recordings)
+        features: list[Voice] = []
+        request = EncodeRequest("new", accepted.person.name, accepted.person.language, accepted.transcript, recordings)
 
         def encode(networks: Speaker, should_stop: Callable[[], bool]) -> Iterator[AudioChunk]:
             def give_up() -> bool:
                 return should_stop() or self._stopped.is_set()
 
-            made.append(networks.encode(request, give_up))
+            features.append(networks.encode(request, give_up))
             yield from ()
 
         closed = None
         while closed is None or closed.details.get("reason") == "alert":  # retry after an alert
-            made.clear()
+            features.clear()
             closed = self._internal_jobs.wait(self._internal_jobs.do(encode), self.stopping)
             self._give_up_if_stopped()
         if closed.stage == "failed":
             raise VoiceError(f"the recording could not be encoded: {closed.details.get('message', closed.stage)}")
         if closed.stage != "done":
             raise _GivenUp("interrupted")
-        return made[0]
+        return features[0]
 
     def _refuse(self, request: EnrolRequest, codes: Sequence[str], reason: str, *, spoken: str | None = None) -> None:
         self._internal_jobs.speak(spoken or reason)
@@ -265,12 +267,12 @@ class Enrolment(OneAtATime[EnrolRequest]):
         report = self._internal_jobs.ended(job_id)
         return float(report.details.get("audio_s", 0.0)) if report is not None and report.stage == "done" else 0.0
 
-    def _was_just_heard(self, beep: str, asked: float) -> bool:
+    def _was_just_heard(self, beep: str, queued_at: float) -> bool:
         """Whether the tone, queued at `asked`, was played to its end, no more than `_LATE_S` ago."""
         report = self._internal_jobs.ended(beep)
         if report is None or self._seconds_heard(beep) < 0.99 * TONE_S:
             return False
-        return self.runtime.clock() - (asked + report.ms / 1000) <= _LATE_S
+        return self.runtime.clock() - (queued_at + report.ms / 1000) <= _LATE_S
 
     def _pressed(self, timeout_s: float = 0.0) -> bool:
         try:

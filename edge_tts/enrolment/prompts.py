@@ -7,15 +7,15 @@ from typing import Literal
 
 from edge_tts.recordings.quality import Refusal
 
-Tongue = Literal["zh", "en"]
+PromptLanguage = Literal["zh", "en"]
 
-CONSENT: Mapping[Tongue, str] = {
+CONSENT: Mapping[PromptLanguage, str] = {
     "en": "I agree that this device may speak with my voice. My name is {name}.",
     "zh": "我同意这台设备用我的声音说话。我的名字是{name}。",
 }
 """What the person reads aloud: the transcript of the recording and the consent."""
 
-_STEPS: Mapping[str, Mapping[Tongue, str]] = {
+_STEPS: Mapping[str, Mapping[PromptLanguage, str]] = {
     "ask": {
         "en": "Somebody asks to record a voice here, under the name {name}. Whoever agrees, please press the button.",
         "zh": "有人想在这里录制一个声音，名字是{name}。同意的话，请按一下按钮。",
@@ -70,7 +70,7 @@ _STEPS: Mapping[str, Mapping[Tongue, str]] = {
     },
 }
 
-_REFUSALS: Mapping[str, Mapping[Tongue, str]] = {
+_REFUSALS: Mapping[str, Mapping[PromptLanguage, str]] = {
     "silent": {
         "en": "I heard nothing at all. Check that the microphone is plugged in and not muted.",
         "zh": "完全没有声音。请检查麦克风是否插好，是否静音。",
@@ -126,21 +126,21 @@ _REFUSALS: Mapping[str, Mapping[Tongue, str]] = {
 }
 
 
-def tongue_of(language: str) -> Tongue:
+def prompt_language(language: str) -> PromptLanguage:
     """The language of the prompts for an enrolment in `language`."""
     return "zh" if language in ("zh", "yue") else "en"
 
 
-def consent(tongue: Tongue, name: str) -> str:
+def consent(language: PromptLanguage, name: str) -> str:
     """The sentence that this person reads aloud."""
-    return CONSENT[tongue].format(name=name)
+    return CONSENT[language].format(name=name)
 
 
-def step(which: str, tongue: Tongue, **blanks: str) -> str:
+def step(which: str, language: PromptLanguage, **blanks: str) -> str:
     """What is said at a step of an enrolment."""
-    return _STEPS[which][tongue].format(**blanks)
+    return _STEPS[which][language].format(**blanks)
 
 
-def explain(refusal: Refusal, tongue: Tongue) -> str:
+def explain(refusal: Refusal, language: PromptLanguage) -> str:
     """Why a recording was refused and what to do better."""
-    return _REFUSALS[refusal.code][tongue].format(limit=refusal.limit)
+    return _REFUSALS[refusal.code][language].format(limit=refusal.limit)

@@ -43,7 +43,7 @@ class EndpointRules:
     detector: SpeechDetector
     silence_s: float = 1.5
     """Silence that ends the recording; twice as much before the sentence can be over."""
-    patience_s: float = 10.0
+    first_word_s: float = 10.0
     """Time-out for the first word."""
     longest_s: float = 30.0
     stall_s: float = 5.0
@@ -69,14 +69,16 @@ class QueueHold:
         self._released.set()
 
 
-def with_released_loudspeaker(open_microphone: OpenMicrophone, let_go: Callable[[], bool]) -> OpenMicrophone:
+def with_released_loudspeaker(
+    open_microphone: OpenMicrophone, release_loudspeaker: Callable[[], bool]
+) -> OpenMicrophone:
     """Retries with the loudspeaker closed: PortAudio finds a newly plugged microphone only while no device is open."""
 
     def open_it() -> Microphone:
         try:
             return open_microphone()
         except AudioError:
-            if not let_go():
+            if not release_loudspeaker():
                 raise
             return open_microphone()
 
@@ -166,6 +168,6 @@ def _ended(
         return Ended.PRESSED
     if utterance.finished:
         return Ended.SILENCE
-    if utterance.speech_s == 0 and seconds >= endpoint_rules.patience_s:
+    if utterance.speech_s == 0 and seconds >= endpoint_rules.first_word_s:
         return Ended.NOBODY
     return Ended.TOO_LONG if seconds >= endpoint_rules.longest_s else None

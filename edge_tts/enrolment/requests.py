@@ -57,7 +57,7 @@ class VoiceSink(Protocol):
     def pack(self, recording: Recording) -> tuple[bytes, Recording]:
         """The recording as a FLAC file, and as decoded from it."""
 
-    def keep(self, take: AcceptedRecording, audio: Sequence[bytes], made: Voice) -> str:
+    def keep(self, accepted: AcceptedRecording, audio: Sequence[bytes], features: Voice) -> str:
         """Store the voice with consent and features; its id. Raises VoiceError: then nothing is stored."""
 
 
@@ -87,6 +87,6 @@ class EnrolmentPolicy:
         """For a press of the button."""
         try:
             return self.person()
-        except PayloadError as unspoken:
-            log.warning("a press of the button will enrol nobody (enrolment.language): %s", unspoken)
+        except PayloadError as error:
+            log.warning("a press of the button will enrol nobody (enrolment.language): %s", error)
             return None

@@ -41,35 +41,35 @@ class VoiceWriter:
         audio = to_flac(recording)
         return audio, read_sound(audio, what="the recording")
 
-    def keep(self, take: AcceptedRecording, audio: Sequence[bytes], made: Voice) -> str:
-        if self.is_taken(take.person):
-            raise VoiceError(f"there is a voice called '{take.person.name}' already: rename or delete it first")
+    def keep(self, accepted: AcceptedRecording, audio: Sequence[bytes], features: Voice) -> str:
+        if self.is_taken(accepted.person):
+            raise VoiceError(f"there is a voice called '{accepted.person.name}' already: rename or delete it first")
         consent = None
-        if take.statement is not None:
+        if accepted.statement is not None:
             fields = {
-                "statement": take.statement,
-                "language": take.person.language,
-                "audio_sha256": sha256(audio[take.stated_in]),
+                "statement": accepted.statement,
+                "language": accepted.person.language,
+                "audio_sha256": sha256(audio[accepted.stated_in]),
                 "time": int(self._clock()),
                 "device": self._device,
             }
             consent = check(Consent, fields, error=VoiceError, what="the consent")
-        measures = take.verdict.measures
+        measures = accepted.verdict.measures
         quality = Quality(measures=dict(measures.record())) if measures else None
         voice = self._store.add(
             NewVoice(
-                owner=take.person.owner,
-                name=take.person.name,
-                language=take.person.language,
-                transcript=take.transcript,
+                owner=accepted.person.owner,
+                name=accepted.person.name,
+                language=accepted.person.language,
+                transcript=accepted.transcript,
                 recordings=audio,
                 consent=consent,
                 quality=quality,
             )
         )
         try:
-            self._features.save(voice, made)
+            self._features.save(voice, features)
             self._changed()
-        except VoiceError as trouble:
-            log.warning("%s is stored, but not ready; it will be encoded again: %s", voice.name, trouble)
+        except VoiceError as error:
+            log.warning("%s is stored, but not ready; it will be encoded again: %s", voice.name, error)
         return voice.ref.id

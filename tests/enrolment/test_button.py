@@ -264,7 +264,7 @@ def test_a_button_that_comes_and_goes(tmp_path: Path, caplog: pytest.LogCaptureF
         name="key-button",
         open_button=open_button,
         press=pressed.release,
-        again_s=0.001,
+        retry_s=0.001,
     )
     with watch:
         look_twice()

@@ -7,19 +7,19 @@ from dataclasses import fields
 
 import pytest
 
-from edge_tts.enrolment.prompts import CONSENT, consent, explain, step, tongue_of
+from edge_tts.enrolment.prompts import CONSENT, consent, explain, prompt_language, step
 from edge_tts.recordings.quality import Limits, Refusal
 from edge_tts.text.front_end import TextFrontEnd
 
 CODES = "silent short long quiet clipped noisy hum whistle high pauses holes speakers poor".split()
 
 
-@pytest.mark.parametrize("tongue", ["zh", "en"])
+@pytest.mark.parametrize("language", ["zh", "en"])
 @pytest.mark.parametrize("code", CODES)
-def test_every_refusal_says_what_to_do(code: str, tongue: str) -> None:
+def test_every_refusal_says_what_to_do(code: str, language: str) -> None:
     """Each reason has words in both languages, in that language's own script, without a blank left over."""
-    words = explain(Refusal(code, 1.4, 3.0), tongue)
-    assert bool(re.search(r"[一-鿿]", words)) == (tongue == "zh")
+    words = explain(Refusal(code, 1.4, 3.0), language)
+    assert bool(re.search(r"[一-鿿]", words)) == (language == "zh")
     assert "{" not in words
     assert TextFrontEnd().segments(words, "auto")
 
@@ -34,8 +34,8 @@ def test_the_consent_names_the_person() -> None:
     assert set(CONSENT) == {"zh", "en"}
     assert "Anna" in consent("en", "Anna")
     assert "小梅" in consent("zh", "小梅")
-    assert tongue_of("yue") == tongue_of("zh") == "zh"
-    assert tongue_of("ja") == "en"
+    assert prompt_language("yue") == prompt_language("zh") == "zh"
+    assert prompt_language("ja") == "en"
 
 
 def test_steps_fill_their_blanks() -> None:
