@@ -18,7 +18,7 @@ from edge_tts.runtime.runtime import Runtime
 log = logging.getLogger(__name__)
 
 NAME = "press.sock"
-_WAIT_S, _CLIENT_S, _AGAIN_S = 0.5, 1.0, 5.0
+_WAIT_S, _CLIENT_S, _RETRY_S = 0.5, 1.0, 5.0
 _LARGEST = 4096
 
 
@@ -54,12 +54,12 @@ class PressSocket(Part):
                 with self._listening() as listener:
                     self.ready()
                     self._serve(listener)
-            except OSError as trouble:
+            except OSError as error:
                 if first:
-                    log.warning("no presses by programs on this machine for now (%s), the rest goes on", trouble)
+                    log.warning("no presses by programs on this machine for now (%s), the rest goes on", error)
                 first = False
                 self.ready()
-                self.stopping.wait(_AGAIN_S)
+                self.stopping.wait(_RETRY_S)
 
     @contextmanager
     def _listening(self) -> Iterator[socket.socket]:

@@ -33,12 +33,12 @@ def watchdog_line(limit_s: float | None = None, *, environ: Mapping[str, str] = 
 
 def watchdog_interval_s(*, environ: Mapping[str, str] = os.environ, pid: int | None = None) -> float | None:
     """Half of systemd's watchdog time-out, in seconds; None without a watchdog."""
-    wanted = environ.get("WATCHDOG_USEC", "")
-    if not wanted.isdigit() or int(wanted) == 0:
+    timeout_us = environ.get("WATCHDOG_USEC", "")
+    if not timeout_us.isdigit() or int(timeout_us) == 0:
         return None
     if environ.get("WATCHDOG_PID") not in (None, str(os.getpid() if pid is None else pid)):
         return None
-    return int(wanted) / 2e6
+    return int(timeout_us) / 2e6
 
 
 class Health:

@@ -13,7 +13,7 @@ from edge_tts.runtime.runtime import Runtime
 from edge_tts.values import Report, Stage
 
 
-class Asked(Protocol):
+class AnyRequest(Protocol):
     """What is read of a request."""
 
     @property
@@ -22,7 +22,7 @@ class Asked(Protocol):
     def reply(self, report: Report, /) -> object: ...
 
 
-RequestT = TypeVar("RequestT", bound=Asked)
+RequestT = TypeVar("RequestT", bound=AnyRequest)
 
 
 class OneAtATime(Part, Generic[RequestT]):

@@ -26,7 +26,7 @@ class Part:
         self.stopping = threading.Event()
         self._stop_timeout_s = stop_timeout_s
         self._ready = threading.Event()
-        self._early: BaseException | None = None
+        self._start_error: BaseException | None = None
         self._thread = threading.Thread(target=self._main, name=name, daemon=True)
 
     def work(self) -> None:
@@ -42,9 +42,9 @@ class Part:
     def __enter__(self: PartT) -> PartT:
         self._thread.start()
         self._ready.wait()
-        if self._early is not None:
+        if self._start_error is not None:
             self._thread.join()
-            raise self._early
+            raise self._start_error
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -57,11 +57,11 @@ class Part:
     def _main(self) -> None:
         try:
             self.work()
-        except BaseException as surprise:
+        except BaseException as error:
             if self._ready.is_set():
-                self.runtime.fatal(self.name, surprise)
+                self.runtime.fatal(self.name, error)
                 raise
-            self._early = surprise
+            self._start_error = error
         finally:
             self.stopping.set()  # for those who wait on a part that has failed
             self._ready.set()

@@ -83,12 +83,12 @@ class TelemetryReader:
         self._error: type[Exception] = OSError
 
     def __enter__(self) -> TelemetryReader:
-        found = self._find()
-        if found is not None:
-            self._error = found.error
+        jtop = self._find()
+        if jtop is not None:
+            self._error = jtop.error
             try:
-                self._client = self._stack.enter_context(found.open())
-            except found.error as error:
+                self._client = self._stack.enter_context(jtop.open())
+            except jtop.error as error:
                 log.warning("jetson-stats is installed but cannot be used (%s); reading sysfs alone", error)
         return self
 
@@ -97,15 +97,15 @@ class TelemetryReader:
         self._stack.close()
 
     def read(self) -> Telemetry:
-        seen = read_files(self._root)
+        telemetry = read_files(self._root)
         if self._client is None:
-            return seen
+            return telemetry
         try:
-            return _with_jtop(seen, self._client) if self._client.ok() else seen
+            return _with_jtop(telemetry, self._client) if self._client.ok() else telemetry
         except self._error as error:
             log.warning("jetson-stats has stopped (%s); reading sysfs alone", error)
             self.__exit__()
-            return seen
+            return telemetry
 
 
 def find_jetson_stats() -> JtopModule | None:
@@ -125,9 +125,9 @@ def read_files(root: Path = Path("/")) -> Telemetry:
     mode = _power_mode(root)
     total, available = _memory_mb(root)
     temperature, hot = _heat(root)
-    slowed = []
+    throttles = []
     if limit is not None and fastest is not None and limit < fastest:
-        slowed.append(f"power mode {mode or 'unknown'} holds the GPU at {limit:.0f} of {fastest:.0f} MHz")
+        throttles.append(f"power mode {mode or 'unknown'} holds the GPU at {limit:.0f} of {fastest:.0f} MHz")
     return Telemetry(
         gpu_load_percent=None if load is None else load / 10,
         gpu_clock_mhz=_mhz(gpu, "cur_freq"),
@@ -137,7 +137,7 @@ def read_files(root: Path = Path("/")) -> Telemetry:
         temperature_c=temperature,
         power_w=_power_w(root),
         power_mode=mode,
-        throttles=(*slowed, *hot),
+        throttles=(*throttles, *hot),
     )
 
 
@@ -150,19 +150,19 @@ class TelemetryWatch(Part):
 
     def work(self) -> None:
         self.ready()
-        slowed: tuple[str, ...] = ()
+        throttles: tuple[str, ...] = ()
         with self._reader:
             while not self.stopping.is_set():
-                seen = self._reader.read()
-                self.runtime.events.update(telemetry=seen.as_state())
-                for reason in seen.throttles:
-                    if reason not in slowed:
+                telemetry = self._reader.read()
+                self.runtime.events.update(telemetry=telemetry.as_state())
+                for reason in telemetry.throttles:
+                    if reason not in throttles:
                         log.warning("speech is slowed down: %s", reason)
-                slowed = seen.throttles
+                throttles = telemetry.throttles
                 self.stopping.wait(self._interval_s)
 
 
-def _with_jtop(seen: Telemetry, client: JtopClient) -> Telemetry:
+def _with_jtop(telemetry: Telemetry, client: JtopClient) -> Telemetry:
     """Prefer jtop's values: its service may read what an ordinary user may not."""
     gpu: Mapping[str, Any] = next((entry for entry in client.gpu.values() if entry.get("type") == "integrated"), {})
     memory = client.memory.get("RAM", {})
@@ -178,7 +178,7 @@ def _with_jtop(seen: Telemetry, client: JtopClient) -> Telemetry:
         "power_w": None if power is None else power / 1000,
         "power_mode": None if client.nvpmodel is None else str(client.nvpmodel.name),
     }
-    return replace(seen, **{name: value for name, value in changes.items() if value is not None})
+    return replace(telemetry, **{name: value for name, value in changes.items() if value is not None})
 
 
 def _gpu_folder(root: Path) -> Path | None:
@@ -195,21 +195,21 @@ def _mhz(folder: Path | None, name: str) -> float | None:
 
 def _fastest_mhz(folder: Path | None) -> float | None:
     """The fastest clock of the chip in any power mode."""
-    found = re.findall(r"\d+", _text(folder / "available_frequencies")) if folder else []
-    return max((int(hertz) / 1e6 for hertz in found), default=None)
+    frequencies = re.findall(r"\d+", _text(folder / "available_frequencies")) if folder else []
+    return max((int(hertz) / 1e6 for hertz in frequencies), default=None)
 
 
 def _memory_mb(root: Path) -> tuple[float | None, float | None]:
     """Total and available, shared with a Jetson's GPU."""
     text = _text(root / "proc/meminfo")
-    found = {name: int(kib) / 1024 for name, kib in re.findall(r"^(\w+):\s+(\d+) kB$", text, re.MULTILINE)}
-    return found.get("MemTotal"), found.get("MemAvailable")
+    sizes = {name: int(kib) / 1024 for name, kib in re.findall(r"^(\w+):\s+(\d+) kB$", text, re.MULTILINE)}
+    return sizes.get("MemTotal"), sizes.get("MemAvailable")
 
 
 def _heat(root: Path) -> tuple[float | None, list[str]]:
     """The hottest zone in °C, and what heat slows down now."""
     hottest: float | None = None
-    slowed = []
+    throttles = []
     for zone in sorted(root.glob("sys/class/thermal/thermal_zone*")):
         millidegrees = _number(zone / "temp")
         if millidegrees is None or millidegrees <= 0:
@@ -218,12 +218,14 @@ def _heat(root: Path) -> tuple[float | None, list[str]]:
         hottest = degrees if hottest is None else max(hottest, degrees)
         limit = min(_passive_trips(zone), default=None)
         if limit is not None and degrees >= limit:
-            slowed.append(f"heat: {_text(zone / 'type')} has {degrees:.0f} °C and is throttled from {limit:.0f} °C on")
+            throttles.append(
+                f"heat: {_text(zone / 'type')} has {degrees:.0f} °C and is throttled from {limit:.0f} °C on"
+            )
     for cooler in sorted(root.glob("sys/class/thermal/cooling_device*")):
         kind = _text(cooler / "type")
         if "throttle" in kind and (_number(cooler / "cur_state") or 0) > 0:
-            slowed.append(f"heat: {kind} is on")
-    return hottest, slowed
+            throttles.append(f"heat: {kind} is on")
+    return hottest, throttles
 
 
 def _passive_trips(zone: Path) -> Iterator[float]:
