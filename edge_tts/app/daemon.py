@@ -35,36 +35,36 @@ class Stop:
 
     def __init__(self) -> None:
         self.failed = False
-        self._again = False
+        self._restart = False
         self._asked: queue.SimpleQueue[bool] = queue.SimpleQueue()
 
     def ask(self) -> None:
         """End the process in order."""
         self._asked.put(False)
 
-    def ask_again(self) -> None:
+    def ask_restart(self) -> None:
         """Restart the appliance in this process."""
         self._asked.put(True)
 
     def wait(self, timeout_s: float) -> bool:
         """Block until there is a request; False after `timeout_s`."""
         try:
-            self._again = self._asked.get(timeout=timeout_s)
+            self._restart = self._asked.get(timeout=timeout_s)
         except queue.Empty:
             return False
         return True
 
-    def wants_again(self) -> bool:
+    def wants_restart(self) -> bool:
         """After `wait`: whether all requests are for a restart."""
-        again = self._again
+        restart = self._restart
         with suppress(queue.Empty):
             while True:
-                again = self._asked.get_nowait() and again
-        return again and not self.failed
+                restart = self._asked.get_nowait() and restart
+        return restart and not self.failed
 
-    def fatal(self, part: str, surprise: BaseException) -> None:
+    def fatal(self, part: str, error: BaseException) -> None:
         """An unexpected exception ended a part: end the process in failure, so that systemd restarts it."""
-        log.critical("%s failed, so the process ends: %r", part, surprise, exc_info=surprise)
+        log.critical("%s failed, so the process ends: %r", part, error, exc_info=error)
         self.failed = True
         self.ask()
 
@@ -79,19 +79,19 @@ def run(config: Config) -> int:
     while True:
         choice.begin()
         try:
-            again = serve(as_chosen(config, choice), choice, stop)
+            restart = serve(as_chosen(config, choice), choice, stop)
         except EdgeTTSError as error:
             if not choice.fall_back(str(error)):
                 raise
             continue
-        if not again or stop.failed:
+        if not restart or stop.failed:
             return 1 if stop.failed else 0
-        give_back_memory()
+        trim_memory()
 
 
 def serve(config: Config, choice: ModelChoice, stop: Stop) -> bool:
     """Serve with one model set until asked to stop; True to restart."""
-    on_signal(lambda number: leave_at_once(number, choice))
+    on_signal(lambda number: die_of_signal(number, choice))
     model, placements = open_model(config), list[Placement]()
     log.info("loading model set %s %s (%s)", model.name, model.version, model.family)
     surroundings = Surroundings(
@@ -101,7 +101,7 @@ def serve(config: Config, choice: ModelChoice, stop: Stop) -> bool:
         loaded=lambda: on_signal(lambda number: stop.ask()),  # now there is something to stop in order
         placements=lambda: placements,
         telemetry=TelemetryReader(),
-        sets=InstalledSets(config=config, choice=choice, again=stop.ask_again),
+        sets=InstalledSets(config=config, choice=choice, again=stop.ask_restart),
     )
     with Appliance(config, model, surroundings) as appliance:
         choice.proven()
@@ -109,9 +109,9 @@ def serve(config: Config, choice: ModelChoice, stop: Stop) -> bool:
         sd_notify(f"READY=1\nMAINPID={os.getpid()}\nSTATUS=Listening as {where}{watchdog_line()}")
         log.info("ready: listening as %s", where)
         watch(stop, appliance.poll)
-        again = stop.wants_again()
-        sd_notify(f"STATUS=Changing the model set{watchdog_line(START_S)}" if again else "STOPPING=1")
-        return again
+        restart = stop.wants_restart()
+        sd_notify(f"STATUS=Changing the model set{watchdog_line(START_S)}" if restart else "STOPPING=1")
+        return restart
 
 
 def on_signal(act: Callable[[int], None]) -> None:
@@ -120,14 +120,14 @@ def on_signal(act: Callable[[int], None]) -> None:
         signal.signal(number, lambda number, frame: act(number))
 
 
-def leave_at_once(number: int, choice: ModelChoice) -> None:
+def die_of_signal(number: int, choice: ModelChoice) -> None:
     """Die of a signal during the start: loading cannot be interrupted, and there is nothing to lose."""
     choice.cancel_attempt()
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
 
 
-def give_back_memory() -> None:
+def trim_memory() -> None:
     """The allocator would keep more of the old networks' memory with every change."""
     gc.collect()
     with suppress(OSError, AttributeError):  # glibc only

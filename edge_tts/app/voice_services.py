@@ -81,10 +81,10 @@ class VoiceServices:
     def poll(self) -> None:
         """Every few seconds: notice changes by other processes, and queue the encoding of missing features."""
         if self._catalogue.is_stale():
-            self._notice()
+            self._notice_changes()
         self._pending_voices.poll()
 
-    def _notice(self) -> None:
+    def _notice_changes(self) -> None:
         """Voices on disk were changed by another process or the sync."""
         self.status.refresh()
         if not self.status.trouble and self._sync is not None and not self.status.syncing:
@@ -166,4 +166,6 @@ def button_watches(runtime: Runtime, config: EnrolmentConfig, press: Callable[[]
     if config.key_device is not None:
         device, code = config.key_device, key_code(config.key)
         buttons.append(("key-button", lambda: KeyButton(device=device, code=code)))
-    return [ButtonWatch(runtime=runtime, name=name, open_button=find, press=press) for name, find in buttons]
+    return [
+        ButtonWatch(runtime=runtime, name=name, open_button=open_button, press=press) for name, open_button in buttons
+    ]

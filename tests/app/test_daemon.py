@@ -132,7 +132,7 @@ def test_a_stop_is_orderly_as_soon_as_there_is_something_to_lose(
         ended.append(True)
 
     monkeypatch.setattr("edge_tts.app.daemon.Appliance", started)
-    monkeypatch.setattr("edge_tts.app.daemon.leave_at_once", lambda *_: pytest.fail("it left at once"))
+    monkeypatch.setattr("edge_tts.app.daemon.die_of_signal", lambda *_: pytest.fail("it left at once"))
     config = load_config(write_config(tmp_path, untrained, free_port(), "hasty"))
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     umask = os.umask(0o022)
