@@ -76,9 +76,9 @@ def command_say(arguments: argparse.Namespace, config: Config) -> int:
     """Speak one text without a broker, through the same Synthesizer.stream as the daemon."""
     model = open_model(config)
     catalogue = open_voices(config, model).catalogue
-    given = {name: value for name, value in vars(arguments).items() if name in SpeakMessage.model_fields}
-    asked = {name: value for name, value in given.items() if value is not None}
-    message = check(SpeakMessage, asked, error=PayloadError, what="say", strict=False)
+    options = {name: value for name, value in vars(arguments).items() if name in SpeakMessage.model_fields}
+    values = {name: value for name, value in options.items() if value is not None}
+    message = check(SpeakMessage, values, error=PayloadError, what="say", strict=False)
     voice = catalogue.load(catalogue.resolve(message.voice or first_voice(config, model, catalogue)))
     request = SpeakRequest.accept(message, id=random_id(), voice=voice.id)
     began, samples, first_s = time.monotonic(), 0, None
@@ -164,11 +164,11 @@ def command_doctor(arguments: argparse.Namespace, config: Config) -> int:
     def progress(phase: str, step: int, of: int) -> None:
         print(f"\r{phase[:60]:60} {step:5}/{of:<5}", end="", file=sys.stderr, flush=True)
 
-    found = diagnose(
+    diagnosis = diagnose(
         config, speak=not arguments.quick, open_engines=lambda config: open_loader(config.engine, progress=progress)
     )
-    print(as_json(found) if arguments.json else as_text(found))
-    return 1 if found.broken else 0
+    print(as_json(diagnosis) if arguments.json else as_text(diagnosis))
+    return 1 if diagnosis.broken else 0
 
 
 def _config(path: Path | None) -> Config:

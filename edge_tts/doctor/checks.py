@@ -39,14 +39,14 @@ def check_platform(root: Path = Path("/")) -> Iterator[Finding]:
 
 def check_versions(*, wants_tensorrt: bool, root: Path = Path("/")) -> Iterator[Finding]:
     """The required libraries, and TensorRT where it is expected."""
-    found = []
+    installed = []
     for name in _LIBRARIES:
         version = _version(name)
         if version is None:
             yield Finding("versions", "broken", f"{name} is not installed", f"pip install {name}")
         else:
-            found.append(f"{name} {version}")
-    yield Finding("versions", "ok", ", ".join(found))
+            installed.append(f"{name} {version}")
+    yield Finding("versions", "ok", ", ".join(installed))
     for name, advice in _OPTIONAL.items():
         if l4t_release(root):
             version = _version(name)
@@ -110,23 +110,23 @@ def check_model(config: Config) -> Iterator[Finding]:
     yield from _check_voice(config, model)
 
 
-def check_telemetry(seen: Telemetry) -> Iterator[Finding]:
+def check_telemetry(telemetry: Telemetry) -> Iterator[Finding]:
     """Heat, power mode, and what slows the device down."""
     values = {
-        "hottest zone": _unit(seen.temperature_c, "°C"),
-        "power": _unit(seen.power_w, "W"),
-        "power mode": seen.power_mode,
-        "GPU load": _unit(seen.gpu_load_percent, "%"),
-        "memory in use": _unit(seen.memory_used_mb, "MB"),
-        "of": _unit(seen.memory_total_mb, "MB"),
+        "hottest zone": _unit(telemetry.temperature_c, "°C"),
+        "power": _unit(telemetry.power_w, "W"),
+        "power mode": telemetry.power_mode,
+        "GPU load": _unit(telemetry.gpu_load_percent, "%"),
+        "memory in use": _unit(telemetry.memory_used_mb, "MB"),
+        "of": _unit(telemetry.memory_total_mb, "MB"),
     }
     known = ", ".join(f"{name} {value}" for name, value in values.items() if value is not None)
-    hot = seen.temperature_c is not None and seen.temperature_c >= _HOT_C
+    hot = telemetry.temperature_c is not None and telemetry.temperature_c >= _HOT_C
     if hot:
         yield Finding("device", "warning", known, "look at fan and airflow: it is about to slow down")
     else:
         yield Finding("device", "ok", known or "this machine shows no temperatures, power or load")
-    for reason in seen.throttles:
+    for reason in telemetry.throttles:
         advice = "let it cool" if reason.startswith("heat") else "sudo nvpmodel -m 0 (MAXN), then sudo jetson_clocks"
         yield Finding("device", "warning", reason, advice)
 

@@ -17,7 +17,7 @@ from edge_tts.doctor.checks import (
     check_text,
     check_versions,
 )
-from edge_tts.doctor.findings import Finding, look
+from edge_tts.doctor.findings import Finding, run_check
 from edge_tts.engine.load import EngineLoader, Placement
 from edge_tts.engine.tensorrt.plan_cache import StoredPlan
 from edge_tts.errors import EdgeTTSError
@@ -60,29 +60,31 @@ def diagnose(
     clock: Callable[[], float] = time.perf_counter,
 ) -> Diagnosis:
     """Run all checks; `speak` False leaves out engines and golden phrases. Raises no `EdgeTTSError`."""
-    findings = list(_looks(config))
-    with reader or TelemetryReader() as opened:
-        found = Diagnosis(tuple(findings))
+    findings = list(_checks(config))
+    with reader or TelemetryReader() as telemetry_reader:
+        diagnosis = Diagnosis(tuple(findings))
         if speak and not any(finding.check == "model" and finding.level == "broken" for finding in findings):
             try:
-                found = _speak(config, findings, open_engines, clock)
+                diagnosis = _speak(config, findings, open_engines, clock)
             except EdgeTTSError as error:
                 advice = "`edge-ttsd models verify` compares the files; convert or install the set again"
                 findings.append(Finding("speech", "broken", str(error), advice))
-        telemetry = opened.read()  # after the work, when heat shows
+        telemetry = telemetry_reader.read()  # after the work, when heat shows
     findings += check_telemetry(telemetry)
-    return replace(found, findings=tuple(findings), telemetry=telemetry)
+    return replace(diagnosis, findings=tuple(findings), telemetry=telemetry)
 
 
-def _looks(config: Config) -> Iterator[Finding]:
+def _checks(config: Config) -> Iterator[Finding]:
     yield from check_platform()
     yield from check_versions(wants_tensorrt=config.engine.execution == "tensorrt")
-    yield from look("audio", lambda: check_audio(config), advice="see audio in config.yaml")
+    yield from run_check("audio", lambda: check_audio(config), advice="see audio in config.yaml")
     yield from check_broker(config)
     yield from check_disk(config)
-    yield from look("text", lambda: check_text(config), advice="correct text.lexicon or text.polyphones in config.yaml")
+    yield from run_check(
+        "text", lambda: check_text(config), advice="correct text.lexicon or text.polyphones in config.yaml"
+    )
     advice = "`edge-ttsd models list` shows what is installed; correct models.dir and models.name, or install it again"
-    yield from look("model", lambda: check_model(config), advice=advice)
+    yield from run_check("model", lambda: check_model(config), advice=advice)
 
 
 def _speak(config: Config, findings: list[Finding], open_engines: Open, clock: Callable[[], float]) -> Diagnosis:

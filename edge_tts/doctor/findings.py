@@ -22,7 +22,7 @@ class Finding:
     """Empty only when nothing needs doing."""
 
 
-def look(check: str, body: Callable[[], Iterable[Finding]], *, advice: str) -> Iterator[Finding]:
+def run_check(check: str, body: Callable[[], Iterable[Finding]], *, advice: str) -> Iterator[Finding]:
     """The findings of a check; an EdgeTTSError that it raises is one more, with this advice."""
     try:
         yield from body()
