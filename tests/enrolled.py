@@ -28,7 +28,6 @@ class ToyEncoder(FakeSynthesizer):
         self.heard: list[Sequence[Recording]] = []
 
     def encode(self, request: EncodeRequest, should_stop: Callable[[], bool] = lambda: False) -> Voice:
-        """See Speaker."""
         self.heard.append(request.recordings)
         voice = super().encode(request)
         return replace(

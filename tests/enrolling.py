@@ -53,7 +53,6 @@ class FakeMicrophone:
         self._sound, self._broken_after = sound, broken_after
 
     def read(self) -> FloatArray:
-        """See Microphone."""
         if self.heard == self._broken_after:
             raise AudioError("the microphone was pulled out")
         self.on_read(self.heard)
@@ -63,7 +62,6 @@ class FakeMicrophone:
         return np.pad(block, (0, size - len(block)))
 
     def close(self) -> None:
-        """See Microphone."""
         self.closed = True
 
 
@@ -75,12 +73,10 @@ class FakeGate:
         self._refusals = tuple(Refusal(code, 1.0, 3.0) for code in refusals)
 
     def judge(self, recording: Recording, *, cuts: Cuts) -> QualityVerdict:
-        """See Judge."""
         self.judged.append(recording)
         return QualityVerdict(recording, MEASURES, self._refusals)
 
     def judge_whole(self, recording: Recording) -> QualityVerdict:
-        """See Judge."""
         raise AssertionError("nothing was cut off")
 
 
@@ -91,15 +87,12 @@ class FakeVoiceWriter:
         self.kept: list[tuple[AcceptedRecording, Voice]] = []
 
     def is_taken(self, person: Person) -> bool:
-        """See VoiceSink."""
         return False
 
     def pack(self, recording: Recording) -> tuple[bytes, Recording]:
-        """See VoiceSink."""
         return b"flac", recording
 
     def keep(self, accepted: AcceptedRecording, audio: Sequence[bytes], features: Voice) -> str:
-        """See VoiceSink."""
         self.kept.append((accepted, features))
         return "new-voice"
 
@@ -132,7 +125,7 @@ class Scene(Rig):
         self.enrolment = Enrolment(
             runtime=replace(self.runtime, new_id=lambda: "pressed"),
             internal_jobs=InternalJobs(
-                runtime=replace(self.runtime, new_id=lambda: f"errand-{next(numbers)}"),
+                runtime=replace(self.runtime, new_id=lambda: f"job-{next(numbers)}"),
                 jobs=self.jobs,
                 sink=self.player,
                 min_volume=MIN_VOLUME,

@@ -112,7 +112,6 @@ class FakeLoudspeaker:
         return np.concatenate([np.zeros(0, np.float32), *self.blocks])
 
     def write(self, samples: FloatArray) -> None:
-        """See Loudspeaker."""
         if self.broken:
             raise AudioError("the loudspeaker was pulled out")
         while not self._free and not self._room.acquire(timeout=0.01):
@@ -120,11 +119,9 @@ class FakeLoudspeaker:
         self.blocks.append(samples.copy())
 
     def drain(self) -> None:
-        """See Loudspeaker."""
         self.drains += 1
 
     def close(self) -> None:
-        """See Loudspeaker."""
         self.closed = True
 
 
@@ -138,7 +135,6 @@ class Notes:
         self._condition = threading.Condition()
 
     def on_report(self, report: Report) -> None:
-        """See EventListener."""
         with self._condition:
             self.reports.append(report)
             self._condition.notify_all()
@@ -148,7 +144,6 @@ class Notes:
         return lambda report: self.replies.append((name, report))
 
     def on_retained(self, topic: str, value: Any) -> None:
-        """See EventListener."""
         with self._condition:
             self.retained.append((topic, value))
             self._condition.notify_all()

@@ -25,9 +25,9 @@ from edge_tts.speaking.worker import Worker
 from edge_tts.values import Voice
 
 
-def no_defect(part: str, surprise: BaseException) -> None:
+def no_defect(part: str, error: BaseException) -> None:
     """Nothing in a test may end the process unless it is meant to."""
-    pytest.fail(f"{part}: {surprise!r}")
+    pytest.fail(f"{part}: {error!r}")
 
 
 class CountingHealth(Health):
@@ -38,7 +38,6 @@ class CountingHealth(Health):
         self.pulses: Counter[str] = Counter()
 
     def pulse(self, name: str) -> Callable[[], None]:
-        """See Health."""
         beat = super().pulse(name)
 
         def count() -> None:
@@ -73,8 +72,7 @@ class DeafDispatcher:
 
     commands = ("say",)
 
-    def handle(self, message: Message) -> None:
-        """See Handler."""
+    def handle(self, message: Message) -> None: ...
 
 
 class Rig:

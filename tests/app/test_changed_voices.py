@@ -49,16 +49,16 @@ class House:
         self._path.write_text(yaml.safe_dump(settings))
         self.config = load_config(self._path)
         self.ear = Ear(broker, f"edge-tts/{folder.name}")
-        self.encoder, self.surprises = ToyEncoder(), list[BaseException]()
+        self.encoder, self.errors = ToyEncoder(), list[BaseException]()
         self.look: Callable[[], object] = lambda: None
 
     @contextmanager
     def open(self) -> Iterator[House]:
-        """The daemon runs; nothing in it may end in a surprise."""
+        """The daemon runs; nothing in it may end in an unexpected exception."""
         surroundings = Surroundings(
             load=self.encoder.loaded,
             open_loudspeaker=FakeLoudspeaker,
-            fatal=lambda part, surprise: self.surprises.append(surprise),
+            fatal=lambda part, error: self.errors.append(error),
         )
         with (
             self.ear,
@@ -67,7 +67,7 @@ class House:
             self.look = appliance.poll
             self.ear.wait_topic("status", "online")
             yield self
-        assert self.surprises == []
+        assert self.errors == []
 
     def other_process(self) -> tuple[VoiceStore, FeatureStore]:
         """The same voices, opened once more."""
@@ -103,7 +103,7 @@ class House:
         return self.fact(lambda fact: [card["name"] for card in fact["voices"]] == ["Hum", *names])
 
     def say(self, request_id: str, voice: str = "hum") -> None:
-        """Put a sentence in line."""
+        """Queue a sentence."""
         self.ear.publish("say", {"id": request_id, "text": request_id, "voice": voice})
 
 

@@ -99,7 +99,6 @@ class FullShelf:
     """Where features do not fit any more."""
 
     def save(self, voice: EnrolledVoice, made: Voice) -> None:
-        """See FeatureStore."""
         raise VoiceError(f"{voice.folder}: No space left on device")
 
 
@@ -111,7 +110,7 @@ def test_a_voice_whose_features_could_not_be_kept_is_stored(voices: Voices) -> N
     with scene(voice_writer=voice_writer, synthesizer=Unready()) as it:
         it.enrol()
         done = it.notes.wait("enrol", "done")
-        it.notes.wait("errand-6", "done")
+        it.notes.wait("job-6", "done")
     [voice] = voices.store.stored().voices
     assert done.details["voice"] == voice.ref.id
     assert it.synthesizer.spoken[-1] == step("later", "en", name="Anna")
@@ -122,7 +121,6 @@ class Unready(FakeSynthesizer):
     """Speaks with `hum` alone."""
 
     def stream(self, request: SpeakRequest, voice: Voice, should_stop: Callable[[], bool]) -> Iterator[AudioChunk]:
-        """See Speaker."""
         if voice.id != "hum":
             raise UnknownVoiceError(f"there is no voice '{voice.id}'")
         return super().stream(request, voice, should_stop)
@@ -138,7 +136,7 @@ def test_a_second_voice_of_a_name_is_refused_before_the_recording(voices: Voices
     with scene(voice_writer=voice_writer) as it:
         it.enrol()
         failed = it.notes.wait("enrol", "failed")
-        it.notes.wait("errand-0", "done")
+        it.notes.wait("job-0", "done")
     assert (failed.details["error"], failed.details["refusals"]) == ("Refused", ["taken"])
     assert it.synthesizer.spoken == [step("taken", "en", name="Anna")]
     assert it.microphone.heard == 0

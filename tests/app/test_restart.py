@@ -36,8 +36,8 @@ def stages(events: list[dict[str, Any]], name: str) -> list[str]:
 
 
 def test_a_kill_loses_nothing_that_was_accepted(tmp_path: Path, broker: Broker) -> None:
-    """Killed with one request in service and three in line, the next start speaks all four in their order; over both
-    lives each is closed once, and answered where it was asked. A second delivery is known."""
+    """Killed with one request in service and three queued, the next start speaks all four in their order; over both
+    runs each is closed once, and answered where it was asked. A duplicate is dropped."""
     config, names = configured(tmp_path, broker, "dying"), ["current", "first", "second", "last"]
     priorities = {"last": "low"}
     with Ear(broker, "edge-tts/dying") as ear:
@@ -51,8 +51,8 @@ def test_a_kill_loses_nothing_that_was_accepted(tmp_path: Path, broker: Broker) 
                 ear.wait_event(id=name, stage="accepted")
             ear.wait_event(id="current", stage="started")
             kill(process, ear)
-        first_life = ear.events()
-        assert not CLOSING & {event["stage"] for event in first_life}
+        first_run = ear.events()
+        assert not CLOSING & {event["stage"] for event in first_run}
         with daemon(config) as process:
             done = [ear.wait_event(id=name, stage="done") for name in names]
             ear.publish("say", {"id": "first", "text": "The first one."})
@@ -60,10 +60,10 @@ def test_a_kill_loses_nothing_that_was_accepted(tmp_path: Path, broker: Broker) 
             done.append(ear.wait_event(id="after", stage="done"))
             process.send_signal(signal.SIGTERM)
             process.communicate(timeout=WAIT_S)
-    second_life = ear.events()[len(first_life) :]
-    assert [event["id"] for event in second_life if event["stage"] == "started"] == [*names, "after"]
+    second_run = ear.events()[len(first_run) :]
+    assert [event["id"] for event in second_run if event["stage"] == "started"] == [*names, "after"]
     for name in names:
-        assert stages(second_life, name) == ["accepted", "started", "first_audio", "done"]
+        assert stages(second_run, name) == ["accepted", "started", "first_audio", "done"]
     answers = [(report["id"], correlation) for report, correlation in ear.replies if report["stage"] in CLOSING]
     assert answers == [(name, name.encode()) for name in names]
     sound = soundfile.info(tmp_path / "out.wav")
@@ -76,10 +76,10 @@ def test_a_request_that_the_daemon_dies_of_is_given_up(tmp_path: Path, broker: B
     """Two kills in the middle of one request: the third start closes it by name and speaks what waited behind it."""
     config = configured(tmp_path, broker, "deadly")
     with Ear(broker, "edge-tts/deadly") as ear:
-        for life in (1, 2):
+        for run in (1, 2):
             with daemon(config) as process:
                 ear.wait_topic("status", "online")
-                if life == 1:
+                if run == 1:
                     ear.publish("say", {"id": "deadly", "text": LONG})
                     ear.publish("say", {"id": "harmless", "text": "Good morning."})
                     ear.wait_event(id="harmless", stage="accepted")

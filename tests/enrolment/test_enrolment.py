@@ -60,13 +60,13 @@ def test_a_second_press_ends_the_recording() -> None:
 
 
 def test_a_press_skips_the_invitation() -> None:
-    """Whoever knows the sentence presses again and hears the tone at once."""
+    """A press during the invitation skips to the tone."""
     with scene() as it:
         it.synthesizer.gate.clear()
         it.enrolment.press()
-        it.notes.wait("errand-0", "first_audio")
+        it.notes.wait("job-0", "first_audio")
         it.enrolment.press()
-        assert it.notes.wait("errand-0", "interrupted")
+        assert it.notes.wait("job-0", "interrupted")
         it.synthesizer.gate.set()
         it.notes.wait("pressed", "done")
 
@@ -87,7 +87,7 @@ def test_a_press_at_the_very_end_is_not_kept_for_the_next_one() -> None:
         it.microphone = FakeMicrophone(spoken())
         it.enrol(request_id="again")
         it.notes.wait("again", "done")
-    assert it.notes.stages("errand-6") == ["accepted", "started", "first_audio", "done"]
+    assert it.notes.stages("job-6") == ["accepted", "started", "first_audio", "done"]
     assert it.synthesizer.spoken.count(INVITATION) == 2
 
 
@@ -102,7 +102,7 @@ def test_nothing_is_said_while_a_person_records() -> None:
         it.notes.wait("later", "done")
         stages = [(report.id, report.stage) for report in it.notes.reports]
         it.notes.wait("enrol", "done")
-    assert stages.index(("errand-2", "done")) < stages.index(("later", "started"))
+    assert stages.index(("job-2", "done")) < stages.index(("later", "started"))
 
 
 def test_an_alert_comes_first() -> None:
@@ -113,12 +113,12 @@ def test_an_alert_comes_first() -> None:
         microphone.on_read = lambda block: it.jobs.submit(Job(alert, sink=it.player)) if block == 3 else None
         it.enrol()
         assert it.notes.wait("enrol", "interrupted").details == {"reason": "interrupted"}
-        it.notes.wait("errand-3", "done")
+        it.notes.wait("job-3", "done")
     assert it.synthesizer.spoken == [INVITATION, "fire", step("interrupted", "en")]
     assert it.voice_writer.kept == []
 
 
-@pytest.mark.parametrize(("heard", "cut_off"), [(0, "errand-0"), (int(0.3 * RATE), "errand-1")])
+@pytest.mark.parametrize(("heard", "cut_off"), [(0, "job-0"), (int(0.3 * RATE), "job-1")])
 def test_an_alert_before_the_recording(heard: int, cut_off: str) -> None:
     """Whoever has not heard the invitation or the tone to its end is not recorded: he is asked to begin again."""
     with scene() as it:
@@ -164,7 +164,7 @@ def test_a_refused_recording_is_explained_and_not_kept() -> None:
     with scene(gate=FakeGate("clipped", "noisy")) as it:
         it.enrol()
         failed = it.notes.wait("enrol", "failed")
-        it.notes.wait("errand-4", "done")
+        it.notes.wait("job-4", "done")
     assert failed.details["refusals"] == ["clipped", "noisy"]
     assert "too loud" in it.synthesizer.spoken[-1]
     assert "press the button" in it.synthesizer.spoken[-1]
@@ -195,7 +195,7 @@ def test_an_encoding_that_fails_keeps_nothing() -> None:
         it.synthesizer.refuse_to_encode = True
         it.enrol()
         assert "cannot be encoded" in it.notes.wait("enrol", "failed").details["message"]
-        it.notes.wait("errand-5", "done")
+        it.notes.wait("job-5", "done")
     assert it.voice_writer.kept == []
 
 
@@ -246,12 +246,12 @@ def test_a_press_without_a_name() -> None:
     with scene(default=None) as it:
         it.enrolment.press()
         assert it.notes.wait("pressed", "interrupted").details == {"reason": "nameless"}
-        it.notes.wait("errand-0", "done")
+        it.notes.wait("job-0", "done")
     assert it.synthesizer.spoken == [step("nameless", "en")]
 
 
 def test_stop_ends_everything() -> None:
-    """The `stop` command ends the recording like anything else in the line."""
+    """The `stop` command ends the recording like anything else in the queue."""
     microphone = FakeMicrophone(np.zeros(0, np.float32))
     with scene(microphone) as it:
         microphone.on_read = lambda block: it.jobs.stop() if block == 3 else None

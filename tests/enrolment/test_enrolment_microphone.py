@@ -18,11 +18,11 @@ from edge_tts.values import FloatArray
 
 
 def test_a_microphone_that_breaks() -> None:
-    """The person is told; the line is free again; the next enrolment works."""
+    """The person is told; the queue is free again; the next enrolment works."""
     with scene(FakeMicrophone(spoken(), broken_after=5)) as it:
         it.enrol()
         assert it.notes.wait("enrol", "failed").details["error"] == "AudioError"
-        it.notes.wait("errand-3", "done")
+        it.notes.wait("job-3", "done")
         assert it.microphone.closed
         it.microphone = FakeMicrophone(spoken())
         it.wait_step("idle")
@@ -61,13 +61,12 @@ class StuckMicrophone(FakeMicrophone):
             assert self.free.wait(WAIT_S)
 
     def close(self) -> None:
-        """See Microphone."""
         super().close()
         self.given_back.set()
 
 
 def test_a_microphone_that_never_returns() -> None:
-    """After a few seconds without a sample the person is told and the line goes on; the next enrolment works, and the
+    """After a few seconds without a sample the person is told and the queue goes on; the next enrolment works, and the
     device is given back when its driver comes to."""
     microphone = StuckMicrophone()
     with scene(microphone) as it:
@@ -77,7 +76,7 @@ def test_a_microphone_that_never_returns() -> None:
         it.clock.now += 6
         assert "no sound for 5 s" in it.notes.wait("enrol", "failed").details["message"]
         it.notes.wait("dinner", "done")
-        it.notes.wait("errand-3", "done")
+        it.notes.wait("job-3", "done")
         it.wait_step("idle")
         assert step("microphone", "en") in it.synthesizer.spoken
         it.microphone = FakeMicrophone(spoken())

@@ -24,7 +24,7 @@ def test_an_enrolment_over_the_network_waits_for_a_press_at_the_device() -> None
     with scene() as it:
         it.enrol_from_afar()
         it.wait_step("asking")
-        it.notes.wait("errand-0", "done")
+        it.notes.wait("job-0", "done")
         assert it.microphone.heard == 0
         it.enrolment.press()
         it.notes.wait("enrol", "done")
@@ -39,7 +39,7 @@ def test_an_enrolment_that_nobody_agrees_to_ends_by_itself() -> None:
         it.wait_step("asking")
         it.clock.now += ASK_S + 1
         details = it.notes.wait("enrol", "interrupted").details
-        it.notes.wait("errand-1", "done")
+        it.notes.wait("job-1", "done")
     assert details["reason"] == "unconfirmed"
     assert "enrolment.remote" in details["message"]
     assert it.synthesizer.spoken[-1] == step("unconfirmed", "en")
@@ -55,9 +55,9 @@ def test_a_press_over_the_network_agrees_to_nothing() -> None:
         it.wait_step("asking")
         with pytest.raises(PayloadError, match="only a press at the device"):
             it.enrolment.remote_press()
-        it.notes.wait("errand-0", "first_audio")
+        it.notes.wait("job-0", "first_audio")
         it.enrolment.press()
-        assert it.notes.wait("errand-0", "interrupted")  # who presses has heard enough of the question
+        assert it.notes.wait("job-0", "interrupted")  # who presses has heard enough of the question
         it.wait_step("inviting")
         with pytest.raises(PayloadError, match="only a press at the device"):
             it.enrolment.remote_press()
@@ -80,11 +80,11 @@ def test_where_the_owner_allows_it_no_press_is_needed() -> None:
         it.synthesizer.gate.set()
         it.notes.wait("enrol", "done")
     assert it.synthesizer.spoken[0] == INVITATION
-    assert it.notes.stages("errand-0")[-1] == "done"
+    assert it.notes.stages("job-0")[-1] == "done"
 
 
 @pytest.mark.parametrize("how", ["skip", "stop it by its id"])
-@pytest.mark.parametrize(("heard", "cut_off"), [(0, "errand-0"), (int(0.3 * RATE), "errand-1")])
+@pytest.mark.parametrize(("heard", "cut_off"), [(0, "job-0"), (int(0.3 * RATE), "job-1")])
 def test_what_is_skipped_by_others_was_not_heard(how: str, heard: int, cut_off: str) -> None:
     """A neighbour who skips the invitation or the tone, by command or by its id, ends the enrolment: nobody is recorded
     who was not told."""
@@ -112,7 +112,7 @@ def test_a_tone_of_long_ago_opens_no_microphone() -> None:
 
         def alert_behind_the_tone(job: Job, outcome: Outcome) -> None:
             finish(job, outcome)
-            if job.request.id == "errand-1":
+            if job.request.id == "job-1":
                 it.jobs.submit(Job(sentence("alert", "fire", priority="alert"), sink=it.player))
                 it.loudspeaker.write = slowly
 
@@ -123,7 +123,7 @@ def test_a_tone_of_long_ago_opens_no_microphone() -> None:
         it.jobs.finish = alert_behind_the_tone
         it.enrol()
         assert it.notes.wait("enrol", "interrupted").details == {"reason": "interrupted"}
-    assert it.notes.stages("errand-1")[-1] == "done"
+    assert it.notes.stages("job-1")[-1] == "done"
     assert it.notes.stages("alert")[-1] == "done"
     assert it.microphone.heard == 0
 
@@ -143,10 +143,10 @@ def test_a_pause_does_not_get_round_the_tone() -> None:
         it.enrol()
         assert paused.wait(WAIT_S)
         assert it.microphone.heard == 0
-        assert "done" not in it.notes.stages("errand-1")
+        assert "done" not in it.notes.stages("job-1")
         it.player.pause(False)
         it.notes.wait("enrol", "done")
-    assert it.notes.stages("errand-1")[-1] == "done"
+    assert it.notes.stages("job-1")[-1] == "done"
 
 
 def test_nobody_is_recorded_unheard_whatever_the_volume_is() -> None:

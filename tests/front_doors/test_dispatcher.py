@@ -1,4 +1,4 @@
-"""The desk: what it hands on, what it refuses, and which second deliveries it recognises. No broker needed."""
+"""The dispatcher: what it accepts, what it refuses, and which duplicates it drops."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from counters import Counter
+from dispatcher_rig import DispatcherRig
 
 from edge_tts.errors import RequestError
 from edge_tts.front_doors.message import Message
@@ -19,49 +19,49 @@ from edge_tts.request import SpeakRequest
 
 def test_bare_text_takes_every_default() -> None:
     """Voice and id come from the appliance when the message does not say."""
-    counter = Counter()
-    counter.handle(b"hello")
-    assert counter.request() == SpeakRequest(text="hello", id="auto1", voice="hum")
+    rig = DispatcherRig()
+    rig.handle(b"hello")
+    assert rig.request() == SpeakRequest(text="hello", id="auto1", voice="hum")
 
 
 def test_the_shorter_lifetime_counts() -> None:
     """Of the message's ttl_s and MQTT's own expiry the shorter one sets the deadline."""
-    counter = Counter()
-    counter.handle(b'{"text": "a", "ttl_s": 5}', expires_in_s=3.0)
-    assert counter.deadline() == counter.clock.now + 3
-    counter.handle(b'{"text": "b", "ttl_s": 2}', expires_in_s=3.0)
-    assert counter.deadline() == counter.clock.now + 2
+    rig = DispatcherRig()
+    rig.handle(b'{"text": "a", "ttl_s": 5}', expires_in_s=3.0)
+    assert rig.deadline() == rig.clock.now + 3
+    rig.handle(b'{"text": "b", "ttl_s": 2}', expires_in_s=3.0)
+    assert rig.deadline() == rig.clock.now + 2
 
 
-def test_a_second_delivery_without_id_is_known_by_the_brokers_mark() -> None:
+def test_a_duplicate_without_id_is_known_by_the_brokers_flag() -> None:
     """The same text twice is spoken twice, unless the broker says that it sends the same message again."""
-    counter = Counter()
-    counter.handle(b"ding", number=1)
-    counter.handle(b"ding", number=2)
-    counter.handle(b"ding", number=2, redelivered=True)
-    counter.handle(b"ding", number=3, redelivered=True)  # the first we hear of it: the first delivery was lost
-    assert [report.id for report in counter.notes.reports] == ["auto1", "auto2", "auto3"]
+    rig = DispatcherRig()
+    rig.handle(b"ding", number=1)
+    rig.handle(b"ding", number=2)
+    rig.handle(b"ding", number=2, redelivered=True)
+    rig.handle(b"ding", number=3, redelivered=True)  # the first delivery was lost
+    assert [report.id for report in rig.notes.reports] == ["auto1", "auto2", "auto3"]
 
 
 def test_a_refused_id_may_be_tried_again() -> None:
-    """An id that did not get into the full line is not taken for a duplicate later."""
-    counter = Counter(capacity=1)
-    counter.handle(b'{"text": "a", "id": "a"}')
-    counter.handle(b'{"text": "b", "id": "b"}', reply=counter.notes.reply("there"))
-    assert counter.notes.stages("b") == ["failed"]
-    counter.jobs.stop("a")
-    counter.handle(b'{"text": "b", "id": "b"}')
-    assert counter.notes.stages("b") == ["failed", "accepted"]
-    assert [name for name, report in counter.notes.replies if report.id == "b"] == ["there"]
+    """An id that did not get into the full queue is not taken for a duplicate later."""
+    rig = DispatcherRig(capacity=1)
+    rig.handle(b'{"text": "a", "id": "a"}')
+    rig.handle(b'{"text": "b", "id": "b"}', reply=rig.notes.reply("there"))
+    assert rig.notes.stages("b") == ["failed"]
+    rig.jobs.stop("a")
+    rig.handle(b'{"text": "b", "id": "b"}')
+    assert rig.notes.stages("b") == ["failed", "accepted"]
+    assert [name for name, report in rig.notes.replies if report.id == "b"] == ["there"]
 
 
 def test_a_wrong_message_cannot_end_the_replies_of_another() -> None:
-    """A bad payload that claims the id of a request in line does not take its reply address away."""
-    counter = Counter()
-    counter.handle(b'{"text": "a", "id": "a"}', reply=counter.notes.reply("mine"))
-    counter.handle(b'{"txt": "a", "id": "a"}')
-    counter.jobs.stop("a")
-    assert [(name, report.stage) for name, report in counter.notes.replies] == [
+    """A bad payload that claims the id of a waiting request does not take its reply address away."""
+    rig = DispatcherRig()
+    rig.handle(b'{"text": "a", "id": "a"}', reply=rig.notes.reply("mine"))
+    rig.handle(b'{"txt": "a", "id": "a"}')
+    rig.jobs.stop("a")
+    assert [(name, report.stage) for name, report in rig.notes.replies] == [
         ("mine", "accepted"),
         ("mine", "interrupted"),
     ]
@@ -76,71 +76,71 @@ REFUSED = {
 
 @pytest.mark.parametrize("command", REFUSED)
 def test_nobody_gets_the_reports_on_a_request_of_another(command: str) -> None:
-    """Whoever asks for something under the id of a request that waits is told only what becomes of his own."""
-    counter = Counter(capacity=1)
+    """A sender who reuses the id of a waiting request gets only the reports on its own."""
+    rig = DispatcherRig(capacity=1)
     catalogue = SimpleNamespace(enrolled=lambda wanted: SimpleNamespace(ref=wanted), remains=lambda wanted: wanted)
     voices: Any = SimpleNamespace(catalogue=catalogue, store=None)
-    voice_commands = VoiceCommands(runtime=counter.runtime, jobs=counter.jobs, voices=voices, changed=lambda: None)
-    commands = {**voice_commands.commands(), "say": lambda message: counter.dispatcher.handle(message)}
-    counter.handle(b'{"text": "private", "id": "victim", "priority": "alert"}', reply=counter.notes.reply("mine"))
+    voice_commands = VoiceCommands(runtime=rig.runtime, jobs=rig.jobs, voices=voices, changed=lambda: None)
+    commands = {**voice_commands.commands(), "say": lambda message: rig.dispatcher.handle(message)}
+    rig.handle(b'{"text": "private", "id": "victim", "priority": "alert"}', reply=rig.notes.reply("mine"))
     payload = json.dumps({**REFUSED[command], "id": "victim"}).encode()
     with suppress(RequestError):
-        commands[command](Message(command, payload, reply=counter.notes.reply("thief")))
-    counter.jobs.stop("victim")
-    assert {report.stage for name, report in counter.notes.replies if name == "thief"} <= {"failed"}
-    assert [report.stage for name, report in counter.notes.replies if name == "mine"] == ["accepted", "interrupted"]
+        commands[command](Message(command, payload, reply=rig.notes.reply("thief")))
+    rig.jobs.stop("victim")
+    assert {report.stage for name, report in rig.notes.replies if name == "thief"} <= {"failed"}
+    assert [report.stage for name, report in rig.notes.replies if name == "mine"] == ["accepted", "interrupted"]
 
 
 def test_a_defect_ends_one_message(caplog: pytest.LogCaptureFixture) -> None:
     """An exception that nobody named while a message is read is told to its sender, with its traceback in the log once;
     what its neighbours send is served."""
-    counter = Counter()
-    ready = counter.dispatcher._rules.resolve_voice
+    rig = DispatcherRig()
+    ready = rig.dispatcher._rules.resolve_voice
 
     def stumble(wanted: str) -> str:
         return str(1 // 0) if wanted == "bug" else ready(wanted)
 
-    counter.dispatcher._rules = replace(counter.dispatcher._rules, resolve_voice=stumble)
-    counter.handle(b'{"text": "a", "id": "bad", "voice": "bug"}', reply=counter.notes.reply("there"))
-    counter.handle(b'{"text": "a", "id": "good"}')
-    [(name, report)] = counter.notes.replies
+    rig.dispatcher._rules = replace(rig.dispatcher._rules, resolve_voice=stumble)
+    rig.handle(b'{"text": "a", "id": "bad", "voice": "bug"}', reply=rig.notes.reply("there"))
+    rig.handle(b'{"text": "a", "id": "good"}')
+    [(name, report)] = rig.notes.replies
     assert (report.id, report.stage, report.details["error"], name) == ("bad", "failed", "InternalError", "there")
     assert "ZeroDivisionError" in report.details["message"]
-    assert counter.notes.stages("good") == ["accepted"]
+    assert rig.notes.stages("good") == ["accepted"]
     assert sum(record.exc_info is not None for record in caplog.records) == 1
 
 
 @pytest.mark.parametrize("command", ["enrol", "say/it", ""])
 def test_a_command_that_does_not_exist_is_refused(command: str) -> None:
     """A topic that another version subscribed to in the same session gets a report, not a crash."""
-    counter = Counter()
-    counter.dispatcher.handle(Message(command, b""))
-    [message] = counter.failures()
+    rig = DispatcherRig()
+    rig.dispatcher.handle(Message(command, b""))
+    [message] = rig.failures()
     assert f"no command '{command}'" in message
 
 
 @pytest.mark.parametrize(("language", "says"), [("fr", "no language option 'fr'"), ("ja", "not supported yet")])
 def test_a_language_that_nobody_speaks_is_refused_at_once(language: str, says: str) -> None:
     """The sender hears it in place of `accepted`, not when the turn of the request has come."""
-    counter = Counter()
-    counter.handle(json.dumps({"text": "a", "language": language, "id": "a"}).encode())
-    assert counter.notes.stages("a") == ["failed"]
-    assert says in counter.failures()[0]
+    rig = DispatcherRig()
+    rig.handle(json.dumps({"text": "a", "language": language, "id": "a"}).encode())
+    assert rig.notes.stages("a") == ["failed"]
+    assert says in rig.failures()[0]
 
 
 def test_nothing_is_read_of_a_payload_that_is_too_long() -> None:
     """Beyond the limit a payload is refused by its length alone."""
-    counter = Counter()
-    counter.handle(b'{"text": "' + b"x" * 2000 + b'"}')
-    assert counter.failures() == ["say: the payload has 2012 bytes; limits.payload_bytes is 1000"]
+    rig = DispatcherRig()
+    rig.handle(b'{"text": "' + b"x" * 2000 + b'"}')
+    assert rig.failures() == ["say: the payload has 2012 bytes; limits.payload_bytes is 1000"]
 
 
 def test_ids_are_forgotten_in_time() -> None:
     """Only so many ids are remembered, so that the memory of them is bounded."""
-    counter = Counter(capacity=5000)
+    rig = DispatcherRig(capacity=5000)
     for number in range(1100):
-        counter.handle(b'{"text": "a", "id": "%d"}' % number)
-    counter.handle(b'{"text": "a", "id": "1099"}')
-    counter.handle(b'{"text": "a", "id": "0"}')
-    assert counter.notes.stages("1099") == ["accepted"]
-    assert counter.notes.stages("0") == ["accepted", "accepted"]
+        rig.handle(b'{"text": "a", "id": "%d"}' % number)
+    rig.handle(b'{"text": "a", "id": "1099"}')
+    rig.handle(b'{"text": "a", "id": "0"}')
+    assert rig.notes.stages("1099") == ["accepted"]
+    assert rig.notes.stages("0") == ["accepted", "accepted"]

@@ -55,7 +55,7 @@ def test_a_wrong_payload_is_refused_by_name(payload: bytes, named: str) -> None:
 
 
 @given(st.binary(max_size=200))
-def test_no_payload_causes_a_surprise(payload: bytes) -> None:
+def test_no_payload_raises_an_unexpected_exception(payload: bytes) -> None:
     """Any bytes at all are either understood or refused with a PayloadError."""
     for parse in (parse_say, parse_which, parse_volume, parse_voice):
         with suppress(PayloadError):
@@ -68,7 +68,7 @@ LEAVES = st.none() | st.booleans() | st.floats() | st.text()
 
 
 @given(st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(KEYS, inner)))
-def test_no_json_causes_a_surprise(value: object) -> None:
+def test_no_json_raises_an_unexpected_exception(value: object) -> None:
     """Any JSON is either understood or refused with a PayloadError."""
     with suppress(PayloadError):
         parse_say(json.dumps(value).encode())

@@ -1,4 +1,4 @@
-"""Signs of life: systemd's datagrams and the pulses of the parts."""
+"""Health: systemd's datagrams and the heartbeats of the parts."""
 
 from __future__ import annotations
 

@@ -25,8 +25,8 @@ class Sleeper(Part):
         self.hears.set()
         self._early_trouble, self._late_trouble = early, late
 
-    def _note(self, name: str, surprise: BaseException) -> None:
-        self.fatalities.append((name, surprise))
+    def _note(self, name: str, error: BaseException) -> None:
+        self.fatalities.append((name, error))
         self.fatal_heard.set()
 
     def work(self) -> None:
@@ -40,7 +40,7 @@ class Sleeper(Part):
 
 
 def test_what_goes_wrong_before_ready_comes_out_of_enter() -> None:
-    """A part that cannot start raises its named error where it was started, and is not reported as a surprise."""
+    """A part that cannot start raises its named error where it was started, and is not reported as fatal."""
     part = Sleeper(early=ModelError("no such graph"))
     with pytest.raises(ModelError, match="no such graph"), part:
         raise AssertionError("it must not start")
@@ -48,13 +48,13 @@ def test_what_goes_wrong_before_ready_comes_out_of_enter() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_surprise_after_ready_goes_to_fatal() -> None:
+def test_an_exception_after_ready_goes_to_fatal() -> None:
     """A defect in a running part calls `fatal` with its name and lets those who wait for the part know."""
     part = Sleeper(late=ZeroDivisionError("a defect"))
     with part:
         assert part.fatal_heard.wait(WAIT_S)
         assert part.stopping.wait(WAIT_S)
-    assert [(name, str(surprise)) for name, surprise in part.fatalities] == [("sleeper", "a defect")]
+    assert [(name, str(error)) for name, error in part.fatalities] == [("sleeper", "a defect")]
 
 
 def test_a_part_that_does_not_stop_is_a_bug() -> None:

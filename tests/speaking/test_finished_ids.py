@@ -1,4 +1,4 @@
-"""The list of what was closed last: what outlasts a run, and that it neither grows nor stops a start."""
+"""The finished ids: what outlasts a run, and that it neither grows nor stops a start."""
 
 from __future__ import annotations
 

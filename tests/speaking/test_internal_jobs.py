@@ -1,4 +1,4 @@
-"""Jobs of the appliance's own: whatever others say or ask for under the id of one, its owner hears how it ended."""
+"""Jobs of the appliance's own: whatever others send under the id of one, its owner gets its closing report."""
 
 from __future__ import annotations
 

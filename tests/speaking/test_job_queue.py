@@ -1,4 +1,4 @@
-"""The waiting line: order, bounds, interruption, expiry, and exactly one closing report for every accepted request."""
+"""The queue: order, bounds, interruption, expiry, and exactly one closing report for every accepted request."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from edge_tts.values import Report
 CLOSING = {"done", "interrupted", "expired", "failed"}
 
 
-class Line:
-    """A queue with its reports and states written down."""
+class QueueRig:
+    """A queue, its reports and its states."""
 
     def __init__(self, capacity: int = 3) -> None:
         self.notes, self.clock = Notes(), FakeClock()
@@ -51,101 +51,101 @@ class Line:
 
 
 def test_alert_before_normal_before_low_and_first_come_first_served() -> None:
-    """The line is served by priority, and within one priority in the order of arrival."""
-    line = Line(capacity=6)
+    """The queue is served by priority, and within one priority in the order of arrival."""
+    rig = QueueRig(capacity=6)
     for name in ("l1", "n1", "a1", "n2", "a2", "l2"):
-        line.submit(name, {"l": "low", "n": "normal", "a": "alert"}[name[0]])
-    assert [line.serve() for _ in range(7)] == ["a1", "a2", "n1", "n2", "l1", "l2", None]
+        rig.submit(name, {"l": "low", "n": "normal", "a": "alert"}[name[0]])
+    assert [rig.serve() for _ in range(7)] == ["a1", "a2", "n1", "n2", "l1", "l2", None]
 
 
 def test_a_full_line_refuses_low_and_normal_pushes_low_out() -> None:
-    """In a full line low is refused; normal takes the place of the youngest low one, which is told."""
-    line = Line(capacity=2)
-    line.submit("low1", "low")
-    line.submit("low2", "low")
+    """In a full queue low is refused; normal takes the place of the youngest low one, which fails."""
+    rig = QueueRig(capacity=2)
+    rig.submit("low1", "low")
+    rig.submit("low2", "low")
     with pytest.raises(QueueFullError, match="2 requests are waiting"):
-        line.submit("low3", "low")
-    line.submit("normal1")
-    assert line.stages("low2") == ["accepted", "failed"]
-    line.submit("normal2")
+        rig.submit("low3", "low")
+    rig.submit("normal1")
+    assert rig.stages("low2") == ["accepted", "failed"]
+    rig.submit("normal2")
     with pytest.raises(QueueFullError):
-        line.submit("normal3")
-    assert [line.serve(), line.serve(), line.serve()] == ["normal1", "normal2", None]
+        rig.submit("normal3")
+    assert [rig.serve(), rig.serve(), rig.serve()] == ["normal1", "normal2", None]
 
 
 def test_alert_stops_the_job_in_service_but_not_another_alert() -> None:
     """An alert interrupts a normal job; a second alert waits for the first."""
-    line = Line()
-    line.submit("talk")
-    job = line.queue.dequeue(0)
+    rig = QueueRig()
+    rig.submit("talk")
+    job = rig.queue.dequeue(0)
     assert job is not None
-    line.submit("fire", "alert")
+    rig.submit("fire", "alert")
     reason = job.stop_reason()
     assert reason is not None
     assert (reason.stage, reason.details["reason"]) == ("interrupted", "alert")
-    line.queue.finish(job, reason)
-    fire = line.queue.dequeue(0)
+    rig.queue.finish(job, reason)
+    fire = rig.queue.dequeue(0)
     assert fire is not None
-    line.submit("flood", "alert")
+    rig.submit("flood", "alert")
     assert fire.stop_reason() is None
 
 
 def test_an_expired_request_is_never_served() -> None:
     """A request whose deadline has passed while it waited ends as expired, and the next one is taken."""
-    line = Line()
-    line.submit("late", expires_at=line.clock.now + 5)
-    line.submit("patient")
-    line.clock.now += 6
-    assert line.serve() == "patient"
-    assert line.stages("late") == ["accepted", "expired"]
+    rig = QueueRig()
+    rig.submit("late", expires_at=rig.clock.now + 5)
+    rig.submit("patient")
+    rig.clock.now += 6
+    assert rig.serve() == "patient"
+    assert rig.stages("late") == ["accepted", "expired"]
 
 
 def test_stop_by_id_and_stop_all() -> None:
     """`stop` with an id ends that request wherever it is; without one it ends all of them."""
-    line = Line()
+    rig = QueueRig()
     for name in ("one", "two", "three"):
-        line.submit(name)
-    job = line.queue.dequeue(0)
+        rig.submit(name)
+    job = rig.queue.dequeue(0)
     assert job is not None
-    line.queue.stop("two")
-    assert line.stages("two") == ["accepted", "interrupted"]
+    rig.queue.stop("two")
+    assert rig.stages("two") == ["accepted", "interrupted"]
     assert job.stop_reason() is None
-    line.queue.stop()
-    assert line.stages("three") == ["accepted", "interrupted"]
+    rig.queue.stop()
+    assert rig.stages("three") == ["accepted", "interrupted"]
     assert job.stop_reason() == Outcome("interrupted", {"reason": "stopped"})
 
 
 def test_skip_ends_only_the_job_in_service() -> None:
-    """`skip` leaves the waiting ones in line."""
-    line = Line()
-    line.submit("one")
-    line.submit("two")
-    job = line.queue.dequeue(0)
+    """`skip` leaves the waiting ones in the queue."""
+    rig = QueueRig()
+    rig.submit("one")
+    rig.submit("two")
+    job = rig.queue.dequeue(0)
     assert job is not None
-    line.queue.skip()
+    rig.queue.skip()
     assert job.stop_reason() == Outcome("interrupted", {"reason": "skipped"})
-    line.queue.finish(job, Outcome("interrupted"))
-    assert line.serve() == "two"
+    rig.queue.finish(job, Outcome("interrupted"))
+    assert rig.serve() == "two"
 
 
 def test_a_closed_line_takes_nothing_and_tells_everybody() -> None:
     """Closing ends waiting requests with a report and refuses new ones."""
-    line = Line()
-    line.submit("one")
-    line.queue.close(timeout_s=0)
-    assert line.stages("one") == ["accepted", "interrupted"]
+    rig = QueueRig()
+    rig.submit("one")
+    rig.queue.close(timeout_s=0)
+    assert rig.stages("one") == ["accepted", "interrupted"]
     with pytest.raises(QueueFullError, match="stopping"):
-        line.submit("two")
-    assert line.queue.dequeue(0) is None
+        rig.submit("two")
+    assert rig.queue.dequeue(0) is None
 
 
 def test_ms_counts_from_acceptance() -> None:
     """Reports carry the milliseconds since the request was accepted."""
-    line = Line()
-    line.submit("one")
-    line.clock.now += 1.5
-    line.serve()
-    assert [report.ms for report in line.reports] == [0.0, 1500.0]
+    rig = QueueRig()
+    rig.submit("one")
+    rig.clock.now += 1.5
+    rig.serve()
+    assert [report.ms for report in rig.reports] == [0.0, 1500.0]
 
 
 PRIORITIES = st.sampled_from(["alert", "normal", "low"])
@@ -154,32 +154,32 @@ STEPS = st.lists(st.one_of(PRIORITIES, st.sampled_from(["serve", "stop", "skip",
 
 @given(steps=STEPS)
 def test_every_accepted_request_gets_exactly_one_closing_report(steps: list[str]) -> None:
-    """Whatever happens, no accepted request is forgotten or closed twice, and the line stays bounded."""
-    line = Line(capacity=3)
+    """Whatever happens, no accepted request is forgotten or closed twice, and the queue stays bounded."""
+    rig = QueueRig(capacity=3)
     accepted, current = [], None
     for number, step in enumerate(steps):
         if step in ("serve", "take") and current is None:
-            current = line.queue.dequeue(0)
+            current = rig.queue.dequeue(0)
         if step == "serve" and current is not None:
-            line.queue.finish(current, current.stop_reason() or Outcome("done"))
+            rig.queue.finish(current, current.stop_reason() or Outcome("done"))
             current = None
         if step == "stop":
-            line.queue.stop()
+            rig.queue.stop()
         if step == "skip":
-            line.queue.skip()
+            rig.queue.skip()
         if step == "expire":
-            line.clock.now += 10
+            rig.clock.now += 10
         if step in ("alert", "normal", "low"):
             try:
-                line.submit(str(number), step, expires_at=line.clock.now + 5 if number % 3 == 0 else None)
+                rig.submit(str(number), step, expires_at=rig.clock.now + 5 if number % 3 == 0 else None)
                 accepted.append(str(number))
             except QueueFullError:
-                assert line.stages(str(number)) == []
-        assert all(waiting <= 3 for _, waiting in line.states)
+                assert rig.stages(str(number)) == []
+        assert all(waiting <= 3 for _, waiting in rig.states)
     if current is not None:
-        line.queue.finish(current, Outcome("done"))
-    while line.serve() is not None:
+        rig.queue.finish(current, Outcome("done"))
+    while rig.serve() is not None:
         pass
     for name in accepted:
-        assert [stage for stage in line.stages(name) if stage in CLOSING] == line.stages(name)[1:]
-        assert len(line.stages(name)) == 2
+        assert [stage for stage in rig.stages(name) if stage in CLOSING] == rig.stages(name)[1:]
+        assert len(rig.stages(name)) == 2

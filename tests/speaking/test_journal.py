@@ -277,7 +277,7 @@ CONTENTS = st.binary(max_size=50) | MUTANTS.map(str.encode) | CUT.map(str.encode
 @settings(max_examples=200)
 @given(st.dictionaries(NAMES | STRANGE, CONTENTS, max_size=4))
 def test_nothing_in_the_folder_stops_the_start(contents: dict[str, bytes]) -> None:
-    """Whatever lies there, a start finds requests or moves it aside, finds the same the next time, and goes on."""
+    """Whatever lies there, a start finds requests or quarantines it, finds the same the next time, and goes on."""
     with fresh_diary() as diary:
         diary.folder.mkdir()
         for name, content in contents.items():

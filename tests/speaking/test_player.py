@@ -21,7 +21,7 @@ FADE_S = 0.02
 
 
 class Room:
-    """A player with its loudspeaker and the surprises it reported."""
+    """A player with its loudspeaker and the unexpected exceptions it reported."""
 
     def __init__(self, buffer_s: float = 1.0, keep_open: bool = True) -> None:
         self.speaker = FakeLoudspeaker()
@@ -143,7 +143,7 @@ def test_a_paused_job_that_never_began_can_be_stopped(room: Room) -> None:
 
 
 def test_an_expired_job_is_not_begun_late(room: Room) -> None:
-    """A deadline that passes between the line and the first sample still holds."""
+    """A deadline that passes between the queue and the first sample still holds."""
     job = room.job(expires_at=room.clock.now - 1)
     room.play(job, seconds=0.2)
     assert room.player.finish(job, lambda: None) == 0.0
@@ -153,8 +153,8 @@ def test_an_expired_job_is_not_begun_late(room: Room) -> None:
     assert room.speaker.blocks == []
 
 
-def test_the_loudspeaker_is_let_go_when_nothing_plays(room: Room) -> None:
-    """Not while a job is playing; afterwards it is closed when somebody asks, once, and opened again for the next."""
+def test_the_loudspeaker_is_released_when_nothing_plays(room: Room) -> None:
+    """Not while a job is playing; afterwards it is closed on request, once, and opened again for the next."""
     assert not room.player.release_device()
     first, second = room.job("first"), room.job("second")
     room.play(first)

@@ -67,7 +67,7 @@ def test_a_named_error_ends_one_job(text: str, voice: str, error: str) -> None:
 
 def test_a_defect_ends_one_job(caplog: pytest.LogCaptureFixture) -> None:
     """An exception that nobody named fails the request that raised it, a task too, with its traceback in the log once;
-    those in line before and behind are spoken."""
+    those queued before and behind are spoken."""
 
     def stumble(networks: Speaker, should_stop: Callable[[], bool]) -> Iterator[AudioChunk]:
         raise RecursionError("too deep")

@@ -1,4 +1,4 @@
-"""A desk with a line that nobody serves, and what it told."""
+"""A dispatcher, a queue without a worker, and their reports."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from edge_tts.speaking.journal import Journal
 from edge_tts.speaking.player import Player
 
 
-def known_voice(wanted: str) -> str:
+def known_voice(name: str) -> str:
     """There are two voices."""
-    if wanted not in ("hum", "buzz"):
-        raise UnknownVoiceError(f"there is no voice '{wanted}', did you mean 'hum'?")
-    return wanted
+    if name not in ("hum", "buzz"):
+        raise UnknownVoiceError(f"there is no voice '{name}', did you mean 'hum'?")
+    return name
 
 
-class Counter:
-    """A dispatcher whose queue nobody serves."""
+class DispatcherRig:
+    """A dispatcher, its queue without a worker, and their reports."""
 
     def __init__(
         self,
