@@ -21,7 +21,7 @@ Stage = Literal["accepted", "started", "first_audio", "done", "interrupted", "ex
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How the next semantic token is drawn. Names and defaults are those of GPT-SoVITS' api_v2."""
+    """How a semantic token is drawn. Names and defaults are those of GPT-SoVITS' api_v2."""
 
     top_k: int = 15
     top_p: float = 1.0
@@ -158,8 +158,6 @@ class Voice:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A recording, or a part of one."""
-
     samples: FloatArray
     """float32 [samples] or [samples, channels]."""
     sample_rate: int
@@ -183,10 +181,8 @@ class EncodeRequest:
 
 @dataclass(frozen=True, slots=True)
 class AudioChunk:
-    """Mono sound."""
-
     samples: FloatArray
-    """float32 [samples], within -1 to 1."""
+    """float32 [samples], mono, within -1 to 1."""
     sample_rate: int
     """Hz."""
     request_id: str

@@ -115,13 +115,12 @@ def serve(config: Config, choice: ModelChoice, stop: Stop) -> bool:
 
 
 def on_signal(act: Callable[[int], None]) -> None:
-    """Handle SIGTERM and SIGINT."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, frame: act(number))
 
 
 def die_of_signal(number: int, choice: ModelChoice) -> None:
-    """Die of a signal during the start: loading cannot be interrupted, and there is nothing to lose."""
+    """For a signal during the start: loading cannot be interrupted, and there is nothing to lose."""
     choice.cancel_attempt()
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)

@@ -63,7 +63,6 @@ class VoiceServices:
         jobs.on_stop(self._enrolment.stop)
 
     def commands(self) -> Mapping[str, Callable[[Message], None]]:
-        """Commands for the dispatcher."""
         enrolment = self._enrolment if self._config.enrolment.enabled else None
         enrol = EnrolCommands(runtime=self._runtime, enrolment=enrolment, policy=self._policy)
         change = VoiceCommands(runtime=self._runtime, jobs=self._jobs, voices=self._voices, changed=self._changed)
@@ -91,7 +90,7 @@ class VoiceServices:
             self._sync.sync_soon()
 
     def _changed(self) -> None:
-        """A voice was enrolled, renamed or deleted here: publish it and sync."""
+        """A voice was enrolled, renamed or deleted here."""
         self.status.refresh()
         if self._sync is not None:
             self._sync.sync_soon()

@@ -203,7 +203,7 @@ _Commands = argparse._SubParsersAction  # argparse offers no public name for wha
 def _add(
     commands: _Commands[argparse.ArgumentParser], name: str, *, says: str, more: str = ""
 ) -> argparse.ArgumentParser:
-    """A command with `-c`; `says` is its line in the list of commands."""
+    """A command with `-c`; `says` is its help in the list of commands."""
     parser = commands.add_parser(name, help=says, description=f"{says[0].upper()}{says[1:]}. {more}")
     parser.add_argument(
         "-c",

@@ -101,7 +101,6 @@ def check_text(config: Config) -> Iterator[Finding]:
 
 
 def check_model(config: Config) -> Iterator[Finding]:
-    """The configured model set and its voices."""
     model = find_model_set(config.models.dir, config.models.name)
     verify_model_set(model)
     files = len(model.files)

@@ -218,7 +218,7 @@ class Enrolment(OneAtATime[EnrolRequest]):
             )
         finally:
             hold.release()
-        # An alert or a stop may have come with the last sound, before `hold.over` was set: its report tells.
+        # An alert or a stop may have come with the last sound, before `hold.over` was set.
         closed = self._internal_jobs.wait(hold_job, self.stopping)
         if ended is Ended.GIVEN_UP or closed is None or closed.stage != "done":
             raise _GivenUp("interrupted")
@@ -268,7 +268,7 @@ class Enrolment(OneAtATime[EnrolRequest]):
         return float(report.details.get("audio_s", 0.0)) if report is not None and report.stage == "done" else 0.0
 
     def _was_just_heard(self, beep: str, queued_at: float) -> bool:
-        """Whether the tone, queued at `asked`, was played to its end, no more than `_LATE_S` ago."""
+        """Whether the tone, queued at `queued_at`, was played to its end at most `_LATE_S` ago."""
         report = self._internal_jobs.ended(beep)
         if report is None or self._seconds_heard(beep) < 0.99 * TONE_S:
             return False

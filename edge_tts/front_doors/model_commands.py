@@ -16,7 +16,6 @@ class ModelCommands:
         self._change, self._new_id = change, new_id
 
     def commands(self) -> Mapping[str, Callable[[Message], None]]:
-        """Command -> its handler, which may raise RequestError."""
         return {"models/activate": self._activate, "models/rollback": self._roll_back}
 
     def _activate(self, message: Message) -> None:

@@ -20,8 +20,8 @@ from edge_tts.voices.local_voices import Voices
 class VoiceCommands:
     """Serves `voices/delete` and `voices/rename`.
 
-    A change of the store is a task in the worker's queue, so that no voice is deleted while it speaks, and ends with a
-    report. `changed` is called after it.
+    A change of the store is a task in the worker's queue, so that no voice is deleted while it speaks. `changed` is
+    called after it.
     """
 
     def __init__(self, *, runtime: Runtime, jobs: JobQueue, voices: Voices, changed: Callable[[], None]) -> None:
@@ -59,7 +59,6 @@ class EnrolCommands:
         self._runtime, self._enrolment, self._policy = runtime, enrolment, policy
 
     def commands(self) -> Mapping[str, Callable[[Message], None]]:
-        """Command -> its handler, which may raise RequestError."""
         return {"enroll": self._enroll, "enroll/press": lambda message: self._open().remote_press()}
 
     def _open(self) -> Enrolment:

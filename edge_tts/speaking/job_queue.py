@@ -36,7 +36,7 @@ class JobQueue:
         self._condition = threading.Condition()
 
     def on_stop(self, listener: Callable[[str | None], None]) -> None:
-        """Call `hear` with the id of every `stop`, for work that is not queued."""
+        """Call `listener` with the id of every `stop`, for work that is not queued."""
         self._on_stop = listener
 
     def submit(self, job: Job) -> None:

@@ -1,7 +1,7 @@
 """Tests what the daemon needs of the broker: to connect, subscribe, publish and receive.
 
-The client is the daemon's but for its id (the broker would disconnect a running daemon), its session (nothing is left
-behind) and its last will (it would say that the device is offline).
+The client is the daemon's but for its id (the broker would disconnect a running daemon), its session and its last
+will.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _GARBAGE = (MQTTException, ValueError, LookupError, struct.error)
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A failed step, and the reason as the broker or the system gives it."""
+    """A failed step; the reason is the broker's or the system's."""
 
     step: Step
     reason: str
