@@ -18,6 +18,7 @@ from edge_tts.engine.load import Placement
 from edge_tts.front_doors.dispatcher import Dispatcher, RequestRules
 from edge_tts.front_doors.model_commands import ModelCommands
 from edge_tts.front_doors.mqtt.link import MqttLink
+from edge_tts.front_doors.settings_commands import SettingsCommands
 from edge_tts.model_sets.change import ModelChange, ModelSets
 from edge_tts.request import SpeakMessage
 from edge_tts.runtime.event_bus import EventBus, State
@@ -85,6 +86,8 @@ class Appliance:
             start(self.worker)
             self._networks_loaded()
             self._resume_requests()
+            parts.callback(self._sweep_journal)
+            parts.callback(self._sweep_journal)  # twice: nothing comes any more
             start(self.link)
             for part in self.voice_services.parts():  # after the link, which sends their last reports
                 start(part)
@@ -103,8 +106,13 @@ class Appliance:
     def poll(self) -> list[str]:
         """Housekeeping, every few seconds in the main thread; the names of the stuck parts."""
         self.settings.save()
+        self._sweep_journal()
         self.voice_services.poll()
         return self.runtime.health.stuck()
+
+    def _sweep_journal(self) -> None:
+        if self.link.is_idle():
+            self.journal.sweep()
 
     def _make_speaking(self) -> None:
         config, runtime = self._config, self.runtime
@@ -120,7 +128,13 @@ class Appliance:
         self.voice_services = VoiceServices(
             runtime=runtime, config=config, model=self._model, voices=self.voices, jobs=self.jobs, player=self.player
         )
-        commands = {**self.voice_services.commands()}
+        settings = SettingsCommands(
+            events=runtime.events,
+            player=self.player,
+            resolve_voice=self.voices.catalogue.resolve,
+            save=self.settings.save,
+        )
+        commands = {**settings.commands(), **self.voice_services.commands()}
         self.model_change: ModelChange | None = None
         if self._surroundings.sets is not None:
             internal_jobs = InternalJobs(runtime=runtime, jobs=self.jobs, sink=self.player)
@@ -139,12 +153,7 @@ class Appliance:
         self.runtime.events.retain("engines", {"engines": placements})
 
     def _resume_requests(self) -> None:
-        self.dispatcher.resume(
-            self.journal.read(),
-            oldest_s=self._config.limits.resume_s,
-            reply=self.link.reply,
-            finished=self.journal.finished(),
-        )
+        self.dispatcher.resume(self.journal, oldest_s=self._config.limits.resume_s, reply=self.link.reply)
 
     def _first_state(self) -> State:
         """Voice and volume as set last, else as configured. Raises ConfigError for an unknown voice."""

@@ -5,20 +5,20 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from edge_tts.errors import PayloadError, TextError, named
 from edge_tts.front_doors.message import Message
-from edge_tts.front_doors.payloads import id_in, parse_say, parse_voice, parse_volume, parse_which
+from edge_tts.front_doors.payloads import id_in, parse_say, parse_which
 from edge_tts.request import SpeakMessage, SpeakRequest
 from edge_tts.runtime.runtime import Runtime
 from edge_tts.schema import nearest
 from edge_tts.speaking.finished_ids import REMEMBERED, Key
 from edge_tts.speaking.job import Job, Reply, failure, no_reply
 from edge_tts.speaking.job_queue import JobQueue
-from edge_tts.speaking.journal import Envelope, Page, ReplyTo
+from edge_tts.speaking.journal import Envelope, Journal, Page, ReplyTo
 from edge_tts.speaking.player import Player
 from edge_tts.text.language_runs import check_option
 from edge_tts.values import Report
@@ -54,8 +54,6 @@ class Dispatcher:
             "skip": lambda message: self._jobs.skip(),
             "pause": lambda message: self._pause(True),
             "resume": lambda message: self._pause(False),
-            "volume/set": self._set_volume,
-            "voice/set": self._set_voice,
             **more,
         }
 
@@ -77,19 +75,24 @@ class Dispatcher:
             self._runtime.events.report(report)
             message.reply(report)
 
-    def resume(
-        self, pages: Sequence[Page], *, oldest_s: float, reply: Callable[[ReplyTo], Reply], finished: Iterable[Key] = ()
-    ) -> None:
-        """Queue what an earlier run accepted up to `oldest_s` ago, and remember what it finished. Call it before the
-        first message, which may be a duplicate."""
-        for key in (*finished, *(page.key for page in pages)):
+    def resume(self, journal: Journal, *, oldest_s: float, reply: Callable[[ReplyTo], Reply]) -> None:
+        """Queue what an earlier run accepted up to `oldest_s` ago, and send its closing reports again that may not have
+        left. Call it before the first message, which may be a duplicate."""
+        closed, pages = journal.read_closed(), journal.read()
+        for key in (*journal.finished(), *(page.key for page in pages)):
             self._remember(key)
 
+        def reply_to(address: ReplyTo | None) -> Reply:
+            return no_reply if address is None else reply(address)
+
         def job_of(page: Page) -> Job:
-            address = page.envelope.reply_to
-            answer = no_reply if address is None else reply(address)
+            answer = reply_to(page.envelope.reply_to)
             return Job(page.request, sink=self._player, reply=answer, envelope=page.envelope)
 
+        for page in closed:
+            report = replace(page.report, details={**page.report.details, "resent": True})
+            self._runtime.events.report(report)
+            reply_to(page.reply_to)(report)
         self._jobs.resume(pages, oldest_s=oldest_s, job_of=job_of)
 
     def _check(self, message: Message) -> None:
@@ -124,14 +127,6 @@ class Dispatcher:
     def _pause(self, paused: bool) -> None:
         self._player.pause(paused)
         self._runtime.events.update(paused=paused)
-
-    def _set_volume(self, message: Message) -> None:
-        volume = parse_volume(message.payload)
-        self._player.set_volume(volume / 100)
-        self._runtime.events.update(volume=volume)
-
-    def _set_voice(self, message: Message) -> None:
-        self._runtime.events.update(voice=self._rules.resolve_voice(parse_voice(message.payload)))
 
     def _check_text(self, say: SpeakMessage) -> None:
         """Raises TextError."""

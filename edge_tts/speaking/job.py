@@ -111,7 +111,13 @@ class Job:
 
     def report(self, runtime: Runtime, stage: Stage, details: Mapping[str, Any] | None = None) -> None:
         """Publish a report and call the job's reply with it."""
+        self.send(runtime, self.make_report(runtime, stage, details or {}))
+
+    def make_report(self, runtime: Runtime, stage: Stage, details: Mapping[str, Any]) -> Report:
         ms = round(1000 * (runtime.clock() - self.accepted_at), 1)
-        report = Report(id=self.request.id, stage=stage, ms=ms, details=details or {})
+        return Report(id=self.request.id, stage=stage, ms=ms, details=details)
+
+    def send(self, runtime: Runtime, report: Report) -> None:
+        """Publish a finished report and call the job's reply with it."""
         runtime.events.report(report)
         self.reply(report)

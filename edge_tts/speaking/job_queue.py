@@ -12,7 +12,7 @@ from edge_tts.request import SpeakRequest
 from edge_tts.runtime.runtime import Runtime
 from edge_tts.speaking.job import Job, Outcome, failure
 from edge_tts.speaking.journal import Journal, Page
-from edge_tts.values import Priority
+from edge_tts.values import Priority, Report
 
 _RANK: Mapping[Priority, int] = {"alert": 0, "normal": 1, "low": 2}
 _MAX_CRASHES = 2
@@ -29,7 +29,7 @@ class JobQueue:
     def __init__(self, *, runtime: Runtime, capacity: int, journal: Journal | None = None) -> None:
         self._runtime, self._capacity, self._journal = runtime, capacity, journal
         self._waiting: list[Job] = []
-        self._closed_pages: list[Page] = []
+        self._closed_jobs: list[tuple[Job, Outcome]] = []
         self._current: Job | None = None
         self._closed = False
         self._on_stop: Callable[[str | None], None] = lambda request_id: None
@@ -107,9 +107,10 @@ class JobQueue:
 
     def finish(self, job: Job, outcome: Outcome) -> None:
         """Close the job in service."""
-        with self._locked():
+        report = self._closing_report(job, outcome)
+        with self._condition:
             self._current = None
-            self._close_job(job, outcome)
+            job.send(self._runtime, report)
             self._publish_state()
             self._condition.notify_all()
 
@@ -147,12 +148,19 @@ class JobQueue:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """Hold the lock, then remove the jobs that were closed from the journal."""
+        """Hold the lock; the closing reports of what was closed meanwhile go out afterwards."""
         with self._condition:
             yield
-            closed, self._closed_pages = self._closed_pages, []
-        if self._journal is not None and closed:
-            self._journal.close(closed)
+            closed, self._closed_jobs = self._closed_jobs, []
+        for job, outcome in closed:
+            job.send(self._runtime, self._closing_report(job, outcome))
+
+    def _closing_report(self, job: Job, outcome: Outcome) -> Report:
+        """On disk before it goes out, so that nothing is spoken or reported otherwise after a crash."""
+        report = job.make_report(self._runtime, outcome.stage, outcome.details)
+        if self._journal is not None and job.page is not None:
+            self._journal.close(job.page, report)
+        return report
 
     def _write_page(self, job: Job) -> Page | None:
         # Two fsyncs on paho's thread: the message may be acknowledged only after them. Only the next message waits.
@@ -179,9 +187,7 @@ class JobQueue:
             job.report(self._runtime, "accepted", {"waiting": self._waiting.index(job), **details})
 
     def _close_job(self, job: Job, outcome: Outcome) -> None:
-        job.report(self._runtime, outcome.stage, outcome.details)
-        if job.page is not None:
-            self._closed_pages.append(job.page)
+        self._closed_jobs.append((job, outcome))
 
     def _publish_state(self) -> None:
         speaking = self._current.request.id if self._current else None

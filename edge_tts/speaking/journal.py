@@ -1,4 +1,4 @@
-"""The journal: an accepted request stays on disk until its closing report."""
+"""The journal: an accepted request stays on disk until it is closed, and its closing report until that has left."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from edge_tts.durable.atomic import write_atomic
 from edge_tts.durable.folders import make_folder
 from edge_tts.durable.fsync import sync_folder
 from edge_tts.errors import PayloadError
 from edge_tts.request import SpeakRequest
-from edge_tts.schema import Field, Record, check, check_json
+from edge_tts.schema import Field, Record, RequestId, check, check_json
 from edge_tts.speaking.finished_ids import FinishedIds, Key
+from edge_tts.values import Report, Stage
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +30,8 @@ LARGEST = 1 << 22
 """Bytes of a file."""
 
 _NAME = re.compile(r"(?P<number>[0-9]{12})-(?P<begun>[0-9]{1,3})\.json")
-_STAGED = re.compile(rf"\.{_NAME.pattern}\..*")
+_CLOSED = re.compile(r"(?P<number>[0-9]{12})-closed\.json")
+_STAGED = re.compile(r"\.[0-9]{12}-(?:[0-9]{1,3}|closed)\.json\..*")
 """What a crash during `write_atomic` leaves."""
 
 
@@ -88,6 +90,15 @@ class Page:
         return self.envelope.delivery or self.request.id
 
 
+@dataclass(frozen=True, slots=True)
+class ClosedPage:
+    """The closing report of a request."""
+
+    path: Path
+    report: Report
+    reply_to: ReplyTo | None
+
+
 class _Reply(Record):
     topic: str
     correlation: str | None = Field(pattern="^([0-9a-f]{2})*$")
@@ -115,8 +126,20 @@ class _Page(Record):
     """Checked against the same limits as a message."""
 
 
+class _ClosedPage(Record):
+    format: Literal[2] = 2
+    id: RequestId
+    stage: Stage
+    ms: float
+    details: dict[str, Any]
+    reply_to: _Reply | None
+
+
 class Journal:
     """Owns a folder with one file per accepted request, and the finished ids beside it. Thread-safe.
+
+    A request is closed on disk before its closing report goes out, and the report is kept until `sweep`: after a
+    crash in between it is reported again, and never spoken again.
 
     Nothing here raises: a disk error is logged once, and speech goes on without a journal.
     """
@@ -132,18 +155,23 @@ class Journal:
         self._folder, self._clock, self._wall, self._uptime = folder, clock, wall, uptime
         self._lock = threading.Lock()
         self._failing = False
-        self._unremoved: list[Page] = []
+        self._unremoved: list[Path] = []
+        self._reported: list[Path] = []
+        self._swept: list[Path] = []
         self._finished = FinishedIds(folder.with_name(f"{folder.name}.closed"))
-        names = [_NAME.fullmatch(path.name) for path in self._listing()]
+        names = [_NAME.fullmatch(path.name) or _CLOSED.fullmatch(path.name) for path in self._listing()]
         self._numbers = itertools.count(1 + max((int(name["number"]) for name in names if name), default=0))
 
     def read(self) -> list[Page]:
         """What an earlier run did not close, in order. Other files go into quarantine."""
-        pages = []
-        for path in self._listing():
+        pages, listing = [], self._listing()
+        closed = {path.name[:12] for path in listing if _CLOSED.fullmatch(path.name)}
+        for path in listing:
             try:
-                if _STAGED.fullmatch(path.name):
+                if _STAGED.fullmatch(path.name) or (_NAME.fullmatch(path.name) and path.name[:12] in closed):
                     path.unlink()
+                elif _CLOSED.fullmatch(path.name):
+                    continue
                 else:
                     pages.append(self._read_page(path))
             except (OSError, PayloadError) as damaged:
@@ -178,13 +206,38 @@ class Journal:
         self._sync()
         return begun
 
-    def close(self, pages: Sequence[Page]) -> None:
-        """Remove requests and remember their keys."""
+    def read_closed(self) -> list[ClosedPage]:
+        """Closing reports of an earlier run that may not have left."""
+        pages = []
+        for path in self._listing():
+            if _CLOSED.fullmatch(path.name):
+                try:
+                    pages.append(self._read_closed_page(path))
+                    self._reported.append(path)
+                except (OSError, PayloadError) as damaged:
+                    self._quarantine(path, damaged)
+        return pages
+
+    def close(self, page: Page, report: Report) -> None:
+        """Keep the closing report in place of the request, and remember its key. Call it before the report goes out."""
+        path = self._folder / f"{page.path.name[:12]}-closed.json"
+        record = {**asdict(report), "details": dict(report.details), "reply_to": _reply(page.envelope.reply_to)}
         try:
-            self._finished.add([page.key for page in pages])
-        except OSError as error:
+            self._finished.add([page.key])
+            data = check(_ClosedPage, record, error=PayloadError, what="journal").model_dump_json().encode()
+            write_atomic(path, data)
+            with self._lock:
+                self._reported.append(path)
+        except (OSError, PayloadError) as error:
             self._log_disk_error(error)
-        self.remove(pages)
+        self.remove([page])
+
+    def sweep(self) -> None:
+        """Forget the closing reports that were there at the sweep before. Call it regularly, with no report left to
+        send."""
+        with self._lock:
+            swept, self._swept, self._reported = self._swept, self._reported, []
+        self._remove(swept)
 
     def finished(self) -> list[Key]:
         """In this run and earlier ones."""
@@ -192,15 +245,18 @@ class Journal:
 
     def remove(self, pages: Sequence[Page]) -> None:
         """Remove requests without remembering them. A failed removal is retried with the next one."""
+        self._remove([page.path for page in pages])
+
+    def _remove(self, paths: Sequence[Path]) -> None:
         with self._lock:
-            removed, self._unremoved = [*self._unremoved, *pages], []
-        for page in removed:
+            removed, self._unremoved = [*self._unremoved, *paths], []
+        for path in removed:
             try:
-                page.path.unlink(missing_ok=True)
+                path.unlink(missing_ok=True)
             except OSError as error:
                 self._log_disk_error(error)
                 with self._lock:
-                    self._unremoved.append(page)
+                    self._unremoved.append(path)
         if removed:
             self._sync()
 
@@ -226,14 +282,15 @@ class Journal:
         }
         return check(_Page, record, error=PayloadError, what="journal").model_dump_json().encode()
 
+    def _read_closed_page(self, path: Path) -> ClosedPage:
+        record = check_json(_ClosedPage, _content(path), error=PayloadError, what="damaged")
+        return ClosedPage(path, Report(record.id, record.stage, record.ms, record.details), _reply_to(record.reply_to))
+
     def _read_page(self, path: Path) -> Page:
-        """Raises OSError, or PayloadError for a damaged or foreign file."""
-        name, status = _NAME.fullmatch(path.name), path.lstat()
-        if name is None or not stat.S_ISREG(status.st_mode):
+        name = _NAME.fullmatch(path.name)
+        if name is None:
             raise PayloadError("it was not written here")
-        if status.st_size > LARGEST:
-            raise PayloadError(f"it has {status.st_size} bytes")
-        record = check_json(_Page, path.read_bytes(), error=PayloadError, what="damaged")
+        record = check_json(_Page, _content(path), error=PayloadError, what="damaged")
         age_s = max(0.0, self._age_s(record))
         expires_at = None
         if record.deadline is not None:
@@ -269,6 +326,16 @@ class Journal:
             logged, self._failing = self._failing, True
         if not logged:
             log.error("%s: a restart may lose accepted requests or say them again: %s", self._folder, why)
+
+
+def _content(path: Path) -> bytes:
+    """Raises OSError, or PayloadError for what the journal never writes."""
+    status = path.lstat()
+    if not stat.S_ISREG(status.st_mode):
+        raise PayloadError("it was not written here")
+    if status.st_size > LARGEST:
+        raise PayloadError(f"it has {status.st_size} bytes")
+    return path.read_bytes()
 
 
 def _reply(address: ReplyTo | None) -> _Reply | None:

@@ -1,8 +1,9 @@
-"""What people set while it runs, kept over a restart: volume and default voice. Knows nothing of who set them."""
+"""Volume and default voice as they were set, kept over a restart."""
 
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,19 +23,20 @@ class Settings(Record):
 
 
 class SettingsFile:
-    """A board listener that notices changes at once and writes them when `save` is called: listeners must not wait."""
+    """An event listener that collects changes; `save`, on any thread, writes them: listeners must not wait."""
 
     def __init__(self, path: Path) -> None:
         self._file = StateFile(path, Settings, what="the volume and voice that were set")
         self.settings = self._file.read(Settings())
         self._saved = self.settings
+        self._lock = threading.Lock()
         self._shown: Mapping[str, Any] = {}
 
     def on_report(self, report: Report) -> None:
-        """Not of interest."""
+        """Not kept."""
 
     def on_retained(self, topic: str, value: Mapping[str, Any]) -> None:
-        """Remember what differs from the state before: that is what somebody set."""
+        """What differs from the state before was set."""
         if topic != "state":
             return
         before, self._shown = self._shown, value
@@ -42,12 +44,13 @@ class SettingsFile:
         self.settings = self.settings.model_copy(update=changes)
 
     def save(self) -> None:
-        """Write the settings if they have changed. A disk that refuses is logged: speech goes on without memory."""
-        settings = self.settings
-        if settings == self._saved:
-            return
-        try:
-            self._file.write(settings)
-        except OSError as refused:
-            log.error("%s: the volume and voice that were set cannot be kept (%s)", self._file.path, refused.strerror)
-        self._saved = settings
+        """Write changed settings. A disk error is logged, and speech goes on."""
+        with self._lock:
+            settings = self.settings
+            if settings == self._saved:
+                return
+            try:
+                self._file.write(settings)
+            except OSError as error:
+                log.error("%s: the volume and voice that were set cannot be kept (%s)", self._file.path, error.strerror)
+            self._saved = settings

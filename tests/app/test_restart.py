@@ -90,3 +90,19 @@ def test_a_request_that_the_daemon_dies_of_is_given_up(tmp_path: Path, broker: B
             ear.wait_event(id="harmless", stage="done")
         assert stages(ear.events(), "deadly") == ["failed"]
         assert ear.wait_event(id="deadly")["details"]["error"] == "AbandonedError"
+
+
+def test_what_was_set_outlives_a_kill(tmp_path: Path, broker: Broker) -> None:
+    """A volume is on disk before its message is acknowledged: killed right after the next one has been answered, the
+    daemon comes back with it."""
+    config = configured(tmp_path, broker, "set")
+    with Ear(broker, "edge-tts/set") as ear:
+        with daemon(config) as process:
+            ear.wait_topic("status", "online")
+            ear.publish("volume/set", 30)
+            ear.publish("volume/set", "loud")  # refused, and so answered, after the first was carried out
+            ear.wait_event(stage="failed")
+            kill(process, ear)
+        ear.messages.clear()
+        with daemon(config):
+            ear.wait_state(volume=30.0)

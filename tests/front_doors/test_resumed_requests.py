@@ -26,13 +26,10 @@ class Restarts:
     def start(self) -> None:
         journal = Journal(self.folder, clock=self.clock)
         rig = DispatcherRig(journal=journal, clock=self.clock, notes=self.notes)
-        self.jobs, self.dispatcher = rig.jobs, rig.dispatcher
-        self.dispatcher.resume(
-            journal.read(),
-            oldest_s=600,
-            reply=lambda address: self.notes.reply(repr(address)),
-            finished=journal.finished(),
-        )
+        self.jobs, self.dispatcher, self.runtime = rig.jobs, rig.dispatcher, rig.runtime
+        reply = self.notes.reply
+        self.dispatcher.resume(journal, oldest_s=600, reply=lambda address: reply(repr(address)))
+        self.journal = journal
 
 
 DUPLICATES = {
@@ -67,7 +64,8 @@ def test_a_duplicate_of_what_was_closed_before_a_crash_is_known(tmp_path: Path, 
     for _ in range(2):
         restarts.start()
         restarts.dispatcher.handle(replace(message, redelivered=True))
-    assert restarts.notes.stages(name) == ["accepted", "done"]
+    assert restarts.notes.stages(name).count("accepted") == 1
+    assert restarts.jobs.dequeue(0) is None
 
 
 def test_an_id_that_was_refused_before_a_death_may_be_tried_again(
@@ -98,3 +96,35 @@ def test_the_reply_address_outlasts_a_death(tmp_path: Path) -> None:
     restarts.jobs.stop()
     assert [name for name, _ in restarts.notes.replies] == [repr(address)] * 3
     assert restarts.notes.stages("a") == ["accepted", "accepted", "interrupted"]
+
+
+def test_a_crash_after_the_end_of_a_request_neither_speaks_nor_loses_the_report(tmp_path: Path) -> None:
+    """Closed on disk before the report went out: the next run reports it once more, marked, and does not queue it."""
+    restarts, address = Restarts(tmp_path), ReplyTo("mine", b"\x01")
+    reply = restarts.notes.reply(repr(address))
+    restarts.dispatcher.handle(Message("say", b'{"id": "a", "text": "hi"}', reply=reply, reply_to=address))
+    job = restarts.jobs.dequeue(0)
+    assert job is not None
+    assert job.page is not None
+    restarts.journal.close(job.page, job.make_report(restarts.runtime, "done", {"audio_s": 1.5}))
+    restarts.start()
+    assert restarts.jobs.dequeue(0) is None
+    assert restarts.notes.stages("a") == ["accepted", "done"]
+    name, report = restarts.notes.replies[-1]
+    assert (name, report.details) == (repr(address), {"audio_s": 1.5, "resent": True})
+
+
+def test_a_report_that_has_left_is_not_sent_again(tmp_path: Path) -> None:
+    """Two sweeps with nothing left to send forget it; the id stays known."""
+    restarts = Restarts(tmp_path)
+    restarts.dispatcher.handle(Message("say", b'{"id": "a", "text": "hi"}'))
+    job = restarts.jobs.dequeue(0)
+    assert job is not None
+    restarts.jobs.finish(job, Outcome("done"))
+    restarts.journal.sweep()
+    assert len(list(restarts.folder.iterdir())) == 1  # it may just be on its way
+    restarts.journal.sweep()
+    assert list(restarts.folder.iterdir()) == []
+    restarts.start()
+    restarts.dispatcher.handle(Message("say", b'{"id": "a", "text": "hi"}'))
+    assert restarts.notes.stages("a") == ["accepted", "done"]

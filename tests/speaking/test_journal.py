@@ -20,7 +20,7 @@ from power_cut import cut_everywhere
 
 from edge_tts.request import SpeakRequest
 from edge_tts.speaking.journal import LARGEST, QUARANTINE, Envelope, Journal, Page, ReplyTo, Uptime, uptime
-from edge_tts.values import Priority
+from edge_tts.values import Priority, Report
 
 REQUEST, BARE = SpeakRequest(text="good morning", id="a", voice="hum"), Envelope()
 
@@ -401,3 +401,35 @@ def test_a_power_cut_at_any_moment_loses_nothing_that_was_kept(tmp_path: Path) -
             assert set(found) == {"b", "c"}
 
     assert cut_everywhere(tmp_path, start=lambda root: None, work=work, check=check) > 10
+
+
+def test_a_power_cut_while_a_request_is_closed_leaves_it_open_or_reported(tmp_path: Path) -> None:
+    """Wherever the power is cut, a request is found open, or with its closing report, never both and never neither;
+    once `close` has returned it is closed, and after two sweeps it is gone."""
+    done: list[str] = []
+    report = Report("a", "done", 5.0, {"audio_s": 1.0})
+
+    def start(root: Path) -> None:
+        Diary(root).run().add(REQUEST, Envelope(reply_to=ReplyTo("there", b"\x00")))
+
+    def work(root: Path) -> None:
+        done.clear()
+        journal = Diary(root).run()
+        [page] = journal.read()
+        journal.close(page, report)
+        done.append("closed")
+        journal.sweep()
+        done.append("swept")
+        journal.sweep()
+
+    def check(root: Path, finished: bool) -> None:
+        journal = Diary(root).run()
+        open_pages, closed = journal.read(), journal.read_closed()
+        assert [page.report for page in closed] in ([], [report])
+        assert len(open_pages) + len(closed) == 1 or "swept" in done
+        assert not open_pages or "closed" not in done
+        assert all(page.reply_to == ReplyTo("there", b"\x00") for page in closed)
+        if finished:
+            assert (open_pages, closed) == ([], [])
+
+    assert cut_everywhere(tmp_path, start=start, work=work, check=check) > 5

@@ -104,6 +104,10 @@ class MqttLink(Part):
             properties.CorrelationData = address.correlation
         return lambda report: self._tell(address.topic, report, properties)
 
+    def is_idle(self) -> bool:
+        """Whether the broker has acknowledged everything that was published."""
+        return self._waiting() == 0
+
     def publish(self, topic: str, payload: str, *, retain: bool = False) -> None:
         """Publish to any topic, outside the device's base topic too."""
         self._send(topic, payload, retain=retain)
