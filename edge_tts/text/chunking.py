@@ -1,8 +1,7 @@
-"""Long text to pieces for speech: a short first one so that sound starts early, longer ones after it. Knows no sounds.
+"""Cuts long text into pieces for speech: a short first one so that sound starts early, longer ones after it.
 
-Sentences are kept whole where they fit; a longer one is cut at clause marks, then at blanks, then anywhere. Whether
-short sentences share a piece is the model set's choice. Sizes are counted in ideographs: a syllable each, and about a
-third of one per Latin letter.
+Sentences stay whole where they fit; a longer one is cut at clause marks, then at blanks, then anywhere. Sizes are
+counted in ideographs, a syllable each; a Latin letter is about a third of one.
 """
 
 from __future__ import annotations
@@ -13,9 +12,9 @@ from collections.abc import Iterator
 from edge_tts.text.scripts import HAN, HANGUL, KANA
 
 SIZES = (16.0, 28.0, 40.0)
-"""Wanted size of the first, the second and all later pieces."""
+"""Target size of the first, the second and all later pieces."""
 FEWEST = 4.0
-"""What is smaller joins its neighbour: very short pieces are spoken badly."""
+"""Smaller pieces join their neighbour: models speak them badly."""
 _LETTER = 0.35
 _WIDE = re.compile(f"[{HAN}{KANA}{HANGUL}0-9]")
 _NEVER_LAST = "Mr Mrs Ms Dr St Prof Gen Capt Sgt Lt Col Gov Sen Rev Hon Mt Apt Fig Vol vs approx incl ext".split()
@@ -55,8 +54,7 @@ def size(text: str) -> float:
 def chunks(text: str, *, join: bool = True) -> list[str]:
     """The pieces of `text`, in order; joined they are `text` without its line breaks.
 
-    `join`: sentences share a piece while they fit into it, and what is very small joins its neighbour. Else each
-    sentence has pieces of its own, however short it is.
+    `join`: sentences share a piece while they fit, and short ones join their neighbour; else no sentence shares one.
     """
     pieces: list[str] = []
     for line in text.split("\n"):
@@ -64,46 +62,44 @@ def chunks(text: str, *, join: bool = True) -> list[str]:
             if join:
                 _add_sentence(pieces, sentence)
             else:
-                pieces += _alone(sentence, len(pieces))
+                pieces += _sentence_pieces(sentence, len(pieces))
         if join and pieces and line.strip():
-            pieces.append("")  # a line break is a border
+            pieces.append("")  # a line break ends a piece
     return _without_short_pieces([piece for piece in pieces if piece.strip()]) if join else pieces
 
 
-def _alone(sentence: str, before: int) -> list[str]:
-    """The pieces of a sentence that shares none, behind so many pieces."""
+def _sentence_pieces(sentence: str, before: int) -> list[str]:
+    """`before`: how many pieces precede it, which decides the target size."""
     pieces = [""]
     _add_sentence(pieces, sentence, before=before)
     return _without_short_pieces([piece for piece in pieces if piece.strip()])
 
 
-def _wanted(index: int) -> float:
+def _target_size(index: int) -> float:
     return SIZES[min(max(index, 0), len(SIZES) - 1)]
 
 
 def _add_sentence(pieces: list[str], sentence: str, *, before: int = 0) -> None:
-    """Joins the sentence to the last piece if both fit; else puts it, cut as far as needed, behind. There are `before`
-    pieces more in front of them."""
+    """Joins the sentence to the last piece if both fit; else appends it, cut where needed."""
     if not pieces:
         pieces.append("")
     last = before + len(pieces) - 1
-    if not pieces[-1] or size(pieces[-1]) + size(sentence) <= _wanted(last):
-        if size(sentence) <= _wanted(last) * 1.5:
+    if not pieces[-1] or size(pieces[-1]) + size(sentence) <= _target_size(last):
+        if size(sentence) <= _target_size(last) * 1.5:
             pieces[-1] += sentence
             return
-    elif size(sentence) <= _wanted(last + 1) * 1.5:
+    elif size(sentence) <= _target_size(last + 1) * 1.5:
         pieces.append(sentence)
         return
     if pieces[-1]:
         pieces.append("")
     for part in _parts(sentence):
-        if pieces[-1] and size(pieces[-1]) + size(part) > _wanted(before + len(pieces) - 1):
+        if pieces[-1] and size(pieces[-1]) + size(part) > _target_size(before + len(pieces) - 1):
             pieces.append("")
         pieces[-1] += part
 
 
 def _parts(sentence: str) -> Iterator[str]:
-    """Clauses, and words of the clauses that are too long by themselves."""
     for clause in _CLAUSE.findall(sentence):
         if size(clause) <= SIZES[-1]:
             yield clause
@@ -113,7 +109,7 @@ def _parts(sentence: str) -> Iterator[str]:
 
 
 def _without_short_pieces(pieces: list[str]) -> list[str]:
-    """Joins pieces that are too small to the next one, the last to the one before."""
+    """Joins short pieces to the next one, the last to the one before."""
     kept: list[str] = []
     for piece in pieces:
         if kept and size(kept[-1]) < FEWEST:
@@ -127,5 +123,5 @@ def _without_short_pieces(pieces: list[str]) -> list[str]:
 
 
 def _joined(a: str, b: str) -> str:
-    """With a blank between words that had a line break between them."""
+    """With a blank between words that a line break separated."""
     return f"{a} {b}" if a[-1].isascii() and not a[-1].isspace() else a + b

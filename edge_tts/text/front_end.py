@@ -1,4 +1,4 @@
-"""Text to segments: the whole front end as one object. Knows the order of the steps, not their rules."""
+"""Text to segments: the order of the front end's steps."""
 
 from __future__ import annotations
 
@@ -20,22 +20,19 @@ from edge_tts.values import Run, Segment
 _LETTERS = re.compile("(?<![A-Za-z])[A-Z]{1,2}$")
 _LONE_TWO = re.compile("[2₂](?![0-9.])")
 _FEWEST_PHONEMES = 6
-"""Below this a full stop is put in front and the piece is spoken again: models do badly on less."""
+"""Below this a full stop is put in front: models do badly on less."""
 
 
 class TextFrontEnd:
-    """Turns text into `Segment` values."""
-
     def __init__(
         self,
         *,
         lexicon: Mapping[str, Mapping[str, str]] | None = None,
         languages: Mapping[str, Language] | None = None,
     ) -> None:
-        """`lexicon`: language -> word -> phonemes or respelling; it overrides everything (see `lexicon`).
+        """`lexicon`: language -> word -> phonemes or respelling, before every other rule (see `lexicon`).
 
-        `languages`: language -> object with `normalize` and `phonemize`, in place of the built-in one (Mandarin with a
-        polyphone model, say). Raises TextError for a lexicon that names unknown phonemes.
+        `languages`: language -> module in place of the built-in one. Raises TextError for unknown phonemes.
         """
         self._languages = dict(languages or {})
         self._lexicon = Lexicon(lexicon or {})
@@ -45,9 +42,9 @@ class TextFrontEnd:
     ) -> list[Segment]:
         """The segments of `text` in order; empty when nothing in it can be spoken.
 
-        `language`: one of `runs.OPTIONS`; `split`: `auto` or cut0 to cut5; `join`: whether short sentences may share a
-        segment where `auto` cuts (see `ModelSet.join_sentences`). Raises TextError for an unknown option, a
-        language that is not supported, and malformed SSML (with line and column).
+        `language`: one of `language_runs.OPTIONS`; `split`: `auto` or cut0 to cut5; `join`: whether short sentences may
+        share a segment where `auto` cuts (`ModelSet.join_sentences`). Raises TextError for an unknown option, an
+        unsupported language and malformed SSML (with line and column).
         """
         check_option(language)
         if split != "auto" and split not in CUTS:
@@ -65,7 +62,7 @@ class TextFrontEnd:
         return segments
 
     def explain_empty(self, text: str) -> str:
-        """Why `segments` found nothing to say in `text`."""
+        """Why `segments` is empty for `text`."""
         if not text.strip():
             return "the text is empty"
         if not re.search(r"[^\W_]", text):
@@ -88,7 +85,7 @@ class TextFrontEnd:
         return segments
 
     def runs(self, text: str, language: str, *, normalized: bool = False) -> tuple[Run, ...]:
-        """The runs of one piece of text, which is neither cut nor completed; raises TextError as `segments` does.
+        """The runs of one piece, which is not cut. Raises TextError as `segments` does.
 
         `normalized`: the text is in its spoken form already.
         """
@@ -100,15 +97,14 @@ class TextFrontEnd:
 
     def _speak(self, text: str, language: str, normalized: bool) -> tuple[Run, ...]:
         text = re.sub(" {2,}", " ", text)
-        found = speakable_runs(language_runs(text, language))
         runs, letters = [], ""
-        for name, stretch in found:
+        for name, stretch in speakable_runs(language_runs(text, language)):
             runs.append(self._run(name, stretch, normalized, letters=letters))
-            letters = found_letters[0] if (found_letters := _LETTERS.search(stretch)) else ""
+            letters = capitals[0] if (capitals := _LETTERS.search(stretch)) else ""
         return tuple(run for run in runs if run.phonemes)
 
     def _run(self, language: str, text: str, normalized: bool, *, letters: str) -> Run:
-        """`letters`: capitals right before, which make a 2 a name and no count: `B2层` is B 二层, not B 两层."""
+        """`letters`: capitals right before; a 2 behind them is a name, no count (`B2层` is B 二层, not B 两层)."""
         module = self._languages.get(language) or load_language(language)
         spoken = text
         if not normalized:

@@ -1,7 +1,7 @@
-"""Text to runs of one language, by script and context. Knows no pronunciation and needs no model.
+"""Text to runs of one language, by script and context.
 
-The text is cut into words (Latin, Han, kana, Hangul, other letters), numbers, and marks. A mark belongs to what
-stands before it. A number takes the language of its neighbours; with its unit, sign or date it stays in one piece.
+The text is cut into words of one script, numbers and marks. A mark belongs to what precedes it. A number takes the
+language of its neighbours and keeps its unit, sign or date.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ OPTIONS = (
     "auto_yue",
     *(f"{a}{b}" for b in ("en", "ja", "ko", "yue", "zh") for a in ("", "all_") if a + b != "all_en"),
 )
-"""What a request may ask for: `auto` finds the language of each run; `zh` (and so on) says what everything that is
-not English is; `all_zh` gives the numbers to it as well; `en` splits off nothing but ideographs."""
+"""`auto` finds the language of each run; `zh` (and so on) names that of everything but English; `all_zh` includes
+numbers; `en` splits off ideographs only."""
 
 _MARKS_THAT_END = frozenset(",.!?，。！？、；：;:")
 _MEASURES = rf"°[CF]?|[℃℉%‰％]|{WRITTEN_UNIT}"
@@ -50,7 +50,7 @@ class _Piece:
 
 
 def check_option(language: str) -> None:
-    """Raises TextError when `language` is no option or names a language that nothing here speaks."""
+    """Raises TextError for an unknown option or an unsupported language."""
     if language not in OPTIONS:
         raise TextError(f"no language option {language!r}; one of {', '.join(OPTIONS)}")
     for name, english in PLANNED.items():
@@ -59,21 +59,20 @@ def check_option(language: str) -> None:
 
 
 def language_runs(text: str, language: str) -> list[tuple[str, str]]:
-    """(language, text) of each run, in order; joined they are `text`. Languages: zh, en, and in `auto` ja and ko."""
+    """(language, text) of each run, in order; joined they are `text`. Languages: zh, en; with `auto` also ja and ko."""
     if language == "en":
         return [("zh" if i % 2 else "en", part) for i, part in enumerate(_IDEOGRAPHS.split(text)) if part]
-    wanted = language.removeprefix("all_")
-    fixed = None if wanted in ("auto", "auto_yue") else wanted
+    base = language.removeprefix("all_")
+    fixed = None if base in ("auto", "auto_yue") else base
     pieces = _join(_label(_words(text), fixed))
     numbers = fixed if language.startswith("all_") else None
     return [(p.language, p.text) for p in _settle_numbers(pieces, numbers, fixed)]
 
 
 def speakable_runs(runs: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """`runs` with every stretch that the module of its language cannot read given to one that can.
+    """`runs` with every stretch that the module of its language cannot read given to one that can; nothing is lost.
 
-    Ideographs go to Mandarin; kana, Hangul and other letters to English, which says their names or romanizes them.
-    Nothing is lost.
+    Ideographs go to Mandarin; kana, Hangul and other letters to English, which names or romanizes them.
     """
     spoken: list[tuple[str, str]] = []
     for language, text in runs:
@@ -97,7 +96,7 @@ def _words(text: str) -> list[_Piece]:
 
 
 def _label(pieces: list[_Piece], fixed: str | None, *, japanese: bool = True) -> list[_Piece]:
-    """Gives every word its language and every mark that of the piece before; leading marks that of the first piece."""
+    """Sets the language of every word; a mark gets that of the piece before, leading marks that of the first word."""
     if fixed is None and japanese:
         _decide_han(pieces)
     for piece in pieces:
@@ -119,7 +118,7 @@ def _label(pieces: list[_Piece], fixed: str | None, *, japanese: bool = True) ->
 
 
 def _decide_han(pieces: list[_Piece]) -> None:
-    """Ideographs in a sentence with kana are Japanese; rewrites the pieces in place."""
+    """Ideographs in a sentence with kana become Japanese, in place."""
     sentence: list[_Piece] = []
     for piece in [*pieces, _Piece("en", "")]:
         sentence.append(piece)
@@ -140,7 +139,7 @@ def _join(pieces: list[_Piece]) -> list[_Piece]:
 
 
 def _settle_numbers(pieces: list[_Piece], numbers: str | None, fixed: str | None) -> list[_Piece]:
-    """Numbers (with the marks behind them) get `numbers`, or the language of a neighbour."""
+    """Numbers (with their marks) get `numbers`, or the language of a neighbour."""
     settled: list[_Piece] = []
     for i, piece in enumerate(pieces):
         if piece.language == "number":

@@ -1,4 +1,4 @@
-"""The table of languages: which module speaks which, loaded on first use. Knows nothing of segments."""
+"""The table of languages: language -> module, loaded on first use."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from typing import Protocol, cast
 from edge_tts.errors import TextError
 
 MODULES = {"en": "edge_tts.text.english.language", "zh": "edge_tts.text.mandarin.language"}
-"""Language to the module with its two functions. A new language is one module and one line here."""
+"""Language -> module with `normalize` and `phonemize`."""
 
 PLANNED = {"ja": "Japanese", "ko": "Korean", "yue": "Cantonese"}
-"""Languages that the options name and nothing speaks yet."""
+"""Languages that the options name and no module speaks yet."""
 
 
 class Language(Protocol):
     """What a language module offers."""
 
     def normalize(self, text: str) -> str:
-        """The spoken form of `text`."""
+        """The spoken form of `text`; never raises, drops no readable word."""
 
     def phonemize(self, normalized: str) -> tuple[Sequence[str], Sequence[int] | None]:
         """v2 symbols of `normalized`, and their number per character (None: not aligned)."""
 
 
 def load_language(name: str) -> Language:
-    """The module of language `name`; raises TextError for a language that nothing here speaks."""
+    """The module of `name`. Raises TextError for an unsupported language."""
     if name in PLANNED:
         raise TextError(f"{PLANNED[name]} ({name}) is not supported yet; supported: {', '.join(sorted(MODULES))}")
     if name not in MODULES:

@@ -1,8 +1,8 @@
-"""The owner's pronunciations: `word: phonemes` or `word: respelling` per language. Knows no language's own rules.
+"""The owner's pronunciations: `word: phonemes` or `word: respelling` per language.
 
-A value is phonemes when it stands between slashes or when it is two or more v2 symbols (`K AA1 R IH0 N`); for Mandarin
-pinyin with tone digits (`zhang1 le4`) is phonemes too. Anything else is a respelling, which is read in place of the
-word. Words match whole and in any case in languages with blanks, and as they stand in the others.
+Phonemes stand between slashes, or are two or more v2 symbols (`K AA1 R IH0 N`), or for Mandarin pinyin with tone digits
+(`zhang1 le4`). Anything else is a respelling, read in place of the word. Case is ignored; words match whole in
+languages with blanks.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from edge_tts.text.languages import Language
 from edge_tts.text.symbols import pinyin_symbols, symbol_ids
 
 _UNSPACED = frozenset({"zh", "ja", "yue"})
-"""Languages written without blanks between words."""
+"""No blanks between words."""
 Spoken = tuple[Sequence[str], Sequence[int] | None]
 
 
@@ -29,21 +29,18 @@ class _Entries:
 
 
 class Lexicon:
-    """Pronunciations by language, checked when it is made."""
-
     def __init__(self, entries: Mapping[str, Mapping[str, str]]) -> None:
-        """`entries`: language -> word -> pronunciation. Raises TextError for phonemes that are no v2 symbols."""
+        """`entries`: language -> word -> pronunciation. Raises TextError for unknown phonemes and empty entries."""
         self._entries = {language: _read(language, words) for language, words in entries.items()}
 
     def respell(self, language: str, text: str) -> str:
-        """`text` with the words that have a respelling written so."""
         entries = self._entries.get(language)
         if entries is None or entries.pattern is None:
             return text
         return entries.pattern.sub(lambda m: entries.respelled[m[0].lower()], text)
 
     def phonemize(self, language: str, normalized: str, module: Language) -> Spoken:
-        """The phonemes of `normalized` as `module` says them, with the owner's in their places."""
+        """The phonemes of `normalized` by `module`, with the owner's in place of theirs."""
         entries = self._entries.get(language)
         if entries is None or not entries.spoken:
             return module.phonemize(normalized)
@@ -75,7 +72,7 @@ def _read(language: str, words: Mapping[str, str]) -> _Entries:
 
 
 def _from_pinyin(value: str) -> list[str] | None:
-    """v2 symbols of pinyin with tone digits (`zhang1 le4`); None when it is something else."""
+    """v2 symbols of pinyin with tone digits (`zhang1 le4`); None for anything else."""
     symbols: list[str] = []
     for syllable in value.lower().replace("ü", "v").split():
         found = pinyin_symbols().get(syllable[:-1])
@@ -86,7 +83,6 @@ def _from_pinyin(value: str) -> list[str] | None:
 
 
 def _pattern(language: str, words: Mapping[str, object]) -> re.Pattern[str] | None:
-    """Any of `words`, longest first; None when there are none."""
     if not words:
         return None
     any_of = "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
@@ -96,17 +92,17 @@ def _pattern(language: str, words: Mapping[str, object]) -> re.Pattern[str] | No
 def _between(
     normalized: str, pattern: re.Pattern[str], spoken: Mapping[str, tuple[str, ...]], module: Language
 ) -> list[str]:
-    """For languages without alignment: what stands between the owner's words is said on its own."""
+    """Without alignment: the text between the owner's words is phonemized on its own."""
     phonemes: list[str] = []
     at = 0
     for m in pattern.finditer(normalized):
-        phonemes += _said(normalized[at : m.start()], module)
+        phonemes += _phonemes(normalized[at : m.start()], module)
         phonemes += spoken[m[0].lower()]
         at = m.end()
-    return phonemes + _said(normalized[at:], module)
+    return phonemes + _phonemes(normalized[at:], module)
 
 
-def _said(text: str, module: Language) -> list[str]:
+def _phonemes(text: str, module: Language) -> list[str]:
     return list(module.phonemize(text)[0]) if text.strip() else []
 
 
@@ -117,7 +113,7 @@ def _overlay(
     phonemes: Sequence[str],
     word2ph: Sequence[int],
 ) -> Spoken:
-    """For aligned languages: the phonemes of the owner's words replace those of their characters."""
+    """With alignment: the owner's phonemes replace those of their characters."""
     of_character: list[list[str]] = []
     at = 0
     for count in word2ph:

@@ -1,7 +1,6 @@
-"""What programs write around and between words, as a person would have typed it. Knows notations, no language.
+"""HTML entities and tags, time stamps and durations to what a person would type.
 
-Templates, feeds and calendars send HTML entities and tags, time stamps and durations; none of them is meant to be read
-out sign by sign. Every expression is bounded: time is linear.
+Templates, feeds and calendars send them. Every expression is bounded: time is linear.
 """
 
 from __future__ import annotations

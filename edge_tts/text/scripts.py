@@ -1,4 +1,4 @@
-"""Which script a character belongs to. Knows no languages."""
+"""Which script a character belongs to."""
 
 from __future__ import annotations
 
@@ -8,4 +8,4 @@ HANGUL = "\u1100-\u11ff\u3131-\u318e\uac00-\ud7a3"
 LATIN = "A-Za-zＡ-Ｚａ-ｚ\u00aa\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff"
 DIGIT = "0-9０-９"
 NUMERAL_SIGN = "¼-¾\u2070-\u209f\u2150-\u218b\u2460-\u24ff\u2776-\u2793\u3200-\u32ff"
-"""Insides of regular expression classes."""
+"""Contents of regular expression classes."""

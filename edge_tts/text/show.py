@@ -1,4 +1,4 @@
-"""What the appliance will say, for people and programs: the `phonemes` command. Knows formats, not pronunciation."""
+"""Segments as a table, JSON and JSON lines: the formats of the `phonemes` command."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edge_tts.values import Run, Segment
 
 
 def show_table(segments: Sequence[Segment]) -> str:
-    """Segments for people: per run its language, spoken text and phonemes, by character where they are aligned."""
+    """Per run its language, spoken text and phonemes, by character where they are aligned."""
     lines = []
     for number, segment in enumerate(segments, 1):
         pause = "" if segment.pause_s is None else f"  (pause {segment.pause_s:g} s)"
@@ -37,13 +37,13 @@ def _phonemes(run: Run) -> str:
 
 
 def show_json(segments: Sequence[Segment]) -> str:
-    """Segments as one JSON array; every segment is a record as in `show_stream` with its pause and rate."""
-    found = [record(s.text, s.runs) | {"pause_s": s.pause_s, "rate": s.rate} for s in segments]
-    return json.dumps(found, ensure_ascii=False, indent=1)
+    """A JSON array of `record`s, each with pause and rate."""
+    records = [record(s.text, s.runs) | {"pause_s": s.pause_s, "rate": s.rate} for s in segments]
+    return json.dumps(records, ensure_ascii=False, indent=1)
 
 
 def record(text: str, runs: Sequence[Run]) -> dict[str, Any]:
-    """One piece of text as JSON values; word2ph is that of the whole piece only where it is one aligned run."""
+    """One piece of text as JSON values; `word2ph` only where the piece is one aligned run."""
     phonemes = [p for run in runs for p in run.phonemes]
     return {
         "text": text,
@@ -69,32 +69,31 @@ def _list(word2ph: tuple[int, ...] | None) -> list[int] | None:
 
 
 def show_stream(front_end: TextFrontEnd, lines: Iterable[str], *, normalized: bool) -> Iterator[str]:
-    """One JSON line per line of `{"id", "text", "lang", "norm_text"?}`: each text is one piece, not cut and not
-    completed.
+    """One JSON line per line of `{"id", "text", "lang", "norm_text"?}`; texts are not cut.
 
-    A text that cannot be spoken gives `{"id", "error"}`. Raises TextError for a line that is no such record.
+    An unspeakable text gives `{"id", "error"}`. Raises TextError for any other line.
     """
     for number, line in enumerate(lines, 1):
         if line.strip():
-            asked = _asked(line, number, normalized)
+            request = _parse(line, number, normalized)
             try:
-                text = asked["norm_text"] if normalized else asked["text"]
-                answer = record(text, front_end.runs(text, asked.get("lang", "auto"), normalized=normalized))
+                text = request["norm_text"] if normalized else request["text"]
+                answer = record(text, front_end.runs(text, request.get("lang", "auto"), normalized=normalized))
             except TextError as e:
                 answer = {"error": str(e)}
-            yield json.dumps({"id": asked.get("id", number)} | answer, ensure_ascii=False)
+            yield json.dumps({"id": request.get("id", number)} | answer, ensure_ascii=False)
 
 
-def _asked(line: str, number: int, normalized: bool) -> dict[str, Any]:
-    wanted = "norm_text" if normalized else "text"
+def _parse(line: str, number: int, normalized: bool) -> dict[str, Any]:
+    key = "norm_text" if normalized else "text"
     try:
-        asked = json.loads(line)
+        request = json.loads(line)
     except json.JSONDecodeError as e:
         raise TextError(f"line {number} is no JSON: {e}") from e
     if (
-        not isinstance(asked, dict)
-        or not isinstance(asked.get(wanted), str)
-        or not isinstance(asked.get("lang", ""), str)
+        not isinstance(request, dict)
+        or not isinstance(request.get(key), str)
+        or not isinstance(request.get("lang", ""), str)
     ):
-        raise TextError(f'line {number} is no object with strings "{wanted}" and "lang"')
-    return asked
+        raise TextError(f'line {number} is no object with strings "{key}" and "lang"')
+    return request

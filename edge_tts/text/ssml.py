@@ -1,7 +1,6 @@
-"""The part of SSML that the appliance understands: speak, p, s, break, sub, say-as, prosody, lang. Knows no sounds.
+"""The supported part of SSML: speak, p, s, break, sub, say-as, prosody, lang.
 
-The parser is expat with everything that could expand or fetch refused: a document type or an entity declaration is an
-error.
+The parser refuses document types, so that nothing can expand or be fetched.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ _RATES = {"x-slow": 0.5, "slow": 0.75, "medium": 1.0, "default": 1.0, "fast": 1.
 _PASSED = frozenset(
     {"speak", "p", "s", "emphasis", "voice", "mark", "desc", "audio", "phoneme", "w", "token", "metadata", "meta"}
 )
-_UNKNOWN_OK = "break, sub, say-as, prosody, lang, p, s, emphasis"
+_SUPPORTED = "break, sub, say-as, prosody, lang, p, s, emphasis"
 _SPELLED = frozenset({"characters", "spell-out", "verbatim", "letters"})
 _DIGITS = frozenset({"digits", "telephone", "number:digits"})
 _HAN_DIGITS = str.maketrans("0123456789", "零一二三四五六七八九")
@@ -31,19 +30,17 @@ _HAN_DIGITS = str.maketrans("0123456789", "零一二三四五六七八九")
 
 @dataclass(frozen=True, slots=True)
 class SpokenPart:
-    """A stretch of an SSML document that is spoken in one manner."""
+    """A stretch of a document with one language and rate."""
 
     text: str
     language: str
     rate: float = 1.0
     pause_s: float | None = None
-    """Silence after it, seconds; None when the document does not say."""
+    """Silence after it, seconds; None when the document gives none."""
 
 
 @dataclass(slots=True)
-class _Open:
-    """An element that has begun."""
-
+class _Element:
     name: str
     rate: float
     language: str
@@ -52,9 +49,9 @@ class _Open:
 
 
 def parse_ssml(document: str, language: str) -> list[SpokenPart]:
-    """The parts of `document` in order. Raises TextError with line and column for what is malformed or unknown."""
+    """The parts of `document` in order. Raises TextError with line and column for malformed or unknown markup."""
     reader = _Reader(language)
-    parser = expat.ParserCreate("utf-8")  # it is text already: what its XML declaration says of an encoding is over
+    parser = expat.ParserCreate("utf-8")  # the text is decoded: an XML declaration's encoding is ignored
     parser.buffer_text = True
     parser.StartElementHandler = reader.begin
     parser.EndElementHandler = reader.end
@@ -69,11 +66,9 @@ def parse_ssml(document: str, language: str) -> list[SpokenPart]:
 
 
 class _Reader:
-    """Collects parts while the parser walks through the document."""
-
     def __init__(self, language: str) -> None:
         self.place: Callable[[], str] = str
-        self._open = [_Open("", 1.0, language)]
+        self._open = [_Element("", 1.0, language)]
         self._parts: list[SpokenPart] = []
         self._text = ""
 
@@ -91,15 +86,15 @@ class _Reader:
             self._flush(None)
             inside.rate = min(max(around.rate * _rate(attributes, self.place), SLOWEST), FASTEST)
         elif name == "sub":
-            inside.alias = self._need(attributes, "alias", name)
+            inside.alias = self._required(attributes, "alias", name)
             self._text += inside.alias
         elif name == "say-as":
-            inside.say_as = self._need(attributes, "interpret-as", name)
+            inside.say_as = self._required(attributes, "interpret-as", name)
         elif name == "lang":
             self._flush(None)
             inside.language = _language(attributes, self.place)
         elif name not in _PASSED:
-            raise TextError(f"SSML: <{name}> is not understood (known: {_UNKNOWN_OK}), at {self.place()}")
+            raise TextError(f"SSML: <{name}> is not understood (known: {_SUPPORTED}), at {self.place()}")
         elif name in ("p", "s"):
             self._flush(None)
         self._open.append(inside)
@@ -118,10 +113,10 @@ class _Reader:
         self._flush(None)
         return self._parts
 
-    def _need(self, attributes: dict[str, str], wanted: str, name: str) -> str:
-        if wanted not in attributes:
-            raise TextError(f"SSML: <{name}> needs the attribute {wanted}, at {self.place()}")
-        return attributes[wanted]
+    def _required(self, attributes: dict[str, str], key: str, name: str) -> str:
+        if key not in attributes:
+            raise TextError(f"SSML: <{name}> needs the attribute {key}, at {self.place()}")
+        return attributes[key]
 
     def _flush(self, pause_s: float | None) -> None:
         here = self._open[-1]
@@ -138,20 +133,20 @@ def _pause(attributes: dict[str, str], place: Callable[[], str]) -> float:
         if strength not in _STRENGTHS:
             raise TextError(f"SSML: break strength {strength!r} is none of {', '.join(_STRENGTHS)}, at {place()}")
         return _STRENGTHS[strength]
-    found = re.fullmatch(r"\s*\+?(\d{1,9}(?:\.\d{1,9})?|\.\d{1,9})\s*(ms|s)\s*", time)
-    if found is None:
+    match = re.fullmatch(r"\s*\+?(\d{1,9}(?:\.\d{1,9})?|\.\d{1,9})\s*(ms|s)\s*", time)
+    if match is None:
         raise TextError(f"SSML: break time {time!r} should be like 500ms or 1.5s, at {place()}")
-    return min(float(found[1]) * (0.001 if found[2] == "ms" else 1.0), LONGEST_PAUSE_S)
+    return min(float(match[1]) * (0.001 if match[2] == "ms" else 1.0), LONGEST_PAUSE_S)
 
 
 def _rate(attributes: dict[str, str], place: Callable[[], str]) -> float:
     rate = attributes.get("rate", "medium").strip()
     if rate in _RATES:
         return _RATES[rate]
-    found = re.fullmatch(r"([+-]?)(\d{1,4}(?:\.\d{1,4})?)(%?)", rate)
-    if found is None:
+    match = re.fullmatch(r"([+-]?)(\d{1,4}(?:\.\d{1,4})?)(%?)", rate)
+    if match is None:
         raise TextError(f"SSML: prosody rate {rate!r} should be like 80%, +10%, 1.2 or slow, at {place()}")
-    sign, value = found[1], float(found[2]) * (0.01 if found[3] else 1.0)
+    sign, value = match[1], float(match[2]) * (0.01 if match[3] else 1.0)
     value = 1.0 + value if sign == "+" else 1.0 - value if sign == "-" else value
     return min(max(value, SLOWEST), FASTEST)
 
@@ -164,8 +159,8 @@ def _language(attributes: dict[str, str], place: Callable[[], str]) -> str:
     return "zh" if language == "cmn" else language
 
 
-def _said_as(text: str, here: _Open) -> str:
-    """The text of a say-as element, written so that the normalizer says it as wanted."""
+def _said_as(text: str, here: _Element) -> str:
+    """Rewrites a say-as element so that the normalizer says it as asked."""
     chinese = here.language in ("zh", "all_zh") or re.search(f"[{HAN}]", text) is not None
     kind = (here.say_as or "").lower()
     if kind in _SPELLED:

@@ -1,4 +1,4 @@
-"""The v2 phoneme symbols and their ids. Knows no language."""
+"""The v2 phoneme symbols and their ids."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ def symbols() -> tuple[str, ...]:
 
 @cache
 def symbol_ids() -> dict[str, int]:
-    """Symbol to id."""
+    """Symbol -> id."""
     return {symbol: i for i, symbol in enumerate(symbols())}
 
 
 @cache
 def pinyin_symbols() -> dict[str, tuple[str, str]]:
-    """Toneless pinyin syllable to its initial and final symbol; a tone digit is appended to the final."""
+    """Toneless pinyin syllable -> initial and final symbol; a tone digit is appended to the final."""
     table = json.loads((files("edge_tts.text") / "data" / "zh_syllables.json").read_text(encoding="utf-8"))
     return {syllable: (initial, final) for syllable, (initial, final) in table.items()}
 
 
 def to_ids(phonemes: Iterable[str]) -> IntArray:
-    """Ids of `phonemes`, int64 [phonemes]; what is no symbol becomes the id of `UNK`."""
+    """Ids of `phonemes`, int64 [phonemes]; that of `UNK` for what is no symbol."""
     ids = symbol_ids()
     unknown = ids[UNKNOWN]
     return np.array([ids.get(p, unknown) for p in phonemes], dtype=np.int64)

@@ -1,7 +1,6 @@
-"""Long text to pieces by the rules of GPT-SoVITS: cut0 to cut5 and what is done before and after. Knows no phonemes.
+"""Long text to pieces by the rules of GPT-SoVITS: cut0 to cut5 and the steps around them.
 
-These rules are facts about upstream (steps 1 to 5 of its front end); recordings of it are the tests' judge. The cut
-for speech, with a short first piece, is `breathing`.
+Steps 1 to 5 of upstream's front end, tested against recordings of it. The cut for early sound is `chunking`.
 """
 
 from __future__ import annotations
@@ -27,12 +26,12 @@ def collapse_marks(text: str) -> str:
 
 
 def before(text: str, mark: str) -> str:
-    """`text` behind a mark that is no decimal point."""
+    """`mark` and `text`; a blank keeps a full stop from being a decimal point."""
     return f"{mark} {text}" if mark == "." and text[:1].isdigit() else mark + text
 
 
 def guard_first_clause(text: str, mark: str) -> str:
-    """Step 2: a very short first clause is easily swallowed, so it gets a mark in front."""
+    """Step 2: a mark in front of a very short first clause, which models tend to swallow."""
     text = text.strip("\n")
     if not text or text[0] in SPLITTING_MARKS:
         return text
@@ -45,7 +44,6 @@ def _is_silent(piece: str) -> bool:
 
 
 def _clauses(text: str) -> list[str]:
-    """Pieces that each end in a splitting mark."""
     text = text.replace("……", "。").replace("——", "，")
     if text[-1:] not in SPLITTING_MARKS:
         text += "。"
@@ -114,13 +112,13 @@ CUTS: dict[str, Callable[[str], list[str]]] = {
 
 
 def cut(text: str, method: str) -> str:
-    """Step 3: `text` with a newline at every place where `method` cuts."""
+    """Step 3: `text` with a newline wherever `method` cuts."""
     return "\n".join(piece for piece in CUTS[method](text) if not _is_silent(piece))
 
 
 def pieces_of(text: str, final_mark: str, *, join: bool = True) -> list[str]:
-    """Steps 4 and 5: the lines of `text` as pieces: no blank and no endless one, each with a final mark; and no short
-    one, unless they are not to `join`."""
+    """Steps 4 and 5: the lines of `text` as pieces, none blank or too long, each with a final mark; `join`s short
+    ones."""
     pieces = []
     lines = [line for line in text.split("\n") if line.strip()]
     for piece in _merge_short(lines) if join else lines:
@@ -157,7 +155,7 @@ def _cut_long(piece: str) -> list[str]:
 
 
 def _stretches(part: str) -> list[str]:
-    """A part without marks that is too long by itself, cut at blanks or, without them, anywhere."""
+    """A part without marks that is too long, cut at blanks or, without them, anywhere."""
     if len(part) <= MOST_CHARACTERS:
         return [part]
     return re.findall(rf"\S{{1,{MOST_CHARACTERS - 1}}}\s?|\s", part)

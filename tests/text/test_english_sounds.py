@@ -63,7 +63,7 @@ def test_a_homograph_is_read_by_its_neighbours(sentence: str, word: str) -> None
     ],
 )
 def test_words_are_found_spelled_split_or_predicted(word: str, phonemes: str) -> None:
-    """A word is looked up, taken apart, spelled when short, and predicted when nothing else is left."""
+    """A word is looked up, split, spelled when short, and predicted as the last resort."""
     assert pronounce(word) == phonemes.split()
 
 
@@ -83,7 +83,7 @@ def test_words_are_found_spelled_split_or_predicted(word: str, phonemes: str) ->
     ],
 )
 def test_a_known_word_explains_an_unknown_one(word: str, phonemes: str) -> None:
-    """Endings, prefixes, contractions, British spelling and halves are found before anything is guessed."""
+    """Endings, prefixes, contractions, British spelling and halves are found before the network predicts."""
     assert pronounce(word) == phonemes.split()
 
 

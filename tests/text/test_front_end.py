@@ -108,7 +108,7 @@ def test_unknown_options_are_refused() -> None:
 
 
 def test_another_module_may_speak_a_language() -> None:
-    """A language handed in replaces the built-in one, which is how a polyphone model comes in."""
+    """A language module that is passed in replaces the built-in one, say one with a polyphone model."""
 
     class Beep:
         def normalize(self, text: str) -> str:

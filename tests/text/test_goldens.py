@@ -43,7 +43,7 @@ def edits(a: list[str], b: list[str]) -> int:
 def test_recorded_sentences_are_said_as_recorded(
     name: str, normalized: bool, least_exact: float, most_per: float
 ) -> None:
-    """The share of exactly equal sentences and the phoneme error rate hold; what is missing are chosen deviations."""
+    """The share of exactly equal sentences and the phoneme error rate hold; the rest are chosen deviations."""
     exact = errors = length = 0
     wrong = []
     for record in records(name):

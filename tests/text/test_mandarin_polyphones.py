@@ -97,7 +97,7 @@ def build(tmp_path: Path, network: Network, tables: MandarinTables) -> Build:
 
 
 def test_the_model_reads_a_character_by_its_neighbour(build: Build) -> None:
-    """Simplified text is asked in Taiwanese spelling; each asked character is one row of one batch."""
+    """The model gets Taiwanese spelling; each polyphonic character is one row of one batch."""
     model = build()
     assert model("长城") == ["chang2", None]
     assert model("长大的银行") == ["zhang3", None, None, None, "hang2"]
@@ -105,17 +105,17 @@ def test_the_model_reads_a_character_by_its_neighbour(build: Build) -> None:
 
 
 def test_sandhi_keeps_its_own_characters(build: Build) -> None:
-    """一 and 不 change by rule later, so the model is not asked."""
+    """一 and 不 change by rule later, so the model does not read them."""
     assert build()("一人") == [None, None]
 
 
 def test_characters_with_one_reading_come_from_the_files(build: Build) -> None:
-    """MONOPHONIC_CHARS.txt, where it lies beside, needs no network."""
+    """MONOPHONIC_CHARS.txt, where present, needs no network."""
     assert build(**{"MONOPHONIC_CHARS.txt": "人\tㄖㄣ2\n"})("人") == ["ren2"]
 
 
 def test_a_clause_without_polyphones_runs_nothing(build: Build) -> None:
-    """The network is not called in vain."""
+    """The network does not run without a polyphonic character."""
 
     def never(features: Features) -> npt.NDArray[np.float32]:
         raise AssertionError("nothing to ask")
@@ -148,7 +148,7 @@ def test_features_follow_the_published_interface(build: Build) -> None:
 
 
 def test_a_long_clause_is_asked_in_windows(build: Build) -> None:
-    """No row is longer than the model takes, and the asked character stays inside its window."""
+    """No row is longer than the model takes, and the character stays inside its window."""
     widths: list[int] = []
 
     def record(features: Features) -> npt.NDArray[np.float32]:
@@ -162,7 +162,7 @@ def test_a_long_clause_is_asked_in_windows(build: Build) -> None:
 
 
 def test_readings_of_characters_apart(build: Build) -> None:
-    """A release may label each character's readings apart; its configuration says so."""
+    """A release may have labels per character, as its config.py says."""
     asked: list[Features] = []
 
     def second(features: Features) -> npt.NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""The parity tool runs by itself and scores a folder of recordings, gate records and all."""
+"""The parity tool runs by itself and scores a folder of recorded sentences, gate records and all."""
 
 from __future__ import annotations
 

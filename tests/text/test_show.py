@@ -14,7 +14,7 @@ FRONT_END = TextFrontEnd()
 
 
 def test_the_table_shows_characters_with_their_phonemes() -> None:
-    """People see the language, the spoken form and the phonemes of each character."""
+    """The table has the language, the spoken form and the phonemes of each character."""
     table = show_table(FRONT_END.segments("我用iPhone听了3首歌。", "auto"))
     assert "zh  听了三首歌." in table
     assert "三[s an1]" in table
@@ -22,7 +22,7 @@ def test_the_table_shows_characters_with_their_phonemes() -> None:
 
 
 def test_json_has_ids_and_alignment() -> None:
-    """Programs get phonemes, ids and word2ph of each run."""
+    """JSON has phonemes, ids and word2ph of each run."""
     (segment,) = json.loads(show_json(FRONT_END.segments("客厅的灯已经打开了。", "zh")))
     assert segment["norm_text"] == "客厅的灯已经打开了."
     assert len(segment["phone_ids"]) == len(segment["phones"]) == sum(segment["word2ph"])
@@ -30,7 +30,7 @@ def test_json_has_ids_and_alignment() -> None:
 
 
 def test_the_stream_answers_line_by_line() -> None:
-    """Each record gets one line with its id; a text that cannot be said gets an error, and the stream goes on."""
+    """Each record gets one line with its id; a text that cannot be spoken gets an error, and the stream goes on."""
     lines = [
         '{"id": "a", "text": "Hello there.", "lang": "en"}',
         "",

@@ -1,4 +1,4 @@
-"""Days, months and numerals that English writes with letters: `Mon-Fri`, `3 Mar`, `Henry VIII`. Knows no digits."""
+"""Abbreviated days and months, and Roman numerals: `Mon-Fri`, `3 Mar`, `Henry VIII`."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ _NO_TITLE = frozenset("The An This My Your Our No And In On At".split())
 
 
 def say_calendar(text: str) -> str:
-    """`text` with short days and months in full, where they can only be that."""
+    """`text` with abbreviated days and months in full where they are unambiguous."""
     text = _DAY_RANGE.sub(lambda m: f"{_DAYS[m[1]]} to {_DAYS[m[2]]}", text)
     text = _ONE_DAY.sub(lambda m: _DAYS[m[1] or m[2]], text)
     return _DATED.sub(lambda m: _MONTHS[m[1] or m[2]], text)
 
 
 def say_roman(text: str) -> str:
-    """`text` with the numerals of rulers, chapters, wars and sequels in words; an `IV` in the arm is left alone."""
+    """`text` with the numerals of rulers, chapters, wars and sequels in words, not an ambiguous `IV`."""
     return _ROMAN.sub(_roman, text)
 
 

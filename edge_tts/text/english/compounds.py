@@ -1,8 +1,8 @@
-"""Splits run-together English words by word frequencies. Knows no pronunciation.
+"""Splits run-together English words by word frequencies.
 
-Peter Norvig's method (chapter 14 of "Beautiful Data"): the most probable sequence of words under a bigram model that
-falls back to single words, a word never seen costing a factor of ten per letter. Counts: the web corpus of 10^12
-words as published with the wordsegment package.
+Peter Norvig's method ("Beautiful Data", chapter 14): the most probable word sequence under a bigram model that falls
+back to unigrams; an unseen word costs a factor of ten per letter. Counts: the web corpus of 10^12 words of the
+wordsegment package.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from edge_tts.text.sorted_table import SortedTable
 
 LONGEST_WORD = 24
 LONGEST_INPUT = 40
-"""Longer strings of letters are not words, and are left alone: the time of the search grows with its cube."""
+"""Longer strings are left alone: the search grows with the cube of the length."""
 _SHORTEST_HALF = 3
 _COMMON = 5.8
-"""Tenth logarithm of the count from which a word is common enough to be half of another: names and slips are not."""
+"""log10 of the count from which a word may be half of another: rarer ones are names and slips."""
 _TOTAL = log10(1024908267229)
 
 
@@ -34,7 +34,7 @@ def _count(table: str, key: str) -> float | None:
 
 @lru_cache(maxsize=4096)
 def _alone(word: str) -> float:
-    """Tenth logarithm of the probability of `word`."""
+    """log10 P(word)."""
     count = _count("en_unigrams.gz", word)
     return (1 - len(word) if count is None else count) - _TOTAL
 
@@ -45,14 +45,14 @@ def _is_known(word: str) -> bool:
 
 
 def _after(word: str, previous: str) -> float:
-    """Tenth logarithm of the probability of `word` after `previous`."""
+    """log10 P(word | previous)."""
     known = _is_known(previous) and _is_known(word)  # a pair was only counted if its words were
     pair = _count("en_bigrams.gz", f"{previous} {word}") if known else None
     return _alone(word) if pair is None else pair - _TOTAL - _alone(previous)
 
 
 def split_compound(word: str) -> list[str]:
-    """The most probable words that `word` (a to z) is made of; `[word]` when it is one or too long to tell."""
+    """The most probable words in `word` (a to z); `[word]` when it is one or too long."""
     if len(word) > LONGEST_INPUT:
         return [word]
     # best[end][start]: the best reading of word[:end] that ends in word[start:end]: (score, start of the word before)
@@ -70,15 +70,15 @@ def split_compound(word: str) -> list[str]:
 
 
 def halves(word: str, known: Callable[[str], bool]) -> list[str]:
-    """The two common words that make up `word`, of the most even lengths, then the likeliest; `[word]` if none do."""
-    found = [
+    """The two common words that make up `word`, of the most even lengths, then the likeliest; else `[word]`."""
+    candidates = [
         (min(i, len(word) - i), _alone(word[:i]) + _alone(word[i:]), i)
         for i in range(_SHORTEST_HALF, len(word) - _SHORTEST_HALF + 1)
         if known(word[:i]) and known(word[i:]) and min(_alone(word[:i]), _alone(word[i:])) > _COMMON - _TOTAL
     ]
-    if not found:
+    if not candidates:
         return [word]
-    border = max(found)[2]
+    border = max(candidates)[2]
     return [word[:border], word[border:]]
 
 

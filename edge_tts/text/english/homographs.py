@@ -1,6 +1,6 @@
-"""Which of two readings an English homograph has, by its neighbours. Knows no tagger: a few rules decide verb or not.
+"""Which reading an English homograph has: a few rules on its neighbours decide verb or not.
 
-The pairs of readings are g2p_en's (Apache-2.0) and, below, some that everyday sentences at home need.
+The pairs of readings are g2p_en's (Apache-2.0) and, below, some for everyday sentences.
 """
 
 from __future__ import annotations
@@ -37,9 +37,12 @@ _OBJECT = frozenset(
     "the a an this that these those my your his her its our their me you him us them it all every each some any both "
     "one two three four five six seven eight nine ten twenty".split()
 )
+_BEFORE_ADJECTIVE = frozenset("is are was were be very so too quite am".split())
+_AFTER_NOUN = frozenset(["", *". , of is was ? !".split()])
+_AFTER_VERB = frozenset("at to in when before after on with up down from".split())
 _AFTER_COMMAND = frozenset("now again later soon up down".split())
 _MOSTLY_VERB = frozenset("refuse invite invites produce resume upset upsets combine converse".split())
-"""Verbs, or said like them, unless an article or the like stands before."""
+"""Verbs, or said like them, unless an article or the like precedes."""
 _ARTICLES = frozenset("the a an this that my your his her our their its some fresh local".split())
 _HAVE = frozenset("have has had i've you've we've they've he's she's was were been be being is are having".split())
 _PAST = frozenset("yesterday ago last already once earlier".split())
@@ -47,7 +50,7 @@ _PAST = frozenset("yesterday ago last already once earlier".split())
 
 @cache
 def _readings() -> dict[str, tuple[list[str], list[str], str]]:
-    """Word to (reading when it has the part of speech, reading otherwise, part of speech)."""
+    """Word -> (reading when it has the part of speech, other reading, part of speech)."""
     lines = (files("edge_tts.text") / "data" / "en_homographs.txt").read_text(encoding="utf-8").split("\n")
     table = {}
     for line in [*lines, *_MORE.split("\n")]:
@@ -58,11 +61,11 @@ def _readings() -> dict[str, tuple[list[str], list[str], str]]:
 
 
 def reading(words: Sequence[str], at: int) -> list[str] | None:
-    """Phonemes of the homograph `words[at]` in its sentence (lower case, marks are items); None when it is none."""
-    found = _readings().get(words[at])
-    if found is None:
+    """Phonemes of `words[at]` in its sentence (lower case, marks are items); None when it is no homograph."""
+    entry = _readings().get(words[at])
+    if entry is None:
         return None
-    first, second, tag = found
+    first, second, tag = entry
     return first if _has_tag(words, at, tag) else second
 
 
@@ -74,29 +77,9 @@ def _has_tag(words: Sequence[str], at: int, tag: str) -> bool:
     if words[at] == "used":
         return after != "to" or before in _HAVE
     if tag == "n":
-        return before in _BEFORE_NOUN and before not in {
-            "is",
-            "are",
-            "was",
-            "were",
-            "be",
-            "very",
-            "so",
-            "too",
-            "quite",
-            "am",
-        }
+        return before in _BEFORE_NOUN - _BEFORE_ADJECTIVE
     if tag == "adj":
-        return before not in {"a", "an", "the", "this", "that"} or after not in {
-            "",
-            ".",
-            ",",
-            "of",
-            "is",
-            "was",
-            "?",
-            "!",
-        }
+        return before not in {"a", "an", "the", "this", "that"} or after not in _AFTER_NOUN
     return _is_verb(words[at], before, after)
 
 
@@ -115,17 +98,5 @@ def _is_verb(word: str, before: str, after: str) -> bool:
     if starts:
         return after in _OBJECT or after in _AFTER_COMMAND
     if word.endswith("s") and not word.endswith("ss"):
-        return after in _OBJECT or after in {
-            "at",
-            "to",
-            "in",
-            "when",
-            "before",
-            "after",
-            "on",
-            "with",
-            "up",
-            "down",
-            "from",
-        }
+        return after in _OBJECT or after in _AFTER_VERB
     return after in _OBJECT or (before.endswith("s") and not before.endswith(("ss", "'s")))

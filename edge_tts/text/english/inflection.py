@@ -1,7 +1,4 @@
-"""Unknown English words that a known one explains: endings, prefixes, contractions, British spelling, two words in one.
-
-Knows spelling and what an ending sounds like, not the words themselves: the dictionary is handed in.
-"""
+"""Unknown English words derived from known ones: endings, prefixes, contractions, British spelling."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 Lookup = Callable[[str], Sequence[str] | None]
-"""The phonemes of a word that the dictionary has; None for others."""
+"""Word -> phonemes; None for an unknown one."""
 
 _VOICELESS = frozenset({"P", "T", "K", "F", "TH", "HH"})
 _SIBILANT = frozenset({"S", "Z", "SH", "ZH", "CH", "JH"})
@@ -39,7 +36,7 @@ _BRITISH = (
 
 
 def plural(stem: Sequence[str]) -> tuple[str, ...]:
-    """The phonemes of a stem with the ending of a plural or possessive."""
+    """`stem` with the ending of a plural or possessive."""
     last = stem[-1] if stem else ""
     return (*stem, "S") if last in _VOICELESS else (*stem, "AH0", "Z") if last in _SIBILANT else (*stem, "Z")
 
@@ -52,7 +49,7 @@ def _past(stem: Sequence[str]) -> tuple[str, ...]:
 
 
 def _stems(word: str, ending: str) -> Iterator[str]:
-    """What may stand before an ending: itself, with a mute e, with one consonant for two, with y for i."""
+    """Possible stems: as is, with a mute e, with one consonant for two, with y for i."""
     stem = word[: len(word) - len(ending)]
     if len(stem) >= _SHORTEST_STEM:
         yield stem
@@ -64,14 +61,14 @@ def _stems(word: str, ending: str) -> Iterator[str]:
 
 
 def explain(word: str, lookup: Lookup) -> tuple[str, ...] | None:
-    """The phonemes of `word` (lower case) by a word that `lookup` knows; None when none explains it."""
-    for explained in (_contracted, _inflected, _prefixed):
-        if (found := explained(word, lookup)) is not None:
-            return found
+    """The phonemes of `word` (lower case) from a word that `lookup` knows; None when no rule applies."""
+    for rule in (_contracted, _inflected, _prefixed):
+        if (phonemes := rule(word, lookup)) is not None:
+            return phonemes
     for written, american in _BRITISH:
         other = re.sub(written, american, word)
-        if other != word and (phonemes := lookup(other) or _inflected(other, lookup)):
-            return tuple(phonemes)
+        if other != word and (known := lookup(other) or _inflected(other, lookup)):
+            return tuple(known)
     return None
 
 

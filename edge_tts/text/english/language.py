@@ -1,4 +1,4 @@
-"""English: `normalize` and `phonemize`. Knows neither segments nor ids."""
+"""English: `normalize` and `phonemize`."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ __all__ = ["normalize", "phonemize"]
 
 _TOKEN = re.compile(r"[A-Za-z][A-Za-z'\-]+[A-Za-z]|[A-Za-z]+|[.,?!…'\-]")
 _FEWEST = 4
-"""Phonemes below which a pause is put in front: models do badly on less."""
+"""With fewer phonemes a pause is put in front: models do badly on less."""
 
 
 def phonemize(normalized: str) -> tuple[list[str], None]:
-    """Phonemes of a normalized text; English features are not aligned to characters."""
+    """Phonemes; English features are not aligned to characters."""
     words = _TOKEN.findall(normalized)
     lower = [word.lower() for word in words]
     phonemes: list[str] = []

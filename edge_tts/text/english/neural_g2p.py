@@ -1,7 +1,7 @@
-"""Letters to phonemes for English words that no dictionary has: the g2p_en network in numpy. Knows no sentences.
+"""Letters to phonemes for English words that no dictionary has: the g2p_en network in numpy.
 
-The network (Kyubyong Park, https://github.com/Kyubyong/g2p, Apache-2.0) is a GRU encoder over letters and a greedy
-GRU decoder over phonemes, 128 units wide. Its weights ship as float16 beside this module.
+The network (Kyubyong Park, https://github.com/Kyubyong/g2p, Apache-2.0) is a GRU encoder over letters and a greedy GRU
+decoder over phonemes, 128 units wide; the weights ship as float16.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy.typing as npt
 _Array = npt.NDArray[np.float32]
 
 LONGEST = 20
-"""Phonemes at most: the decoder of the published network stops there too."""
+"""Phonemes at most, as in the published decoder."""
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _FIRST_LETTER, _UNKNOWN_LETTER, _END_OF_WORD = 3, 1, 2
 _START, _STOP = 2, 3
@@ -39,7 +39,7 @@ def _weights() -> dict[str, _Array]:
 
 @cache
 def _cell(side: str) -> Callable[[int, _Array], _Array]:
-    """One step of the GRU of `side` (enc or dec): (symbol index, state [128]) -> state [128]; gates are r, z, n."""
+    """One GRU step of `side` (enc or dec): (symbol index, state [128]) -> state [128]; gates are r, z, n."""
     w = _weights()
     w_hh, b_hh = w[f"{side}_w_hh"], w[f"{side}_b_hh"]
     from_symbol = (
@@ -58,7 +58,7 @@ def _cell(side: str) -> Callable[[int, _Array], _Array]:
 
 
 def predict(word: str) -> list[str]:
-    """Phonemes of a lower-case `word`: the most probable one at each step, until the stop sign."""
+    """Phonemes of a lower-case `word`, decoded greedily."""
     w = _weights()
     letters = [_FIRST_LETTER + i if (i := _LETTERS.find(c)) >= 0 else _UNKNOWN_LETTER for c in word]
     state: _Array = np.zeros(w["enc_w_hh"].shape[1], dtype=np.float32)

@@ -1,6 +1,6 @@
-"""Written English to spoken English: folding, addresses, abbreviations, symbols, capitals. Knows no phonemes.
+"""Written English to spoken English: folding, addresses, abbreviations, symbols, capitals.
 
-Numbers are `english_numbers_rules`. The result holds letters, blanks and the marks `' . , ? ! -` only.
+`number_rules` says the numbers. The result holds letters, blanks and the marks `' . , ? ! -` only.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ _SAME_MARKS = {
     " ": "\u00a0\u3000\t\n\r",
 }
 _MARKS = str.maketrans({written: mark for mark, same in _SAME_MARKS.items() for written in same})
-"""Full-width and typographic marks to the ones that the rules know."""
+"""Full-width and typographic marks -> plain ones."""
 _LETTERS = "ß:ss æ:ae Æ:Ae ø:o Ø:O đ:d Đ:D ł:l Ł:L œ:oe Œ:Oe ı:i þ:th Þ:Th ð:th Ð:Th"
 _FOREIGN = {pair[0]: pair[2:] for pair in _LETTERS.split()}
 _KEPT = frozenset("²³…№") | SYMBOLS.keys()
-"""Characters that have a rule of their own and must not be folded to what they are made of."""
+"""Not folded: they have rules of their own."""
 
 _ADDRESS = re.compile(
     r"(?:https?://|www\.)[^\s<>\"，。]+|[A-Za-z0-9][\w.+-]{0,63}@[A-Za-z0-9][A-Za-z0-9-]{0,62}(?:\.[A-Za-z0-9-]{1,63}){1,5}"
@@ -44,7 +44,7 @@ _FILE = re.compile(
     r"(?<![\w.])(?=[A-Za-z0-9.]{0,64}_)\w{1,64}(?:\.\w{1,64}){1,4}\b"
     r"|(?<![\w.])[\w-]{1,64}\.(?:pdf|txt|docx?|csv|json|ya?ml|zip|jpe?g|png|mp[34]|wav|py|js)\b"
 )
-"""Names of files and of things in a program (`sensor.living_room`), whose full stop ends nothing."""
+"""Files and entities (`sensor.living_room`), whose full stops end no sentence."""
 _SIGN_NAMES = ".:dot /:slash @:at -:dash _:underscore :colon ?:question~mark =:equals &:and #:hash %:percent +:plus"
 _ADDRESS_SIGNS = {pair[0]: f" {pair.lstrip(pair[0]).lstrip(':').replace('~', ' ')} " for pair in _SIGN_NAMES.split()}
 _ABBREVIATION = re.compile(
@@ -89,7 +89,7 @@ _LEAST_SHOUTED = 4
 
 @lru_cache(maxsize=4096)
 def _fold(c: str) -> str:
-    """A letter or digit of any script in ASCII; the name of a letter that has no such form."""
+    """A letter or digit of any script in ASCII; else the letter's name."""
     if c.isascii() or c in _KEPT:
         return c
     if c in _FOREIGN:
@@ -126,7 +126,7 @@ def _address(m: re.Match[str]) -> str:
 
 
 def _shouted(m: re.Match[str]) -> str:
-    """Words written in capitals for emphasis become ordinary words: a run of known ones, or one before `:` or `!`."""
+    """Capitals for emphasis become lower case: a run of known words, or one before `:` or `!`."""
     words = re.findall(r"[A-Z']+", m[0])
     if any(len(w) >= _LEAST_SHOUTED for w in words) and all(len(w) == 1 or known(w.lower()) for w in words):
         alone = len(words) == 1 and m.string[m.end() : m.end() + 1] not in {"!", ":"}
@@ -151,7 +151,6 @@ def _capitals(m: re.Match[str]) -> str:
 
 
 def normalize(text: str) -> str:
-    """The spoken form of `text`: letters, blanks and the marks `' . , ? ! -`. Never raises."""
     text = re.sub(r"。(?=\d)", ". ", text)
     text = "".join(_fold(c) for c in text.translate(_MARKS))
     text = re.sub(r"…+(?=\s*\w)", ". ", text)

@@ -1,7 +1,6 @@
-"""The patterns that find numbers in English text and say them: dates, times, money, units, fractions. Knows no letters.
+"""The patterns that find numbers in English text and say them: dates, times, money, units, fractions.
 
-Each rule is a pattern and a function of the match. They run in order over the whole text; what a rule has said holds
-no digits, so no later rule touches it.
+They run in order over the whole text; what a rule has said holds no digits, so no later rule touches it.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ def _slash_date(m: Match) -> str:
 
 def _time(m: Match) -> str:
     hour, minute, second, half = int(m[1]), int(m[2]), int(m[3] or 0), (m[4] or "").upper()
-    if not hour and m[3] and not half:  # 0:05:00 is how programs write how long something takes
+    if not hour and m[3] and not half:  # 0:05:00 is a program's duration
         parts = [f"{cardinal(n)} {name}{'' if n == 1 else 's'}" for n, name in ((minute, "minute"), (second, "second"))]
         return " and ".join(part for part, n in zip(parts, (minute, second), strict=True) if n) or parts[1]
     words = cardinal((hour - 1) % 12 + 1 if hour else 0)
@@ -176,7 +175,7 @@ RULES: tuple[Rule, ...] = tuple(
 
 
 def say_numbers(text: str) -> str:
-    """`text` (ASCII digits) with every number in words, blanks where words would touch letters."""
+    """`text` (ASCII digits) with every number in words."""
     for pattern, say in RULES:
         text = _substitute(pattern, say, text)
     return text

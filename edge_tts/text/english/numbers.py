@@ -1,4 +1,4 @@
-"""Numbers in English words. Knows no sentences: every function takes digits and returns words.
+"""Numbers in English words, from digits.
 
 Hyphens and commas are those of ordinary spelling ("twelve thousand, three hundred forty-five"); 1001 to 2999 are read
 in pairs.
@@ -26,7 +26,6 @@ LONGEST = 15
 
 
 def digits(text: str) -> str:
-    """Every digit of `text` on its own."""
     return " ".join(ONES[int(c)] for c in text if c.isdecimal())
 
 
@@ -46,7 +45,7 @@ def _below_1000(n: int, joint: str) -> str:
 def cardinal(n: int, joint: str = " ") -> str:
     """`n` (0 to 10^18) with commas between the groups of three, none before a last group under one hundred.
 
-    `joint` stands before tens and ones: " " or " and ".
+    `joint` precedes tens and ones: " " or " and ".
     """
     if n < 1000:
         return _below_1000(n, joint)
@@ -74,7 +73,7 @@ def in_pairs(n: int) -> str:
 
 
 def number(text: str) -> str:
-    """A run of digits as it is commonly read: leading zeros and very long runs digit by digit."""
+    """A run of digits as commonly read: leading zeros and very long runs digit by digit."""
     if len(text) > LONGEST or (len(text) > 1 and text.startswith("0")):
         return digits(text)
     n = int(text)
@@ -114,7 +113,7 @@ def plural(words: str) -> str:
 
 
 def fraction(above: str, below: str) -> str:
-    """`3/4`: three fourths; one half; denominators beyond 100 and below 2 as `over`, and what is no part (120/80)."""
+    """`3/4`: three fourths; `over` for denominators beyond 100 and below 2, and for what is no part (120/80)."""
     n, d = int(above[:LONGEST]), int(below[:LONGEST])
     if d < 2 or d > 100 or n > d > 10:
         return f"{number(above)} over {number(below)}"

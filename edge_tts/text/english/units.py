@@ -1,4 +1,4 @@
-"""What English units, currencies, symbols and abbreviations are called. Knows no numbers."""
+"""Spoken names of English units, currencies, symbols and abbreviations."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ UNITS: dict[str, tuple[str, str]] = {
 }
 
 GLUED_ONLY = frozenset({"in", "h", "s", "V", "W", "m", "g", "l", "L", "sec", "min"})
-"""Also a word, a letter or a name: a unit only where nothing stands between it and the number."""
+"""Also a word, a letter or a name: a unit only right behind its number."""
 SPACED_LETTERS = frozenset({"m", "g", "l", "L", "W", "V", "min", "sec"})
 """Of those, the ones that are units after a blank too, when no letter follows."""
 
@@ -164,7 +164,7 @@ SYMBOLS: dict[str, str] = {
     "₹": "rupees",
     "₽": "rubles",
 }
-"""Symbols that a person reads aloud when no number claims them."""
+"""Symbols read aloud where no number rule claims them."""
 
 ABBREVIATIONS: dict[str, str] = {
     "Dr.": "Doctor",
@@ -189,6 +189,6 @@ ABBREVIATIONS: dict[str, str] = {
     "w/o": "without",
     "w/": "with",
 }
-"""Written forms to spoken ones."""
+"""Written -> spoken."""
 
 MONTHS = "January February March April May June July August September October November December".split()

@@ -1,4 +1,4 @@
-"""English words to phonemes: dictionary, letters, inflections, compounds, network for the rest. Knows no sentences."""
+"""English words to phonemes: dictionary, letters, inflections, compounds, network for the rest."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from edge_tts.text.english.neural_g2p import predict
 from edge_tts.text.sorted_table import SortedTable
 
 _SPELLED = frozenset({"ae", "ai", "ar", "ios", "hud", "os"})
-"""In the dictionary as names, but in a modern text they are letters."""
+"""Names in the dictionary, letters in modern text."""
 _LONGEST_SPELLED = 3
-"""Unknown words up to this length are said letter by letter."""
+"""Unknown words up to this length are spelled."""
 _LONGEST_PREDICTED = 20
-"""Letters that the network is given at once; it says at most as many phonemes."""
+"""Letters per run of the network, which gives no more phonemes."""
 
 
 @cache
@@ -26,7 +26,6 @@ def _dictionary() -> SortedTable:
 
 @cache
 def _more() -> dict[str, str]:
-    """The project's own words, as they are written in its list."""
     text = (files("edge_tts.text") / "data" / "en_more.txt").read_text(encoding="utf-8")
     lines = (line.split(" ", 1) for line in text.splitlines() if not line.startswith("#"))
     return {word: phonemes for word, phonemes in lines}  # noqa: C416 - dict() would lose the types
@@ -38,7 +37,7 @@ def known(word: str) -> bool:
 
 
 def is_acronym_word(word: str) -> bool:
-    """Whether `word`, written in capitals, is one that is read as a word (JSON)."""
+    """Whether `word`, written in capitals, is read as a word (JSON)."""
     return word in _more()
 
 
@@ -79,5 +78,5 @@ def _word(word: str) -> tuple[str, ...]:
 
 
 def pronounce(word: str) -> list[str]:
-    """Phonemes of a word of two or more letters (a to z, apostrophes, hyphens; any case)."""
+    """Phonemes of two or more letters (a to z, apostrophes, hyphens; any case)."""
     return list(_word(word.lower()))

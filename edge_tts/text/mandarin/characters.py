@@ -1,4 +1,4 @@
-"""Single characters of written Mandarin to what is spoken for them. Knows characters, not what stands around them."""
+"""Single characters of written Mandarin to what is spoken for them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _COMPATIBLE = re.compile(
     "[\u00b5\uff10-\uff19\uff21-\uff3a\uff41-\uff5a％＋＝＄￡￥＃＆＠／＜＞\u2103\u2109\u2116\u2126\u212a\u212b\u2080-\u2089\u3371-\u33df"
     "\u2f00-\u2fdf\uf900-\ufaff\U0001d400-\U0001d7ff]"
 )
-"""Forms that stand for plain characters: full-width, letter-like, squared units, fractions, radicals, mathematical."""
+"""Full-width, letter-like, squared units, radicals, mathematical."""
 
 _GREEK = dict(
     zip(
@@ -69,9 +69,9 @@ def simplify(text: str, simplified: Mapping[int, str]) -> str:
 
 
 def speak_symbols(text: str, has_reading: Callable[[str], bool]) -> str:
-    """Symbols and Greek letters by their names, marks to the marks of the models; Latin letters stay.
+    """Symbols and Greek letters by name, marks as the model's marks; Latin letters stay.
 
-    What is left without a reading (emoji, controls, other scripts, the rarest ideographs) is dropped.
+    Drops what has no reading: emoji, controls, other scripts, the rarest ideographs.
     """
     text = _NAMED.sub(lambda m: _NAMES[m[0]], text)
     text = _LETTER.sub(_letter, text)
@@ -80,18 +80,18 @@ def speak_symbols(text: str, has_reading: Callable[[str], bool]) -> str:
     return _RUN.sub(r"\1", text)
 
 
-def _fraction(found: re.Match[str]) -> str:
-    above, _, below = unicodedata.normalize("NFKC", found[2]).partition("\u2044")
-    whole = f"{cardinal(found[1])}又" if found[1] else ""
-    return f"{whole}{cardinal(below)}分之{cardinal(above)}" if below else found[0]
+def _fraction(match: re.Match[str]) -> str:
+    above, _, below = unicodedata.normalize("NFKC", match[2]).partition("\u2044")
+    whole = f"{cardinal(match[1])}又" if match[1] else ""
+    return f"{whole}{cardinal(below)}分之{cardinal(above)}" if below else match[0]
 
 
-def _numeral(found: re.Match[str]) -> str:
-    """Circled and Roman numerals; the number is the character's own value."""
-    return cardinal(str(int(unicodedata.numeric(found[0]))))
+def _numeral(match: re.Match[str]) -> str:
+    """Circled and Roman numerals, by the character's own value."""
+    return cardinal(str(int(unicodedata.numeric(match[0]))))
 
 
-def _letter(found: re.Match[str]) -> str:
-    """A Latin letter without its accents; other alphabets have no reading here."""
-    plain = unicodedata.normalize("NFKD", found[0])[0]
+def _letter(match: re.Match[str]) -> str:
+    """A Latin letter without accents; empty for other alphabets."""
+    plain = unicodedata.normalize("NFKD", match[0])[0]
     return plain if plain.isascii() else ""

@@ -1,4 +1,4 @@
-"""Numbers that name (telephones, versions, rooms) and whatever digits are left. Knows nothing of what they measure."""
+"""Numbers that name (telephones, versions, rooms) and whatever digits are left."""
 
 from __future__ import annotations
 
@@ -9,27 +9,26 @@ from edge_tts.text.mandarin.quantities import START, N
 _PAUSE = ","
 
 
-def _telephone(found: Match) -> str:
-    """Groups digit by digit with a pause between; the country code is said as a plus."""
-    plus = "加" if found[0].startswith("+") else ""
-    return plus + _PAUSE.join(spell(group, one="幺") for group in found[0].lstrip("+").split("-"))
+def _telephone(match: Match) -> str:
+    plus = "加" if match[0].startswith("+") else ""
+    return plus + _PAUSE.join(spell(group, one="幺") for group in match[0].lstrip("+").split("-"))
 
 
-def _mobile(found: Match) -> str:
-    country = f"加八六{_PAUSE}" if found[1] else ""
-    return country + spell(found[2], one="幺")
+def _mobile(match: Match) -> str:
+    country = f"加八六{_PAUSE}" if match[1] else ""
+    return country + spell(match[2], one="幺")
 
 
-def _groups(found: Match) -> str:
-    """Two short groups of which the second is larger are a range, other groups a code with pauses."""
-    groups = found[0].split("-")
+def _groups(match: Match) -> str:
+    """Two short groups of which the second is larger are a range, others a code."""
+    groups = match[0].split("-")
     if len(groups) == 2 and max(map(len, groups)) <= 3 and groups[0][0] != "0" and int(groups[0]) < int(groups[1]):
         return cardinal(groups[0]) + "到" + cardinal(groups[1])
     return _PAUSE.join(map(code, groups))
 
 
-def _ordinals(found: Match) -> str:
-    return f"第{number(found[1])}{joint(found[2], '到')}{found[3]}{number(found[4])}"
+def _ordinals(match: Match) -> str:
+    return f"第{number(match[1])}{joint(match[2], '到')}{match[3]}{number(match[4])}"
 
 
 CODES: tuple[Substitution, ...] = (
@@ -47,7 +46,7 @@ CODES: tuple[Substitution, ...] = (
 
 
 def counts(measure: str) -> tuple[Substitution, ...]:
-    """The last steps; `measure` is the alternation of all measure words."""
+    """The last steps; `measure`: alternation of all measure words."""
     return (
         substitution(
             rf"(?<![0-9A-Za-z])([0-9]{{1,24}})([多余几来]?|\+)(?={measure})",

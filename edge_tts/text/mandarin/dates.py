@@ -1,11 +1,11 @@
-"""Dates and times of day as Mandarin says them: years digit by digit, the rest as quantities. No other numbers."""
+"""Dates and times of day: years digit by digit, the rest as quantities."""
 
 from __future__ import annotations
 
 from edge_tts.text.mandarin.numbers import Match, Substitution, cardinal, spell, substitution
 
 TO = "([-~～〜–—－−至到])"
-"""What stands between the ends of a range; a group, because a word that is written there is kept."""
+"""Separator of a range; a group, because a written word is kept."""
 
 _DAY = "(0?[1-9]|[12][0-9]|3[01])"
 _MONTH = "(0?[1-9]|1[0-2])"
@@ -15,16 +15,16 @@ _ALONE, _END = "(?<![0-9.:：])", "(?![0-9:：])"
 
 
 def joint(written: str, spoken: str) -> str:
-    """What is said between the ends of a range: a sign is `spoken`, a word stays."""
+    """What is said between the ends of a range: `spoken` for a sign, a word as written."""
     return written if written in "至到" else spoken
 
 
-def _date(found: Match) -> str:
-    return f"{spell(found[1])}年{cardinal(found[3])}月{cardinal(found[4])}日"
+def _date(match: Match) -> str:
+    return f"{spell(match[1])}年{cardinal(match[3])}月{cardinal(match[4])}日"
 
 
-def _years(found: Match) -> str:
-    return f"{spell(found[1])}{joint(found[2], '到')}{spell(found[3])}"
+def _years(match: Match) -> str:
+    return f"{spell(match[1])}{joint(match[2], '到')}{spell(match[3])}"
 
 
 def _time(hour: str, minute: str, second: str | None) -> str:
@@ -41,8 +41,8 @@ def _sixtieths(digits: str) -> str:
     return "零" + spell(digits[1]) if digits[0] == "0" and digits[1] != "0" else cardinal(digits)
 
 
-def _range(found: Match) -> str:
-    return _time(found[1], found[2], found[3]) + joint(found[4], "至") + _time(found[5], found[6], found[7])
+def _range(match: Match) -> str:
+    return _time(match[1], match[2], match[3]) + joint(match[4], "至") + _time(match[5], match[6], match[7])
 
 
 DATES: tuple[Substitution, ...] = (

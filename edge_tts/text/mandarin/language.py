@@ -1,4 +1,4 @@
-"""Mandarin for the front end: written text to spoken text, spoken text to v2 phonemes. Knows the order of the steps."""
+"""Mandarin: `normalize` and `phonemize`, the order of the steps."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edge_tts.text.mandarin.tables import MandarinTables
 from edge_tts.text.mandarin.words import MandarinWords
 
 Polyphones = Callable[[str], Sequence[str | None]]
-"""A clause -> per character a reading like `hao3`, or None where the caller's phrase table decides."""
+"""A clause -> per character a reading like `hao3`, or None where the phrase table decides."""
 
 _CLAUSE = re.compile(r"[^!?…,.\-]*[!?…,.\-]?")
 _MARKS = frozenset("!?…,.-")
@@ -24,14 +24,14 @@ _LETTERS = {
     "Q": "K Y UW1", "R": "AA1 R", "S": "EH1 S", "T": "T IY1", "U": "Y UW1", "V": "V IY1", "W": "D AH1 B AH0 L Y UW0",
     "X": "EH1 K S", "Y": "W AY1", "Z": "Z IY1",
 }  # fmt: skip
-"""Letters that no language splitter took out are named, as speakers of Mandarin do, in English."""
+"""Letters in a Mandarin run are named in English, as speakers of Mandarin do."""
 
 
 class Mandarin:
-    """Mandarin with its tables, which are read on first use."""
+    """Mandarin; its tables load on first use."""
 
     def __init__(self, *, polyphones: Polyphones | None = None) -> None:
-        """`polyphones`: a model that picks readings in context (see chinese_polyphone); None uses phrases alone."""
+        """`polyphones`: a model for readings in context; None uses the phrase table alone."""
         self._polyphones = polyphones
 
     @cached_property
@@ -58,11 +58,9 @@ class Mandarin:
         return MandarinSandhi(read=self._readings.read, subwords=self._words.subwords, neutral=NeutralTones())
 
     def normalize(self, text: str) -> str:
-        """The spoken form of `text`; never raises."""
         return self._normalizer.normalize(text)
 
     def phonemize(self, normalized: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
-        """v2 symbols of `normalized`, and their number per character."""
         phonemes: list[str] = []
         word2ph: list[int] = []
         for clause in _CLAUSE.findall(normalized):
@@ -72,7 +70,6 @@ class Mandarin:
         return tuple(phonemes), tuple(word2ph)
 
     def _speak(self, clause: str) -> list[tuple[str, ...]]:
-        """The symbols of each character of a clause."""
         readings = self._readings.read(clause)
         if self._polyphones is not None:
             chosen = self._polyphones(clause)
@@ -101,10 +98,8 @@ def _default() -> Mandarin:
 
 
 def normalize(text: str) -> str:
-    """The spoken form of `text`; never raises, drops no readable word."""
     return _default().normalize(text)
 
 
 def phonemize(normalized: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """v2 symbols of `normalized`, and their number per character of it."""
     return _default().phonemize(normalized)

@@ -1,4 +1,4 @@
-"""Which syllables of a Mandarin word lose their tone. Knows grammar by part of speech and a list of words."""
+"""Which syllables of a Mandarin word lose their tone, by part of speech and word lists."""
 
 from __future__ import annotations
 
@@ -15,14 +15,12 @@ _BEFORE_GE = DIGITS | frozenset("几有半多各整每做是")
 
 
 def _listed(name: str) -> frozenset[str]:
-    """The words of a list: blank-separated, `#` begins a comment."""
+    """Blank-separated; `#` begins a comment."""
     text = (files("edge_tts.text") / "data" / name).read_text(encoding="utf-8")
     return frozenset(w for line in text.splitlines() for w in line.split("#")[0].split())
 
 
 class NeutralTones:
-    """The rules and lists of the neutral tone."""
-
     def __init__(self) -> None:
         self._light = _listed("zh_neutral.txt")
         self._full = _listed("zh_full_tone.txt")

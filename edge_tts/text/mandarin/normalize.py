@@ -1,7 +1,7 @@
-"""Written Mandarin to spoken Mandarin: the order of the steps. Knows none of their rules, and no sounds.
+"""Written Mandarin to spoken Mandarin: the order of the steps.
 
-Each step rewrites what it recognises into ideographs, so that a later one never sees it again: the order is part of the
-rules. Runs of digits are cut to a bounded length first and every expression is bounded from there: time is linear.
+Each step rewrites what it recognises into ideographs that later steps do not see: the order is part of the rules. Long
+runs of digits are cut first and every expression is bounded: time is linear.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from edge_tts.text.mandarin.units import measure_words
 
 _BLANK = r"[ \t\r\f\v\u00a0\u2000-\u200f\u3000\ufeff]+"
 _APART = "\x00"
-"""Keeps two numbers apart where a blank stood between them; dropped at the end."""
+"""Separates numbers that had a blank between them; dropped at the end."""
 _BLANKS: tuple[Substitution, ...] = (
     substitution(r"(?<![0-9])(1[3-9][0-9])[ -]([0-9]{4})[ -]([0-9]{4})(?![0-9])", lambda m: m[1] + m[2] + m[3]),
     substitution(rf"(?<=[0-9]){_BLANK}(?=[0-9])", lambda m: _APART),
@@ -35,10 +35,8 @@ _BLANKS: tuple[Substitution, ...] = (
 
 
 class MandarinNormalizer:
-    """The steps in their order."""
-
     def __init__(self, *, simplified: Mapping[int, str], has_reading: Callable[[str], bool]) -> None:
-        """`simplified`: traditional to simplified characters, as for str.translate; `has_reading`: of an ideograph."""
+        """`simplified`: for str.translate; `has_reading`: of an ideograph."""
         self._simplified = simplified
         self._has_reading = has_reading
         measure = "|".join(map(re.escape, measure_words()))

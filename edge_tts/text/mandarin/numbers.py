@@ -1,4 +1,4 @@
-"""Digits to spoken Mandarin numbers. Knows numerals only, not what they count."""
+"""Digits to spoken Mandarin numbers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SPELLED = str.maketrans("0123456789", _DIGITS)
 _PLACES = ("", "十", "百", "千")
 _GROUPS = ("", "万", "亿", "万亿")
 LONGEST = 4 * len(_GROUPS)
-"""More digits than this have no name in daily use and are spelled."""
+"""Longer numbers have no name in daily use and are spelled."""
 
 
 class Substitution(NamedTuple):
@@ -24,7 +24,6 @@ class Substitution(NamedTuple):
 
 
 def substitution(pattern: str, speak: Callable[[Match], str]) -> Substitution:
-    """A step from the source of its pattern."""
     return Substitution(re.compile(pattern), speak)
 
 
@@ -34,7 +33,7 @@ def spell(digits: str, *, one: str = "一") -> str:
 
 
 def cardinal(digits: str) -> str:
-    """An integer of ASCII digits as a quantity: 105 is 一百零五, 10 is 十. Leading zeros count for nothing."""
+    """ASCII digits as a quantity: 105 is 一百零五, 10 is 十. Leading zeros are ignored."""
     digits = digits.lstrip("0")
     if not digits:
         return "零"
@@ -78,7 +77,6 @@ def counted(text: str) -> str:
 
 
 def _below_ten_thousand(group: str) -> str:
-    """Four digits without the zeros in front."""
     spoken, zero = "", False
     for place, digit in zip((3, 2, 1, 0), group, strict=True):
         if digit == "0":

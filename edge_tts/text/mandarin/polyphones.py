@@ -1,9 +1,9 @@
-"""Readings in context from a g2pW model that the user has installed. Knows its features, not how networks run.
+"""Readings in context from an installed g2pW model.
 
-The published interface: for every character with several readings one row of a batch; inputs `input_ids`,
-`token_type_ids`, `attention_mask` (int64 [batch, tokens]), `phoneme_mask` (float32 [batch, labels], 1 for the readings
-that the character can have), `char_ids` and `position_ids` (int64 [batch]); output the probability of every label,
-float32 [batch, labels]. Labels are readings in bopomofo with a tone digit, sorted; text is in Taiwanese spelling.
+The published interface: one row per character with several readings; inputs `input_ids`, `token_type_ids`,
+`attention_mask` (int64 [batch, tokens]), `phoneme_mask` (float32 [batch, labels], 1 for the character's readings),
+`char_ids` and `position_ids` (int64 [batch]); output label probabilities, float32 [batch, labels]. Labels are bopomofo
+readings with a tone digit, sorted; text is in Taiwanese spelling.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from edge_tts.text.mandarin.tables import MandarinTables
 
 Features = Mapping[str, npt.NDArray[np.int64] | npt.NDArray[np.float32]]
 Network = Callable[[Features], npt.NDArray[np.float32]]
-"""Runs the graph: features by name -> probabilities float32 [batch, labels]."""
+"""Features by name -> label probabilities, float32 [batch, labels]."""
 
 _LONGEST = 510
 """Characters that fit beside [CLS] and [SEP]."""
@@ -29,12 +29,11 @@ _LEFT_TO_SANDHI = frozenset("一不")
 
 
 class PolyphoneModel:
-    """A callable from a clause to readings, for `Mandarin(polyphones=...)`."""
+    """A clause -> readings, for `Mandarin(polyphones=...)`."""
 
     def __init__(self, folder: Path, *, network: Network, vocabulary: Path, tables: MandarinTables) -> None:
-        """`folder` holds POLYPHONIC_CHARS.txt (and MONOPHONIC_CHARS.txt, config.py) of the model; `vocabulary` is the
-        vocab.txt of bert-base-chinese. Raises ModelError when a file is missing or malformed.
-        """
+        """`folder`: POLYPHONIC_CHARS.txt, optionally MONOPHONIC_CHARS.txt and config.py; `vocabulary`:
+        bert-base-chinese's vocab.txt. Raises ModelError when one is missing or malformed."""
         self._network = network
         self._tables = tables
         self._tokens = {token: i for i, token in enumerate(_lines(vocabulary))}
@@ -44,9 +43,9 @@ class PolyphoneModel:
                 f"{vocabulary} has no {' and no '.join(missing)}: it should be the vocab.txt of bert-base-chinese"
             )
         pairs = _pairs(folder / "POLYPHONIC_CHARS.txt")
-        # Some releases number the readings of each character apart; their configuration says so.
-        apart = _says(folder / "config.py", "use_char_phoneme")
-        names = [f"{c} {r}" if apart else r for c, r in pairs]
+        # Some releases have labels per character, as their config.py says.
+        per_character = _is_set(folder / "config.py", "use_char_phoneme")
+        names = [f"{c} {r}" if per_character else r for c, r in pairs]
         self._labels = sorted(set(names))
         place = {label: i for i, label in enumerate(self._labels)}
         self._choices: dict[str, list[int]] = {}
@@ -57,12 +56,11 @@ class PolyphoneModel:
         self._single = dict(_pairs(single)) if single.is_file() else {}
 
     def __call__(self, clause: str) -> list[str | None]:
-        """Per character a reading like `hao3`, or None where the model has no say."""
         text = clause.translate(self._tables.taiwanese)
         readings = [self._pinyin(self._single[c]) if c in self._single else None for c in text]
-        asked = [i for i, c in enumerate(text) if c in self._choices and c not in _LEFT_TO_SANDHI]
-        for start in range(0, len(asked), _BATCH):
-            places = asked[start : start + _BATCH]
+        polyphones = [i for i, c in enumerate(text) if c in self._choices and c not in _LEFT_TO_SANDHI]
+        for start in range(0, len(polyphones), _BATCH):
+            places = polyphones[start : start + _BATCH]
             for place, label in zip(places, self._predict(text, places), strict=True):
                 readings[place] = self._pinyin(label.split(" ")[-1])
         return readings
@@ -79,7 +77,7 @@ class PolyphoneModel:
         return [self._labels[i] for i in probabilities.argmax(axis=1).tolist()]
 
     def _features(self, text: str, places: Sequence[int]) -> Features:
-        """One row per asked character; rows of a long text are windows around it, padded to one length."""
+        """One row per place: the clause or a window of it, padded to one length."""
         windows = [_window(len(text), place) for place in places]
         width = max(end - start for start, end in windows) + 2
         tokens, mask = np.zeros((len(places), width), np.int64), np.zeros((len(places), width), np.int64)
@@ -117,7 +115,6 @@ def _lines(path: Path) -> list[str]:
 
 
 def _pairs(path: Path) -> list[tuple[str, str]]:
-    """Character and reading of each line, which a tab separates."""
     pairs = []
     for number, line in enumerate(_lines(path), 1):
         character, tab, reading = line.strip().partition("\t")
@@ -128,7 +125,7 @@ def _pairs(path: Path) -> list[tuple[str, str]]:
     return pairs
 
 
-def _says(path: Path, option: str) -> bool:
+def _is_set(path: Path, option: str) -> bool:
     return (
         path.is_file() and re.search(rf"^\s*{option}\s*=\s*True\b", "\n".join(_lines(path)), re.MULTILINE) is not None
     )

@@ -1,7 +1,7 @@
-"""Numbers with what they measure: ranges, money, temperatures, units, percentages, sums. Knows no dates and no codes.
+"""Numbers with what they measure: ranges, money, temperatures, units, percentages, sums.
 
-A range step rewrites only what stands between its ends (and a first end without a unit), so that each end is then
-spoken by the step of its own kind.
+A range step rewrites only the separator (and a first end without a unit); each end is then spoken by the step of its
+own kind.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ SCORES = (
 
 
 def quantities(measure: str) -> tuple[Substitution, ...]:
-    """The steps; `measure` is the alternation of all measure words."""
+    """The steps; `measure`: alternation of all measure words."""
     unit = f"(?:{_DEGREE}|[%‰]|{measure})"
     return (
         substitution("(?<![0-9])([0-9]{2,3})/([0-9]{2,3})(?=mmHg|毫米汞柱)", lambda m: f"{cardinal(m[1])},{m[2]}"),
@@ -78,40 +78,40 @@ def _sums() -> tuple[Substitution, ...]:
     )
 
 
-def _power(found: Match) -> str:
-    exponent = unicodedata.normalize("NFKC", found[3])
-    return f"的{'负' if found[1] or found[2] else ''}{cardinal(exponent)}次方"
+def _power(match: Match) -> str:
+    exponent = unicodedata.normalize("NFKC", match[3])
+    return f"的{'负' if match[1] or match[2] else ''}{cardinal(exponent)}次方"
 
 
-def _sum(found: Match) -> str:
-    return re.sub(rf"{N}|[-+×÷*/]", lambda m: _OPERATORS.get(m[0]) or number(m[0]), found[0])
+def _sum(match: Match) -> str:
+    return re.sub(rf"{N}|[-+×÷*/]", lambda m: _OPERATORS.get(m[0]) or number(m[0]), match[0])
 
 
-def _degrees(found: Match) -> str:
-    """The first end of a range of temperatures, with its sign; the second keeps its digits."""
-    return ("零下" if found[1] else "") + number(found[2]) + joint(found[3], "到") + found[4] + found[5]
+def _degrees(match: Match) -> str:
+    """The first end of a temperature range, with its sign; the second keeps its digits."""
+    return ("零下" if match[1] else "") + number(match[2]) + joint(match[3], "到") + match[4] + match[5]
 
 
-def _temperature(found: Match) -> str:
-    """Degrees of heat, below zero with 零下, or of an angle."""
-    below = "零下" if found[3] != "°" else "负"
-    name = {"°F": "华氏度", "℉": "华氏度", "摄氏度": "摄氏度", "华氏度": "华氏度"}.get(found[3], "度")
-    name = "华氏度" if found[0].startswith("华氏") else name
-    return (below if found[1] else "") + number(found[2]) + name
+def _temperature(match: Match) -> str:
+    """Degrees of heat (零下 below zero) or of an angle."""
+    below = "零下" if match[3] != "°" else "负"
+    name = {"°F": "华氏度", "℉": "华氏度", "摄氏度": "摄氏度", "华氏度": "华氏度"}.get(match[3], "度")
+    name = "华氏度" if match[0].startswith("华氏") else name
+    return (below if match[1] else "") + number(match[2]) + name
 
 
-def _per(found: Match) -> str:
+def _per(match: Match) -> str:
     """A unit symbol without a number: 每kg, 元/kg."""
-    if found[1]:
-        return unit_name(found[1]) or found[1]
-    return "每" + (unit_name(found[2]) or found[2])
+    if match[1]:
+        return unit_name(match[1]) or match[1]
+    return "每" + (unit_name(match[2]) or match[2])
 
 
-def _fraction(found: Match) -> str:
-    """A fraction; a whole number before it, which a blank kept apart, is joined with 又."""
-    sign, whole = "负" if found[1] else "", f"{cardinal(found[2])}又" if found[2] else ""
-    return f"{sign}{whole}{cardinal(found[4])}分之{cardinal(found[3])}"
+def _fraction(match: Match) -> str:
+    """A fraction; a whole number before it is joined with 又."""
+    sign, whole = "负" if match[1] else "", f"{cardinal(match[2])}又" if match[2] else ""
+    return f"{sign}{whole}{cardinal(match[4])}分之{cardinal(match[3])}"
 
 
-def _share(found: Match) -> str:
-    return ("负" if found[1] else "") + ("百分之" if found[3] == "%" else "千分之") + number(found[2])
+def _share(match: Match) -> str:
+    return ("负" if match[1] else "") + ("百分之" if match[3] == "%" else "千分之") + number(match[2])

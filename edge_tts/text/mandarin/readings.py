@@ -1,6 +1,6 @@
-"""Ideographs to syllables with tone, before any sandhi. Knows phrases and the commonest readings, nothing of grammar.
+"""Ideographs to syllables with tone, before any sandhi.
 
-Readings are strings like `hao3`; the neutral tone is 5; an empty string is a character without a reading.
+Readings are strings like `hao3`, 5 is the neutral tone; empty without a reading.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from edge_tts.text.mandarin.tables import MandarinTables
 
 
 class MandarinReadings:
-    """Reads clauses and words by the phrase table, longest match first."""
+    """Reads by the phrase table, longest match first, then by each character's commonest reading."""
 
     def __init__(self, tables: MandarinTables) -> None:
         self._tables = tables
@@ -32,7 +32,6 @@ class MandarinReadings:
         return readings
 
     def phrase(self, word: str) -> Sequence[str] | None:
-        """The reading of `word` if it is a phrase of the table."""
         entry = self._tables.entry(word)
         if entry is None or not entry.phrase:
             return None

@@ -1,7 +1,7 @@
-"""Which words sound as one and how tones change inside them. Knows words with parts of speech and readings, no tables.
+"""Joins words that are spoken as one and changes the tones inside them.
 
-The rules are those that GPT-SoVITS v2 models were trained on (goldens' description): words are joined first, then tones
-change inside a word only, in the order 不, 一, neutral, third tone, final 儿.
+GPT-SoVITS v2 models were trained on these rules: first words are joined, then tones change inside a word, in the order
+不, 一, neutral, third tone, final 儿.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ _MARKS = frozenset("!?…,.-")
 _NUMERALS = DIGITS - {"两"}
 """一两 is "a few", not a number."""
 _CHILD = frozenset("女男婴幼孤少患胎妻侄孙乞聋健宠弃育生产浪血")
-"""After these 儿 is a child and a word of its own, not a sound that curls the syllable before it."""
+"""After these 儿 is a word (child), not a suffix that curls the syllable before it."""
 _SUNG = frozenset(noun + "儿" for noun in "花鸟马鱼虫猫狗月风云星船草羊蜂蝶")
-"""The two-syllable words of songs and rhymes."""
+"""Words of songs and rhymes, in which 儿 is a syllable."""
 
 
 def tone(reading: str) -> str:
-    """The tone digit of a reading; empty for a mark or an unread character."""
+    """The tone digit; empty for a mark or an unread character."""
     return reading[-1] if reading and reading[-1].isdigit() else ""
 
 
@@ -33,23 +33,21 @@ def _with_tone(reading: str, digit: str) -> str:
 
 
 class MandarinSandhi:
-    """Joins words and changes tones."""
-
     def __init__(self, *, read: Reader, subwords: Splitter, neutral: NeutralTones) -> None:
-        """`read`: readings of a word by itself; `subwords`: the words inside a word and the parts it falls into."""
+        """`read`: readings of a word alone; `subwords`: words inside a word and the parts it falls into."""
         self._read = read
         self._subwords = subwords
         self._neutral = neutral
 
     def join(self, words: Sequence[Word]) -> list[Word]:
-        """The words as they are spoken together."""
+        """The words as spoken together."""
         joined = _join_repeats(_join_yi(_join_questions(_join_bu(words))))
         joined = self._join_thirds(joined, whole=True)
         joined = self._join_thirds(joined, whole=False)
         return _join_er(joined)
 
     def change(self, word: Word, readings: Sequence[str]) -> list[str]:
-        """The readings of `word` in speech, one per character."""
+        """The readings in speech, one per character."""
         changed = list(readings)
         _change_bu(word.text, changed)
         _change_yi(word.text, changed)
@@ -69,7 +67,7 @@ class MandarinSandhi:
         return word[: -len(known)], word[-len(known) :]
 
     def _join_thirds(self, words: Sequence[Word], *, whole: bool) -> list[Word]:
-        """Joins neighbours of up to three characters when third tones meet: of `whole` words, or at the border."""
+        """Joins neighbours of up to three characters where third tones meet: of `whole` words, or at the border."""
         tones = [[tone(r) for r in self._read(w.text)] for w in words]
         joined: list[Word] = []
         joined_before = False
@@ -135,7 +133,6 @@ def _join_yi(words: Sequence[Word]) -> list[Word]:
 
 
 def _join_repeats(words: Sequence[Word]) -> list[Word]:
-    """A word said twice is one word."""
     joined: list[Word] = []
     for word in words:
         if joined and joined[-1].text == word.text:
@@ -197,7 +194,7 @@ def _change_thirds(parts: Sequence[str], readings: list[str]) -> None:
 
 
 def _rising_of_three(first: int, tones: Sequence[str]) -> list[int]:
-    """Which syllables of three rise, when the first part of the word has `first` of them."""
+    """Which of three syllables rise; `first`: syllables in the word's first part."""
     if list(tones) == ["3"] * 3:
         return [0, 1] if first == 2 else [1]
     pair = (0, 1) if first == 2 else (1, 2)
@@ -207,7 +204,7 @@ def _rising_of_three(first: int, tones: Sequence[str]) -> list[int]:
 
 
 def _change_er(word: Word, readings: list[str]) -> None:
-    """A final 儿 takes the tone of the syllable before it, unless it is a child, sung, or part of a name."""
+    """A final 儿 takes the tone before it, unless it is a child, sung, or part of a name."""
     text, tag = word
     if len(text) < 2 or text[-1] != "儿":
         return

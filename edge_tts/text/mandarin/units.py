@@ -1,4 +1,4 @@
-"""Units and measure words as Mandarin says them. Knows names, not numbers."""
+"""Units and measure words as Mandarin says them."""
 
 from __future__ import annotations
 
@@ -24,21 +24,19 @@ _SYMBOLS = {
     "kbps": "千比特每秒",
     "KB": "KB", "MB": "MB", "GB": "GB", "TB": "TB",
 }  # fmt: skip
-"""Symbol after a number -> name. Spelled exactly; a longer symbol in one other case is found by `_name`. Storage and
-ppm are said by their letters."""
+"""Symbol -> name, exactly spelled; storage and ppm are said by their letters."""
 
 _PER = {"h": "小时", "hr": "小时", "s": "秒", "min": "分钟", "d": "天"}
 _SYMBOL = "|".join(sorted(map(re.escape, _SYMBOLS), key=len, reverse=True))
 UNIT = rf"(?:(?i:{_SYMBOL}))(?:/(?i:{_SYMBOL}|d)(?![A-Za-z0-9²³]))?(?:(?![A-Za-z0-9²³])|(?=[0-9]{{1,2}}m))"
-"""Regular expression of a unit symbol, alone or as a ratio, that follows a number; minutes may follow it (1h30min)."""
+"""A unit symbol or ratio behind a number; minutes may follow it (1h30min)."""
 _PLAIN = "|".join(sorted((re.escape(s) for s in _SYMBOLS if len(s) > 1 or s in "tgmLlhsVWΩ"), key=len, reverse=True))
 WRITTEN_UNIT = rf"(?:{_PLAIN})(?:/(?:{_PLAIN}|d))?(?![A-Za-z0-9²³])".replace("μ", "[μ\u00b5]")
-"""The same in its usual spelling, without the letters that are more often a name (A, N, J): what can be told from an
-English word."""
+"""A unit in its usual spelling, but no letter that is more often a name (A, N, J)."""
 
 
 def unit_name(symbol: str) -> str | None:
-    """The Mandarin name of a unit symbol (`km`, `KM`, `km/h`); None when it is none."""
+    """The Mandarin name of a unit symbol (`km`, `KM`, `km/h`); None for other text."""
     whole, _, per = symbol.partition("/")
     name = _name(whole)
     if name is None or not per:
@@ -48,7 +46,7 @@ def unit_name(symbol: str) -> str | None:
 
 
 def _name(symbol: str) -> str | None:
-    """One letter and anything with a prefix that case tells apart is taken as spelled; the rest in either case."""
+    """Symbols of two letters and more are found in any case."""
     if symbol in _SYMBOLS:
         return _SYMBOLS[symbol]
     if len(symbol) == 1:

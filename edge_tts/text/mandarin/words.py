@@ -1,8 +1,8 @@
-"""Mandarin text to words with parts of speech. Knows frequencies and a hidden Markov model, nothing of sounds.
+"""Mandarin text to words with parts of speech.
 
-The most probable path through all words of the list (unigrams); stretches of single characters that the list does not
-join are given to a hidden Markov model over (place in word, part of speech), which finds names. This is the method of
-jieba, whose tables it uses, because the rules of tone that follow were made on its words.
+The most probable path through the word list (unigrams); single characters in a row go to a hidden Markov model over
+(place in word, part of speech), which finds names. This is jieba's method with its tables: the tone rules were made on
+its words.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ IntArray = npt.NDArray[np.int64]
 
 _NEVER = -3.14e30
 _BLOCK = re.compile(r"[\u4e00-\u9fa5.]+|[^\u4e00-\u9fa5.]")
-"""A full stop stays with the ideographs before it, so that a lone character before it is judged by the Markov model."""
+"""A full stop stays with the ideographs before it: the Markov model judges a lone character there."""
 
 
 class Word(NamedTuple):
@@ -32,8 +32,6 @@ class Word(NamedTuple):
 
 
 class MandarinWords:
-    """Cuts text into words."""
-
     def __init__(self, tables: MandarinTables) -> None:
         self._tables = tables
         self._log_total = math.log(tables.total)
@@ -43,7 +41,7 @@ class MandarinWords:
         return self._cut(text, self._tables.tagged_model)
 
     def subwords(self, word: str) -> list[str]:
-        """The words of the list inside `word` (two and three characters long) and the parts it falls into."""
+        """The listed words of two and three characters inside `word`, and the parts it falls into."""
         parts: list[str] = []
         for part, _ in self._cut(word, self._tables.shape_model):
             for length in (2, 3):
@@ -83,7 +81,7 @@ class MandarinWords:
         return words + self._cut_singles(singles, model)
 
     def _cut_singles(self, singles: str, model: HiddenMarkov) -> list[Word]:
-        """Characters that no word joined: a lone one keeps its own tag, several go to the Markov model."""
+        """A lone character keeps its own tag; several go to the Markov model."""
         if len(singles) < 2 or self._is_word(singles):
             return [Word(c, self._tag(c)) for c in singles]
         words: list[Word] = []
@@ -93,19 +91,19 @@ class MandarinWords:
         return words
 
     def _best_path(self, text: str) -> list[tuple[int, int]]:
-        """Start and end of each piece of the most probable path."""
+        """(start, end) of each piece."""
         size = len(text)
-        score, substitution = [0.0] * (size + 1), [0] * size
+        score, next_start = [0.0] * (size + 1), [0] * size
         for i in range(size - 1, -1, -1):
             best = (score[i + 1] - self._log_total, i + 1)
             for entry in self._tables.entries(text, i):
                 if entry.frequency:
                     best = max(best, (math.log(entry.frequency) - self._log_total + score[entry.end], entry.end))
-            score[i], substitution[i] = best
+            score[i], next_start[i] = best
         path, i = [], 0
         while i < size:
-            path.append((i, substitution[i]))
-            i = substitution[i]
+            path.append((i, next_start[i]))
+            i = next_start[i]
         return path
 
 
@@ -127,7 +125,7 @@ def _cut_by_model(text: str, model: HiddenMarkov) -> list[Word]:
 
 
 def _viterbi(text: str, model: HiddenMarkov) -> list[int]:
-    """The most probable state of each character; only states that ever gave it are looked at."""
+    """The most probable state of each character, among those that can emit it."""
     states, emission = model.emissions(text[0])
     score = model.start[states] + emission
     back: list[tuple[IntArray, IntArray]] = []
@@ -135,12 +133,12 @@ def _viterbi(text: str, model: HiddenMarkov) -> list[int]:
         here, emission = model.emissions(character)
         moved = score[:, None] + model.trans[np.ix_(states, here)]
         if not np.isfinite(moved).any():
-            # No known state may follow: any may, and those that never gave the character are next to impossible.
+            # No known state may follow: allow all; those that never emit the character are next to impossible.
             emission = np.full(len(model.start), _NEVER)
             emission[here] = model.emissions(character)[1]
             here = np.arange(len(model.start))
             moved = score[:, None] + model.trans[states]
-        # Of equal scores the later state wins, as a comparison of (score, state) would have it.
+        # Of equal scores the later state wins, as in a comparison of (score, state).
         source = len(moved) - 1 - moved[::-1].argmax(axis=0)
         score = moved[source, np.arange(len(here))] + emission
         back.append((states, source))
