@@ -15,7 +15,7 @@ from edge_tts.enrolment.prompts import PromptLanguage, consent, explain, prompt_
 from edge_tts.enrolment.recorder import TONE_S, Ended, EndpointRules, QueueHold, announced, record, tone
 from edge_tts.enrolment.requests import AcceptedRecording, EnrolmentPolicy, EnrolRequest, Person, VoiceSink
 from edge_tts.errors import AudioError, PayloadError, QueueFullError, VoiceError, named
-from edge_tts.recordings.clause_alignment import slowly_s
+from edge_tts.recordings.clause_alignment import slow_reading_s
 from edge_tts.recordings.reference import Judge, choose_reference
 from edge_tts.runtime.one_at_a_time import OneAtATime
 from edge_tts.runtime.runtime import Runtime
@@ -211,7 +211,7 @@ class Enrolment(OneAtATime[EnrolRequest]):
             recording, ended = record(
                 self._open_microphone,
                 endpoint_rules,
-                whole_s=slowly_s(sentence),
+                whole_s=slow_reading_s(sentence),
                 pressed=self._pressed,
                 given_up=lambda: hold.over.is_set() or self._stopped.is_set() or self.stopping.is_set(),
                 clock=self.runtime.clock,

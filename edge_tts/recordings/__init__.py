@@ -1,5 +1,5 @@
-"""Judging recordings: is this one speaker, reading the sentence, loud and clean enough to become a voice?
+"""Judges recordings: one speaker, reading the sentence, loud and clean enough to become a voice.
 
-Read `quality` (the gate), then what it asks: `signal_measures`, `vad`, `best_window`, `speaker_embedding`, `dnsmos`,
-`mel`. `reference` and `clause_alignment` find the part of a recording that becomes the reference.
+Read `quality` (the gate) and what it imports; `reference` and `clause_alignment` choose the part that becomes the
+reference.
 """

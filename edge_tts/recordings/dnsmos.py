@@ -1,4 +1,4 @@
-"""How good a recording sounds to people, estimated by DNSMOS on a scale of 1 to 5. It knows nothing of who speaks."""
+"""Mean opinion scores of a recording, estimated by DNSMOS."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _WINDOW = 144160
 """Samples: 9.01 s."""
 _FFT, _HOP, _BANDS = 321, 160, 120
 
-# Polynomials that turn the network's answers into opinions, constant term last (ITU-T P.835 scales).
+# Polynomials from network outputs to ITU-T P.835 scales, constant term last.
 _SIGNAL = (-0.08397278, 1.22083953, 0.0052439)
 _BACKGROUND = (-0.13166888, 1.60915514, -0.39604546)
 _OVERALL = (-0.06766283, 1.11546468, 0.04602535)
@@ -22,7 +22,7 @@ _OVERALL = (-0.06766283, 1.11546468, 0.04602535)
 
 @dataclass(frozen=True, slots=True)
 class Opinion:
-    """Mean opinion scores, 1 (bad) to 5 (excellent)."""
+    """1 (bad) to 5 (excellent)."""
 
     overall: float
     signal: float
@@ -30,7 +30,7 @@ class Opinion:
     background: float
     """How little the background disturbs."""
     p808: float
-    """Overall again, by a second network."""
+    """Overall, by a second network."""
 
 
 class MosEstimator:
@@ -40,13 +40,13 @@ class MosEstimator:
         self._p835, self._p808 = p835, p808
 
     def opinion(self, samples: FloatArray, *, windows: int | None = None) -> Opinion:
-        """The mean over windows of 9.01 s, one a second; a shorter recording is repeated. It must not be empty.
+        """The mean over windows of 9.01 s, one a second, the first `windows` of them.
 
-        `windows` limits how many are heard: repetitions of a short recording have little to add.
+        A shorter recording is repeated; it must not be empty.
         """
         while len(samples) < _WINDOW:
             samples = np.concatenate([samples, samples])
-        # The original loses the windows whose end is rounded down; so do we, to have scores that compare.
+        # As in the original, windows whose end is rounded down are dropped.
         starts = [n for n in range(max(1, len(samples) // RATE - 9)) if int((n + 9.01) * RATE) - n * RATE == _WINDOW]
         scores = np.mean([self._scores(samples[n * RATE : n * RATE + _WINDOW]) for n in starts[:windows]], axis=0)
         return Opinion(*(float(score) for score in scores))
@@ -64,7 +64,7 @@ class MosEstimator:
 
 
 def _decibels(power: FloatArray) -> FloatArray:
-    """Below the loudest cell, float32, no further than 80 dB."""
+    """dB below the loudest cell, at most 80, float32."""
     floor = np.float32(1e-10)
     decibels = 10 * (np.log10(np.maximum(power, floor)) - np.log10(max(power.max(), floor)))
     clipped: FloatArray = np.maximum(decibels, decibels.max() - 80).astype(np.float32)

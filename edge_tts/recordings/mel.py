@@ -1,4 +1,4 @@
-"""Mel power spectrograms as librosa defines them, for the networks that judge recordings. It knows none of them."""
+"""Mel power spectrograms as librosa defines them."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from numpy.lib.stride_tricks import sliding_window_view
 from edge_tts.values import FloatArray
 
 RATE = 16000
-"""Hz; every network of the quality gate listens at this rate."""
+"""Hz, of every network of the quality gate."""
 _LINEAR_HZ = 200.0 / 3.0
 _LOG_FROM_HZ, _LOG_STEP = 1000.0, np.log(6.4) / 27.0
 
 
 def mel_power(samples: FloatArray, *, fft: int, hop: int, bands: int) -> FloatArray:
-    """Power per mel band, float32 [1 + samples // hop, bands], of 16 kHz sound; frames are centred, with zeros outside.
+    """Power per mel band, float32 [1 + samples // hop, bands], of 16 kHz sound; frames are centred, zero-padded.
 
-    Periodic Hann window of `fft` samples; Slaney's mel scale from 0 to 8 kHz with triangles of equal area.
+    Periodic Hann window; Slaney's mel scale, 0 to 8 kHz, triangles of equal area.
     """
     padded = np.pad(samples, fft // 2)
     frames = sliding_window_view(padded, fft)[::hop]
@@ -41,6 +41,6 @@ def _triangles(fft: int, bands: int) -> npt.NDArray[np.float64]:
 
 
 def _to_hertz(mel: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Slaney's scale: straight up to 1 kHz, logarithmic above."""
+    """Slaney's scale: linear up to 1 kHz, logarithmic above."""
     bend = _LOG_FROM_HZ / _LINEAR_HZ
     return np.where(mel < bend, mel * _LINEAR_HZ, _LOG_FROM_HZ * np.exp(_LOG_STEP * (mel - bend)))

@@ -1,4 +1,4 @@
-"""Who speaks: a vector of 256 numbers per recording (Resemblyzer's network), alike for recordings of one person."""
+"""Speaker embeddings: 256 numbers per recording (Resemblyzer's network), alike for one person."""
 
 from __future__ import annotations
 
@@ -12,23 +12,22 @@ from edge_tts.values import FloatArray
 
 _FFT, _HOP, _BANDS = 400, 160, 40
 _SLICE, _STEP = 160, 77
-"""Frames of 10 ms: slices of 1.6 s, 1.3 of them begin per second."""
+"""Frames of 10 ms: slices of 1.6 s, 1.3 per second."""
 CLOSE_STEP = 38
-"""Twice as many, for whoever asks where in a recording the speaker changes: then 3 s have five."""
+"""Twice as many, to find a change of speaker."""
 _COVERED = 0.75
-"""The last slice must be filled to that share, or it is left out."""
+"""Share of the last slice that must be filled, or it is left out."""
 _LEVEL_DB = -30.0
 
 
 class SpeakerEmbedder:
-    """Sound at 16 kHz -> unit vectors. The dot product of two says how alike the speakers are: 1 is the same."""
+    """16 kHz sound -> unit vectors; their dot product is 1 for the same speaker."""
 
     def __init__(self, *, engine: Engine) -> None:
         self._engine = engine
 
     def slices(self, samples: FloatArray, *, step: int = _STEP) -> FloatArray:
-        """One vector per slice of 1.6 s, begun every `step` x 10 ms, float32 [slices, 256]. Raises AudioError for
-        silence."""
+        """float32 [slices, 256]; a slice begins every `step` x 10 ms. Raises AudioError for silence."""
         if not np.any(samples):
             raise AudioError("the recording is silent: there is no speaker in it")
         starts = slice_starts(len(samples), step)
@@ -39,15 +38,14 @@ class SpeakerEmbedder:
         return vectors
 
     def embed(self, samples: FloatArray) -> FloatArray:
-        """The vector of a whole recording, float32 [256]: the mean direction of its slices."""
+        """The mean direction of all slices, float32 [256]."""
         mean = self.slices(samples).mean(axis=0)
         direction: FloatArray = mean / np.linalg.norm(mean)
-
         return direction
 
 
 def slice_starts(samples: int, step: int) -> list[int]:
-    """First frame of each slice of a recording of that many samples; always at least one."""
+    """First frame of each slice; at least one."""
     frames = samples // _HOP + 1
     starts = list(range(0, max(1, frames - _SLICE + step + 1), step))
     covered = (samples - starts[-1] * _HOP) / (_SLICE * _HOP)
@@ -55,6 +53,6 @@ def slice_starts(samples: int, step: int) -> list[int]:
 
 
 def raise_level(samples: FloatArray) -> FloatArray:
-    """Quiet sound made louder, to -30 dB of full scale on average; the network was trained so."""
+    """Amplifies quiet sound to -30 dB of full scale, as in the network's training."""
     level = 10 * np.log10(np.mean(np.square(samples, dtype=np.float64)))
     return samples * np.float32(10 ** ((_LEVEL_DB - level) / 20)) if level < _LEVEL_DB else samples

@@ -1,7 +1,6 @@
-"""Where somebody speaks: Silero's voice activity network, block by block, and the end of an utterance.
+"""Voice activity by Silero's network, and the end of an utterance.
 
-The network runs on ONNX Runtime like every other, so it needs no package of its own on any machine and no download.
-A threshold on the energy would do in a quiet room, but a refrigerator or a radio would keep the recording open.
+An energy threshold would take a refrigerator or a radio for speech.
 """
 
 from __future__ import annotations
@@ -15,28 +14,28 @@ from edge_tts.recordings.mel import RATE
 from edge_tts.values import FloatArray
 
 BLOCK = 512
-"""Samples at 16 kHz: the network judges 32 ms at a time."""
+"""Samples at 16 kHz: 32 ms."""
 BLOCK_S = BLOCK / RATE
 _CONTEXT, _STATE = 64, 128
 _ENTER, _LEAVE = 0.5, 0.35
 
 
 class SpeechDetector:
-    """Sound at 16 kHz -> how likely each block of 32 ms is speech. `push` keeps the state of a stream."""
+    """16 kHz sound -> speech probability per block of 32 ms."""
 
     def __init__(self, *, engine: Engine) -> None:
         self._engine = engine
         self.reset()
 
     def reset(self) -> None:
-        """Forget the stream: the next sample is the first."""
+        """Begin a new stream."""
         self._rest: FloatArray = np.zeros(0, np.float32)
         self._context: FloatArray = np.zeros(_CONTEXT, np.float32)
         self._hidden: FloatArray = np.zeros((1, 1, _STATE), np.float32)
         self._cell: FloatArray = np.zeros((1, 1, _STATE), np.float32)
 
     def push(self, samples: FloatArray) -> FloatArray:
-        """Probabilities float32 [blocks] of the blocks that `samples` completes; the rest waits for more."""
+        """float32 [blocks], of the blocks that `samples` completes; keeps the rest and the state for the next call."""
         pending = np.concatenate([self._rest, samples])
         count = len(pending) // BLOCK
         self._rest = pending[count * BLOCK :]
@@ -51,7 +50,7 @@ class SpeechDetector:
         return probabilities
 
     def probabilities(self, samples: FloatArray) -> FloatArray:
-        """Those of a whole recording, float32 [ceil(samples / 512)]; the stream is forgotten before and after."""
+        """float32 [ceil(samples / 512)], of a whole recording; resets the stream before and after."""
         self.reset()
         result = self.push(np.pad(samples, (0, -len(samples) % BLOCK)))
         self.reset()
@@ -60,37 +59,37 @@ class SpeechDetector:
 
 @dataclass(frozen=True, slots=True)
 class SpeechSpan:
-    """Speech without a longer pause, in seconds from the beginning of the recording."""
+    """Speech without a longer pause, seconds from the beginning."""
 
     start_s: float
     end_s: float
 
     @property
     def length_s(self) -> float:
-        """Seconds."""
         return self.end_s - self.start_s
 
 
-def stretches(probabilities: FloatArray, *, pause_s: float = 0.25, shortest_s: float = 0.1) -> tuple[SpeechSpan, ...]:
-    """Where there is speech, in order; pauses under `pause_s` are bridged, then what is shorter than a word dropped."""
+def speech_spans(
+    probabilities: FloatArray, *, pause_s: float = 0.25, shortest_s: float = 0.1
+) -> tuple[SpeechSpan, ...]:
+    """Bridges pauses under `pause_s`, then drops spans under `shortest_s`."""
     speaking, marks = False, []
     for probability in probabilities:
         speaking = probability >= (_LEAVE if speaking else _ENTER)
         marks.append(speaking)
     edges = np.flatnonzero(np.diff(np.array([False, *marks, False]).astype(np.int8)))
-    found: list[SpeechSpan] = []
+    spans: list[SpeechSpan] = []
     for start, end in zip(edges[::2] * BLOCK_S, edges[1::2] * BLOCK_S, strict=True):
-        if found and start - found[-1].end_s < pause_s:
-            start = found.pop().start_s
-        found.append(SpeechSpan(float(start), float(end)))
-    return tuple(stretch for stretch in found if stretch.length_s >= shortest_s)
+        if spans and start - spans[-1].end_s < pause_s:
+            start = spans.pop().start_s
+        spans.append(SpeechSpan(float(start), float(end)))
+    return tuple(span for span in spans if span.length_s >= shortest_s)
 
 
 class Utterance:
-    """Hears block after block and says when the speaker has begun and when they have finished.
+    """The end of an utterance in a stream of blocks.
 
-    A silence of `silence_s` ends it. Before `whole_s` seconds of speech, which what is to be said takes a slow speaker,
-    the silence may be a pause between two sentences: then it has to last twice as long.
+    A silence of `silence_s` ends it; twice as long before `whole_s` seconds of speech, where it may part two sentences.
     """
 
     def __init__(self, *, silence_s: float, whole_s: float = 0.0) -> None:
@@ -100,7 +99,6 @@ class Utterance:
         """Since the last speech, or since the beginning."""
 
     def push(self, probabilities: FloatArray) -> None:
-        """Take in the next blocks."""
         for probability in probabilities:
             if probability >= _ENTER:
                 self.speech_s += BLOCK_S
@@ -110,6 +108,5 @@ class Utterance:
 
     @property
     def finished(self) -> bool:
-        """Whether there was speech and then silence for long enough."""
         enough_s = self._silence_s * (2 if self.speech_s < self._whole_s else 1)
         return self.speech_s >= 0.3 and self.quiet_s >= enough_s

@@ -1,4 +1,4 @@
-"""Which words are taken to lie between two pauses of a recording."""
+"""Which words are estimated to lie between two pauses of a recording."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CONSENT = "I agree that this device may speak with my voice. My name is Anna."
 
 
 def spoken(*stretches: tuple[float, float]) -> tuple[SpeechSpan, ...]:
-    """So many seconds of speech, each followed by a pause of so many."""
+    """Spans of the given seconds of speech, each followed by the given seconds of pause."""
     found, now = [], 0.0
     for speech_s, pause_s in stretches:
         found.append(SpeechSpan(now, now + speech_s))
@@ -51,7 +51,8 @@ def test_clauses_end_at_pauses(text: str, found: tuple[SpeechSpan, ...], known: 
 
 
 def test_the_longest_of_near_pauses_is_where_a_clause_ends() -> None:
-    """Whoever pauses after every word pauses longest after a sentence: one word more would be a wrong transcript."""
+    """Of several pauses near the estimated end of a clause the longest is taken: one word more would be a wrong
+    transcript."""
     found = spoken((6.5, 0.3), (0.5, 0.9), (0.4, 0.3), (2.6, 0.0))
     assert list(clause_marks(CONSENT, found)) == [0, 2, 4]
 

@@ -1,4 +1,4 @@
-"""The quality gate on real recordings that are spoilt one way at a time: each is refused for its own reason."""
+"""The quality gate on real recordings, each spoilt in one way and refused for that reason."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ RATE = 16000
 Spoil = Callable[[FloatArray], FloatArray]
 
 
-def take(name: str = "consent-rms") -> FloatArray:
-    """A recording as a microphone gives it: half a second before, a second after, a trace of noise."""
+def recorded(name: str = "consent-rms") -> FloatArray:
+    """A recording with half a second before it, a second after it and faint noise, float32 [samples]."""
     spoken = np.pad(recording(name), (RATE // 2, RATE))
     return spoken + noise(len(spoken), -80)
 
@@ -43,18 +43,18 @@ def tone(count: int, hertz: float, level: float, rate: int = RATE) -> FloatArray
 @pytest.mark.parametrize("name", ["consent-slt", "consent-rms", "consent-awb", "consent-kal16", "weather-slt"])
 def test_a_clean_recording_passes(gate: QualityGate, name: str) -> None:
     """Every voice of the test set passes; the silence around the words is cut off and the rate kept."""
-    verdict = gate.judge(Recording(take(name), RATE))
+    verdict = gate.judge(Recording(recorded(name), RATE))
     assert verdict.refusals == ()
     assert verdict.recording.sample_rate == RATE
-    assert len(verdict.recording.samples) < len(take(name)) - RATE
+    assert len(verdict.recording.samples) < len(recorded(name)) - RATE
     assert verdict.whole
 
 
 def test_rate_and_channels_do_not_matter(gate: QualityGate) -> None:
     """A stereo recording at 48 kHz is judged like the mono one at 16 kHz."""
-    wide = resample(take(), RATE, 48000)
+    wide = resample(recorded(), RATE, 48000)
     verdict = gate.judge(Recording(np.stack([wide, wide], axis=1), 48000))
-    plain = gate.judge(Recording(take(), RATE))
+    plain = gate.judge(Recording(recorded(), RATE))
     assert verdict.passed
     assert verdict.measures is not None
     assert plain.measures is not None
@@ -86,7 +86,7 @@ SPOILT: list[tuple[str, Spoil]] = [
     ("high", lambda x: x + tone(len(x), 7300, -12)),
     ("holes", lambda x: np.where(np.arange(len(x)) % 1600 < 640, np.float32(0), x)),
     ("pauses", lambda x: np.concatenate([x[: 2 * RATE], noise(19 * RATE // 4, -80), x[2 * RATE :]])),
-    ("speakers", lambda x: np.concatenate([x[: 3 * RATE], take("consent-slt")])),
+    ("speakers", lambda x: np.concatenate([x[: 3 * RATE], recorded("consent-slt")])),
     ("speakers", lambda x: np.concatenate([x[: 2 * RATE], recording("consent-slt")[: 3 * RATE], x[2 * RATE :]])),
     ("poor", in_a_church),
 ]
@@ -94,14 +94,14 @@ SPOILT: list[tuple[str, Spoil]] = [
 
 def test_one_person_stays_one_however_long_they_read(gate: QualityGate) -> None:
     """Half a minute of one voice has no more speakers in it than three seconds of it."""
-    said = [take(f"{text}-rms") for text in ("consent", "weather", "consent", "weather")]
+    said = [recorded(f"{text}-rms") for text in ("consent", "weather", "consent", "weather")]
     whole = gate.judge_whole(Recording(np.concatenate(said), RATE))
     assert whole.refusals == ()
     assert len(whole.recording.samples) / RATE > 20
 
 
-def test_a_part_of_two_slices_is_somebody_and_one_is_a_sigh() -> None:
-    """What differs counts from two slices in a row on, wherever they are; how often nothing differs does not."""
+def test_two_differing_slices_are_a_speaker_and_one_is_a_sigh() -> None:
+    """A difference counts from two slices in a row on, wherever they are and however long the rest is."""
     anna, bert = np.eye(2, dtype=np.float32)
     for count in (5, 50):
         assert part_likeness(np.stack([anna] * count)) == pytest.approx(1)
@@ -116,7 +116,7 @@ def test_a_part_of_two_slices_is_somebody_and_one_is_a_sigh() -> None:
 @pytest.mark.parametrize(("code", "spoil"), SPOILT, ids=lambda value: value if isinstance(value, str) else "")
 def test_each_fault_is_found(gate: QualityGate, code: str, spoil: Spoil) -> None:
     """A recording with one fault is refused for that fault (others may follow from it)."""
-    assert code in [refusal.code for refusal in gate.judge(Recording(spoil(take()), RATE)).refusals]
+    assert code in [refusal.code for refusal in gate.judge(Recording(spoil(recorded()), RATE)).refusals]
 
 
 NAMES = ["consent-slt", "consent-rms", "consent-awb", "consent-kal16", "weather-slt"]
@@ -124,14 +124,14 @@ NAMES = ["consent-slt", "consent-rms", "consent-awb", "consent-kal16", "weather-
 
 def close_up(gate: QualityGate, name: str) -> FloatArray:
     """A recording from the first to the last sample that is spoken: there is no background to measure."""
-    whole = take(name)
-    found = gate.judge(Recording(whole, RATE)).found
+    whole = recorded(name)
+    found = gate.judge(Recording(whole, RATE)).spans
     return whole[int(found[0].start_s * RATE) : int(found[-1].end_s * RATE)]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_recording_that_was_cut_closely_passes(gate: QualityGate, name: str) -> None:
-    """Where the background is too short to be measured the speech itself is not taken for hum, whistling or noise."""
+    """Without a background to measure, the speech itself does not count as hum, whistling or noise."""
     verdict = gate.judge(Recording(close_up(gate, name), RATE))
     assert verdict.refusals == ()
     assert verdict.measures is not None
@@ -170,51 +170,51 @@ def test_what_lies_under_the_speech_is_found(
     ids=["a little noise", "a little hum", "a little quiet", "an offset", "a door"],
 )
 def test_small_faults_are_forgiven(gate: QualityGate, spoil: Spoil) -> None:
-    """What every home has does not refuse a recording."""
-    assert gate.judge(Recording(spoil(take()), RATE)).passed
+    """Faint noise, hum, an offset or a door do not refuse a recording."""
+    assert gate.judge(Recording(spoil(recorded()), RATE)).passed
 
 
 def test_an_inaudible_carrier_is_refused(gate: QualityGate) -> None:
-    """Ultrasound at 48 kHz, which no person hears and every network does, is refused."""
-    wide = resample(take(), RATE, 48000)
+    """Ultrasound at 48 kHz, inaudible but not to the networks, is refused."""
+    wide = resample(recorded(), RATE, 48000)
     verdict = gate.judge(Recording(wide + tone(len(wide), 21000, -12, 48000), 48000))
     assert "high" in [refusal.code for refusal in verdict.refusals]
 
 
 def test_the_best_window_of_a_long_recording_is_kept(gate: QualityGate) -> None:
-    """Of 15 s the cleanest 10 s at most are kept, from pause to pause, and the verdict tells which part they are.
+    """Of 15 s the cleanest 10 s at most are kept, from pause to pause, and the verdict says which spans they are.
 
-    Where that pause is no place to cut there is no window, and all of it is refused.
+    Where that pause is no place to cut there is no window, and the recording is refused as too long.
     """
     pause = noise(RATE, -80)
     spoilt = np.clip(recording("weather-rms") * 4, -0.9, 0.9)
-    long = Recording(np.concatenate([spoilt, pause, take("weather-rms"), pause]), RATE)
+    long = Recording(np.concatenate([spoilt, pause, recorded("weather-rms"), pause]), RATE)
     verdict = gate.judge(long)
     assert verdict.passed
     assert 3 <= len(verdict.recording.samples) / RATE <= 10
-    assert verdict.part[1] == len(verdict.found)
-    assert verdict.found[verdict.part[0]].start_s > len(spoilt) / RATE
+    assert verdict.part[1] == len(verdict.spans)
+    assert verdict.spans[verdict.part[0]].start_s > len(spoilt) / RATE
     uncut = gate.judge(long, cuts=lambda found: [0, len(found)])
     assert uncut.whole
     assert uncut.refusals[0].code == "long"
 
 
 def test_a_statement_is_judged_with_all_its_pauses(gate: QualityGate) -> None:
-    """Proof is kept from the first word to the last; that it took long is no reason against it, a second speaker is."""
+    """A proof is kept from the first word to the last; its pauses are no fault, a second speaker is one."""
     pause = noise(3 * RATE, -80)
-    slow = np.concatenate([take()[: 2 * RATE], pause, pause, take()[2 * RATE :]])
+    slow = np.concatenate([recorded()[: 2 * RATE], pause, pause, recorded()[2 * RATE :]])
     verdict = gate.judge_whole(Recording(slow, RATE))
     assert verdict.refusals == ()
     assert len(verdict.recording.samples) / RATE > 10
-    strangers = gate.judge_whole(Recording(np.concatenate([take(), pause, take("consent-slt")]), RATE))
+    strangers = gate.judge_whole(Recording(np.concatenate([recorded(), pause, recorded("consent-slt")]), RATE))
     assert [refusal.code for refusal in strangers.refusals] == ["speakers"]
-    endless = gate.judge_whole(Recording(np.tile(take(), 6), RATE))
+    endless = gate.judge_whole(Recording(np.tile(recorded(), 6), RATE))
     assert [refusal.code for refusal in endless.refusals] == ["long"]
 
 
 @pytest.mark.parametrize(("pause_s", "lead_s"), [(2.0, 0.3), (0.25, 0.25)])
 def test_the_first_word_is_kept_from_its_beginning(pause_s: float, lead_s: float) -> None:
-    """The detector is late: what is cut out begins 0.3 s before the first word, but never in the word before."""
+    """The window begins 0.3 s before the first word, because the detector is late, but never in the word before."""
     found = (SpeechSpan(1.0, 3.0), SpeechSpan(3.0 + pause_s, 7.0))
     sound = Recording(np.zeros(8 * RATE, np.float32), RATE)
     kept = Window(sound, sound.samples, found, (1, 2)).cut(sound)
@@ -223,14 +223,15 @@ def test_the_first_word_is_kept_from_its_beginning(pause_s: float, lead_s: float
 
 @pytest.mark.parametrize("found", [((1.0, 12.5), (14.0, 26.0)), ((0.0, 2.0), (11.0, 12.0))])
 def test_without_a_window_everything_stays(found: tuple[tuple[float, float], ...]) -> None:
-    """A window never cuts a word and has three seconds at least: where there is none all comes back, to be refused."""
-    stretches = tuple(SpeechSpan(*times) for times in found)
+    """A window never cuts a word and has three seconds or more: where there is none, all spans are kept and refused
+    later."""
+    spans = tuple(SpeechSpan(*times) for times in found)
     wave = np.ones(26 * RATE, np.float32)
-    assert best_part(stretches, wave, cuts=range(3), shortest_s=3.0, longest_s=9.7) == (0, 2)
+    assert best_part(spans, wave, cuts=range(3), shortest_s=3.0, longest_s=9.7) == (0, 2)
 
 
 def test_what_passes_fits_the_encoder(gate: QualityGate) -> None:
-    """What is kept around the words counts too: 9.8 s of speech and the margins are more than 10 s."""
+    """The margins count: 9.8 s of speech with them are more than 10 s."""
     spoken = np.pad(np.tile(recording("weather-rms"), 2)[: 10 * RATE], RATE)
     verdict = gate.judge(Recording(spoken, RATE), cuts=lambda found: [0, len(found)])
     assert verdict.measures is not None
@@ -258,6 +259,6 @@ def test_measures_take_any_sound(values: list[float], rate: int) -> None:
 
 
 def test_nothing_at_all_is_silent(gate: QualityGate) -> None:
-    """Empty and broken recordings are refused, not raised over."""
+    """Empty, broken and constant recordings are refused as silent and raise nothing."""
     for samples in (np.zeros(0, np.float32), np.full(RATE, np.nan, np.float32), np.ones(7, np.float32)):
         assert [refusal.code for refusal in gate.judge(Recording(samples, RATE)).refusals] == ["silent"]

@@ -1,4 +1,4 @@
-"""The networks of the quality gate, with our front ends, against what the original packages said of the same sound."""
+"""The networks of the quality gate, with our front ends, against the recorded outputs of the original packages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from edge_tts.errors import AudioError
 from edge_tts.recordings.dnsmos import MosEstimator
 from edge_tts.recordings.speaker_embedding import SpeakerEmbedder
-from edge_tts.recordings.vad import BLOCK, SpeechDetector, SpeechSpan, Utterance, stretches
+from edge_tts.recordings.vad import BLOCK, SpeechDetector, SpeechSpan, Utterance, speech_spans
 
 from .quality_networks import QUALITY, network, recording
 
@@ -67,7 +67,7 @@ def test_one_speaker_is_nearer_to_themselves() -> None:
 
 
 def test_silence_has_no_speaker() -> None:
-    """A silent recording is refused by name instead of dividing by nothing."""
+    """A silent recording raises AudioError instead of dividing by zero."""
     with pytest.raises(AudioError, match="silent"):
         SpeakerEmbedder(engine=network("speaker")).embed(np.zeros(32000, np.float32))
 
@@ -75,7 +75,7 @@ def test_silence_has_no_speaker() -> None:
 def test_stretches_bridge_short_pauses_and_drop_clicks() -> None:
     """A breath joins two halves of a sentence, a long pause does not, and a click is no speech."""
     marks = [0] * 10 + [1] * 20 + [0] * 5 + [1] * 10 + [0] * 40 + [1] * 15 + [0] * 40 + [1] * 2 + [0] * 9
-    found = stretches(np.array(marks, np.float32))
+    found = speech_spans(np.array(marks, np.float32))
     assert found == (SpeechSpan(0.32, 1.44), SpeechSpan(2.72, 3.2))
 
 
@@ -92,7 +92,7 @@ def test_an_utterance_ends_with_a_silence_after_speech() -> None:
 
 
 def test_a_pause_between_two_sentences_ends_nothing() -> None:
-    """Before so much is said as there is to say a silence must last twice as long; afterwards it need not."""
+    """Before the expected seconds of speech a silence must last twice as long to end an utterance, afterwards not."""
     utterance = Utterance(silence_s=1.0, whole_s=2.0)
     for expected in (False, True):
         utterance.push(np.ones(40, np.float32))

@@ -1,4 +1,4 @@
-"""Records what the original packages say about our test recordings, into originals.json beside this file.
+"""Records the outputs of the original packages for the test recordings in originals.json beside this file.
 
 In a throw-away environment, at the root of the repository:
 
