@@ -1,8 +1,7 @@
-"""The numeric front ends of a reference recording: level, resampling, spectrogram, Kaldi filterbank. Pure numpy.
+"""Features of a reference recording in float32: level, resampling, spectrogram, Kaldi filterbank.
 
-They are computed in float32 whatever the precision of the networks. Definitions follow what GPT-SoVITS feeds its
-networks: torchaudio's windowed-sinc resampler, a magnitude spectrogram without centring, Kaldi's filterbank without
-dither.
+Definitions follow GPT-SoVITS: torchaudio's windowed-sinc resampler, a magnitude spectrogram without centring, Kaldi's
+filterbank without dither.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ _FBANK_FRAME, _FBANK_SHIFT, _FBANK_FFT, _MELS = 400, 160, 512, 80
 _FBANK_LOW, _FBANK_HIGH = 20.0, 8000.0
 _FBANK_FLOOR = np.float32(1.1920929e-07)
 _MOST_STEPS = 1 << 22
-"""The resampler's filter has about as many taps as source x target, by their common divisor: 441 x 320 at 44.1 kHz."""
+"""Of source x target by their common divisor, about the filter's taps: 441 x 320 at 44.1 kHz."""
 
 
 def to_mono(samples: FloatArray) -> FloatArray:
@@ -34,13 +33,13 @@ def to_mono(samples: FloatArray) -> FloatArray:
 
 
 def limit_peak(samples: FloatArray) -> FloatArray:
-    """Upstream's level rule: a peak above 1 is divided by itself, but by no more than 2."""
+    """Upstream's rule: a peak above 1 is divided by itself, by no more than 2."""
     peak = float(np.abs(samples).max(initial=0.0))
     return samples / np.float32(min(2.0, peak)) if peak > 1 else samples
 
 
 def resample(samples: FloatArray, source: int, target: int) -> FloatArray:
-    """Windowed-sinc resampling of float32 [samples] from `source` to `target` Hz (Hann, width 6, roll-off 0.99)."""
+    """Windowed-sinc resampling of float32 [samples], rates in Hz (Hann, width 6, roll-off 0.99)."""
     if source == target:
         return samples
     if source <= 0 or target <= 0:
@@ -59,7 +58,7 @@ def resample(samples: FloatArray, source: int, target: int) -> FloatArray:
 
 @lru_cache(maxsize=4)
 def _sinc_kernel(source: int, target: int) -> tuple[FloatArray, int]:
-    """One filter per output phase, float32 [target, taps], and how far it reaches to the left."""
+    """One filter per output phase, float32 [target, taps], and its reach to the left in samples."""
     zeros, rolloff = 6, 0.99
     cutoff = min(source, target) * rolloff
     width = int(np.ceil(zeros * source / cutoff))
@@ -72,10 +71,8 @@ def _sinc_kernel(source: int, target: int) -> tuple[FloatArray, int]:
 
 
 def spectrogram(samples: FloatArray) -> FloatArray:
-    """Magnitude spectrogram float32 [1025, samples // 640] of a 32 kHz recording (after `limit_peak`).
-
-    Raises `AudioError` for a recording too short to pad (704 samples or fewer).
-    """
+    """Magnitudes, float32 [1025, samples // 640], of a 32 kHz recording (after `limit_peak`). Raises AudioError for 704
+    samples or fewer."""
     if len(samples) <= _PAD:
         raise AudioError(f"the recording has {len(samples)} samples at 32 kHz; at least {_PAD + 1} are needed")
     padded = np.pad(samples, _PAD, mode="reflect")
@@ -87,7 +84,8 @@ def spectrogram(samples: FloatArray) -> FloatArray:
 
 
 def filterbank(samples: FloatArray) -> FloatArray:
-    """Kaldi's log-mel filterbank, float32 [frames, 80], of a 16 kHz recording within -1 to 1."""
+    """Kaldi's log-mel filterbank, float32 [frames, 80], of 16 kHz sound within -1 to 1. Raises AudioError below one
+    frame."""
     if len(samples) < _FBANK_FRAME:
         raise AudioError(f"the recording has {len(samples)} samples at 16 kHz; at least {_FBANK_FRAME} are needed")
     frames = sliding_window_view(samples, _FBANK_FRAME)[::_FBANK_SHIFT].astype(np.float64)

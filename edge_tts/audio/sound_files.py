@@ -1,4 +1,4 @@
-"""Recordings as files: FLAC in and out, and any other format that libsndfile or ffmpeg reads. soundfile's one home."""
+"""Sound files: FLAC in and out, other formats by soundfile or ffmpeg."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from edge_tts.values import FloatArray, Recording
 
 _LONGEST_S = 600
 _MOST_SAMPLES = 1 << 26
-"""What a file may unpack to, channels counted: ten minutes in stereo at 48 kHz. As float32 it takes 256 MiB."""
+"""Over all channels: ten minutes of stereo at 48 kHz, 256 MiB as float32."""
 _FFMPEG_TIMEOUT_S = 60.0
 
 
 def to_flac(recording: Recording) -> bytes:
-    """The recording, mono float32 [n], as a FLAC file of 16 bits; read and written again it is the same file."""
+    """16-bit FLAC of mono float32 [n]; decoded and encoded again it is the same file."""
     buffer = io.BytesIO()
-    whole = np.round(recording.samples.astype(np.float64) * 32768).clip(-32768, 32767).astype(np.int16)
-    soundfile.write(buffer, whole, recording.sample_rate, format="FLAC", subtype="PCM_16")
+    pcm16 = np.round(recording.samples.astype(np.float64) * 32768).clip(-32768, 32767).astype(np.int16)
+    soundfile.write(buffer, pcm16, recording.sample_rate, format="FLAC", subtype="PCM_16")
     return buffer.getvalue()
 
 
 def read_sound(data: bytes, *, what: str, longest_s: int = _LONGEST_S, most_samples: int = _MOST_SAMPLES) -> Recording:
-    """The recording in a file that libsndfile reads (WAV, FLAC, OGG, MP3, ...). Raises AudioError.
+    """Decodes what libsndfile reads (WAV, FLAC, OGG, MP3, ...). Raises AudioError, for length before decoding.
 
-    What is longer, or unpacks to more samples (channels counted), is refused before it is decoded.
+    `most_samples`: over all channels.
     """
     try:
         with soundfile.SoundFile(io.BytesIO(data)) as file:
@@ -48,7 +48,7 @@ def read_sound(data: bytes, *, what: str, longest_s: int = _LONGEST_S, most_samp
 
 
 def read_any(path: Path) -> Recording:
-    """The recording in any file: by libsndfile, else by ffmpeg where it is installed. Raises AudioError."""
+    """Decodes by libsndfile, else by ffmpeg where installed. Raises AudioError."""
     try:
         data = path.read_bytes()
     except OSError as missing:
@@ -63,10 +63,10 @@ def read_any(path: Path) -> Recording:
 
 
 def _by_ffmpeg(ffmpeg: str, path: Path) -> Recording:
-    """ffmpeg only looks at the one file: no network protocol, no playlist that leads elsewhere."""
-    quiet = [ffmpeg, "-nostdin", "-v", "error", "-protocol_whitelist", "file,pipe"]
-    mono = ["-vn", "-t", str(_LONGEST_S), "-ac", "1", "-ar", "48000", "-f", "f32le", "-"]
-    command = [*quiet, "-i", f"file:{path}", *mono]
+    """ffmpeg may open this file only: no network protocol, no playlist."""
+    input_options = [ffmpeg, "-nostdin", "-v", "error", "-protocol_whitelist", "file,pipe"]
+    output_options = ["-vn", "-t", str(_LONGEST_S), "-ac", "1", "-ar", "48000", "-f", "f32le", "-"]
+    command = [*input_options, "-i", f"file:{path}", *output_options]
     try:
         done = subprocess.run(command, capture_output=True, timeout=_FFMPEG_TIMEOUT_S, check=False)
     except (OSError, subprocess.TimeoutExpired) as failed:

@@ -1,4 +1,4 @@
-"""Samples as numbers and as files: 16-bit conversion, resampling, a WAV file whole while it grows. No devices."""
+"""16-bit samples, stream resampling, and WAV files that are valid after every write."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from edge_tts.values import FloatArray
 
 
 def to_pcm16(samples: FloatArray) -> npt.NDArray[np.int16]:
-    """float32 [n] in -1 to 1 as little-endian int16 [n]; what lies outside is clipped."""
+    """float32 [n] in -1 to 1, clipped, as little-endian int16 [n]."""
     return np.round(np.clip(samples, -1.0, 1.0) * 32767.0).astype("<i2")
 
 
 class Resampler:
-    """A stream of mono sound from one rate to another (soxr, high quality). Keeps the filter's state between blocks."""
+    """Resamples a mono stream (soxr, high quality)."""
 
     def __init__(self, *, source_hz: int, target_hz: int) -> None:
         self._stream = soxr.ResampleStream(source_hz, target_hz, 1, dtype="float32")
 
     def push(self, samples: FloatArray, *, last: bool = False) -> FloatArray:
-        """float32 [n] at the source rate in, float32 [about n * target/source] out; `last` flushes the filter."""
+        """float32 [n] in, float32 [about n * target/source] out; `last` flushes the filter."""
         out = self._stream.resample_chunk(np.ascontiguousarray(samples, dtype=np.float32), last=last)
         if last:
             self._stream.clear()
@@ -37,10 +37,10 @@ class Resampler:
 
 
 class WavFile:
-    """A Loudspeaker that writes a mono 16-bit WAV file, whole after each write, whatever happens next."""
+    """A Loudspeaker that writes a mono 16-bit WAV file, valid after each write."""
 
     def __init__(self, *, path: Path, sample_rate: int, called: Path | None = None) -> None:
-        """`called`: the name that errors give to the file, where it is not its own."""
+        """`called`: the file's name in errors, else `path`."""
         self.sample_rate = sample_rate
         self.path = called or path
         self._written = 0
@@ -48,8 +48,8 @@ class WavFile:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = path.open("wb", buffering=0)
-        except OSError as refused:
-            raise AudioError(f"{path}: cannot be written ({refused.strerror})") from refused
+        except OSError as error:
+            raise AudioError(f"{path}: cannot be written ({error.strerror})") from error
         try:
             self.write(np.zeros(0, np.float32))
         except AudioError:
@@ -57,20 +57,19 @@ class WavFile:
             raise
 
     def write(self, samples: FloatArray) -> None:
-        """Append float32 [n]. Raises AudioError, for instance when the disk is full: the file stays as it was."""
+        """Append float32 [n]. Raises AudioError, say when the disk is full; the file stays as it was."""
         data = to_pcm16(samples).tobytes()
         try:
             self._put(data, len(_header(self.sample_rate, 0)) + self._written)
-            self._put(_header(self.sample_rate, self._written + len(data)), 0)  # last: what it promises is there
-        except OSError as refused:
-            raise AudioError(f"{self.path}: cannot be written ({refused.strerror})") from refused
+            self._put(_header(self.sample_rate, self._written + len(data)), 0)  # last: its size is there then
+        except OSError as error:
+            raise AudioError(f"{self.path}: cannot be written ({error.strerror})") from error
         self._written += len(data)
 
     def drain(self) -> None:
-        """Nothing to wait for: what is written is there."""
+        """Nothing is buffered."""
 
     def close(self) -> None:
-        """End the file."""
         self._file.close()
 
     def __enter__(self) -> WavFile:
@@ -87,23 +86,23 @@ class WavFile:
 
 @contextmanager
 def whole_wav(path: Path, *, sample_rate: int) -> Iterator[WavFile]:
-    """A WAV file that is at `path` when the block has ended well; else what was there before is. Raises AudioError."""
+    """Replaces `path` atomically when the block ends well. Raises AudioError."""
     with ExitStack() as stack:
         try:
-            beside = stack.enter_context(replacing(path))
-        except OSError as refused:
-            raise AudioError(f"{path}: cannot be written ({refused.strerror})") from refused
-        with WavFile(path=beside, sample_rate=sample_rate, called=path) as file:
+            temporary = stack.enter_context(replacing(path))
+        except OSError as error:
+            raise AudioError(f"{path}: cannot be written ({error.strerror})") from error
+        with WavFile(path=temporary, sample_rate=sample_rate, called=path) as file:
             yield file
         try:
             stack.close()
-        except OSError as refused:
-            raise AudioError(f"{path}: cannot be written ({refused.strerror})") from refused
+        except OSError as error:
+            raise AudioError(f"{path}: cannot be written ({error.strerror})") from error
 
 
 def _header(sample_rate: int, size: int) -> bytes:
-    """The 44 bytes before `size` bytes of mono 16-bit PCM. Beyond 4 GiB (18 hours) the field says 4 GiB."""
-    most = 2**32 - 1
-    riff = struct.pack("<4sI4s", b"RIFF", min(36 + size, most), b"WAVE")
+    """44 bytes for `size` bytes of mono 16-bit PCM; sizes end at 4 GiB (18 hours)."""
+    limit = 2**32 - 1
+    riff = struct.pack("<4sI4s", b"RIFF", min(36 + size, limit), b"WAVE")
     layout = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, sample_rate, 2 * sample_rate, 2, 16)
-    return riff + layout + struct.pack("<4sI", b"data", min(size, most))
+    return riff + layout + struct.pack("<4sI", b"data", min(size, limit))

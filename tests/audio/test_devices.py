@@ -1,4 +1,4 @@
-"""The loudspeaker through the real PortAudio: ALSA's file device stands where a sound card would."""
+"""The loudspeaker through the real PortAudio, with ALSA's file device as the sound card."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def assert_two_sines(sound: FloatArray, rate: int) -> None:
 
 @needs_portaudio
 def test_every_sample_reaches_the_sound_card(tmp_path: Path) -> None:
-    """Two requests are played whole, in order, and drained before the next begins."""
+    """Two requests are played completely, in order, and drained before the next begins."""
     done = run(tmp_path, PLAY.format(before=""))
     assert done.returncode == 0, done.stderr
     assert_two_sines(played(tmp_path), 32000)
@@ -133,8 +133,8 @@ late = [lambda: PortAudioLoudspeaker(sample_rate=32000, device="late"), lambda: 
 @needs_portaudio
 @pytest.mark.parametrize("which", [0, 1], ids=["loudspeaker", "microphone"])
 def test_a_device_that_is_plugged_in_later(tmp_path: Path, which: int) -> None:
-    """A device that was not there when PortAudio started is found when it is opened the next time. While another one is
-    open nothing is torn away from it, and the message says what to do."""
+    """A device that was plugged in after PortAudio's start is found at the next opening; no open stream is ended for
+    it."""
     script = LATE + (
         f"make = late[{which}]\n"
         "assert 'plugged in' not in refused(make)\n"
@@ -150,7 +150,7 @@ def test_a_device_that_is_plugged_in_later(tmp_path: Path, which: int) -> None:
     assert done.returncode == 0, done.stderr
 
 
-class StubbornStream:
+class UnstartableStream:
     """A stream that opens and does not start."""
 
     closed = 0
@@ -163,31 +163,31 @@ class StubbornStream:
         raise ValueError("busy")
 
     def close(self) -> None:
-        StubbornStream.closed += 1
+        UnstartableStream.closed += 1
 
 
 @pytest.mark.parametrize("kind", [lambda: PortAudioLoudspeaker(sample_rate=32000), PortAudioMicrophone])
-def test_a_device_that_opens_and_does_not_start_is_given_back(
+def test_a_device_that_opens_and_does_not_start_is_closed(
     kind: Callable[[], object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each stream that was opened is closed, and the next try begins anew."""
+    """Each stream that was opened is closed, and the next attempt restarts PortAudio."""
     terminated: list[str] = []
     fake = SimpleNamespace(
         PortAudioError=RuntimeError,
-        OutputStream=StubbornStream,
-        InputStream=StubbornStream,
+        OutputStream=UnstartableStream,
+        InputStream=UnstartableStream,
         check_output_settings=lambda **settings: None,
         query_devices=lambda *which: {"default_high_output_latency": 0.1, "default_samplerate": 48000},
         _terminate=lambda: terminated.append("terminated"),
         _initialize=lambda: terminated.append("initialized"),
     )
     monkeypatch.setitem(sys.modules, "sounddevice", fake)
-    monkeypatch.setattr(StubbornStream, "closed", 0)
-    for tries in (1, 2):
+    monkeypatch.setattr(UnstartableStream, "closed", 0)
+    for attempts in (1, 2):
         with pytest.raises(AudioError, match=r"\(default\): busy"):
             kind()
-        assert StubbornStream.closed == 2 * tries
-        assert terminated == ["terminated", "initialized"] * tries
+        assert UnstartableStream.closed == 2 * attempts
+        assert terminated == ["terminated", "initialized"] * attempts
 
 
 def test_nothing_else_in_the_package_needs_portaudio() -> None:

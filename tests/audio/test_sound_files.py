@@ -45,7 +45,7 @@ def test_what_ffmpeg_reads_is_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("data", [b"", b"RIFF", b"#EXTM3U\nhttp://example.invalid/a.mp3\n", bytes(2000)])
 def test_what_is_no_sound_is_refused(tmp_path: Path, data: bytes) -> None:
-    """Rubbish, and a playlist that leads elsewhere, are a named error with the file's name."""
+    """Invalid data, and a playlist that refers to other files, raise AudioError with the file's name."""
     path = tmp_path / "voice.bin"
     path.write_bytes(data)
     with pytest.raises(AudioError, match=r"voice\.bin"):
@@ -53,7 +53,7 @@ def test_what_is_no_sound_is_refused(tmp_path: Path, data: bytes) -> None:
 
 
 def test_an_endless_recording_is_refused() -> None:
-    """More than ten minutes are nobody's reference; they are not even decoded."""
+    """More than ten minutes are refused before they are decoded."""
     stored = to_flac(Recording(np.zeros(601 * 8000, np.float32), 8000))
     with pytest.raises(AudioError, match="longer than 600 s"):
         read_sound(stored, what="it")
@@ -61,7 +61,7 @@ def test_an_endless_recording_is_refused() -> None:
 
 @pytest.mark.parametrize("shape", [(1001, 1), (126, 8)])
 def test_what_unpacks_to_too_much_is_refused(shape: tuple[int, int]) -> None:
-    """Silence packs to nothing: the limit is on what would be in memory, every channel counted."""
+    """The limit is on decoded samples of all channels: silence compresses to nothing."""
     packed = io.BytesIO()
     soundfile.write(packed, np.zeros(shape, np.int16), 48000, format="FLAC", subtype="PCM_16")
     with pytest.raises(AudioError, match="unpacks to more than 1000 samples"):

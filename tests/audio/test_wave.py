@@ -1,4 +1,4 @@
-"""Samples and the WAV file that is whole at any moment."""
+"""Samples, and the WAV file that is valid at any moment."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edge_tts.errors import AudioError
 
 
 def test_what_lies_outside_is_clipped_not_wrapped() -> None:
-    """Samples beyond full scale stay at full scale; an overflow would be a loud crack."""
+    """Samples beyond full scale are clipped: an overflow would be a loud crack."""
     np.testing.assert_array_equal(to_pcm16(np.array([2.0, -2.0, 0.0, 1.0], np.float32)), [32767, -32767, 0, 32767])
 
 
@@ -72,7 +72,7 @@ def test_a_flushed_resampler_serves_the_next_request() -> None:
 
 
 def test_a_whole_file_or_the_one_before(tmp_path: Path) -> None:
-    """A recording is replaced when the new one is complete; one that fails leaves it alone."""
+    """A file is replaced when the new one is complete; a failure leaves the old one."""
     path = tmp_path / "good.wav"
     with whole_wav(path, sample_rate=8000) as file:
         file.write(np.full(80, 0.5, np.float32))
@@ -90,7 +90,7 @@ def test_a_whole_file_or_the_one_before(tmp_path: Path) -> None:
 
 
 def test_a_whole_file_that_cannot_be_written_is_called_by_its_name(tmp_path: Path) -> None:
-    """Neither where it cannot be made nor where the disk is full does the error speak of the file beside it."""
+    """Whether it cannot be created or the disk is full, the error names the target, not the temporary file."""
     for path, reason in ((tmp_path, "Is a directory"), (Path("/dev/full"), "No space left on device")):
         says = re.escape(f"{path}: cannot be written ({reason})")
         with pytest.raises(AudioError, match=says), whole_wav(path, sample_rate=8000):
