@@ -1,5 +1,5 @@
-"""Engines run networks: ONNX Runtime anywhere, TensorRT on a Jetson. They know nothing about speech.
+"""Engines run networks: ONNX Runtime anywhere, TensorRT on a Jetson.
 
-Read `contract` (Engine, Buffer, TensorSpec), then `onnxruntime`, then `load`, which chooses a runtime for every graph
-of a model set; `tensorrt/` holds all that builds and runs TensorRT engines.
+Read `contract` (Engine, Buffer, TensorSpec), then `onnxruntime`, then `load`, which places every graph of a model set
+on a runtime; `tensorrt/` builds and runs TensorRT engines.
 """

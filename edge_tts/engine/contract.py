@@ -1,4 +1,4 @@
-"""The contract of a loaded network: arrays in, arrays out. Knows nothing about speech."""
+"""The contract of a loaded network: arrays in, arrays out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True, slots=True)
 class TensorSpec:
-    """Name, shape and dtype of one input, output or buffer. A dimension given as text is decided at run time."""
+    """An input, output or buffer; a dimension given as text is decided at run time."""
 
     name: str
     shape: tuple[int | str, ...]
@@ -22,11 +22,10 @@ class TensorSpec:
 
 
 class Buffer(Protocol):
-    """Memory that stays where the network computes; taken once, before the loop that uses it."""
+    """Memory where the network computes, allocated once, before the loop that uses it."""
 
     @property
-    def spec(self) -> TensorSpec:
-        """Name, fixed shape and dtype."""
+    def spec(self) -> TensorSpec: ...
 
     def read(self) -> Array:
         """A copy on the host."""
@@ -49,15 +48,13 @@ class Engine(Protocol):
     """One loaded network."""
 
     @property
-    def inputs(self) -> Mapping[str, TensorSpec]:
-        """Input name -> what it takes."""
+    def inputs(self) -> Mapping[str, TensorSpec]: ...
 
     @property
-    def outputs(self) -> Mapping[str, TensorSpec]:
-        """Output name -> what it gives."""
+    def outputs(self) -> Mapping[str, TensorSpec]: ...
 
     def empty(self, spec: TensorSpec) -> Buffer:
-        """A zeroed buffer of a fixed shape, where this engine computes. Zeroed, since NaN survives a zero weight."""
+        """A buffer of a fixed shape where this engine computes. Zeroed, since NaN survives a zero weight."""
 
     def run(self, feeds: Mapping[str, Array | Buffer]) -> dict[str, Array]:
         """Compute all outputs. Raises `EngineError` when the feeds do not fit or the runtime fails."""
@@ -66,4 +63,4 @@ class Engine(Protocol):
         """As `run`, but the output `keep` stays where it was computed; its buffer is valid until the next run."""
 
     def close(self) -> None:
-        """Give back everything it holds; the engine is not used afterwards."""
+        """Free all memory; the engine is not used afterwards."""

@@ -1,4 +1,4 @@
-"""ONNX Runtime behind the `Engine` contract. The only home of onnxruntime."""
+"""ONNX Runtime behind the `Engine` contract; the only importer of onnxruntime."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import numpy as np
 from edge_tts.engine.contract import Array, Buffer, TensorSpec
 from edge_tts.errors import EngineError, ModelError
 
-# From 1.29 on its builds for Linux give the machine an identifier and report what they run to their maker, from the
-# import on, unless this is set before it. What is said in a home is nobody's business.
+# From 1.29 on, its Linux builds send an identifier of the machine and what they run to their maker, from the import
+# on, unless this is set before it.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 import onnxruntime
@@ -41,7 +41,7 @@ _RUNTIME_ERRORS = (
 )
 
 CPU, CUDA, TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"
-# y = relu(x w), x float32 [n, 4], w [4, 3] = 0/8 ... 11/8; 156 bytes of ONNX, opset 17.
+# y = relu(x w), x float32 [n, 4], w [4, 3] = 0/8 ... 11/8; ONNX opset 17.
 _PROBE = base64.b64decode(
     "CAg6kQEKEQoBeAoBdxIBaCIGTWF0TXVsCgwKAWgSAXkiBFJlbHUSBXByb2JlKjsIBAgDEAFCAXdKMAAAAAAAAAA+AACAPgAAwD4AAAA/AAAg"
     "PwAAQD8AAGA/AACAPwAAkD8AAKA/AACwP1oUCgF4Eg8KDQgBEgkKAxIBbgoCCARiFAoBeRIPCg0IARIJCgMSAW4KAggDQgQKABAR"
@@ -49,10 +49,10 @@ _PROBE = base64.b64decode(
 
 
 def probe(provider: str) -> str:
-    """Why an execution provider cannot be used here; empty when a tiny network really ran on it, with the right result.
+    """Why an execution provider cannot be used here; empty when a tiny network ran on it with the right result.
 
-    The list of available providers proves nothing: a listed one may lack its libraries or its device, or leave all
-    nodes to the CPU, which ONNX Runtime does without an error.
+    The list of available providers proves nothing: one may lack its libraries or its device, or silently leave all
+    nodes to the CPU.
     """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
@@ -61,15 +61,15 @@ def probe(provider: str) -> str:
     rows = np.arange(-8, 8, dtype=np.float32).reshape(4, 4)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about a provider that is not there: it is what we ask
+            warnings.simplefilter("ignore")  # that the provider is not there: this call finds out
             session = onnxruntime.InferenceSession(_PROBE, options, providers=_with_helpers(provider)[:1])
-        found = session.run(None, {"x": rows})[0]
+        result = session.run(None, {"x": rows})[0]
     except (*_RUNTIME_ERRORS, ValueError) as error:
         return f"{provider} does not run here: {str(error).strip().splitlines()[-1][:200]}"
     if session.get_providers()[0] != provider:
         return f"{provider} is not there; ONNX Runtime took {session.get_providers()[0]} instead"
     expected = np.maximum(rows @ (np.arange(12, dtype=np.float32).reshape(4, 3) / 8), 0)
-    return "" if np.allclose(found, expected, atol=0.02) else f"{provider} gives wrong results"
+    return "" if np.allclose(result, expected, atol=0.02) else f"{provider} gives wrong results"
 
 
 class HostBuffer:
@@ -80,8 +80,8 @@ class HostBuffer:
         self.array = array
 
     def read(self) -> Array:
-        taken: Array = self.array.copy()
-        return taken
+        copy: Array = self.array.copy()
+        return copy
 
     def write(self, array: Array) -> None:
         self.array[...] = array
@@ -97,14 +97,14 @@ class HostBuffer:
 
 
 class OrtEngine:
-    """One ONNX graph in one session. Feeds and results are host memory whichever provider computes."""
+    """One ONNX graph in one session. Feeds and results are in host memory, whichever provider computes."""
 
     def __init__(self, path: Path, *, threads: int = 0, provider: str = CPU) -> None:
-        """`provider` has passed `probe`; nodes that it does not know are left to the CPU."""
+        """`provider` has passed `probe`; nodes it does not support run on the CPU. Raises `ModelError`."""
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
-        # Shapes change from run to run; a memory plan per shape would be kept for ever.
+        # Shapes change from run to run; a memory plan per shape would never be freed.
         options.enable_mem_pattern = False
         try:
             session = onnxruntime.InferenceSession(str(path), options, providers=_with_helpers(provider))
@@ -112,16 +112,8 @@ class OrtEngine:
             raise ModelError(f"{path}: not a graph that ONNX Runtime can load: {error}") from error
         self._path = path
         self._session: Any = session
-        self._inputs = {node.name: _spec(node) for node in session.get_inputs()}
-        self._outputs = {node.name: _spec(node) for node in session.get_outputs()}
-
-    @property
-    def inputs(self) -> Mapping[str, TensorSpec]:
-        return self._inputs
-
-    @property
-    def outputs(self) -> Mapping[str, TensorSpec]:
-        return self._outputs
+        self.inputs = {node.name: _spec(node) for node in session.get_inputs()}
+        self.outputs = {node.name: _spec(node) for node in session.get_outputs()}
 
     def empty(self, spec: TensorSpec) -> HostBuffer:
         shape = tuple(int(size) for size in spec.shape)
@@ -134,7 +126,7 @@ class OrtEngine:
             results = self._session.run(None, {name: _array(value) for name, value in feeds.items()})
         except (*_RUNTIME_ERRORS, ValueError) as error:  # ValueError: a feed is missing or misnamed
             raise EngineError(f"{self._path}: {error}") from error
-        return dict(zip(self._outputs, results, strict=True))
+        return dict(zip(self.outputs, results, strict=True))
 
     def run_keeping(self, feeds: Mapping[str, Array | Buffer], keep: str) -> tuple[dict[str, Array], HostBuffer]:
         results = self.run(feeds)
@@ -146,9 +138,7 @@ class OrtEngine:
 
 
 def _with_helpers(provider: str) -> list[str]:
-    """The provider and who takes the nodes that it leaves."""
-    helpers = {CPU: [CPU], TENSORRT: [TENSORRT, CUDA, CPU]}
-    return helpers.get(provider, [provider, CPU])
+    return {CPU: [CPU], TENSORRT: [TENSORRT, CUDA, CPU]}.get(provider, [provider, CPU])
 
 
 def _array(value: Array | Buffer) -> Array:

@@ -42,10 +42,10 @@ def open_loader(
         options=options,
         limit_s=engine.build_limit_s,
         cuda_graphs=engine.cuda_graphs,
+        progress=progress,
+        waiting=waiting,
     )
-    return EngineLoader(
-        execution=engine.execution, threads=engine.threads, rules=rules, progress=progress, waiting=waiting
-    )
+    return EngineLoader(execution=engine.execution, threads=engine.threads, rules=rules)
 
 
 def activate(model: ModelSet, loader: EngineLoader, *, again: bool = False) -> list[Agreement]:

@@ -119,14 +119,12 @@ class FakeCudart:
         return 0 if device < self.devices else 101
 
     def _cudaDeviceGetAttribute(self, out: Any, attribute: int, device: int) -> int:
-        out.value = {75: self.capability[0], 76: self.capability[1], 18: 1}[attribute]
+        out.value = {75: self.capability[0], 76: self.capability[1]}[attribute]
         return 0
 
     def _cudaRuntimeGetVersion(self, out: Any) -> int:
         out.value = 12060
         return 0
-
-    _cudaDriverGetVersion = _cudaRuntimeGetVersion
 
     def _cudaMemGetInfo(self, free: Any, total: Any) -> int:
         free.value, total.value = self.total - self.used, self.total
@@ -233,24 +231,6 @@ class FakeCudart:
         except IllegalAddress:
             self.lost = True
         return ILLEGAL_ADDRESS if self.lost else 0
-
-    def _cudaEventCreateWithFlags(self, out: Any, flags: int) -> int:
-        out.value = self._handle()
-        return 0
-
-    def _cudaEventDestroy(self, event: int) -> int:
-        return 0
-
-    def _cudaEventRecord(self, event: int, stream: int) -> int:
-        self.enqueue(stream, Operation("event", lambda: None))
-        return 0
-
-    def _cudaEventSynchronize(self, event: int) -> int:
-        return max((self._cudaStreamSynchronize(handle) for handle in self._streams), default=0)
-
-    def _cudaEventElapsedTime(self, out: Any, start: int, end: int) -> int:
-        out.value = 0.5
-        return 0
 
     def _cudaStreamBeginCapture(self, handle: int, mode: int) -> int:
         stream = self.stream(handle)

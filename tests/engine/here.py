@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from edge_tts.engine.load import BuildRules, EngineLoader, Execution
+from edge_tts.engine.load import Backends, BuildRules, EngineLoader, Execution
 from edge_tts.engine.tensorrt.build import BuildOptions, BuildRequest
 from edge_tts.engine.tensorrt.build import build as build_here
 from edge_tts.engine.tensorrt.build_process import BuildCost, build_in_child
@@ -43,4 +43,6 @@ class Here:
             return fake_tensorrt(self.version, self.device, self.faults), Cuda(self.device)
 
         rules = BuildRules(directory=self.plans, limit_s=limit_s, options=BuildOptions(**options))
-        return EngineLoader(execution=execution, threads=1, rules=rules, open_device=opened, build=build)
+        return EngineLoader(
+            execution=execution, threads=1, rules=rules, backends=Backends(open_device=opened, build=build)
+        )

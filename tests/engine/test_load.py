@@ -15,11 +15,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge_tts.engine.load import BuildRules, EngineLoader, open_plan
+from edge_tts.engine.load import Backends, BuildRules, EngineLoader
 from edge_tts.engine.onnxruntime import CPU, OrtEngine
 from edge_tts.engine.tensorrt.build import BuildOptions, BuildRequest, read_request, request_json
 from edge_tts.engine.tensorrt.build_process import build_in_child
-from edge_tts.engine.tensorrt.cuda import Cuda
 from edge_tts.engine.tensorrt.plan_cache import PlanVerdict, read_record
 from edge_tts.engine.tensorrt.trt_engine import TrtEngine
 from edge_tts.errors import ModelError
@@ -245,7 +244,8 @@ def test_without_tensorrt_auto_is_silent_and_tensorrt_says_why(tmp_path: Path, g
 
     rules = BuildRules(directory=tmp_path)
     for execution, reason in (("auto", ""), ("tensorrt", "no CUDA runtime here")):
-        with EngineLoader(execution=execution, rules=rules, open_device=nothing, prove=lambda name: "no") as loader:
+        backends = Backends(open_device=nothing, probe=lambda name: "no")
+        with EngineLoader(execution=execution, rules=rules, backends=backends) as loader:
             assert loader.prepare([graphs / "wave.onnx"]) == ()
             assert speaks_on(loader, graphs / "wave.onnx") == CPU
             assert loader.choices[0].reason == reason
@@ -340,19 +340,3 @@ def test_only_the_latest_engines_of_a_graph_are_kept(here: Here) -> None:
             loader.prepare([here.wave])
     assert len(list(here.plans.glob("wave-*.plan"))) == 3
     assert len(list(here.plans.glob("wave-*.json"))) == 3
-
-
-def test_one_engine_file_opens_alone(here: Here) -> None:
-    """A judged engine opens by its path on a stream of its own; an unjudged one, and one of other versions, do not."""
-    with here.loader() as loader:
-        loader.prepare([here.wave])
-        stored = loader.built(here.wave)
-        assert stored is not None
-        with pytest.raises(ModelError, match="has not been found to agree"):
-            open_plan(stored.path)
-        loader.judge(here.wave, GOOD)
-    engine = open_plan(stored.path, open_device=lambda: (fake_tensorrt("10.3", here.device), Cuda(here.device)))
-    assert set(engine.inputs) == {"latent", "ge"}
-    engine.close()
-    with pytest.raises(ModelError, match="other versions"):
-        open_plan(stored.path, open_device=lambda: (fake_tensorrt("11.4", here.device), Cuda(here.device)))

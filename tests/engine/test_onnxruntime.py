@@ -10,7 +10,7 @@ from pathlib import Path
 import onnxruntime
 import pytest
 
-from edge_tts.engine.load import EngineLoader
+from edge_tts.engine.load import Backends, EngineLoader
 from edge_tts.engine.onnxruntime import CPU, CUDA, TENSORRT, OrtEngine, probe
 from edge_tts.errors import ModelError
 
@@ -59,7 +59,8 @@ def test_being_listed_is_not_enough() -> None:
 )
 def test_the_proven_provider_is_taken(execution: str, proven: str, runs_on: str, graphs: Path) -> None:
     """The loader asks for what proved itself; a wish that is not granted is told. (Here the CPU stands in.)"""
-    loader = EngineLoader(execution=execution, prove=lambda name: "" if name == proven else f"{name}: absent")
+    backends = Backends(probe=lambda name: "" if name == proven else f"{name}: absent")
+    loader = EngineLoader(execution=execution, backends=backends)
     with loader, pytest.warns(UserWarning, match="not in available") if runs_on != CPU else _nothing():
         loader.load(graphs / "wave.onnx").close()
     (choice,) = loader.choices

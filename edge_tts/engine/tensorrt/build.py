@@ -1,8 +1,7 @@
-"""ONNX file -> serialized TensorRT engine, in a process of its own. Knows nothing of where engines are kept or judged.
+"""ONNX file -> serialized TensorRT engine, in a process of its own.
 
-Run as `python -m edge_tts.engine.tensorrt.build REQUEST.json`: a builder can hang, exhaust the memory or take the
-process down with it, none of which may happen to whoever speaks. Progress and the outcome are JSON lines on standard
-output.
+Run as `python -m edge_tts.engine.tensorrt.build REQUEST.json`: a builder can hang, exhaust the memory or crash, and
+the daemon must survive that. Progress and the outcome are JSON lines on standard output.
 """
 
 from __future__ import annotations
@@ -27,38 +26,37 @@ _PR_SET_PDEATHSIG = 1
 
 @dataclass(frozen=True, slots=True)
 class BuildOptions:
-    """What an engine is built for; part of the key under which it is kept."""
+    """What an engine is built for; part of its cache key."""
 
     batch: int = 1
-    """Most rows that decode side by side."""
+    """Rows of the decode step, at most."""
     workspace_mb: int = 2048
-    """Most scratch memory a kernel under trial may take."""
+    """Scratch memory of a kernel under trial, at most."""
     optimization_level: int = 3
-    """0 to 5: how hard TensorRT searches."""
+    """0 to 5."""
     limits: SequenceLimits = field(default_factory=SequenceLimits)
-    """Of the model set: the profile stays within them."""
+    """Of the model set; they bound the profile."""
 
 
 @dataclass(frozen=True, slots=True)
 class BuildRequest:
-    """One engine to build. Paths are text, since this travels as JSON."""
+    """One engine to build. Paths are text: it is sent as JSON."""
 
     graph: str
-    """Name in the graph contract."""
     onnx: str
     plan: str
-    """Where the engine goes."""
+    """The file to write."""
     timing_cache: str
-    """Kernel timings of earlier builds: read when there, replaced afterwards."""
+    """Kernel timings of earlier builds: read where present, replaced afterwards."""
     options: BuildOptions
 
 
 Progress = Callable[[str, int, int], None]
-"""Phase, step done, steps in all."""
+"""Called with phase, step done, steps in all."""
 
 
 def build(request: BuildRequest, *, trt: Any, progress: Progress) -> None:
-    """Build and write one engine. Raises `ModelError` with TensorRT's own words when it cannot be built."""
+    """Build and write one engine. Raises `ModelError` with TensorRT's message."""
     logger = make_logger(trt, request.graph)
     builder = trt.Builder(logger)
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
@@ -81,26 +79,25 @@ def build(request: BuildRequest, *, trt: Any, progress: Progress) -> None:
 
 
 def _parse(request: BuildRequest, network: Any, *, trt: Any, logger: Any) -> None:
-    """Read the ONNX file by its path, so that weights beside it are found."""
     parser = trt.OnnxParser(network, logger)
-    if not parser.parse_from_file(request.onnx):
+    if not parser.parse_from_file(request.onnx):  # by path, so that external weights are found
         errors = [parser.get_error(index) for index in range(parser.num_errors)]
-        said = "; ".join(f"{error.node_name()} ({error.node_operator()}): {error.desc()}" for error in errors[:3])
-        raise ModelError(f"{request.onnx}: TensorRT's parser refuses the graph: {said}")
+        reason = "; ".join(f"{error.node_name()} ({error.node_operator()}): {error.desc()}" for error in errors[:3])
+        raise ModelError(f"{request.onnx}: TensorRT's parser refuses the graph: {reason}")
 
 
 def _configure(request: BuildRequest, builder: Any, *, trt: Any, progress: Progress) -> Any:
     config = builder.create_builder_config()
     config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, request.options.workspace_mb << 20)
     config.builder_optimization_level = request.options.optimization_level
-    config.max_aux_streams = 0  # all work stays on our stream: less memory, and a capture sees everything
-    config.clear_flag(trt.BuilderFlag.TF32)  # float32 means float32; what may be less precise is float16 in the file
+    config.max_aux_streams = 0  # one stream: less memory, and a capture records all work
+    config.clear_flag(trt.BuilderFlag.TF32)  # float32 stays float32; the file says what may be float16
     config.progress_monitor = _monitor(trt, progress)
     return config
 
 
 def _use_timings(config: Any, path: Path) -> None:
-    """Continue with the timings in `path`; a damaged file only costs the time it would have saved."""
+    """Start from the timings in `path`; a damaged file is ignored."""
     stored = path.read_bytes() if path.is_file() else b""
     cache = config.create_timing_cache(stored)
     if cache is None or not config.set_timing_cache(cache, False):
@@ -108,8 +105,6 @@ def _use_timings(config: Any, path: Path) -> None:
 
 
 def _monitor(trt: Any, progress: Progress) -> Any:
-    """A `trt.IProgressMonitor` that reports the steps of every phase."""
-
     class Monitor(trt.IProgressMonitor):  # type: ignore[misc]  # the base comes from a module without types
         def __init__(self) -> None:
             trt.IProgressMonitor.__init__(self)
@@ -128,39 +123,38 @@ def _monitor(trt: Any, progress: Progress) -> Any:
     return Monitor()
 
 
-def end_with_parent() -> None:
-    """Have the kernel kill this process when the one that wants the engine is gone (prctl(2), PR_SET_PDEATHSIG)."""
+def _end_with_parent() -> None:
+    """Have the kernel kill this process when its parent ends (prctl(2), PR_SET_PDEATHSIG)."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
 
 
 def main(arguments: list[str]) -> int:
-    """The child process: one request, JSON lines, exit status 0 when the engine lies where it was wanted."""
-    end_with_parent()
+    """The child process. Exit status 0 when the engine was written."""
+    _end_with_parent()
     request = read_request(Path(arguments[0]).read_text(encoding="utf-8"))
 
-    def tell(**line: Any) -> None:
-        print(json.dumps(line), flush=True)
+    def report(**message: Any) -> None:
+        print(json.dumps(message), flush=True)
 
     try:
-        build(request, trt=load_tensorrt(), progress=lambda phase, step, of: tell(phase=phase, step=step, of=of))
+        build(request, trt=load_tensorrt(), progress=lambda phase, step, of: report(phase=phase, step=step, of=of))
     except (ModelError, OSError) as error:
-        tell(error=str(error))
+        report(error=str(error))
         return 1
-    tell(done=True)
     return 0
 
 
 def request_json(request: BuildRequest) -> str:
-    """What `main` reads."""
+    """The text that `main` reads."""
     return json.dumps(asdict(request))
 
 
 def read_request(text: str) -> BuildRequest:
-    """What `request_json` wrote."""
+    """The inverse of `request_json`."""
     values = json.loads(text)
-    options = values["options"]
-    limits = SequenceLimits(**options["limits"])
-    return BuildRequest(**{**values, "options": BuildOptions(**{**options, "limits": limits})})
+    options = values.pop("options")
+    limits = SequenceLimits(**options.pop("limits"))
+    return BuildRequest(options=BuildOptions(limits=limits, **options), **values)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Starts the child process that builds an engine, follows it and ends it when it takes too long. Knows no TensorRT."""
+"""Runs the child process that builds an engine: its progress, its memory, its time-out."""
 
 from __future__ import annotations
 
@@ -27,39 +27,25 @@ class BuildCost:
 
     seconds: float
     peak_memory_mb: float
-    """The largest drop of the machine's available memory while it ran: on a Jetson the GPU's share is in it."""
+    """The largest drop of the machine's available memory; on a Jetson it includes the GPU's share."""
 
 
 def build_in_child(
-    request: BuildRequest,
-    *,
-    limit_s: float,
-    progress: Progress,
-    waiting: Callable[[], None],
-    command: tuple[str, ...] = COMMAND,
+    request: BuildRequest, *, limit_s: float, progress: Progress, waiting: Callable[[], None]
 ) -> BuildCost:
     """Build one engine; `waiting` is called about twice a second meanwhile.
 
-    Raises `ModelError` with the builder's last words when it fails, dies or takes longer than `limit_s`.
+    Raises `ModelError` with the builder's last message when it fails, dies or takes longer than `limit_s`.
     """
     plan = Path(request.plan)
-    asked, said = plan.with_suffix(".request"), plan.with_suffix(".log")
-    write_atomic(asked, request_json(request).encode())
+    request_file, log_file = plan.with_suffix(".request"), plan.with_suffix(".log")
+    write_atomic(request_file, request_json(request).encode())
     began, available = time.monotonic(), _available_mb()
     lowest = available
-    with said.open("wb") as errors:
-        child = subprocess.Popen(
-            [*command, str(asked)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            env=_environment(),
-            start_new_session=True,  # so that it can be ended with everything it may have started
-        )
+    child = _start(request_file, log_file)
+    messages = _Messages(child)
     try:
-        lines = _Lines(child)
-        while not lines.ended:
-            lines.read(_TICK_S, progress)
+        while messages.read(_TICK_S, progress):
             lowest = min(lowest, _available_mb())
             waiting()
             if time.monotonic() - began > limit_s:
@@ -67,57 +53,64 @@ def build_in_child(
         status = child.wait()
     finally:
         _end(child)
-        asked.unlink(missing_ok=True)
+        request_file.unlink(missing_ok=True)
     if status != 0 or not plan.is_file():
-        raise ModelError(lines.error or f"{request.onnx}: the builder ended with status {status}: {_tail(said)}")
-    said.unlink(missing_ok=True)
+        reason = messages.error or f"{request.onnx}: the builder ended with status {status}: {_tail(log_file)}"
+        raise ModelError(reason)
+    log_file.unlink(missing_ok=True)
     return BuildCost(seconds=time.monotonic() - began, peak_memory_mb=max(0.0, available - lowest))
 
 
-def _environment() -> dict[str, str]:
-    """Ours, with this package where the child finds it, also from a checkout that is not installed."""
+def _start(request_file: Path, log_file: Path) -> subprocess.Popen[bytes]:
+    # A checkout that is not installed is found too.
     places = [str(Path(__file__).resolve().parents[3]), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(places)}
+    with log_file.open("wb") as errors:
+        return subprocess.Popen(
+            [*COMMAND, str(request_file)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(places)},
+            start_new_session=True,  # a process group, to kill the child with its own children
+        )
 
 
-class _Lines:
-    """The child's JSON lines as they come."""
+class _Messages:
+    """The child's JSON lines as they arrive."""
 
     def __init__(self, child: subprocess.Popen[bytes]) -> None:
         assert child.stdout is not None
         self.error = ""
-        self.ended = False
         self._pipe = child.stdout
         self._rest = b""
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._pipe, selectors.EVENT_READ)
 
-    def read(self, timeout_s: float, progress: Progress) -> None:
+    def read(self, timeout_s: float, progress: Progress) -> bool:
+        """Wait for output and report it; False when the child closed its end."""
         if not self._selector.select(timeout_s):
-            return
+            return True
         data = os.read(self._pipe.fileno(), 65536)
         if not data:
-            self.ended = True
             self._selector.close()
-            self._pipe.close()
-            return
+            return False
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
-            self._take(line, progress)
+            self._report(line, progress)
+        return True
 
-    def _take(self, line: bytes, progress: Progress) -> None:
+    def _report(self, line: bytes, progress: Progress) -> None:
         try:
-            said = json.loads(line)
+            message = json.loads(line)
         except ValueError:
             return  # a library of the child writes to standard output too
-        if isinstance(said, dict) and "phase" in said:
-            progress(said["phase"], said["step"], said["of"])
-        elif isinstance(said, dict):
-            self.error = said.get("error", self.error)
+        if isinstance(message, dict) and "phase" in message:
+            progress(message["phase"], message["step"], message["of"])
+        elif isinstance(message, dict):
+            self.error = message.get("error", self.error)
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
-    """Make sure that nothing of the child is left."""
     if child.poll() is None:
         os.killpg(child.pid, signal.SIGKILL)
         child.wait()
@@ -125,8 +118,8 @@ def _end(child: subprocess.Popen[bytes]) -> None:
         child.stdout.close()
 
 
-def _available_mb(meminfo: Path = Path("/proc/meminfo")) -> float:
-    for line in meminfo.read_text(encoding="ascii").splitlines():
+def _available_mb() -> float:
+    for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
         if line.startswith("MemAvailable:"):
             return int(line.split()[1]) / 1024
     return 0.0

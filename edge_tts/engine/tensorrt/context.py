@@ -1,4 +1,4 @@
-"""TensorRT's execution contexts, each told only what changed since its last run. It queues nothing itself."""
+"""TensorRT's execution contexts, each given only the shapes and addresses that changed since its last run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edge_tts.errors import EngineError
 
 
 class BoundContext:
-    """An execution context that is told only what changed."""
+    """An execution context with the shapes and addresses it has."""
 
     def __init__(self, native: Any, outputs: tuple[str, ...], path: Path) -> None:
         self.native = native
@@ -22,7 +22,7 @@ class BoundContext:
         self._shapes: dict[str, Shape] = {}
 
     def bind(self, binding: dict[str, tuple[Shape, int]]) -> None:
-        """Set shapes and addresses of the inputs. Raises `EngineError` when TensorRT refuses one."""
+        """Set shapes and addresses of the inputs. Raises `EngineError` when TensorRT refuses one, as the others do."""
         if binding == self._bound:
             return
         self.set_shapes({name: shape for name, (shape, _) in binding.items()})
@@ -32,13 +32,13 @@ class BoundContext:
         self._bound = binding
 
     def place(self, memory: Mapping[str, int], names: Iterable[str]) -> None:
-        """Set the addresses of those outputs that have memory."""
+        """Set the addresses of the outputs that have memory."""
         for name in names:
             if name in memory and not self.native.set_tensor_address(name, memory[name]):
                 raise EngineError(f"{self._path}: TensorRT refused the address of {name}")
 
     def set_shapes(self, shapes: dict[str, Shape]) -> None:
-        """Set the inputs' shapes and learn those of the outputs."""
+        """Set the inputs' shapes and read those of the outputs."""
         if shapes == self._shapes:
             return
         for name, shape in shapes.items():
@@ -50,7 +50,7 @@ class BoundContext:
 
 
 class Replay:
-    """A context of its own and, from the second run on, what was captured with it."""
+    """A context and, from the second run on, the graph captured with it."""
 
     def __init__(self, context: BoundContext) -> None:
         self.context = context

@@ -1,7 +1,6 @@
-"""CUDA's runtime by ctypes: memory, strided copies, a stream, events, captured graphs. The only home of libcudart.
+"""CUDA's runtime by ctypes: memory, strided copies, a stream, captured graphs; the only user of libcudart.
 
-It knows nothing about networks. Everything it queues goes to one stream, in order; nothing is visible to the host
-before `synchronize`. The library object is an argument, so that a fake of the same functions can stand in for it.
+All work goes to one stream, in order; the host sees no result before `synchronize`.
 """
 
 from __future__ import annotations
@@ -9,18 +8,19 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from ctypes import POINTER, byref, c_char_p, c_float, c_int, c_size_t, c_uint, c_ulonglong, c_void_p
+from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_uint, c_ulonglong, c_void_p
+from dataclasses import dataclass
 from typing import Any
 
 from edge_tts.errors import DeviceLostError, EngineError, ModelError
 
 LIBRARIES = ("libcudart.so.12", "libcudart.so.13", "libcudart.so")
-"""Names under which JetPack 6 (CUDA 12) and JetPack 7.2 (CUDA 13) install the runtime."""
+"""As JetPack 6 (CUDA 12) and JetPack 7.2 (CUDA 13) install it."""
 
 _HOST_TO_DEVICE, _DEVICE_TO_HOST, _DEVICE_TO_DEVICE = 1, 2, 3
-_NON_BLOCKING = 1  # the stream does not wait for the default stream, which cannot be captured
+_NON_BLOCKING = 1  # not ordered with the default stream, which cannot be captured
 _CAPTURE_THREAD_LOCAL = 1  # calls of other threads neither disturb the capture nor are forbidden by it
-_CAPABILITY_MAJOR, _CAPABILITY_MINOR, _INTEGRATED = 75, 76, 18
+_CAPABILITY_MAJOR, _CAPABILITY_MINOR = 75, 76
 _OUT_OF_MEMORY = 2
 # After these the process's CUDA context is lost: every later call fails with the same code.
 _FATAL = frozenset({700, 702, 710, 714, 715, 716, 717, 718, 719})
@@ -30,7 +30,6 @@ _SIGNATURES: dict[str, tuple[Any, ...]] = {
     "cudaSetDevice": (c_int,),
     "cudaDeviceGetAttribute": (POINTER(c_int), c_int, c_int),
     "cudaRuntimeGetVersion": (POINTER(c_int),),
-    "cudaDriverGetVersion": (POINTER(c_int),),
     "cudaMemGetInfo": (POINTER(c_size_t), POINTER(c_size_t)),
     "cudaGetLastError": (),
     "cudaMalloc": (POINTER(c_void_p), c_size_t),
@@ -43,11 +42,6 @@ _SIGNATURES: dict[str, tuple[Any, ...]] = {
     "cudaStreamCreateWithFlags": (POINTER(c_void_p), c_uint),
     "cudaStreamDestroy": (c_void_p,),
     "cudaStreamSynchronize": (c_void_p,),
-    "cudaEventCreateWithFlags": (POINTER(c_void_p), c_uint),
-    "cudaEventDestroy": (c_void_p,),
-    "cudaEventRecord": (c_void_p, c_void_p),
-    "cudaEventSynchronize": (c_void_p,),
-    "cudaEventElapsedTime": (POINTER(c_float), c_void_p, c_void_p),
     "cudaStreamBeginCapture": (c_void_p, c_int),
     "cudaStreamEndCapture": (c_void_p, POINTER(c_void_p)),
     "cudaGraphInstantiateWithFlags": (POINTER(c_void_p), c_void_p, c_ulonglong),
@@ -58,7 +52,7 @@ _SIGNATURES: dict[str, tuple[Any, ...]] = {
 
 
 class CudaError(EngineError):
-    """A CUDA call failed and the device is still usable. `code` is the cudaError_t."""
+    """A CUDA call failed; the device is still usable. `code` is the cudaError_t."""
 
     def __init__(self, message: str, code: int) -> None:
         super().__init__(message)
@@ -76,10 +70,10 @@ def open_library(load: Callable[[str], Any] = ctypes.CDLL) -> Any:
 
 
 class Cuda:
-    """One device and one stream. One owner, one thread: what it handed out is freed with it."""
+    """One device and one stream. One owner, one thread; `close` frees all that it allocated."""
 
     def __init__(self, library: Any | None = None, *, device: int = 0) -> None:
-        """Raises `ModelError` when there is no CUDA runtime or no device."""
+        """`library` may be a fake of libcudart. Raises `ModelError` without a CUDA runtime or device."""
         self._library = open_library() if library is None else library
         for name, arguments in _SIGNATURES.items():
             function = getattr(self._library, name, None)
@@ -99,15 +93,9 @@ class Cuda:
         self.stream: int = handle.value or 0
         """The stream's handle, as TensorRT takes it."""
 
-    # What the device is
-
     def capability(self) -> str:
         """Compute capability as `8.7`."""
         return f"{self._attribute(_CAPABILITY_MAJOR)}.{self._attribute(_CAPABILITY_MINOR)}"
-
-    def integrated(self) -> bool:
-        """True where the GPU shares the processor's memory, as on a Jetson."""
-        return self._attribute(_INTEGRATED) == 1
 
     def version(self) -> str:
         """Version of the runtime as `12.6`."""
@@ -121,63 +109,55 @@ class Cuda:
         self._call("cudaMemGetInfo", byref(free), byref(total))
         return free.value, total.value
 
-    # Memory
-
     def allocate(self, size: int) -> int:
-        """Address of `size` fresh bytes on the device, content undefined. Raises `CudaError` when it is full."""
+        """Address of `size` bytes on the device, content undefined. Raises `CudaError` when it is full."""
         address = c_void_p()
-        self._call("cudaMalloc", byref(address), max(size, 1), wanted=size)
+        self._call("cudaMalloc", byref(address), max(size, 1), requested=size)
         self._allocations.add(address.value or 0)
         return address.value or 0
 
     def free(self, address: int) -> None:
-        """Give back what `allocate` gave."""
         self._allocations.discard(address)
         self._call("cudaFree", address)
 
     def allocate_host(self, size: int) -> int:
-        """Address of `size` page-locked bytes on the host: the only kind that a captured copy may use."""
+        """Address of `size` page-locked bytes on the host, the only kind that a captured copy may use."""
         address = c_void_p()
-        self._call("cudaHostAlloc", byref(address), max(size, 1), 0, wanted=size)
+        self._call("cudaHostAlloc", byref(address), max(size, 1), 0, requested=size)
         self._pinned.add(address.value or 0)
         return address.value or 0
 
     def free_host(self, address: int) -> None:
-        """Give back what `allocate_host` gave."""
         self._pinned.discard(address)
         self._call("cudaFreeHost", address)
 
-    # Queued on the stream
-
     def zero(self, address: int, size: int) -> None:
-        """Fill device memory with zero bytes."""
+        """Queue zeroing of device memory."""
         self._call("cudaMemsetAsync", address, 0, size, self.stream)
 
     def upload(self, device: int, host: int, size: int) -> None:
-        """Copy host -> device. The host memory stays as it is until `synchronize`."""
+        """Queue a copy host -> device; the host memory must not change until `synchronize`."""
         self._call("cudaMemcpyAsync", device, host, size, _HOST_TO_DEVICE, self.stream)
 
     def download(self, host: int, device: int, size: int) -> None:
-        """Copy device -> host; there after `synchronize`."""
+        """Queue a copy device -> host; complete after `synchronize`."""
         self._call("cudaMemcpyAsync", host, device, size, _DEVICE_TO_HOST, self.stream)
 
     def copy_rows(self, target: tuple[int, int], source: tuple[int, int], *, width: int, rows: int) -> None:
-        """Copy `rows` stretches of `width` bytes within the device; both ends are (address, pitch in bytes)."""
+        """Queue a copy of `rows` x `width` bytes on the device; target and source are (address, pitch in bytes)."""
         self._call("cudaMemcpy2DAsync", *target, *source, width, rows, _DEVICE_TO_DEVICE, self.stream)
 
     def synchronize(self) -> None:
-        """Wait until everything queued so far has happened. Faults of earlier work surface here."""
+        """Wait for all queued work; its faults surface here."""
         self._call("cudaStreamSynchronize", self.stream)
-
-    # Captured graphs
 
     @contextmanager
     def capture(self) -> Iterator[CapturedGraph]:
-        """Record what is queued inside instead of doing it. The graph can be launched after the block.
+        """Record what is queued in the block instead of running it; launch the graph after the block.
 
-        Raises `CudaError` when something inside cannot be captured; the stream is usable afterwards.
+        Raises `CudaError` when something cannot be captured; the stream stays usable.
         """
-        graph = CapturedGraph(self)
+        graph = CapturedGraph()
         self._call("cudaStreamBeginCapture", self.stream, _CAPTURE_THREAD_LOCAL)
         try:
             yield graph
@@ -194,32 +174,16 @@ class Cuda:
         graph.handle = executable.value or 0
 
     def launch(self, graph: CapturedGraph) -> None:
-        """Queue everything that was captured, with the addresses and sizes it had then."""
+        """Queue the captured work, with the addresses and sizes it had then."""
         self._call("cudaGraphLaunch", graph.handle, self.stream)
 
     def discard(self, graph: CapturedGraph) -> None:
-        """Destroy a captured graph."""
         handle, graph.handle = graph.handle, 0
         if handle:
             self._call("cudaGraphExecDestroy", handle)
 
-    def timed(self, work: Callable[[], None]) -> float:
-        """Milliseconds the device spends on what `work` queues. Waits for it."""
-        events = [c_void_p(), c_void_p()]
-        for event in events:
-            self._call("cudaEventCreateWithFlags", byref(event), 0)
-        self._call("cudaEventRecord", events[0], self.stream)
-        work()
-        self._call("cudaEventRecord", events[1], self.stream)
-        self._call("cudaEventSynchronize", events[1])
-        elapsed = c_float()
-        self._call("cudaEventElapsedTime", byref(elapsed), events[0], events[1])
-        for event in events:
-            self._call("cudaEventDestroy", event)
-        return float(elapsed.value)
-
     def close(self) -> None:
-        """Give back the stream and all memory still held."""
+        """Free the stream and all memory."""
         if self.stream:
             self.synchronize()
             for address in list(self._allocations):
@@ -241,17 +205,17 @@ class Cuda:
         if recorded.value:
             self._library.cudaGraphDestroy(recorded)
 
-    def _call(self, name: str, *arguments: Any, wanted: int | None = None) -> None:
+    def _call(self, name: str, *arguments: Any, requested: int | None = None) -> None:
         code = getattr(self._library, name)(*arguments)
         if code == 0:
             return
         if code in _FATAL:
             raise DeviceLostError(f"{name}: {self._describe(code)}; this process has lost the GPU")
-        self._library.cudaGetLastError()  # or the next call reports it once more
+        self._library.cudaGetLastError()  # or the next call reports it again
         message = f"{name}: {self._describe(code)}"
-        if code == _OUT_OF_MEMORY and wanted is not None:
+        if code == _OUT_OF_MEMORY and requested is not None:
             free, total = self.memory()
-            message += f"; wanted {wanted / 1e6:.0f} MB, {free / 1e6:.0f} of {total / 1e6:.0f} MB are free"
+            message += f"; wanted {requested / 1e6:.0f} MB, {free / 1e6:.0f} of {total / 1e6:.0f} MB are free"
         raise CudaError(message, code)
 
     def _describe(self, code: int) -> str:
@@ -259,9 +223,8 @@ class Cuda:
         return f"{text.decode()} (CUDA error {code})" if text else f"CUDA error {code}"
 
 
+@dataclass
 class CapturedGraph:
     """Recorded device work; `Cuda.launch` repeats it."""
 
-    def __init__(self, cuda: Cuda) -> None:
-        self.cuda = cuda
-        self.handle = 0
+    handle: int = 0

@@ -1,4 +1,4 @@
-"""Device memory as a `Buffer`: prefixes without a copy, the strided append as one pitched copy. Knows no TensorRT."""
+"""Device memory as a `Buffer`: prefixes without a copy, the strided append as one pitched copy."""
 
 from __future__ import annotations
 
@@ -13,22 +13,18 @@ from edge_tts.errors import EngineError
 
 
 class DeviceBuffer:
-    """A dense array on the device. All it queues goes to the stream of `cuda`, in order with the networks' work."""
+    """A dense array on the device; its copies are ordered with the networks' work on the stream of `cuda`."""
 
     def __init__(self, spec: TensorSpec, address: int, cuda: Cuda) -> None:
         self.spec = spec
         self.shape = tuple(int(size) for size in spec.shape)
         self.address = address
+        self.nbytes = prod(self.shape) * spec.dtype.itemsize
         self._cuda = cuda
         self._prefixes: dict[tuple[int, int], DeviceBuffer] = {}
 
-    @property
-    def nbytes(self) -> int:
-        """Size in bytes."""
-        return prod(self.shape) * self.spec.dtype.itemsize
-
     def belongs_to(self, cuda: Cuda) -> bool:
-        """Whether its copies are ordered with the work of `cuda`'s stream."""
+        """Whether it lives on the stream of `cuda`."""
         return self._cuda is cuda
 
     def read(self) -> Array:
@@ -45,16 +41,16 @@ class DeviceBuffer:
         self._cuda.synchronize()
 
     def prefix(self, plane: int, length: int) -> DeviceBuffer:
-        # The same few prefixes are asked for at every step of the decode loop.
-        known = self._prefixes.get((plane, length))
-        if known is None:
+        # Cached: the decode loop asks for the same few at every step.
+        cached = self._prefixes.get((plane, length))
+        if cached is None:
             planes, capacity, *rest = self.shape
             if not (0 <= plane < planes and 0 <= length <= capacity):
                 raise EngineError(f"{self.spec.name} {self.shape} has no prefix [{plane}, :{length}]")
             spec = TensorSpec(f"{self.spec.name}[{plane}]", (length, *rest), self.spec.dtype)
             address = self.address + plane * (self.nbytes // planes)
-            known = self._prefixes[plane, length] = DeviceBuffer(spec, address, self._cuda)
-        return known
+            cached = self._prefixes[plane, length] = DeviceBuffer(spec, address, self._cuda)
+        return cached
 
     def write_at(self, rows: Buffer, *, time: int, row: int, source_row: int = 0) -> None:
         planes, capacity, batch, width = self.shape
@@ -69,22 +65,21 @@ class DeviceBuffer:
         size = width * self.spec.dtype.itemsize
         target, source = self.address + (time * batch + row) * size, rows.address + source_row * size
         plane, source_plane = capacity * batch * size, count * source_batch * size
-        if count == 1 or batch == source_batch == 1:  # per plane one dense stretch: a single copy for all planes
+        if count == 1 or batch == source_batch == 1:  # each plane is dense: one copy for all planes
             self._cuda.copy_rows((target, plane), (source, source_plane), width=count * size, rows=planes)
             return
         for index in range(planes):
-            into, out_of = target + index * plane, source + index * source_plane
-            self._cuda.copy_rows((into, batch * size), (out_of, source_batch * size), width=size, rows=count)
+            to, origin = target + index * plane, source + index * source_plane
+            self._cuda.copy_rows((to, batch * size), (origin, source_batch * size), width=size, rows=count)
 
 
 class HostArea:
-    """Page-locked host memory of a fixed size, seen as an array of any shape that fits. Owned by who made it."""
+    """Page-locked host memory of a fixed size, viewed as arrays. The caller frees `address`."""
 
     def __init__(self, size: int, cuda: Cuda) -> None:
         self.address = cuda.allocate_host(size)
         self._bytes = np.ctypeslib.as_array((ctypes.c_uint8 * max(size, 1)).from_address(self.address))
 
     def view(self, shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> Array:
-        """The first bytes of the area as an array."""
         array: Array = self._bytes[: prod(shape) * dtype.itemsize].view(dtype).reshape(shape)
         return array

@@ -1,4 +1,4 @@
-"""What an engine is bound to: versions, GPU and device. Reads files and asks CUDA; knows nothing of engines."""
+"""What an engine is bound to: versions, GPU and device."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edge_tts.engine.tensorrt.cuda import Cuda
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """An engine built on one machine value is never run on another."""
+    """An engine built on one machine is never run on another."""
 
     tensorrt: str
     cuda: str
@@ -22,11 +22,11 @@ class Machine:
     l4t: str
     """Release of Jetson Linux as `36.4.3`; empty elsewhere."""
     device: str
-    """Digest of this installation's machine id: an engine copied from another device is not found here."""
+    """Digest of the installation's machine id, so that an engine copied from another device is not found."""
 
 
 def this_machine(trt: Any, cuda: Cuda, *, root: Path = Path("/")) -> Machine:
-    """The machine we run on."""
+    """The machine this process runs on."""
     return Machine(
         tensorrt=str(trt.__version__),
         cuda=cuda.version(),
@@ -38,8 +38,8 @@ def this_machine(trt: Any, cuda: Cuda, *, root: Path = Path("/")) -> Machine:
 
 def l4t_release(root: Path = Path("/")) -> str:
     """Release of Jetson Linux, from /etc/nv_tegra_release (`# R36 (release), REVISION: 4.3, ...`); empty elsewhere."""
-    found = re.search(r"R(\d+) \(release\), REVISION: ([\d.]+)", _text(root / "etc/nv_tegra_release"))
-    return f"{found[1]}.{found[2]}" if found else ""
+    match = re.search(r"R(\d+) \(release\), REVISION: ([\d.]+)", _text(root / "etc/nv_tegra_release"))
+    return f"{match[1]}.{match[2]}" if match else ""
 
 
 def _text(path: Path) -> str:

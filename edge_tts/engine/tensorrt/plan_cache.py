@@ -1,7 +1,7 @@
-"""Where built engines are kept: under a key, written by renames, verified before use. Knows nothing of TensorRT.
+"""The cache of built engines: each under a key, written atomically, verified before use.
 
-A serialized engine is machine code: deserializing one is trusting it. So an engine counts only with the record that
-this device wrote after its own build, unchanged since, and where nobody else could have put it.
+A serialized engine is machine code: deserializing one is trusting it. So an engine is used only with the record that
+this device wrote after its own build, unchanged since, in a folder that no other user can write.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from edge_tts.errors import ModelError
 log = logging.getLogger(__name__)
 
 FORMAT = 2
-"""Counts up when the same inputs would no longer give the same engine (profiles, build settings)."""
-_KEPT_PER_GRAPH = 3  # the current model set, the previous one, and one under trial
+"""Incremented when the same inputs give another engine (profiles, build settings)."""
+_KEPT_PER_GRAPH = 3  # of the current model set, the previous one, and one under trial
 
 
 @dataclass(frozen=True, slots=True)
 class PlanVerdict:
-    """What the comparison with ONNX Runtime found."""
+    """The outcome of the comparison with ONNX Runtime."""
 
     agrees: bool
     reason: str
-    """The figures, or why it is refused."""
+    """The figures of the comparison."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,25 +46,25 @@ class StoredPlan:
     sha256: str
     build_s: float
     peak_memory_mb: float
-    """How much less memory the whole machine had while it was built."""
+    """The largest drop of the machine's available memory during the build."""
     verdict: PlanVerdict | None = None
     key: dict[str, Any] = field(default_factory=dict)
 
     @property
     def record(self) -> Path:
-        """The file that vouches for it."""
+        """The file of build and verdict beside it."""
         return self.path.with_suffix(".json")
 
 
 class PlanCache:
-    """A directory of engines of one machine."""
+    """The engines of one machine in one directory."""
 
     def __init__(self, *, directory: Path, machine: Machine) -> None:
         self.directory, self._machine = directory, machine
 
     def place(self, onnx: Path, options: BuildOptions) -> tuple[Path, dict[str, Any]]:
-        """Where the engine of a graph lies and the key it lies under. Makes the directory."""
-        key = {"format": FORMAT, "onnx": onnx_digest(onnx), **asdict(self._machine), "options": asdict(options)}
+        """Path and key of the engine of a graph. Makes the directory; raises `ModelError` when it cannot."""
+        key = {"format": FORMAT, "onnx": _onnx_digest(onnx), **asdict(self._machine), "options": asdict(options)}
         digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
         try:
             make_folder(self.directory)
@@ -73,7 +73,7 @@ class PlanCache:
         return self.directory / f"{onnx.stem}-{digest[:16]}.plan", key
 
     def find(self, onnx: Path, options: BuildOptions) -> StoredPlan | None:
-        """The engine of a graph, or None when there is none that can be trusted; what is damaged is removed."""
+        """The engine of a graph, or None without a trusted one; a damaged one is deleted."""
         path, key = self.place(onnx, options)
         if not path.exists():
             return None
@@ -84,12 +84,12 @@ class PlanCache:
             read_plan(stored)
         except ModelError as error:
             log.warning("%s; it will be built again", error)
-            _forget(path)
+            _delete(path)
             return None
         return stored
 
     def add(self, onnx: Path, options: BuildOptions, *, build_s: float, peak_memory_mb: float) -> StoredPlan:
-        """Vouch for the engine that was just built at its place; forget the oldest of the same graph."""
+        """Write the record of the engine just built at `place`; delete the oldest of the same graph."""
         path, key = self.place(onnx, options)
         stored = StoredPlan(
             graph=onnx.stem,
@@ -100,20 +100,20 @@ class PlanCache:
             key=key,
         )
         _write_record(stored)
-        known = sorted(self.directory.glob(f"{onnx.stem}-*.plan"), key=lambda plan: plan.stat().st_mtime)
-        for old in [plan for plan in known if plan != path][: max(0, len(known) - _KEPT_PER_GRAPH)]:
-            _forget(old)
+        plans = sorted(self.directory.glob(f"{onnx.stem}-*.plan"), key=lambda plan: plan.stat().st_mtime)
+        for old in [plan for plan in plans if plan != path][: max(0, len(plans) - _KEPT_PER_GRAPH)]:
+            _delete(old)
         return stored
 
     def judge(self, stored: StoredPlan, verdict: PlanVerdict) -> StoredPlan:
-        """Write down what the comparison found."""
+        """Store the verdict in the record."""
         judged = replace(stored, verdict=verdict)
         _write_record(judged)
         return judged
 
 
 def read_record(plan: Path) -> StoredPlan:
-    """The record beside an engine. Raises `ModelError` when there is none or it makes no sense."""
+    """The record beside an engine. Raises `ModelError` for a missing or unreadable one."""
     path = plan.with_suffix(".json")
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
@@ -124,7 +124,7 @@ def read_record(plan: Path) -> StoredPlan:
 
 
 def read_plan(stored: StoredPlan) -> bytes:
-    """The engine, verified. Raises `ModelError` when it is not what was built or others could have written it."""
+    """The engine. Raises `ModelError` when it has changed since its build or another user can write it."""
     try:
         for path in (stored.path.parent, stored.path, stored.record):
             status = path.lstat()
@@ -138,14 +138,14 @@ def read_plan(stored: StoredPlan) -> bytes:
     return data
 
 
-def onnx_digest(path: Path) -> str:
-    """sha256 of a graph and, where it has one, of the file with its weights."""
+def _onnx_digest(path: Path) -> str:
+    """sha256 of a graph and of its external weights."""
     weights = path.with_name(f"{path.name}.data")
     return _digest(path) + (_digest(weights) if weights.is_file() else "")
 
 
-def _forget(plan: Path) -> None:
-    """Remove an engine, the record first: without it the rest counts for nothing."""
+def _delete(plan: Path) -> None:
+    """Delete an engine, the record first: without it the engine is not trusted."""
     try:
         plan.with_suffix(".json").unlink(missing_ok=True)
         plan.unlink(missing_ok=True)

@@ -1,7 +1,4 @@
-"""Which shapes each graph of a model set is built for: TensorRT's one optimisation profile per engine.
-
-Derived from the contract of the graphs and the limits of the set. Knows nothing of TensorRT.
-"""
+"""TensorRT's one optimisation profile per engine, derived from the graph contract and the limits of the set."""
 
 from __future__ import annotations
 
@@ -23,7 +20,7 @@ class ShapeRange:
     max: Shape
 
     def admits(self, shape: Shape) -> bool:
-        """Whether a tensor of this shape may be fed."""
+        """Whether an input may have this shape."""
         pairs = zip(shape, self.min, self.max, strict=False)
         return len(shape) == len(self.min) and all(low <= size <= high for size, low, high in pairs)
 
@@ -31,9 +28,9 @@ class ShapeRange:
 def shape_ranges(
     graph: str, inputs: Mapping[str, Shape], *, limits: SequenceLimits, batch: int = 1
 ) -> dict[str, ShapeRange]:
-    """The profile of a graph with these `inputs` (-1 for a dimension that varies); `batch` bounds the decode rows.
+    """The profile of a graph with these `inputs` (-1 for a dimension that varies) and `batch` decode rows at most.
 
-    Raises `ModelError` for a graph or an input that the contract does not know.
+    Raises `ModelError` for a graph or an input outside the contract.
     """
     if graph not in BUILT:
         raise ModelError(f"{graph}: no TensorRT engine is built for this graph; known: {', '.join(BUILT)}")
@@ -48,9 +45,6 @@ def shape_ranges(
             axis.within(limits, batch) if isinstance(axis, Axis) else Range(size, size, size)
             for axis, size in zip(axes, shape, strict=True)
         ]
-        ranges[name] = ShapeRange(
-            min=tuple(size.min for size in sizes),
-            opt=tuple(size.opt for size in sizes),
-            max=tuple(size.max for size in sizes),
-        )
+        low, best, high = zip(*((size.min, size.opt, size.max) for size in sizes), strict=True)
+        ranges[name] = ShapeRange(min=low, opt=best, max=high)
     return ranges
