@@ -28,6 +28,7 @@ from edge_tts.values import FloatArray, IntArray, ModelSet, Voice
 from edge_tts.voices.builtin import BuiltinVoices
 
 from .judging.compare import log_spectral_distance
+from .plain_decode import plain_decode
 
 TOKENS_PER_SECOND = 25
 PHONEMES = 40
@@ -105,7 +106,8 @@ def _singing(model: ModelSet, sovits: Sovits, voice: Voice, codes: IntArray, pho
     field = noise.frames(0, len(codes) * model.sizes.frames_per_token)
 
     def at_once() -> FloatArray:
-        return sovits.decode(codes, phonemes, voice.conditioning, noise=field)[0]
+        features = sovits.encode(codes, phonemes, voice.conditioning)
+        return plain_decode(sovits, features, voice.conditioning, noise=field)[0]
 
     def in_pieces() -> tuple[FloatArray, float]:
         song = SegmentStream(vocoder=sovits, phoneme_ids=phonemes, conditioning=voice.conditioning, noise=noise)

@@ -18,12 +18,12 @@ _START, _END, _UNKNOWN = "[CLS]", "[SEP]", "[UNK]"
 
 
 class BertFeatures:
-    """Segment -> float32 [phonemes, width]. Runs of other languages than Mandarin get zeros, as the GPT was trained."""
+    """Segment -> float32 [phonemes, width]. Other languages than Mandarin get zeros, as the GPT was trained."""
 
     def __init__(
         self, *, engine: Engine, vocabulary: dict[str, int], width: int, positions: int = BERT_POSITIONS
     ) -> None:
-        """`positions`: most characters of a run, its two marks included."""
+        """`positions`: most characters of a run, its two special tokens included."""
         self._engine, self._vocabulary, self._width, self._positions = engine, vocabulary, width, positions
 
     def __call__(self, segment: Segment) -> FloatArray:
@@ -44,19 +44,20 @@ class BertFeatures:
 
 
 def load_bert(model: ModelSet, stack: ExitStack, load: Callable[[Path], Engine]) -> BertFeatures | None:
-    """The BERT of a model set, loaded by `load` and closed by `stack`; None for a set without BERT or its vocabulary,
-    whose GPT then gets zeros. Raises `ModelError` when what is there cannot be used."""
-    vocabulary = model.directory / "vocab.txt"
-    if not model.graph(BERT).is_file() or not vocabulary.is_file():
+    """The BERT of a model set, closed by `stack`; None for a set without graph or vocabulary. Raises `ModelError`."""
+    path = model.directory / "vocab.txt"
+    if not model.graph(BERT).is_file() or not path.is_file():
         return None
-    tokens = read_vocabulary(vocabulary)
+    vocabulary = read_vocabulary(path)
     engine = GraphLoader(model, stack, load)(BERT)
     sizes = model.sizes
-    return BertFeatures(engine=engine, vocabulary=tokens, width=sizes.bert_width, positions=sizes.limits.bert_positions)
+    return BertFeatures(
+        engine=engine, vocabulary=vocabulary, width=sizes.bert_width, positions=sizes.limits.bert_positions
+    )
 
 
 def read_vocabulary(path: Path) -> dict[str, int]:
-    """A BERT `vocab.txt`, one token a line, as token -> id. Raises `ModelError` when it is not one."""
+    """A BERT `vocab.txt`, one token a line, as token -> id. Raises `ModelError`."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:

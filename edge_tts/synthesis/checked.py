@@ -1,4 +1,4 @@
-"""Loads the graphs of a model set; one that is not what the contract says is refused by name."""
+"""Loads the graphs of a model set and refuses one that breaks its contract."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from edge_tts.values import ModelSet
 
 
 class GraphLoader:
-    """Loads graphs of one set by `load`, closed by `stack`. What one graph tells of the set's sizes binds the next."""
+    """Loads graphs of one set, closed by `stack`. Sizes that the first graphs show bind the next."""
 
     def __init__(self, model: ModelSet, stack: ExitStack, load: Callable[[Path], Engine]) -> None:
         self._model, self._stack, self._load = model, stack, load
         self._sizes: dict[str, int] = asdict(model.sizes)
 
     def __call__(self, name: str) -> Engine:
-        """The graph of that name. Raises `ModelError` that names it and, where it breaks the contract, the tensor."""
+        """The graph of that name. Raises `ModelError` that names graph and tensor."""
         path = self._model.graph(name)
         engine = self._load(path)
         self._stack.callback(engine.close)

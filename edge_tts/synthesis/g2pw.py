@@ -1,4 +1,4 @@
-"""The text front end with the owner's lexicon and, where one is installed, a polyphone model. Knows no phonemes."""
+"""The text front end with the owner's lexicon and, where one is installed, a polyphone model."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from edge_tts.text.mandarin.polyphones import Features, PolyphoneModel
 from edge_tts.text.mandarin.tables import MandarinTables
 
 GRAPHS = ("g2pw.onnx", "g2pW.onnx")
-"""Names that the releases of g2pW give their graph."""
+"""The graph's names in the releases of g2pW."""
 
 
 def open_front_end(
@@ -28,10 +28,10 @@ def open_front_end(
     polyphones: Path | None = None,
     load: Callable[[Path], Engine] = load_engine,
 ) -> TextFrontEnd:
-    """The front end; `stack` closes what it holds.
+    """The front end; `stack` closes its network.
 
     `polyphones` is the folder of a g2pW model: its graph, POLYPHONIC_CHARS.txt and the vocab.txt of bert-base-chinese.
-    Raises TextError for a bad lexicon and ModelError when the folder is not such a model.
+    Raises TextError (lexicon) or ModelError (polyphones).
     """
     if polyphones is None:
         return TextFrontEnd(lexicon=lexicon)

@@ -1,6 +1,6 @@
-"""What the synthesizer asks of a family of networks: a `Decoder` and a `Vocoder`. The v2 family is `t2s` and `sovits`.
+"""The protocols of a family of networks, `Decoder` and `Vocoder`; the v2 family has them in `t2s` and `sovits`.
 
-Both have one owner and one thread; their engines stay the caller's to close.
+Both have one owner and one thread; the caller closes their engines.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from edge_tts.values import FloatArray, IntArray, ModelSizes
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What the GPT reads before it speaks."""
+    """The input of a prefill."""
 
     phoneme_ids: IntArray
     """int64 [phonemes]: the reference's transcript, then the target text."""
     bert: FloatArray
-    """float32 [phonemes, bert_width]: BERT features per phoneme, zeros where a language has none."""
+    """float32 [phonemes, bert_width], zeros where a language has no BERT."""
     tokens: IntArray
-    """int64 [tokens]: semantic tokens of the reference; may be empty."""
+    """int64 [tokens]: the reference's semantic tokens; may be empty."""
 
 
 @dataclass(frozen=True, slots=True)
 class Latents:
-    """What the flow gives, each float32 [1, latent_width, frames]."""
+    """Output of the flow, each float32 [1, latent_width, frames]."""
 
     mean: FloatArray
     log_scale: FloatArray
@@ -33,17 +33,16 @@ class Latents:
 
 
 class Decoder(Protocol):
-    """Phonemes and a prompt to semantic tokens: up to `batch` sequences side by side, each in its own row."""
+    """Phonemes and a prompt to semantic tokens, one sequence in each of `batch` rows."""
 
     @property
-    def batch(self) -> int:
-        """How many rows there are."""
+    def batch(self) -> int: ...
 
     def room(self, row: int) -> int:
-        """How many more tokens the row can be fed."""
+        """The number of tokens that the row can still be fed."""
 
     def start(self, row: int, prompt: Prompt) -> FloatArray:
-        """Read a prompt into a row, replacing what was there. Returns the first logits, float32 [tokens].
+        """Prefill a row. Returns the first logits, float32 [tokens].
 
         Raises `TextError` when the prompt does not fit.
         """
@@ -51,22 +50,21 @@ class Decoder(Protocol):
     def step(self, tokens: IntArray) -> FloatArray:
         """Feed one token to every row, int64 [batch]. Returns the next logits, float32 [batch, tokens].
 
-        A row that is not in use takes any token; its logits mean nothing.
+        A row that is not in use takes any token; its logits are undefined.
         """
 
     def release(self, row: int) -> None:
-        """The row's sequence is over; it costs nothing until it is started again."""
+        """End the row's sequence."""
 
 
 class Vocoder(Protocol):
-    """Semantic tokens to waveform, in three steps: speed and blending lie between the first and the second."""
+    """Semantic tokens to waveform, in three steps: speed and blending happen between the first two."""
 
     @property
-    def sizes(self) -> ModelSizes:
-        """Widths, frames per token, samples per frame, and how far a frame of flow and wave looks around."""
+    def sizes(self) -> ModelSizes: ...
 
     def encode(self, codes: IntArray, phoneme_ids: IntArray, conditioning: FloatArray) -> FloatArray:
-        """Features float32 [1, feature_width, frames_per_token x tokens] of all tokens given.
+        """Features float32 [1, feature_width, frames_per_token x tokens].
 
         `codes` int64 [tokens], `phoneme_ids` int64 [phonemes], `conditioning` float32 [1, conditioning_width, 1].
         """

@@ -1,10 +1,9 @@
-"""Everything a model set can do, in one owner's hands: speak, and encode a voice. It knows nothing of who asks."""
+"""The networks of a model set: those that speak stay loaded, those that encode a voice are loaded on demand."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 
 from edge_tts.engine.contract import Engine
@@ -18,28 +17,30 @@ from edge_tts.values import AudioChunk, EncodeRequest, ModelSet, Voice
 
 
 class OnDemandEncoder:
-    """Encodes voices with a model set, whichever speaks. Its networks are loaded for each voice anew and given back:
-    encoding is rare, and the memory they take is the larger part of the set."""
+    """Encodes voices for a model set. Its networks are loaded for each voice and closed: encoding is rare, and they
+    are the larger part of the set's memory."""
 
     def __init__(
         self, *, model: ModelSet, front_end: TextFrontEnd, bert: BertFeatures | None = None, threads: int = 0
     ) -> None:
-        """`bert`: the set's own if it is loaded already."""
+        """`bert`: the set's, where it is loaded already."""
         self._model, self._front_end, self._bert, self._threads = model, front_end, bert, threads
 
     def encode(self, request: EncodeRequest, should_stop: ShouldStop = lambda: False) -> Voice:
-        """See `VoiceEncoder.encode`. Raises `ModelError` when the set has no networks that encode."""
-        with ExitStack() as stack:
+        """As `VoiceEncoder.encode`. Raises `ModelError` too, as when the set has no networks that encode."""
+
+        def load(path: Path) -> Engine:
             raise_if_stopped(should_stop)
-            bert = self._bert or load_bert(self._model, stack, partial(load_engine, threads=self._threads))
-            encoder = load_voice_encoder(
-                self._model, self._front_end, stack, bert=bert, threads=self._threads, should_stop=should_stop
-            )
+            return load_engine(path, threads=self._threads)
+
+        with ExitStack() as stack:
+            bert = self._bert or load_bert(self._model, stack, load)
+            encoder = load_voice_encoder(self._model, self._front_end, stack, bert=bert, load=load)
             return encoder.encode(request, should_stop)
 
 
 class Networks(OnDemandEncoder):
-    """The loaded networks of a model set that speaks; it encodes on demand."""
+    """A model set that speaks; it encodes on demand."""
 
     def __init__(
         self,
@@ -56,7 +57,6 @@ class Networks(OnDemandEncoder):
     def stream(
         self, request: SpeakRequest, voice: Voice, should_stop: ShouldStop = lambda: False
     ) -> Iterator[AudioChunk]:
-        """See `Synthesizer.stream`."""
         return self._synthesizer.stream(request, voice, should_stop)
 
 
@@ -66,13 +66,12 @@ def load_networks(
     stack: ExitStack,
     *,
     threads: int = 0,
-    load: Callable[[Path], Engine] | None = None,
+    load: Callable[[Path], Engine] = load_engine,
 ) -> Networks:
-    """Load the networks that speak; `stack` closes them. `load` is who loads a graph, ONNX Runtime if absent.
+    """Load the networks that speak with `load`; `stack` closes them. `threads` bounds the cores of an encoding.
 
-    Raises `ModelError` naming the graph that is wrong.
+    Raises `ModelError` that names the graph.
     """
-    loader = load or partial(load_engine, threads=threads)
-    bert = load_bert(model, stack, loader)
-    synthesizer = load_synthesizer(model, front_end, stack, bert=bert, threads=threads, load=loader)
+    bert = load_bert(model, stack, load)
+    synthesizer = load_synthesizer(model, front_end, stack, bert=bert, load=load)
     return Networks(model=model, front_end=front_end, synthesizer=synthesizer, bert=bert, threads=threads)

@@ -1,4 +1,4 @@
-"""Draw the next semantic token from logits, as GPT-SoVITS does. Pure numpy; the noise is an argument."""
+"""Draw the next semantic token from logits, as GPT-SoVITS does."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ _MIN_TEMPERATURE = 1e-5
 def penalize(logits: FloatArray, seen: BoolArray, penalty: float) -> None:
     """Apply the repetition penalty in place.
 
-    `logits` float32 [tokens]; `seen` bool [tokens or more], True for every token that occurred before. A token is
-    penalised once, however often it occurred: negative logits are multiplied by `penalty`, others divided.
+    `logits` float32 [tokens]; `seen` bool [tokens or more], True for tokens that occurred before. Negative logits are
+    multiplied by `penalty`, others divided, however often the token occurred.
     """
     if penalty == 1.0:
         return
-    chosen = seen[: logits.shape[0]]
-    values = logits[chosen]
-    logits[chosen] = np.where(values < 0, values * np.float32(penalty), values / np.float32(penalty))
+    repeated = seen[: logits.shape[0]]
+    values = logits[repeated]
+    logits[repeated] = np.where(values < 0, values * np.float32(penalty), values / np.float32(penalty))
 
 
 def probabilities(logits: FloatArray, sampling: Sampling) -> FloatArray:
-    """The distribution that is drawn from, float32 [tokens], for logits after the repetition penalty.
+    """The distribution to draw from, float32 [tokens], for logits after the repetition penalty.
 
-    Order of upstream: top-p on the untempered logits, temperature, top-k (ties with the k-th stay), softmax.
+    In upstream's order: top-p on the untempered logits, temperature, top-k (ties with the k-th stay), softmax.
     """
     kept = logits if sampling.top_p >= 1.0 else _nucleus(logits, sampling.top_p)
     kept = kept / np.float32(max(sampling.temperature, _MIN_TEMPERATURE))
@@ -39,12 +39,12 @@ def probabilities(logits: FloatArray, sampling: Sampling) -> FloatArray:
 
 
 def draw(probabilities: FloatArray, noise: FloatArray) -> int:
-    """The token that wins the exponential race: argmax of probability / noise, `noise` standard exponential."""
+    """Draw by the exponential race: argmax of probability / noise, `noise` standard exponential."""
     return int(np.argmax(probabilities / noise))
 
 
 def _nucleus(logits: FloatArray, top_p: float) -> FloatArray:
-    """Remove what lies beyond the cumulative probability `top_p`, the entry that crosses it included; keep the best."""
+    """Drop all beyond the cumulative probability `top_p`, the entry that crosses it included; keep the best."""
     order = np.argsort(-logits, kind="stable")
     beyond = np.cumsum(_softmax(logits[order])) > top_p
     beyond[0] = False

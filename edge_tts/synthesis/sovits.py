@@ -1,7 +1,4 @@
-"""Semantic tokens in, waveform out: the SoVITS decoder, cut into encoder, flow and wave where streaming wants it.
-
-The plain form is `decode`; `stream.py` sings the same graphs piece by piece and is judged against it.
-"""
+"""Semantic tokens to waveform: the SoVITS decoder, cut into encoder, flow and wave where streaming needs it."""
 
 from __future__ import annotations
 
@@ -46,47 +43,21 @@ class Sovits:
         audio: FloatArray = self._wave.run({graphs.LATENT: latent, graphs.GE: conditioning})[graphs.AUDIO][0]
         return audio
 
-    def decode(
-        self,
-        codes: IntArray,
-        phoneme_ids: IntArray,
-        conditioning: FloatArray,
-        *,
-        noise: FloatArray | None = None,
-        noise_scale: float = NOISE_SCALE,
-        speed: float = 1.0,
-    ) -> tuple[FloatArray, Latents]:
-        """The whole utterance at once, as upstream decodes it: waveform and latents. No noise means zeros."""
-        features = change_speed(self.encode(codes, phoneme_ids, conditioning), speed)
-        if noise is None:
-            noise = np.zeros((1, self.sizes.latent_width, features.shape[2]), np.float32)
-        latents = self.flow(features, conditioning, noise, noise_scale)
-        return self.wave(latents.latent, conditioning), latents
-
 
 def spoken_frames(frames: int, speed: float) -> int:
-    """How many latent frames `frames` encoder frames become at a speed. At 1.0 nothing is resampled."""
+    """The number of latent frames of `frames` encoder frames at a speed."""
     return frames if speed == 1.0 else int(frames / speed) + 1
 
 
-def change_speed(features: FloatArray, speed: float) -> FloatArray:
-    """Interpolate features [1, width, frames] linearly along time to `spoken_frames`, half-pixel centres."""
-    frames = features.shape[2]
-    count = spoken_frames(frames, speed)
-    if speed == 1.0:
-        return features
-    return sample_frames(features, frames_at(0, count, frames / count))
-
-
 def frames_at(start: int, stop: int, step: float) -> FloatArray:
-    """Where spoken frames `start` to `stop` lie among the encoder frames when each advances by `step`, float32."""
+    """Float32 positions of spoken frames `start` to `stop` among encoder frames, `step` apart, half-pixel centres."""
     centres = np.arange(start, stop, dtype=np.float32) + np.float32(0.5)
-    places: FloatArray = centres * np.float32(step) - np.float32(0.5)
-    return places
+    positions: FloatArray = centres * np.float32(step) - np.float32(0.5)
+    return positions
 
 
 def sample_frames(features: FloatArray, positions: FloatArray) -> FloatArray:
-    """Features [1, width, frames] read at fractional positions float32 [n], clamped to the ends: [1, width, n]."""
+    """Interpolate features [1, width, frames] at positions float32 [n], clamped to the ends: [1, width, n]."""
     last = features.shape[2] - 1
     clamped = np.clip(positions, 0, last)
     left = clamped.astype(np.int64)
@@ -97,13 +68,13 @@ def sample_frames(features: FloatArray, positions: FloatArray) -> FloatArray:
 
 
 def mean_conditioning(vectors: list[FloatArray]) -> FloatArray:
-    """The conditioning of several references: the plain mean of their finished vectors [1, G, 1]."""
+    """The conditioning of several references: the mean of their vectors [1, conditioning_width, 1]."""
     mean: FloatArray = np.mean(np.stack(vectors), axis=0, dtype=np.float32)
     return mean
 
 
 class NoiseField:
-    """Standard normal noise by absolute frame: a frame gets the same values whichever piece asks for it."""
+    """Standard normal noise by absolute frame, so that it does not depend on how a segment is cut."""
 
     def __init__(self, *, seed: int, width: int) -> None:
         self._seed, self._width = seed, width

@@ -1,4 +1,4 @@
-"""Sing one segment while its tokens still come: pieces of waveform whose sum has the length of the whole.
+"""Vocode a segment while its tokens are decoded, in pieces that together have the length of the whole.
 
 SoVITS' text encoder attends over all tokens it is given, so a prefix gives other features than the whole. Each call
 encodes all tokens so far and keeps a track of features:
@@ -6,10 +6,9 @@ encodes all tokens so far and keeps a track of features:
     |<-- settled: never changes again -->|<-- blended from the last call to this one -->|<-- new -->|
                                ^ played up to here: `_CONTEXT` frames before the settled end
 
-Flow and wave then run on a window that starts early enough (a receptive-field halo) to give what the whole would give.
-What is played ends `_CONTEXT` frames before the settled end, so that the next call sees the same features around the
-join and differs only by what lies beyond its right-hand context; the little that remains is cross-faded over `_FADE`
-frames. Nothing is shifted in time, therefore the length never depends on how the segment was cut.
+Flow and wave run on a window with a receptive-field halo, so that they give what the whole would give. The output ends
+`_CONTEXT` frames before the settled end, so that the next call sees the same features around the join; what still
+differs is cross-faded over `_FADE` frames. Nothing is shifted in time: the length does not depend on the cuts.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ _FADE = 4  # frames of cross-fade after a join
 class SegmentStream:
     """The waveform of one segment, piece by piece.
 
-    `phoneme_ids` int64 [phonemes] are the segment's own, `conditioning` float32 [1, G, 1].
+    `phoneme_ids` int64 [phonemes] without the prompt's, `conditioning` float32 [1, conditioning_width, 1].
     """
 
     def __init__(
@@ -38,22 +37,18 @@ class SegmentStream:
         phoneme_ids: IntArray,
         conditioning: FloatArray,
         noise: NoiseField,
-        noise_scale: float = NOISE_SCALE,
         speed: float = 1.0,
     ) -> None:
         self._vocoder = vocoder
         self._phoneme_ids, self._conditioning = phoneme_ids, conditioning
-        self._noise, self._noise_scale, self._speed = noise, noise_scale, speed
+        self._noise, self._speed = noise, speed
         self._track: FloatArray | None = None  # features of all codes so far
         self._settled = 0  # feature frames that never change again
-        self._played = 0  # spoken frames given out
-        self._tail: FloatArray = np.zeros(0, np.float32)  # this call's samples after `_played`, for the next cross-fade
+        self._played = 0  # spoken frames returned so far
+        self._tail: FloatArray = np.zeros(0, np.float32)  # samples after `_played`, for the next cross-fade
 
     def render(self, codes: IntArray, *, last: bool) -> FloatArray:
-        """Samples that are settled now and were not given before, for all codes so far (int64 [tokens], growing).
-
-        With `last` the rest of the segment comes out. Without codes there is nothing to sing.
-        """
+        """The newly settled samples, for all codes so far (int64 [tokens], growing); with `last` all that remain."""
         if len(codes) == 0:
             return np.zeros(0, np.float32)
         self._extend_track(self._vocoder.encode(codes, self._phoneme_ids, self._conditioning))
@@ -65,22 +60,22 @@ class SegmentStream:
         if stop == self._played:
             return np.zeros(0, np.float32)
         samples = _cross_fade(self._tail, self._render(stop, min(end, stop + _FADE), end))
-        given = (stop - self._played) * self._vocoder.sizes.samples_per_frame
-        self._tail, self._played = samples[given:], stop
-        return samples[:given]
+        count = (stop - self._played) * self._vocoder.sizes.samples_per_frame
+        self._tail, self._played = samples[count:], stop
+        return samples[:count]
 
     def _extend_track(self, features: FloatArray) -> None:
-        """Replace what is not settled by the new call's features, blending where both calls have an opinion."""
+        """Replace what is not settled by the new features, blending where both calls have some."""
         if self._track is None:
             self._track = features
             return
-        known, settled = self._track.shape[2], self._settled
-        rising = ((np.arange(known - settled) + 0.5) / max(known - settled, 1)).astype(np.float32)
-        blended = self._track[:, :, settled:] * (1 - rising) + features[:, :, settled:known] * rising
-        self._track = np.concatenate([self._track[:, :, :settled], blended, features[:, :, known:]], axis=2)
+        length, settled = self._track.shape[2], self._settled
+        rising = ((np.arange(length - settled) + 0.5) / max(length - settled, 1)).astype(np.float32)
+        blended = self._track[:, :, settled:] * (1 - rising) + features[:, :, settled:length] * rising
+        self._track = np.concatenate([self._track[:, :, :settled], blended, features[:, :, length:]], axis=2)
 
     def _render(self, stop: int, needed: int, end: int) -> FloatArray:
-        """Waveform of spoken frames `_played` to `needed`; `end` is how many there are so far."""
+        """Waveform of spoken frames `_played` to `needed`, of `end` so far."""
         assert self._track is not None
         sizes = self._vocoder.sizes
         wave_start = max(0, self._played - sizes.wave_halo_frames)
@@ -91,7 +86,7 @@ class SegmentStream:
         if self._speed != 1.0:
             window = sample_frames(window, frames_at(0, end, self._speed))
         noise = self._noise.frames(flow_start, flow_end)
-        latents = self._vocoder.flow(window[:, :, flow_start:flow_end], self._conditioning, noise, self._noise_scale)
+        latents = self._vocoder.flow(window[:, :, flow_start:flow_end], self._conditioning, noise, NOISE_SCALE)
         latent = latents.latent[:, :, wave_start - flow_start : wave_end - flow_start]
         audio = self._vocoder.wave(latent, self._conditioning)
         first = (self._played - wave_start) * sizes.samples_per_frame
@@ -99,7 +94,7 @@ class SegmentStream:
 
 
 def _cross_fade(old: FloatArray, new: FloatArray) -> FloatArray:
-    """`new` with its beginning faded in over the end of what was sung before; weights sum to one (raised cosine)."""
+    """`new`, faded in over `old`; the weights sum to one (raised cosine)."""
     count = min(len(old), len(new))
     if count == 0:
         return new

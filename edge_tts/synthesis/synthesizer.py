@@ -1,11 +1,10 @@
-"""Text and a voice in, a stream of sound out. It knows nothing of devices, queues or the network."""
+"""Text and a voice in, a stream of audio chunks out."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +22,8 @@ from edge_tts.synthesis.t2s import SemanticDecoder, generate
 from edge_tts.text.front_end import TextFrontEnd
 from edge_tts.values import AudioChunk, FloatArray, IntArray, ModelSet, Sampling, Segment, Voice
 
-# Tokens thought between two pieces of sound: a short first one, since someone is waiting; then longer ones, since each
-# piece encodes all tokens again.
+# Tokens decoded between two chunks: few before the first, for low latency; then more, since each chunk encodes all
+# tokens again.
 _FIRST_PIECE, _LONGEST_PIECE, _GROWTH = 16, 80, 1.5
 
 BertFeatures = Callable[[Segment], FloatArray]
@@ -32,7 +31,7 @@ BertFeatures = Callable[[Segment], FloatArray]
 
 
 class Synthesizer:
-    """Speaks requests one after another. One owner, one thread: it holds the cache that the GPT decodes in."""
+    """Speaks requests one after another. One owner, one thread: it owns the decode cache."""
 
     def __init__(
         self,
@@ -50,11 +49,10 @@ class Synthesizer:
     def stream(
         self, request: SpeakRequest, voice: Voice, should_stop: Callable[[], bool] = lambda: False
     ) -> Iterator[AudioChunk]:
-        """Speak: the first chunk comes before the first segment is thought to its end, the final one says `last`.
+        """The first chunk comes before the first segment is decoded to its end; the final one has `last` set.
 
-        `should_stop` is asked once per token; when it says yes the stream ends with what is settled.
-        Raises `TextError` when there is nothing to speak, a part of it does not fit, or the model set does not speak
-        its language.
+        `should_stop` is called once per token; True ends the stream after what is settled. Raises `TextError` when
+        there is nothing to speak, a piece is too long, or the model set does not speak its language.
         """
         segments = self._segments(request)
         self._check_lengths(segments, voice)
@@ -71,27 +69,26 @@ class Synthesizer:
         yield self._chunk(np.zeros(0, np.float32), request, last=True)
 
     def _segments(self, request: SpeakRequest) -> list[Segment]:
-        """What to speak, all of it in languages that the model set was trained on."""
 
         def read(language: str) -> list[Segment]:
             join = self.model.join_sentences
             return self._front_end.segments(request.text, language, split=request.split, ssml=request.ssml, join=join)
 
-        segments, spoken = read(request.language), self.model.languages
+        segments, known = read(request.language), self.model.languages
         if not segments:
             raise TextError("nothing in the text can be spoken: it has no letter, digit or ideograph")
-        foreign = [run for segment in segments for run in segment.runs if run.language not in spoken]
+        foreign = [run for segment in segments for run in segment.runs if run.language not in known]
         if not any(character.isalpha() for run in foreign for character in run.text):
-            # Digits and marks belong to no language: those taken for another are read in the set's own.
-            return read(spoken[0]) if foreign else segments
-        asked = ", ".join(sorted({run.language for run in foreign}))
+            # Digits and punctuation have no language: read them in the set's own.
+            return read(known[0]) if foreign else segments
+        requested = ", ".join(sorted({run.language for run in foreign}))
         raise TextError(
-            f"the model set {self.model.name} speaks {', '.join(spoken)}, not {asked}; install GPT-SoVITS weights that "
-            "do with tools/convert"
+            f"the model set {self.model.name} speaks {', '.join(known)}, not {requested}; install GPT-SoVITS weights "
+            "that do with tools/convert"
         )
 
     def _check_lengths(self, segments: list[Segment], voice: Voice) -> None:
-        """Raise TextError for a piece that the GPT has no positions for, before anything is spoken."""
+        """Raise TextError for a piece that the GPT has no positions for, before the first chunk."""
         room = self.model.most_phonemes - len(voice.prompt_phoneme_ids)
         for segment in segments:
             count = len(segment.phoneme_ids)
@@ -103,16 +100,10 @@ class Synthesizer:
                 )
 
     def _speak(
-        self,
-        segment: Segment,
-        voice: Voice,
-        sampling: Sampling,
-        speed: float,
-        should_stop: Callable[[], bool],
+        self, segment: Segment, voice: Voice, sampling: Sampling, speed: float, should_stop: Callable[[], bool]
     ) -> Iterator[FloatArray]:
-        """Pieces of waveform of one segment."""
         assert sampling.seed is not None
-        song = SegmentStream(
+        stream = SegmentStream(
             vocoder=self._vocoder,
             phoneme_ids=segment.phoneme_ids,
             conditioning=voice.conditioning,
@@ -121,17 +112,15 @@ class Synthesizer:
         )
         tokens: list[int] = []
         piece, due = float(_FIRST_PIECE), _FIRST_PIECE
-        limit = self._limit(segment)
-        for token in generate(
-            self._decoder, self._prompt(segment, voice), sampling=sampling, limit=limit, should_stop=should_stop
-        ):
+        prompt, limit = self._prompt(segment, voice), self._limit(segment)
+        for token in generate(self._decoder, prompt, sampling=sampling, limit=limit, should_stop=should_stop):
             tokens.append(token)
             if len(tokens) == due:
                 piece = min(piece * _GROWTH, _LONGEST_PIECE)
                 due += int(piece)
-                yield song.render(_codes(tokens), last=False)
+                yield stream.render(_codes(tokens), last=False)
         if not should_stop():
-            yield song.render(_codes(tokens), last=True)
+            yield stream.render(_codes(tokens), last=True)
 
     def _prompt(self, segment: Segment, voice: Voice) -> Prompt:
         return Prompt(
@@ -141,7 +130,7 @@ class Synthesizer:
         )
 
     def _limit(self, segment: Segment) -> int:
-        """The most tokens a segment may take: upstream's limit, tightened where the model set knows its pace."""
+        """Most tokens of a segment: upstream's limit, tightened where the manifest gives a pace."""
         pace = self.model.max_tokens_per_phoneme
         if pace is None:
             return MOST_TOKENS
@@ -165,15 +154,13 @@ def load_synthesizer(
     stack: ExitStack,
     *,
     bert: BertFeatures | None = None,
-    threads: int = 0,
-    load: Callable[[Path], Engine] | None = None,
+    load: Callable[[Path], Engine] = load_engine,
 ) -> Synthesizer:
-    """Load the networks of a model set; `stack` closes them. `load` is who loads a graph, ONNX Runtime if absent.
-    `bert` gives the features of Chinese; without it they are zeros.
+    """Load the networks that speak with `load`; `stack` closes them. Without `bert` its features are zeros.
 
-    Raises `ModelError` naming the graph that is wrong.
+    Raises `ModelError` that names the graph.
     """
-    graph = GraphLoader(model, stack, load or partial(load_engine, threads=threads))
+    graph = GraphLoader(model, stack, load)
     prefill, step = graph(T2S_PREFILL), graph(T2S_STEP)
     return Synthesizer(
         model=model,
@@ -189,5 +176,4 @@ def _codes(tokens: list[int]) -> IntArray:
 
 
 def _seed(sampling: Sampling) -> int:
-    """The request's seed, or a fresh one that fits into 31 bits."""
     return sampling.seed if sampling.seed is not None else int(np.random.default_rng().integers(2**31))

@@ -1,8 +1,8 @@
-"""Phonemes and a prompt in, semantic tokens out: the GPT's decode loop over a cache that is allocated once.
+"""Phonemes and a prompt to semantic tokens: the GPT's decode loop over a cache that is allocated once.
 
-It drives the graphs `t2s_prefill` and `t2s_step`. The cache is one slab [2 x layers, positions, batch, width]
-(plane 2l holds the keys of layer l, plane 2l + 1 its values): time comes before batch, so that the first S positions
-of a plane are dense memory which the step reads in place, and appending a row is one strided copy for all layers.
+It runs the graphs `t2s_prefill` and `t2s_step`. The cache is one slab [2 x layers, positions, batch, width] (plane 2l
+has the keys of layer l, 2l + 1 its values): time comes before batch, so that the first S positions of a plane are dense
+memory that the step reads in place, and appending a row is one strided copy for all layers.
 """
 
 from __future__ import annotations
@@ -19,16 +19,13 @@ from edge_tts.synthesis.interfaces import Decoder, Prompt
 from edge_tts.synthesis.sampling import BoolArray, draw, penalize, probabilities
 from edge_tts.values import FloatArray, IntArray, Sampling
 
-_EOS_FREE_STEPS = 11  # upstream never ends a sentence before this many tokens
-_HIDDEN = np.float32(-1e4)  # added to a score to hide a position; finite in half precision too
+_EOS_FREE_STEPS = 11  # upstream ends no sentence before
+_HIDDEN = np.float32(-1e4)  # added to scores of masked positions; finite in float16 too
 _BUCKET = graphs.BUCKET
 
 
 class SemanticDecoder:
-    """The GPT of the v2 family with its cache: a `Decoder`.
-
-    `limits` are the set's; `max_positions` makes the cache smaller than they allow.
-    """
+    """The GPT of the v2 family with its cache; `max_positions` makes the cache smaller than `limits` allow."""
 
     def __init__(
         self,
@@ -56,7 +53,6 @@ class SemanticDecoder:
         return len(self._lengths)
 
     def room(self, row: int) -> int:
-        """How many more tokens the row can be fed: as the cache and the table of positions allow."""
         cache, table = self._capacity - self._lengths[row], self._limits.audio_positions - self._positions[row]
         return int(min(cache, table))
 
@@ -108,10 +104,10 @@ class SemanticDecoder:
 
 
 class TokenChooser:
-    """Turns one sequence's logits into its tokens and knows when it is over. Keeps the sequence's random state.
+    """Draws the tokens of one sequence from its logits and decides its end.
 
-    The rules are upstream's: no end in the first 11 steps; over when the best logit after the repetition penalty, or
-    the token drawn, is the end token (that last token is dropped), or at the limit (where nothing is dropped).
+    By upstream's rules: no end in the first 11 steps; then it ends when the best logit after the repetition penalty or
+    the token drawn is the end token (which is dropped), or at the limit (where nothing is dropped).
     """
 
     def __init__(self, *, prompt_tokens: IntArray, tokens: int, sampling: Sampling, limit: int) -> None:
@@ -125,7 +121,7 @@ class TokenChooser:
         self.over = False
 
     def choose(self, logits: FloatArray) -> int | None:
-        """The next token for raw logits float32 [tokens], or None at the end. Sets `over` with the last token too."""
+        """The next token for logits float32 [tokens], or None at the end. Sets `over` with the last token too."""
         scores = logits[: self._end].copy() if self._count < _EOS_FREE_STEPS else logits.copy()
         penalize(scores, self._seen, self._sampling.repetition_penalty)
         best = int(np.argmax(scores))
@@ -151,7 +147,7 @@ def generate(
     limit: int = graphs.MOST_TOKENS,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[int]:
-    """Decode one sequence in row 0, token by token, until its end, the limit, a full cache, or `should_stop`."""
+    """Decode one sequence in row 0 until its end, the limit, a full cache, or `should_stop`."""
     logits = decoder.start(0, prompt)
     limit = min(limit, decoder.room(0) + 1)
     chooser = TokenChooser(prompt_tokens=prompt.tokens, tokens=logits.shape[0], sampling=sampling, limit=limit)

@@ -6,11 +6,13 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from edge_tts.engine.load import load_engine
 from edge_tts.engine.onnxruntime import CPU
 from edge_tts.engine.tensorrt.trt_engine import TrtEngine
 from edge_tts.errors import ModelError
@@ -130,7 +132,7 @@ def test_a_set_with_a_wrong_graph_is_refused_before_it_speaks(here: Here) -> Non
     with here.loader() as loader, pytest.raises(ModelError, match=said):
         activate(model, loader)
     with ExitStack() as stack, pytest.raises(ModelError, match=said):
-        load_synthesizer(model, TextFrontEnd(), stack, threads=1)
+        load_synthesizer(model, TextFrontEnd(), stack, load=partial(load_engine, threads=1))
 
 
 def test_an_engine_is_built_within_the_positions_of_its_set(here: Here) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +35,7 @@ def model() -> ModelSet:
 def synthesizer(model: ModelSet) -> Iterator[Synthesizer]:
     """Speaks with it, on one thread."""
     with ExitStack() as stack:
-        yield load_synthesizer(model, TextFrontEnd(), stack, threads=1)
+        yield load_synthesizer(model, TextFrontEnd(), stack, load=partial(load_engine, threads=1))
 
 
 def test_every_file_is_the_one_the_manifest_names(model: ModelSet) -> None:
@@ -172,7 +173,7 @@ def test_a_recording_can_be_enrolled(model: ModelSet) -> None:
     buzz = 0.2 * np.sign(np.sin(2 * np.pi * 120 * time)) * (np.sin(2 * np.pi * 3 * time) > 0)
     recording = Recording(buzz.astype(np.float32), 16000)
     with ExitStack() as stack:
-        encoder = load_voice_encoder(model, TextFrontEnd(), stack, threads=1)
+        encoder = load_voice_encoder(model, TextFrontEnd(), stack, load=partial(load_engine, threads=1))
         voice = encoder.encode(EncodeRequest("buzz", "Buzz", "en", "Hello there.", [recording]))
     assert len(voice.prompt_tokens) == 115
     assert voice.prompt_tokens.min() >= 0

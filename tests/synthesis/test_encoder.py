@@ -9,7 +9,7 @@ import pytest
 
 from edge_tts.engine.contract import Array
 from edge_tts.errors import VoiceError
-from edge_tts.synthesis.encoder import VoiceEncoder
+from edge_tts.synthesis.encoder import EncoderNetworks, VoiceEncoder
 from edge_tts.text.front_end import TextFrontEnd
 from edge_tts.values import EncodeRequest, FloatArray, Recording, Voice
 
@@ -18,7 +18,7 @@ from .toys import ToyEngine
 
 RATE = 32000
 ORDER = ["ssl", "quantizer", "speaker", "conditioning", "speaker", "conditioning", "speaker", "conditioning"]
-"""The networks as they run for three takes."""
+"""The networks as they run for three recordings."""
 
 
 class Networks:
@@ -26,19 +26,21 @@ class Networks:
 
     def __init__(self) -> None:
         self.ran: list[str] = []
-        self.ssl, self.conditioning = ToyEngine(self._ssl), ToyEngine(self._conditioning)
+        self.ssl = ToyEngine(self._ssl)
         self.encoder = VoiceEncoder(
             model=replace(MODEL, sizes=replace(MODEL.sizes, speaker_width=1)),
             front_end=TextFrontEnd(),
-            ssl=self.ssl,
-            quantizer=ToyEngine(self._quantizer),
-            conditioning=self.conditioning,
-            speaker=ToyEngine(self._speaker),
+            networks=EncoderNetworks(
+                ssl=self.ssl,
+                quantizer=ToyEngine(self._quantizer),
+                conditioning=ToyEngine(self._conditioning),
+                speaker=ToyEngine(self._speaker),
+            ),
         )
 
-    def encode(self, *takes: Recording, stop_after: int | None = None) -> Voice:
-        """The voice of whoever speaks in `takes`; stopped once so many networks have run."""
-        request = EncodeRequest("v", "V", "en", "Hello there.", takes)
+    def encode(self, *recordings: Recording, stop_after: int | None = None) -> Voice:
+        """The voice of the recordings; stopped once so many networks have run."""
+        request = EncodeRequest("v", "V", "en", "Hello there.", recordings)
         return self.encoder.encode(request, lambda: len(self.ran) == stop_after)
 
     def _ssl(self, wave: FloatArray) -> dict[str, Array]:
@@ -58,21 +60,21 @@ class Networks:
         return {"ge": np.array([[[spectrogram.mean()], [speaker[0, 0]]]], np.float32)}
 
 
-def take(level: float, seconds: float = 3.0) -> Recording:
+def recording(level: float, seconds: float = 3.0) -> Recording:
     """Noise of that level."""
     noise = np.random.default_rng(1).normal(0, level, int(seconds * RATE))
     return Recording(noise.astype(np.float32), RATE)
 
 
-def test_the_conditioning_is_the_mean_over_all_takes() -> None:
-    """Each take counts the same, however long it is; the prompt is the first one's, whatever else there is."""
-    takes, networks = [take(0.01), take(0.05, 9.0), take(0.1, 4.0)], Networks()
-    alone = [networks.encode(one).conditioning for one in takes]
+def test_the_conditioning_is_the_mean_over_all_recordings() -> None:
+    """Each recording counts the same, however long it is; the prompt is the first one's, whatever else there is."""
+    recordings, networks = [recording(0.01), recording(0.05, 9.0), recording(0.1, 4.0)], Networks()
+    alone = [networks.encode(one).conditioning for one in recordings]
     assert len({float(vector[0, 0, 0]) for vector in alone}) == 3
-    heard = len(networks.ssl.calls)
-    together = networks.encode(*takes)
+    calls = len(networks.ssl.calls)
+    together = networks.encode(*recordings)
     np.testing.assert_allclose(together.conditioning, np.mean(alone, axis=0), rtol=1e-6)
-    assert len(networks.ssl.calls) == heard + 1
+    assert len(networks.ssl.calls) == calls + 1
     np.testing.assert_array_equal(networks.ssl.calls[-1]["wave"], networks.ssl.calls[0]["wave"])
     assert together.prompt_tokens.tolist() == [1, 2, 3]
 
@@ -80,7 +82,7 @@ def test_the_conditioning_is_the_mean_over_all_takes() -> None:
 def test_the_prompt_is_read_with_silence_behind_it() -> None:
     """The semantic tokens of the prompt are those of the recording at 16 kHz and 0.6 s of zeros after it."""
     networks = Networks()
-    networks.encode(take(0.1, 3.0))
+    networks.encode(recording(0.1, 3.0))
     (wave,) = networks.ssl.calls[0]["wave"]
     assert len(wave) == 48000 + 9600
     assert wave[47900:48000].any()
@@ -89,15 +91,15 @@ def test_the_prompt_is_read_with_silence_behind_it() -> None:
 
 @pytest.mark.parametrize("stop_after", range(len(ORDER)))
 def test_encoding_stops_before_the_next_network(stop_after: int) -> None:
-    """Whoever stops it waits for one network at most, whichever that is."""
+    """A stop takes effect after one network at most, whichever that is."""
     networks = Networks()
     with pytest.raises(VoiceError, match="stopped"):
-        networks.encode(take(0.01), take(0.05), take(0.1), stop_after=stop_after)
+        networks.encode(recording(0.01), recording(0.05), recording(0.1), stop_after=stop_after)
     assert networks.ran == ORDER[:stop_after]
 
 
 def test_what_is_not_stopped_runs_to_its_end() -> None:
     """The order above is the whole of it."""
     networks = Networks()
-    networks.encode(take(0.01), take(0.05), take(0.1))
+    networks.encode(recording(0.01), recording(0.05), recording(0.1))
     assert networks.ran == ORDER

@@ -1,4 +1,4 @@
-"""Streaming: what is sung piece by piece is the utterance, whichever way it was cut."""
+"""Streaming: what is vocoded piece by piece is the utterance, whichever way it was cut."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_tts.synthesis.sovits import NoiseField, change_speed, spoken_frames
+from edge_tts.synthesis.sovits import NoiseField, spoken_frames
 from edge_tts.synthesis.stream import SegmentStream
 from edge_tts.values import FloatArray, IntArray
+from tools.plain_decode import change_speed, plain_decode
 
 from .toys import CONDITIONING, PHONEMES, SAMPLES_PER_FRAME, SIZES, WIDTH, toy_sovits
 
@@ -18,24 +19,24 @@ CUTS = st.lists(st.integers(1, 59), max_size=8, unique=True).map(sorted)
 
 
 def render(codes: IntArray, cuts: list[int], *, attention: float = 0.0, speed: float = 1.0) -> list[FloatArray]:
-    song = SegmentStream(
+    stream = SegmentStream(
         vocoder=toy_sovits(attention=attention),
         phoneme_ids=PHONEMES,
         conditioning=CONDITIONING,
         noise=NoiseField(seed=3, width=SIZES.latent_width),
         speed=speed,
     )
-    pieces = [song.render(codes[:cut], last=False) for cut in cuts]
-    return [*pieces, song.render(codes, last=True)]
+    pieces = [stream.render(codes[:cut], last=False) for cut in cuts]
+    return [*pieces, stream.render(codes, last=True)]
 
 
 @settings(deadline=None, max_examples=60)
 @given(cuts=CUTS)
 def test_pieces_equal_the_whole_where_features_do_not_depend_on_the_future(cuts: list[int]) -> None:
     """With a local encoder the pieces join to the plain decode, noise included: windows and halos lose nothing."""
-    whole, _ = toy_sovits(attention=0.0).decode(
-        CODES, PHONEMES, CONDITIONING, noise=NoiseField(seed=3, width=SIZES.latent_width).frames(0, 2 * len(CODES))
-    )
+    sovits = toy_sovits(attention=0.0)
+    noise = NoiseField(seed=3, width=SIZES.latent_width).frames(0, 2 * len(CODES))
+    whole, _ = plain_decode(sovits, sovits.encode(CODES, PHONEMES, CONDITIONING), CONDITIONING, noise=noise)
     np.testing.assert_allclose(np.concatenate(render(CODES, cuts)), whole, atol=1e-5)
 
 
@@ -60,7 +61,7 @@ def test_no_step_at_any_join(cuts: list[int]) -> None:
 
 
 def test_the_last_piece_is_faded_in_too() -> None:
-    """The final piece starts from what the call before sang there, not from its own opinion."""
+    """The final piece starts from the samples that the call before made there, not from its own."""
     first, last = render(CODES, [30], attention=1.0)
     alone = np.concatenate(render(CODES, [], attention=1.0))
     begin = len(first)
@@ -69,7 +70,7 @@ def test_the_last_piece_is_faded_in_too() -> None:
 
 
 def test_a_tiny_segment_and_no_segment() -> None:
-    """One code is sung whole; no codes give no sound."""
+    """One code is vocoded whole; no codes give no sound."""
     assert len(np.concatenate(render(CODES[:1], []))) == 2 * SAMPLES_PER_FRAME
     assert len(np.concatenate(render(CODES[:0], []))) == 0
 

@@ -9,6 +9,7 @@ import numpy as np
 from edge_tts.audio.features import limit_peak, spectrogram
 from edge_tts.synthesis.sovits import Sovits, mean_conditioning
 from edge_tts.values import FloatArray
+from tools.plain_decode import change_speed, plain_decode
 
 from .folder import Array, GoldenFolder
 from .networks import Networks
@@ -51,14 +52,10 @@ def _judge_decode(
     table: Table,
 ) -> None:
     ge = _conditioning(folder, networks, part, case["refs"])
-    audio, latents = sovits.decode(
-        gold[f"{name}.codes"].astype(np.int64),
-        gold[f"{name}.phones"].astype(np.int64),
-        ge,
-        noise=folder.input(case, "noise") if "noise" in case["inputs"] else None,
-        noise_scale=case["noise_scale"],
-        speed=case["speed"],
-    )
+    features = sovits.encode(gold[f"{name}.codes"].astype(np.int64), gold[f"{name}.phones"].astype(np.int64), ge)
+    noise = folder.input(case, "noise") if "noise" in case["inputs"] else None
+    features = change_speed(features, case["speed"])
+    audio, latents = plain_decode(sovits, features, ge, noise=noise, noise_scale=case["noise_scale"])
     table.compare(part, f"{name}.ge", "latent", ge[0, :, 0], gold[f"{name}.ge"])
     table.compare(part, f"{name}.m_p", "latent", latents.mean[0], gold[f"{name}.m_p"])
     table.compare(part, f"{name}.logs_p", "latent", latents.log_scale[0], gold[f"{name}.logs_p"])

@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ import numpy.typing as npt
 import soxr
 
 from edge_tts.durable.atomic import replacing
+from edge_tts.engine.load import load_engine
 from edge_tts.model_sets.manifest import read_model_set
 from edge_tts.synthesis.synthesizer import load_synthesizer
 from edge_tts.text.front_end import TextFrontEnd
@@ -103,7 +105,7 @@ def by_text(
     listener = Listener()
     rows, work, sound = [], 0.0, 0.0
     with ExitStack() as stack:
-        synthesizer = load_synthesizer(model, TextFrontEnd(), stack, threads=1)
+        synthesizer = load_synthesizer(model, TextFrontEnd(), stack, load=partial(load_engine, threads=1))
         voice = BuiltinVoices(model).load(voice_id)
         for text, original in zip(sentences, teachers, strict=True):
             begin = time.process_time()
@@ -145,7 +147,7 @@ def run(out: Path, sentences: Sequence[str], *, quality: Path, record: bool, pic
 def draw(model: ModelSet, text: str, original: FloatArray, path: Path) -> None:
     """The default voice's spectrogram above the teacher's."""
     with ExitStack() as stack:
-        synthesizer = load_synthesizer(model, TextFrontEnd(), stack, threads=1)
+        synthesizer = load_synthesizer(model, TextFrontEnd(), stack, load=partial(load_engine, threads=1))
         wave = spoken(synthesizer, BuiltinVoices(model).load(model.default_voice or ""), text)
     drawing.write(soxr.resample(wave, model.sample_rate, RATE), original, path)
 

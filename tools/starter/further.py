@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ import soxr
 
 from edge_tts.engine.contract import Engine
 from edge_tts.engine.load import load_engine
-from edge_tts.recordings.dnsmos import MosEstimator as Opinions
+from edge_tts.recordings.dnsmos import MosEstimator
 from edge_tts.recordings.speaker_embedding import SpeakerEmbedder
 from edge_tts.synthesis.encoder import VoiceEncoder, load_voice_encoder
 from edge_tts.synthesis.sovits import NoiseField, Sovits
@@ -23,9 +24,10 @@ from edge_tts.synthesis.synthesizer import Synthesizer, load_synthesizer
 from edge_tts.text.front_end import TextFrontEnd
 from edge_tts.values import EncodeRequest, ModelSet, Recording, Voice
 from edge_tts.voices.builtin import BuiltinVoices
+from tools.plain_decode import plain_decode
 
 from . import data, person
-from .asr import RATE, MosEstimator
+from .asr import RATE, Listener
 from .clips import Clips
 from .edits import distance, words
 from .speech import spoken
@@ -40,7 +42,7 @@ SOME = 10
 
 def tokens_to_speech(model: ModelSet, sentences: Sequence[str], originals: Sequence[FloatArray]) -> float:
     """Word error rate of the teacher's own tokens through the decoder, in the default voice."""
-    listener, front_end = MosEstimator(), TextFrontEnd()
+    listener, front_end = Listener(), TextFrontEnd()
     voice = BuiltinVoices(model).load(model.default_voice or model.voices[0])
     errors = count = 0
     with ExitStack() as stack:
@@ -55,7 +57,8 @@ def tokens_to_speech(model: ModelSet, sentences: Sequence[str], originals: Seque
             codes = engines["quantizer"].run({"ssl": features})["codes"][0]
             phonemes = np.concatenate([s.phoneme_ids for s in front_end.segments(text, "en", split="cut0")])
             noise = NoiseField(seed=1, width=model.sizes.latent_width).frames(0, 2 * len(codes))
-            sound, _ = sovits.decode(codes, phonemes, voice.conditioning, noise=noise)
+            content = sovits.encode(codes, phonemes, voice.conditioning)
+            sound, _ = plain_decode(sovits, content, voice.conditioning, noise=noise)
             heard = words(listener.hear(soxr.resample(sound, model.sample_rate, RATE)))
             errors, count = errors + distance(words(text), heard), count + len(words(text))
     return errors / count
@@ -88,9 +91,10 @@ def figures(
             return engine
 
         identity = SpeakerEmbedder(engine=judge("speaker"))
-        opinions = Opinions(p835=judge("dnsmos"), p808=judge("dnsmos_p808"))
-        synthesizer = load_synthesizer(model, TextFrontEnd(), stack, threads=1)
-        encoder = load_voice_encoder(model, TextFrontEnd(), stack, threads=1)
+        estimator = MosEstimator(p835=judge("dnsmos"), p808=judge("dnsmos_p808"))
+        load = partial(load_engine, threads=1)
+        synthesizer = load_synthesizer(model, TextFrontEnd(), stack, load=load)
+        encoder = load_voice_encoder(model, TextFrontEnd(), stack, load=load)
         voices = [BuiltinVoices(model).load(name) for name in model.voices]
         prompt = next(voice for voice in voices if voice.id == model.default_voice)
         found = {"tokens_wer": tokens_to_speech(model, sentences, originals)}
@@ -98,7 +102,7 @@ def figures(
             ("", [soxr.resample(spoken(synthesizer, prompt, text), model.sample_rate, RATE) for text in some]),
             ("_teacher", originals[:SOME]),
         ):
-            scores = [opinions.opinion(wave) for wave in waves]
+            scores = [estimator.opinion(wave) for wave in waves]
             found[f"dnsmos_overall{name}"] = float(np.mean([score.overall for score in scores]))
             found[f"dnsmos_signal{name}"] = float(np.mean([score.signal for score in scores]))
             found[f"dnsmos_p808{name}"] = float(np.mean([score.p808 for score in scores]))
