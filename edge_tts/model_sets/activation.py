@@ -1,4 +1,4 @@
-"""Engines before they speak: find or build them, run the golden phrases, write the verdicts. Knows no TensorRT."""
+"""Finds or builds the engines of a model set, runs the golden phrases on them and stores the verdicts."""
 
 from __future__ import annotations
 
@@ -22,21 +22,16 @@ from edge_tts.values import ModelSet, Segment, Voice
 from edge_tts.voices.builtin import BuiltinVoices
 
 PHRASES = {"en": "The kettle has boiled, and the tea is ready.", "zh": "水已经烧开了，请慢慢用茶。"}
-"""Language -> what is spoken."""
 
 
 def open_loader(
     engine: EngineConfig,
     *,
-    batch: int = 1,
     progress: Progress = lambda phase, step, of: None,
     waiting: Callable[[], None] = lambda: None,
 ) -> EngineLoader:
-    """The loader that the configuration asks for; a context manager. `waiting` is called while an engine is built.
-
-    `batch` is how many rows the decoder has.
-    """
-    options = BuildOptions(batch=batch, workspace_mb=engine.workspace_mb, optimization_level=engine.optimization_level)
+    """The configured loader, a context manager; `progress` and `waiting` as in `BuildRules`."""
+    options = BuildOptions(workspace_mb=engine.workspace_mb, optimization_level=engine.optimization_level)
     rules = BuildRules(
         directory=engine.cache_dir,
         options=options,
@@ -49,18 +44,15 @@ def open_loader(
 
 
 def activate(model: ModelSet, loader: EngineLoader, *, again: bool = False) -> list[Agreement]:
-    """Find or build the engines of a set and judge those that nobody judged yet, or all `again`.
-
-    Returns what was compared; empty when there was nothing to judge.
-    """
+    """Find or build the engines of a set and judge those without a verdict, or all `again`. Returns what was judged."""
     paths = {name: model.graph(name) for name in BUILT if model.graph(name).is_file()}
     pending = {path.stem for path in loader.prepare(list(paths.values()), model.sizes.limits)}
-    wanted = {name for name, path in paths.items() if loader.built(path) is not None and (again or name in pending)}
-    if wanted & set(GPT):
-        wanted |= {name for name in GPT if loader.built(paths[name]) is not None}
-    if not wanted:
+    unjudged = {name for name, path in paths.items() if loader.built(path) is not None and (again or name in pending)}
+    if unjudged & set(GPT):
+        unjudged |= {name for name in GPT if loader.built(paths[name]) is not None}
+    if not unjudged:
         return []
-    results = compare(model, a_voice(model), paths, loader, wanted)
+    results = compare(model, a_voice(model), paths, loader, unjudged)
     for result in results:
         if result.latency_ms[0] > 0:
             loader.judge(paths[result.graph], PlanVerdict(agrees=result.agrees, reason=result.summary))
@@ -68,15 +60,15 @@ def activate(model: ModelSet, loader: EngineLoader, *, again: bool = False) -> l
 
 
 def compare(
-    model: ModelSet, voice: Voice, paths: Mapping[str, Path], loader: EngineLoader, wanted: Iterable[str]
+    model: ModelSet, voice: Voice, paths: Mapping[str, Path], loader: EngineLoader, candidates: Iterable[str]
 ) -> list[Agreement]:
-    """Golden phrases through ONNX Runtime and, for the `wanted` graphs, through their engines."""
+    """Golden phrases through ONNX Runtime and, for the `candidates`, through their engines."""
     candidate: dict[str, Engine] = {}
     with ExitStack() as stack:
         graph = GraphLoader(model, stack, loader.reference)
         reference = {name: graph(name) for name in paths}
         graph = GraphLoader(model, stack, loader.candidate)
-        for name in wanted:
+        for name in candidates:
             try:
                 candidate[name] = graph(name)
             except ModelError as error:
@@ -87,23 +79,22 @@ def compare(
         return golden.agreements()
 
 
-def segments(model: ModelSet, front_end: TextFrontEnd | None = None) -> list[Segment]:
-    """The golden phrases of the languages that the set speaks."""
-    front_end = front_end or TextFrontEnd()
-    chosen = [(text, language) for language, text in PHRASES.items() if language in model.languages]
-    chosen = chosen or [(PHRASES["en"], "en")]
-    return [segment for text, language in chosen for segment in front_end.segments(text, language)]
+def segments(model: ModelSet) -> list[Segment]:
+    """The golden phrases in the set's languages."""
+    front_end = TextFrontEnd()
+    languages = [language for language in PHRASES if language in model.languages] or ["en"]
+    return [segment for language in languages for segment in front_end.segments(PHRASES[language], language)]
 
 
 def a_voice(model: ModelSet) -> Voice:
-    """The set's own voice, or nobody's."""
-    known = BuiltinVoices(model)
-    name = model.default_voice or (known.ids()[0] if known.ids() else None)
-    return known.load(name) if name is not None else neutral_voice(model)
+    """The set's own voice, or the neutral one."""
+    builtin = BuiltinVoices(model)
+    name = model.default_voice or next(iter(builtin.ids()), None)
+    return builtin.load(name) if name is not None else neutral_voice(model)
 
 
 def neutral_voice(model: ModelSet) -> Voice:
-    """Nobody's voice, for a set that comes without one: numbers of the right shapes, fit to compare engines with."""
+    """Random numbers of the right shapes, to compare engines of a set without a voice."""
     random = np.random.default_rng(7)
     return Voice(
         id="neutral",

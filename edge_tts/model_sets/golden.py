@@ -1,8 +1,8 @@
 """Golden phrases through TensorRT engines and through ONNX Runtime: errors, latencies, and a verdict per graph.
 
-Each graph is compared on what it is fed in earnest: a phrase is thought once by the reference, then both decoders are
-fed the reference's tokens, and every later graph of both is fed what the reference computed. So an error is charged to
-the graph that made it, and cache, append and captured graphs of the decode step are in the comparison.
+Each graph is compared on the inputs it gets in production: the reference decodes a phrase, then both decoders are fed
+its tokens, and every later graph of both is fed what the reference computed. So an error counts for the graph that made
+it, and cache, append and captured graphs of the decode step are compared too.
 """
 
 from __future__ import annotations
@@ -25,31 +25,30 @@ from edge_tts.values import FloatArray, IntArray, ModelSet, Sampling, Segment, V
 GPT = (T2S_PREFILL, T2S_STEP)
 _TOKENS = 60
 _REPEATS = 5
-# Largest relative rms error per precision. Upstream's own float16 path shows about a fifth of the second column.
+# Largest relative rms error per precision. Upstream's own float16 path has about a fifth of that for fp16.
 _LIMITS = {"fp32": 1e-3, "fp16": 1e-2}
 _WAVE_LIMITS = {"fp32": 1e-3, "fp16": 2e-2}
-_SAME_BEST = 0.95  # share of steps in which the likeliest token is the same
+_SAME_BEST = 0.95  # share of steps with the same likeliest token
 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """What the comparison of one graph found. Times are milliseconds: median, 95th and 99th percentile."""
+    """The comparison of one graph. Times are milliseconds: median, 95th and 99th percentile."""
 
     graph: str
     finite: bool
     relative_rms: float
-    """rms(difference) / rms(reference), the worst output of the worst phrase."""
+    """rms(difference) / rms(reference) of the worst output of the worst phrase."""
     largest: float
     """Largest absolute difference."""
     same_best: float | None
-    """Share of rows with the same likeliest token; None where outputs are no logits."""
+    """Share of rows with the same likeliest token; None without logits."""
     agrees: bool
     latency_ms: tuple[float, float, float]
     reference_ms: tuple[float, float, float]
 
     @property
     def summary(self) -> str:
-        """The figures in one line."""
         if not self.finite:
             return "a value is not finite"
         best = "" if self.same_best is None else f", likeliest token equal in {self.same_best:.0%}"
@@ -58,7 +57,7 @@ class Agreement:
 
 @dataclass
 class _Record:
-    """What was seen of one graph so far."""
+    """The measurements of one graph so far."""
 
     finite: bool = True
     relative_rms: float = 0.0
@@ -67,36 +66,35 @@ class _Record:
     latency_s: list[float] = field(default_factory=list)
     reference_s: list[float] = field(default_factory=list)
 
-    def compare(self, expected: FloatArray, found: FloatArray) -> None:
-        """Take in one output of both; logits are 2-D."""
-        if not np.isfinite(found).all():
+    def compare(self, expected: FloatArray, actual: FloatArray) -> None:
+        """Add one output of both; logits are 2-D."""
+        if not np.isfinite(actual).all():
             self.finite = False
             return
-        difference = found.astype(np.float64) - expected
+        difference = actual.astype(np.float64) - expected
         scale = float(np.sqrt(np.mean(np.square(expected, dtype=np.float64)))) or 1.0
         self.relative_rms = max(self.relative_rms, float(np.sqrt(np.mean(np.square(difference)))) / scale)
         self.largest = max(self.largest, float(np.abs(difference).max(initial=0.0)))
         if expected.ndim == 2 and expected.shape[0] > 1:
-            self.best += (expected.argmax(axis=1) == found.argmax(axis=1)).tolist()
+            self.best += (expected.argmax(axis=1) == actual.argmax(axis=1)).tolist()
 
-    def close(self, graph: str, precision: str) -> Agreement:
+    def agreement(self, graph: str, precision: str) -> Agreement:
         limit = (_WAVE_LIMITS if graph == WAVE else _LIMITS).get(precision, _LIMITS["fp32"])
         best = float(np.mean(self.best)) if self.best else None
-        agrees = self.finite and self.relative_rms <= limit and (best is None or best >= _SAME_BEST)
         return Agreement(
             graph=graph,
             finite=self.finite,
             relative_rms=self.relative_rms,
             largest=self.largest,
             same_best=best,
-            agrees=agrees,
+            agrees=self.finite and self.relative_rms <= limit and (best is None or best >= _SAME_BEST),
             latency_ms=_percentiles(self.latency_s),
             reference_ms=_percentiles(self.reference_s),
         )
 
 
 class Golden:
-    """The comparison for one model set. The engines stay the caller's."""
+    """The comparison for one model set. The caller closes the engines."""
 
     def __init__(
         self,
@@ -107,13 +105,12 @@ class Golden:
         candidate: Mapping[str, Engine],
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        """`candidate` may lack graphs: those are only timed on the reference."""
+        """`candidate` may lack graphs, which are only timed on the reference."""
         self._model, self._voice, self._clock = model, voice, clock
         self._reference, self._candidate = reference, candidate
         self._records = {name: _Record() for name in BUILT if name in reference}
-        self._thinks = all(name in candidate for name in GPT)
-        self._decoder: Decoder = self._decoder_of(reference)
-        self._other: Decoder | None = self._decoder_of(candidate) if self._thinks else None
+        self._decoder = self._decoder_of(reference)
+        self._other = self._decoder_of(candidate) if all(name in candidate for name in GPT) else None
 
     def _decoder_of(self, engines: Mapping[str, Engine]) -> SemanticDecoder:
         limits = self._model.sizes.limits
@@ -131,21 +128,21 @@ class Golden:
         self._vocode(segment, np.array(tokens, np.int64))
 
     def agreements(self) -> list[Agreement]:
-        """The result per graph that has a candidate, and times for the others."""
-        return [record.close(graph, self._model.precision) for graph, record in self._records.items()]
+        """The result per graph; only times where there is no candidate."""
+        return [record.agreement(graph, self._model.precision) for graph, record in self._records.items()]
 
     def _decode(self, prompt: Prompt, tokens: Sequence[int]) -> None:
-        """Both decoders read the prompt and the same tokens; the first read warms up and is not timed."""
+        """Feed both decoders the prompt and the same tokens; the candidate's first, untimed run warms up."""
         expected, times = _forced(self._decoder, prompt, tokens, self._clock)
-        self._keep_times(expected, times, reference=True)
+        self._keep_times(times, reference=True)
         if self._other is not None:
             _forced(self._other, prompt, tokens[:3], self._clock)
-            found, times = _forced(self._other, prompt, tokens, self._clock)
-            self._keep_times(found, times, reference=False)
-            self._records[T2S_PREFILL].compare(expected[0], found[0])
-            self._records[T2S_STEP].compare(np.concatenate(expected[1:]), np.concatenate(found[1:]))
+            actual, times = _forced(self._other, prompt, tokens, self._clock)
+            self._keep_times(times, reference=False)
+            self._records[T2S_PREFILL].compare(expected[0], actual[0])
+            self._records[T2S_STEP].compare(np.concatenate(expected[1:]), np.concatenate(actual[1:]))
 
-    def _keep_times(self, logits: list[FloatArray], times: list[float], *, reference: bool) -> None:
+    def _keep_times(self, times: list[float], *, reference: bool) -> None:
         for name, part in ((T2S_PREFILL, times[:1]), (T2S_STEP, times[1:])):
             record = self._records[name]
             (record.reference_s if reference else record.latency_s).extend(part)
@@ -169,27 +166,27 @@ class Golden:
         self._both(WAVE, {graphs.LATENT: latent, graphs.GE: conditioning})
 
     def _bert(self, segment: Segment) -> FloatArray:
-        """Zeros for the GPT; the BERT graph itself is compared on arbitrary ids of the right number."""
+        """Zeros for the GPT; the BERT graph is compared on random ids of the right number."""
         if BERT in self._reference:
             ids = np.random.default_rng(1).integers(100, 5000, (1, len(segment.phoneme_ids) + 2))
             self._both(BERT, {graphs.TOKEN_IDS: ids})
         return np.zeros((len(segment.phoneme_ids), self._model.sizes.bert_width), np.float32)
 
     def _both(self, graph: str, feeds: dict[str, Any]) -> dict[str, Any]:
-        """Run one graph on both, several times for the clock; returns the reference's outputs."""
+        """Run one graph on both, timed; returns the reference's outputs."""
         record = self._records[graph]
         expected = _timed(self._reference[graph], feeds, record.reference_s, self._clock)
         if graph in self._candidate:
-            found = _timed(self._candidate[graph], feeds, record.latency_s, self._clock)
+            actual = _timed(self._candidate[graph], feeds, record.latency_s, self._clock)
             for tensor in CONTRACTS[graph].outputs:
-                record.compare(expected[tensor.name], found[tensor.name])
+                record.compare(expected[tensor.name], actual[tensor.name])
         return expected
 
 
 def _forced(
     decoder: Decoder, prompt: Prompt, tokens: Sequence[int], clock: Callable[[], float]
 ) -> tuple[list[FloatArray], list[float]]:
-    """Logits [1, tokens] after the prompt and after each token, and how long each took in seconds."""
+    """Logits [1, tokens] after the prompt and after each token, and the seconds each took."""
     began = clock()
     logits, times = [decoder.start(0, prompt)[None]], [clock() - began]
     for token in tokens:
@@ -203,7 +200,7 @@ def _forced(
 def _timed(
     engine: Engine, feeds: dict[str, Any], times: list[float], clock: Callable[[], float]
 ) -> dict[str, FloatArray]:
-    results = engine.run(feeds)  # the first run of a shape is slower and is not counted
+    results = engine.run(feeds)  # the first run of a shape is slower
     for _ in range(_REPEATS):
         began = clock()
         results = engine.run(feeds)

@@ -1,4 +1,4 @@
-"""Model sets on disk: read the manifest, compare every file with it. Knows nothing of what the graphs compute."""
+"""Model sets on disk: reads the manifest and compares every file with it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class _File(Record):
 
 
 class _Sizes(Record):
-    """The numbers that the host needs; a manifest may carry more of them for people to read."""
+    """Those that the host needs; a manifest may have more."""
 
     model_config = ConfigDict(extra="ignore")
     tokens: _Count
@@ -33,7 +33,7 @@ class _Sizes(Record):
     wave_halo_frames: int = Field(ge=0)
     flow_halo_frames: int = Field(default=32, ge=0)
     speaker_width: int = Field(default=0, ge=0)
-    # Of a manifest that lacks them nothing longer is promised than the shortest family reads.
+    # Without them, those of the family with the fewest.
     text_positions: _Count = TEXT_POSITIONS
     audio_positions: _Count = AUDIO_POSITIONS
     bert_positions: _Count = BERT_POSITIONS
@@ -62,14 +62,14 @@ class _Manifest(Record):
     default_voice: str | None = None
     voices: tuple[str, ...] = ()
     quality: dict[str, float | int | str] = Field(default_factory=dict)
-    """Measured figures and the command that measured them, for people to read."""
+    """Measured figures and the command that measured them."""
     files: dict[str, _File]
 
 
 def read_model_set(directory: Path) -> ModelSet:
-    """The model set in `directory`: its manifest is checked and every file it names is there in the right size.
+    """The model set in `directory`, its manifest and the sizes of its files checked; `verify_model_set` reads them.
 
-    The contents are not read: `verify_model_set` does that. Raises ModelError that names the file or key at fault.
+    Raises ModelError that names the file or key.
     """
     manifest = _read_manifest(directory)
     for name, file in manifest.files.items():
@@ -94,8 +94,8 @@ def read_model_set(directory: Path) -> ModelSet:
 
 
 def verify_model_set(model: ModelSet) -> None:
-    """Read every file of the set and compare its sha256 with the manifest's; a file that the manifest does not name is
-    wrong too. Takes about a second per gigabyte or two. Raises ModelError."""
+    """Compare the sha256 of every file with the manifest's, about a second for one or two gigabytes. Raises ModelError,
+    also for a file that the manifest does not name."""
     for name, expected in model.files.items():
         path = _inside(model.directory, name)
         try:
@@ -105,18 +105,18 @@ def verify_model_set(model: ModelSet) -> None:
         if found != expected:
             raise ModelError(f"{path}: is damaged: its sha256 is {found[:12]}..., the manifest says {expected[:12]}...")
     present = {path.relative_to(model.directory).as_posix() for path in model.directory.rglob("*") if path.is_file()}
-    strangers = sorted(present - set(model.files) - {MANIFEST})
-    if strangers:
-        raise ModelError(f"{model.directory}: the manifest does not name {', '.join(strangers)}")
+    unknown = sorted(present - set(model.files) - {MANIFEST})
+    if unknown:
+        raise ModelError(f"{model.directory}: the manifest does not name {', '.join(unknown)}")
 
 
 def installed_model_sets(folder: Path) -> list[str]:
-    """Names of the model sets below `folder`, in order."""
+    """Names of the model sets in `folder`, sorted."""
     return sorted(path.parent.name for path in folder.glob(f"*/{MANIFEST}"))
 
 
 def find_model_set(folder: Path, name: str) -> ModelSet:
-    """The set `name` below `folder`. Raises ModelError that tells which sets there are."""
+    """The set `name` in `folder`. Raises ModelError that lists the sets there are."""
     names = installed_model_sets(folder)
     if name not in names:
         hint = nearest(name, names) or ": nothing is installed there (tools/convert makes one)"
@@ -134,7 +134,7 @@ def _read_manifest(directory: Path) -> _Manifest:
 
 
 def _inside(directory: Path, name: str) -> Path:
-    """The path of a file of the set; a name that leads out of the directory is refused, and so is a link."""
+    """The path of a file of the set. Raises ModelError for one outside of the directory and for a link."""
     parts = PurePosixPath(name)
     path = directory / name
     if parts.is_absolute() or ".." in parts.parts or not parts.parts or path.resolve() != directory.resolve() / name:

@@ -1,4 +1,4 @@
-"""A model set says something to nobody: the proof that it loads and speaks here. Knows no daemon."""
+"""Loads a model set and speaks a phrase with it, without playing it: the proof that it works here."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from edge_tts.values import ModelSet, Voice
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """One sentence through the whole path."""
+    """What one phrase took."""
 
     load_s: float
     first_audio_ms: float
     synthesis_s: float
     audio_s: float
     loudest: float
-    """The largest sample, 0 to 1; not a number when any sample is none."""
+    """The largest sample, 0 to 1; NaN when any sample is."""
 
     @property
     def rtf(self) -> float:
@@ -37,15 +37,15 @@ class Spoken:
 
 
 def rehearse(model: ModelSet, engine: EngineConfig, *, waiting: Callable[[], None] = lambda: None) -> Spoken:
-    """Build and judge the engines of a set and have it speak, with networks of its own that are given back.
+    """Build and judge the engines of a set and speak with them; closes all networks.
 
-    `waiting` is called now and then and may raise to end it. Raises ModelError when the set gives no sound.
+    `waiting` is called now and then and may raise to end it. Raises ModelError when the set is silent.
     """
     with open_loader(engine, waiting=waiting) as loader:
         activate(model, loader)
         waiting()
         spoken = speak_phrase(model, a_voice(model), loader, time.perf_counter, waiting=waiting)
-    if not spoken.loudest > 0:  # a NaN is no sound either
+    if not spoken.loudest > 0:  # NaN too
         raise ModelError(f"{model.directory}: the model set gives no sound for a golden phrase")
     return spoken
 
@@ -58,7 +58,7 @@ def speak_phrase(
     *,
     waiting: Callable[[], None] = lambda: None,
 ) -> Spoken:
-    """Speak a phrase twice and time the second: the first pays for what happens once."""
+    """Speak a phrase twice and time the second: the first run is slower."""
     language = next((name for name in PHRASES if name in model.languages), "en")
     request = SpeakRequest(text=PHRASES[language], id="doctor", voice=voice.id, language=language, seed=1)
     with ExitStack() as stack:
