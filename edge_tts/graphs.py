@@ -1,7 +1,6 @@
 """The contract for graphs: inputs and outputs of every network of every family, in one table.
 
-The converter declares them, TensorRT's profiles derive from their ranges, the runtime feeds by their names, the golden
-phrases compare the outputs, and a model set that breaks the contract is refused.
+Converter, TensorRT's profiles, runtime and golden phrases read it; a model set that breaks it is refused.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ FAMILIES: tuple[str, ...] = get_args(Family)
 PRO = ("v2Pro", "v2ProPlus")
 """The families with a speaker verification network."""
 
-# Graphs; the file is NAME.onnx.
+# Graphs, in files NAME.onnx.
 T2S_PREFILL, T2S_STEP = "t2s_prefill", "t2s_step"
 ENCODER, FLOW, WAVE = "encoder", "flow", "wave"
 BERT, SSL, QUANTIZER, CONDITIONING, SPEAKER = "bert", "ssl", "quantizer", "conditioning", "speaker"
@@ -47,7 +46,7 @@ _SLOWEST = 4  # as many times the frames, at the slowest speed
 
 @dataclass(frozen=True, slots=True)
 class SequenceLimits:
-    """The longest sequences that a set's networks read; by default the shortest of any family."""
+    """The longest sequences of a set; by default the shortest of any family."""
 
     text_positions: int = TEXT_POSITIONS
     """Phonemes of prompt and piece together."""
@@ -60,7 +59,7 @@ class SequenceLimits:
 
     @property
     def most_phonemes(self) -> int:
-        """Of the prefill: the largest that engines are built for, within the set's positions."""
+        """Of the prefill, prompt included."""
         return PHONEMES.within(self, 1).max
 
     @property
@@ -70,8 +69,7 @@ class SequenceLimits:
 
 
 def flow_frames(halo: int, frames_per_token: int) -> int:
-    """Most frames in one run of a flow with that halo: a whole piece where it is long, as the starter's, where the
-    phase runs on from the first frame."""
+    """Most frames in one run of a flow: a whole piece where the halo is long (the starter's phase runs on)."""
     return _PIECE_FRAMES if 4 * halo <= _PIECE_FRAMES else MOST_TOKENS * frames_per_token * _SLOWEST
 
 
@@ -89,16 +87,14 @@ class Axis:
     """An axis whose size varies."""
 
     name: str
-    """In ONNX files."""
     range: Range | None = None
-    """None in outputs and in graphs that no engine is built for: any size."""
+    """None in outputs and graphs without an engine."""
     limit: str = ""
-    """The field of `SequenceLimits` that bounds it, or `rows`, the batch of the decode step."""
-    parts: tuple[Axis, ...] = ()
-    """Axes whose sizes add up to its own."""
+    """The field of `SequenceLimits` that bounds it, or `rows`: the decode batch."""
+    parts: tuple[Axis, ...] = ()  # whose sizes add up to its own
 
     def within(self, limits: SequenceLimits, rows: int) -> Range:
-        """The range in a set with these limits. Raises `ModelError` for an axis without a range."""
+        """The range in a set. Raises `ModelError` without one."""
         if self.parts:
             ranges = [part.within(limits, rows) for part in self.parts]
             return Range(*(sum(sizes) for sizes in zip(*((one.min, one.opt, one.max) for one in ranges), strict=True)))
@@ -139,7 +135,7 @@ class GraphContract:
     outputs: tuple[Tensor, ...]
     families: tuple[str, ...] = FAMILIES
     built: bool = False
-    """Whether a TensorRT engine is built; not for what only enrolment runs."""
+    """Whether a TensorRT engine is built: not for enrolment."""
 
     def input(self, name: str) -> Tensor | None:
         return next((t for t in self.inputs if t.name == name or (t.repeated and name.startswith(t.name))), None)
@@ -234,12 +230,12 @@ BUILT = tuple(name for name, contract in CONTRACTS.items() if contract.built)
 
 
 def cache_input(plane: int) -> str:
-    """The step's input for a plane of the cache: 2l has the keys of layer l, 2l + 1 its values."""
+    """The step's input of a plane: 2l has the keys of layer l, 2l + 1 its values."""
     return f"{CACHE}{plane}"
 
 
 class Port(Protocol):
-    """An input or output of a loaded graph; text in the shape is a size that varies."""
+    """An input or output of a loaded graph; sizes given as text vary."""
 
     @property
     def shape(self) -> tuple[int | str, ...]: ...
@@ -259,8 +255,8 @@ class Ported(Protocol):
 def check(graph: str, actual: Ported, family: str, sizes: Mapping[str, int], *, half: bool) -> dict[str, int]:
     """Compare a graph with the contract of its family; additional outputs are accepted.
 
-    `sizes` are known numbers of the set; missing ones are taken from the graph. Returns both together, to check the
-    set's other graphs with. Raises `ModelError` that names graph, tensor, what it is and what would be right.
+    Returns the `sizes` of the set with those that the graph adds, to check its other graphs with. Raises `ModelError`
+    that names graph and tensor.
     """
     known, contract = dict(sizes), CONTRACTS[graph]
     for side, tensors, ports in (
@@ -285,7 +281,7 @@ def check(graph: str, actual: Ported, family: str, sizes: Mapping[str, int], *, 
 
 
 def _each(tensor: Tensor, ports: Mapping[str, Port], known: dict[str, int]) -> list[Tensor]:
-    """The tensor, or all that a repeated one stands for: as many as is known, else as the graph has."""
+    """The tensor, or all of a repeated one: as many as known, else as the graph has."""
     if not tensor.repeated:
         return [tensor]
     count = known.setdefault(tensor.repeated, sum(name.startswith(tensor.name) for name in ports))

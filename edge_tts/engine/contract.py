@@ -14,7 +14,7 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True, slots=True)
 class TensorSpec:
-    """An input, output or buffer; a dimension given as text is decided at run time."""
+    """An input, output or buffer; dimensions given as text vary."""
 
     name: str
     shape: tuple[int | str, ...]
@@ -22,7 +22,7 @@ class TensorSpec:
 
 
 class Buffer(Protocol):
-    """Memory where the network computes, allocated once, before the loop that uses it."""
+    """Memory where the network computes, allocated before the loop that uses it."""
 
     @property
     def spec(self) -> TensorSpec: ...
@@ -31,13 +31,13 @@ class Buffer(Protocol):
         """A copy on the host."""
 
     def write(self, array: Array) -> None:
-        """Replace the content; the array has the buffer's shape and dtype."""
+        """Replace the content by an array of the same shape and dtype."""
 
     def prefix(self, plane: int, length: int) -> Buffer:
         """The dense sub-array `[plane, :length]`, sharing memory."""
 
     def write_at(self, rows: Buffer, *, time: int, row: int, source_row: int = 0) -> None:
-        """The strided append into a slab [planes, times, batch, width], from a buffer of the same runtime.
+        """The strided append to a slab [planes, times, batch, width]:
 
         `self[:, time:time + n, row] = rows[:, :, source_row]` for `rows` [planes, n, batch, width];
         `rows` [planes, batch, width] counts as n = 1.
@@ -54,13 +54,12 @@ class Engine(Protocol):
     def outputs(self) -> Mapping[str, TensorSpec]: ...
 
     def empty(self, spec: TensorSpec) -> Buffer:
-        """A buffer of a fixed shape where this engine computes. Zeroed, since NaN survives a zero weight."""
+        """A buffer of a fixed shape, zeroed, since NaN survives a zero weight."""
 
     def run(self, feeds: Mapping[str, Array | Buffer]) -> dict[str, Array]:
         """Compute all outputs. Raises `EngineError` when the feeds do not fit or the runtime fails."""
 
     def run_keeping(self, feeds: Mapping[str, Array | Buffer], keep: str) -> tuple[dict[str, Array], Buffer]:
-        """As `run`, but the output `keep` stays where it was computed; its buffer is valid until the next run."""
+        """As `run`, but the output `keep` stays where it was computed; valid until the next run."""
 
-    def close(self) -> None:
-        """Free all memory; the engine is not used afterwards."""
+    def close(self) -> None: ...

@@ -1,7 +1,6 @@
 """Places each graph of a model set: on TensorRT where an engine was built and judged here, else on ONNX Runtime.
 
-Every failure of TensorRT falls back to ONNX Runtime, with a warning in the log and a `Placement` that says why. The
-caller judges the engines.
+Every failure of TensorRT falls back to ONNX Runtime, with a warning and a reason. The caller judges the engines.
 """
 
 from __future__ import annotations
@@ -30,18 +29,16 @@ Execution = Literal["auto", "cpu", "cuda", "tensorrt"]
 """`auto` takes the best that works here; the others fall back with a warning."""
 
 _TOGETHER = (frozenset({T2S_PREFILL, T2S_STEP}),)
-"""Graphs that share the decode cache: all of a group run on TensorRT, or none."""
+"""Graphs that share the decode cache run on TensorRT together or not at all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where a graph runs."""
-
     graph: str
     runs_on: str
     """`tensorrt`, or the ONNX Runtime provider."""
     reason: str = ""
-    """Why it fell back; empty when it did not."""
+    """Why it fell back, or empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +64,16 @@ class Backends:
     """How the loader reaches what may be missing here; tests pass fakes."""
 
     open_device: Callable[[], tuple[Any, Cuda]] = _open_device
-    """TensorRT's module and a device. Raises `ModelError`."""
+    """TensorRT's module and a device; raises `ModelError`."""
     build: Callable[..., BuildCost] = build_in_child
     probe: Callable[[str], str] = probe
     """Why an ONNX Runtime provider cannot be used; empty when it can."""
 
 
 def load_engine(path: Path, *, threads: int = 0) -> Engine:
-    """An ONNX file on ONNX Runtime's CPU provider.
+    """An ONNX file on ONNX Runtime's CPU provider, with so many threads or (0) as the runtime chooses.
 
-    `threads` bounds the cores of one inference; 0 leaves it to the runtime. Raises `ModelError` when the file is
-    missing or damaged.
+    Raises `ModelError` when the file is missing or damaged.
     """
     if not path.is_file():
         raise ModelError(f"{path}: no such model file")
@@ -130,26 +126,22 @@ class EngineLoader:
 
     @property
     def choices(self) -> tuple[Placement, ...]:
-        """Of the graphs loaded so far."""
         return tuple(self._choices.values())
 
     @property
     def unavailable(self) -> str:
-        """Why TensorRT cannot be used; empty when it can, or was not configured."""
+        """Why TensorRT cannot be used, or empty."""
         return self._no_tensorrt
 
     @property
     def device_memory(self) -> tuple[int, int] | None:
-        """Free and total bytes of device memory; None without a device."""
+        """Free and total bytes."""
         return self._cuda.memory() if self._cuda is not None else None
 
     def prepare(
         self, paths: Sequence[Path], limits: SequenceLimits | None = None, *, again: bool = False
     ) -> tuple[Path, ...]:
-        """Find or build the engines of these graphs, or build all `again`; returns those without a verdict.
-
-        `limits` are those of the model set, by default the shortest of any family.
-        """
+        """Find or build the engines of graphs, or build all `again`; returns the graphs whose engine has no verdict."""
         for path in paths:
             if self._cache is not None and path.stem in BUILT and path not in self._refused:
                 try:
@@ -174,11 +166,10 @@ class EngineLoader:
         return TrtEngine(data, trt=self._trt, cuda=self._cuda, path=plan.path, graphs=graphs)
 
     def reference(self, path: Path) -> Engine:
-        """The graph on ONNX Runtime's CPU provider."""
         return OrtEngine(path, threads=self._threads)
 
     def judge(self, path: Path, verdict: PlanVerdict) -> None:
-        """Store the verdict on a prepared graph; an engine that disagrees is not loaded again."""
+        """Store the verdict on the engine of a graph; one that disagrees is not loaded again."""
         if self._cache is not None and path in self._plans:
             self._plans[path] = self._cache.judge(self._plans[path], verdict)
             if verdict.agrees:
@@ -192,7 +183,7 @@ class EngineLoader:
         log.warning("%s: TensorRT is not used: %s", path.stem, reason)
 
     def load(self, path: Path) -> Engine:
-        """The graph where it may run. Raises `ModelError` when ONNX Runtime cannot run it either."""
+        """The graph where it may run. Raises `ModelError` when not even ONNX Runtime can."""
         group = next((names for names in _TOGETHER if path.stem in names), frozenset({path.stem}))
         members = [path.with_name(f"{name}{path.suffix}") for name in sorted(group)]
         if path not in self._opened and all(self._accepted(member) for member in members):
@@ -207,11 +198,10 @@ class EngineLoader:
         return plan is not None and path not in self._refused and plan.verdict is not None and plan.verdict.agrees
 
     def _open(self, members: list[Path]) -> None:
-        """Open the engines of a group, all or none."""
         try:
             for member in members:
                 self._opened[member] = self.candidate(member)
-        except ModelError as error:
+        except ModelError as error:  # all of a group or none
             for member in members:
                 self.refuse(member, f"cannot be loaded: {error}")
                 if member in self._opened:
@@ -252,6 +242,5 @@ class EngineLoader:
         return cache.add(path, options, build_s=cost.seconds, peak_memory_mb=cost.peak_memory_mb)
 
     def _best_provider(self) -> str:
-        """The first ONNX Runtime provider for this execution that works here."""
         providers = (TENSORRT, CUDA) if self._execution == "tensorrt" else (CUDA,)
         return next((provider for provider in providers if not self._backends.probe(provider)), CPU)

@@ -14,8 +14,7 @@ import numpy as np
 from edge_tts.engine.contract import Array, Buffer, TensorSpec
 from edge_tts.errors import EngineError, ModelError
 
-# From 1.29 on, its Linux builds send an identifier of the machine and what they run to their maker, from the import
-# on, unless this is set before it.
+# Before the import: from 1.29 on, Linux builds report the machine and what it runs to their maker.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 import onnxruntime
@@ -51,8 +50,7 @@ _PROBE = base64.b64decode(
 def probe(provider: str) -> str:
     """Why an execution provider cannot be used here; empty when a tiny network ran on it with the right result.
 
-    The list of available providers proves nothing: one may lack its libraries or its device, or silently leave all
-    nodes to the CPU.
+    An available provider may lack its libraries or its device, or silently leave all nodes to the CPU.
     """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
@@ -61,7 +59,7 @@ def probe(provider: str) -> str:
     rows = np.arange(-8, 8, dtype=np.float32).reshape(4, 4)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that the provider is not there: this call finds out
+            warnings.simplefilter("ignore")  # that the provider is not there
             session = onnxruntime.InferenceSession(_PROBE, options, providers=_with_helpers(provider)[:1])
         result = session.run(None, {"x": rows})[0]
     except (*_RUNTIME_ERRORS, ValueError) as error:
@@ -73,7 +71,7 @@ def probe(provider: str) -> str:
 
 
 class HostBuffer:
-    """A numpy array as a `Buffer`: on the CPU provider, host memory is where the network computes."""
+    """A numpy array as a `Buffer`."""
 
     def __init__(self, spec: TensorSpec, array: Array) -> None:
         self.spec = spec
@@ -97,7 +95,7 @@ class HostBuffer:
 
 
 class OrtEngine:
-    """One ONNX graph in one session. Feeds and results are in host memory, whichever provider computes."""
+    """One ONNX graph. Feeds and results are in host memory, whichever provider computes."""
 
     def __init__(self, path: Path, *, threads: int = 0, provider: str = CPU) -> None:
         """`provider` has passed `probe`; nodes it does not support run on the CPU. Raises `ModelError`."""

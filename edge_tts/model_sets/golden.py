@@ -1,8 +1,7 @@
 """Golden phrases through TensorRT engines and through ONNX Runtime: errors, latencies, and a verdict per graph.
 
-Each graph is compared on the inputs it gets in production: the reference decodes a phrase, then both decoders are fed
-its tokens, and every later graph of both is fed what the reference computed. So an error counts for the graph that made
-it, and cache, append and captured graphs of the decode step are compared too.
+The reference decodes a phrase, then both decoders are fed its tokens, and every later graph of both what the reference
+computed. So an error counts for the graph that made it, and cache, append and captured graphs are compared too.
 """
 
 from __future__ import annotations
@@ -40,7 +39,6 @@ class Agreement:
     relative_rms: float
     """rms(difference) / rms(reference) of the worst output of the worst phrase."""
     largest: float
-    """Largest absolute difference."""
     same_best: float | None
     """Share of rows with the same likeliest token; None without logits."""
     agrees: bool
@@ -57,8 +55,6 @@ class Agreement:
 
 @dataclass
 class _Record:
-    """The measurements of one graph so far."""
-
     finite: bool = True
     relative_rms: float = 0.0
     largest: float = 0.0
@@ -117,7 +113,6 @@ class Golden:
         return SemanticDecoder(prefill=engines[T2S_PREFILL], step=engines[T2S_STEP], limits=limits)
 
     def speak(self, segment: Segment) -> None:
-        """Run one segment through both."""
         prompt = Prompt(
             phoneme_ids=np.concatenate([self._voice.prompt_phoneme_ids, segment.phoneme_ids]),
             bert=np.concatenate([self._voice.prompt_bert, self._bert(segment)]),

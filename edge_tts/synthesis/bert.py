@@ -1,4 +1,4 @@
-"""BERT features of Chinese runs: one hidden row per character, repeated for each of its phonemes."""
+"""BERT features of Chinese runs: one hidden row per character, repeated for its phonemes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class BertFeatures:
     def __init__(
         self, *, engine: Engine, vocabulary: dict[str, int], width: int, positions: int = BERT_POSITIONS
     ) -> None:
-        """`positions`: most characters of a run, its two special tokens included."""
+        """`positions`: most characters of a run, two special tokens included."""
         self._engine, self._vocabulary, self._width, self._positions = engine, vocabulary, width, positions
 
     def __call__(self, segment: Segment) -> FloatArray:
@@ -44,7 +44,7 @@ class BertFeatures:
 
 
 def load_bert(model: ModelSet, stack: ExitStack, load: Callable[[Path], Engine]) -> BertFeatures | None:
-    """The BERT of a model set, closed by `stack`; None for a set without graph or vocabulary. Raises `ModelError`."""
+    """The BERT of a model set, closed by `stack`, or None. Raises `ModelError`."""
     path = model.directory / "vocab.txt"
     if not model.graph(BERT).is_file() or not path.is_file():
         return None

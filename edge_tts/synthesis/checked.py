@@ -14,7 +14,7 @@ from edge_tts.values import ModelSet
 
 
 class GraphLoader:
-    """Loads graphs of one set, closed by `stack`. Sizes that the first graphs show bind the next."""
+    """Loads graphs of one set, closed by `stack`. Sizes of the first graphs bind the next."""
 
     def __init__(self, model: ModelSet, stack: ExitStack, load: Callable[[Path], Engine]) -> None:
         self._model, self._stack, self._load = model, stack, load

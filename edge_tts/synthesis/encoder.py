@@ -20,40 +20,34 @@ from edge_tts.text.front_end import TextFrontEnd
 from edge_tts.values import EncodeRequest, FloatArray, IntArray, ModelSet, Recording, Segment, Voice
 
 SHORTEST_S, LONGEST_S = 3.0, 10.0
-_APPENDED_SILENCE = 9600  # samples at 16 kHz: upstream appends as many as 0.3 s have at 32 kHz
+_APPENDED_SILENCE = 9600  # 0.6 s at 16 kHz: upstream appends the samples of 0.3 s at 32 kHz
 
 ShouldStop = Callable[[], bool]
 
 
 def raise_if_stopped(should_stop: ShouldStop) -> None:
-    """Raise VoiceError when encoding should stop. Called before each network, the longest wait."""
+    """Raise VoiceError when encoding should stop; called before each network."""
     if should_stop():
         raise VoiceError("the encoding was stopped")
 
 
 @dataclass(frozen=True, slots=True)
 class EncoderNetworks:
-    """The networks that encode a voice."""
-
     ssl: Engine
     quantizer: Engine
     conditioning: Engine
     speaker: Engine | None = None
-    """Speaker verification, in the v2Pro families alone."""
+    """Speaker verification of the v2Pro families."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class VoiceEncoder:
-    """Derives from recordings what the networks of `model` need to speak as their speaker."""
+    """Encodes voices for the model set `model`."""
 
-    def __init__(
-        self,
-        *,
-        model: ModelSet,
-        front_end: TextFrontEnd,
-        networks: EncoderNetworks,
-        bert: Callable[[Segment], FloatArray] | None = None,
-    ) -> None:
-        self._model, self._front_end, self._networks, self._bert = model, front_end, networks, bert
+    model: ModelSet
+    front_end: TextFrontEnd
+    networks: EncoderNetworks
+    bert: Callable[[Segment], FloatArray] | None = None
 
     def encode(self, request: EncodeRequest, should_stop: ShouldStop = lambda: False) -> Voice:
         """The voice of one speaker: the prompt is the first recording, the conditioning the mean over all.
@@ -76,37 +70,37 @@ class VoiceEncoder:
         )
 
     def _prompt_tokens(self, recording: Recording, should_stop: ShouldStop) -> IntArray:
-        """Semantic tokens int64 [tokens], those of 0.6 s appended silence included."""
+        """int64 [tokens], those of the appended silence included."""
         wave = resample(to_mono(recording.samples), recording.sample_rate, SSL_RATE)
         check_prompt_length(len(wave))
         padded = np.concatenate([wave, np.zeros(_APPENDED_SILENCE, np.float32)])
         raise_if_stopped(should_stop)
-        features = self._networks.ssl.run({graphs.SAMPLES: padded[None]})[graphs.SSL_FEATURES]
+        features = self.networks.ssl.run({graphs.SAMPLES: padded[None]})[graphs.SSL_FEATURES]
         raise_if_stopped(should_stop)
-        codes: IntArray = self._networks.quantizer.run({graphs.SSL_FEATURES: features})[graphs.CODES][0]
+        codes: IntArray = self.networks.quantizer.run({graphs.SSL_FEATURES: features})[graphs.CODES][0]
         return codes
 
     def _conditioning(self, recording: Recording, should_stop: ShouldStop) -> FloatArray:
-        """The speaker vector float32 [1, conditioning_width, 1] of one recording of any length."""
+        """float32 [1, conditioning_width, 1] of a recording of any length."""
         wave = limit_peak(resample(to_mono(recording.samples), recording.sample_rate, SAMPLE_RATE))
         feeds: dict[str, Array | Buffer] = {graphs.SPECTROGRAM: spectrogram(wave)[None]}
-        if self._networks.speaker is not None:
+        if self.networks.speaker is not None:
             bank = filterbank(resample(wave, SAMPLE_RATE, SSL_RATE))
             raise_if_stopped(should_stop)
-            embedding = self._networks.speaker.run({graphs.FBANK: bank[None]})[graphs.EMBEDDING]
+            embedding = self.networks.speaker.run({graphs.FBANK: bank[None]})[graphs.EMBEDDING]
             feeds[graphs.SPEAKER_EMBEDDING] = embedding
         raise_if_stopped(should_stop)
-        vector: FloatArray = self._networks.conditioning.run(feeds)[graphs.GE]
+        vector: FloatArray = self.networks.conditioning.run(feeds)[graphs.GE]
         return vector
 
     def _pronounce(self, transcript: str, language: str) -> tuple[IntArray, FloatArray]:
-        segments = self._front_end.segments(transcript, language, split="cut0")  # uncut
+        segments = self.front_end.segments(transcript, language, split="cut0")  # uncut
         if not segments:
             raise TextError("the transcript has no words; write down what is said in the recording")
         ids = np.concatenate([segment.phoneme_ids for segment in segments])
-        if self._bert is None:
-            return ids, np.zeros((len(ids), self._model.sizes.bert_width), np.float32)
-        return ids, np.concatenate([self._bert(segment) for segment in segments])
+        if self.bert is None:
+            return ids, np.zeros((len(ids), self.model.sizes.bert_width), np.float32)
+        return ids, np.concatenate([self.bert(segment) for segment in segments])
 
 
 def load_voice_encoder(
@@ -117,7 +111,7 @@ def load_voice_encoder(
     bert: Callable[[Segment], FloatArray] | None = None,
     load: Callable[[Path], Engine] = load_engine,
 ) -> VoiceEncoder:
-    """Load the networks of a model set that encode voices; `stack` closes them. `bert` is the set's (`load_bert`).
+    """Load the networks that encode with `load`; `stack` closes them. `bert` is the set's (`load_bert`).
 
     Raises `ModelError` that names the graph.
     """

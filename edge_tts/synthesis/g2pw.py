@@ -30,7 +30,7 @@ def open_front_end(
 ) -> TextFrontEnd:
     """The front end; `stack` closes its network.
 
-    `polyphones` is the folder of a g2pW model: its graph, POLYPHONIC_CHARS.txt and the vocab.txt of bert-base-chinese.
+    `polyphones` is the folder of a g2pW model: graph, POLYPHONIC_CHARS.txt and the vocab.txt of bert-base-chinese.
     Raises TextError (lexicon) or ModelError (polyphones).
     """
     if polyphones is None:

@@ -1,4 +1,4 @@
-"""The protocols of a family of networks, `Decoder` and `Vocoder`; the v2 family has them in `t2s` and `sovits`.
+"""The protocols of a family of networks; the v2 family implements them in `t2s` and `sovits`.
 
 Both have one owner and one thread; the caller closes their engines.
 """
@@ -33,32 +33,25 @@ class Latents:
 
 
 class Decoder(Protocol):
-    """Phonemes and a prompt to semantic tokens, one sequence in each of `batch` rows."""
+    """Phonemes and prompt to semantic tokens, one sequence in each of `batch` rows."""
 
     @property
     def batch(self) -> int: ...
 
     def room(self, row: int) -> int:
-        """The number of tokens that the row can still be fed."""
+        """How many more tokens the row can be fed."""
 
     def start(self, row: int, prompt: Prompt) -> FloatArray:
-        """Prefill a row. Returns the first logits, float32 [tokens].
-
-        Raises `TextError` when the prompt does not fit.
-        """
+        """Prefill a row. Returns logits float32 [tokens]. Raises `TextError` when the prompt does not fit."""
 
     def step(self, tokens: IntArray) -> FloatArray:
-        """Feed one token to every row, int64 [batch]. Returns the next logits, float32 [batch, tokens].
+        """Feed each row one token, int64 [batch]. Returns logits float32 [batch, tokens], undefined for unused rows."""
 
-        A row that is not in use takes any token; its logits are undefined.
-        """
-
-    def release(self, row: int) -> None:
-        """End the row's sequence."""
+    def release(self, row: int) -> None: ...
 
 
 class Vocoder(Protocol):
-    """Semantic tokens to waveform, in three steps: speed and blending happen between the first two."""
+    """Semantic tokens to waveform in three steps; speed and blending happen between the first two."""
 
     @property
     def sizes(self) -> ModelSizes: ...
@@ -70,10 +63,7 @@ class Vocoder(Protocol):
         """
 
     def flow(self, features: FloatArray, conditioning: FloatArray, noise: FloatArray, noise_scale: float) -> Latents:
-        """Latents of features float32 [1, feature_width, frames].
-
-        `noise` float32 [1, latent_width, frames], standard normal.
-        """
+        """`features` float32 [1, feature_width, frames]; `noise` float32 [1, latent_width, frames], standard normal."""
 
     def wave(self, latent: FloatArray, conditioning: FloatArray) -> FloatArray:
         """Waveform float32 [samples_per_frame x frames] of a latent [1, latent_width, frames]."""

@@ -1,9 +1,10 @@
-"""The networks of a model set: those that speak stay loaded, those that encode a voice are loaded on demand."""
+"""The networks of a model set: those that speak stay loaded, those that encode are loaded on demand."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 from edge_tts.engine.contract import Engine
@@ -16,48 +17,39 @@ from edge_tts.text.front_end import TextFrontEnd
 from edge_tts.values import AudioChunk, EncodeRequest, ModelSet, Voice
 
 
+@dataclass(frozen=True, kw_only=True)
 class OnDemandEncoder:
-    """Encodes voices for a model set. Its networks are loaded for each voice and closed: encoding is rare, and they
-    are the larger part of the set's memory."""
+    """Encodes voices; loads its networks for each, since encoding is rare and they are the larger part of a set."""
 
-    def __init__(
-        self, *, model: ModelSet, front_end: TextFrontEnd, bert: BertFeatures | None = None, threads: int = 0
-    ) -> None:
-        """`bert`: the set's, where it is loaded already."""
-        self._model, self._front_end, self._bert, self._threads = model, front_end, bert, threads
+    model: ModelSet
+    front_end: TextFrontEnd
+    bert: BertFeatures | None = None
+    """The set's, where it is loaded already."""
+    threads: int = 0
 
     def encode(self, request: EncodeRequest, should_stop: ShouldStop = lambda: False) -> Voice:
-        """As `VoiceEncoder.encode`. Raises `ModelError` too, as when the set has no networks that encode."""
+        """As `VoiceEncoder.encode`; also raises `ModelError`."""
 
         def load(path: Path) -> Engine:
             raise_if_stopped(should_stop)
-            return load_engine(path, threads=self._threads)
+            return load_engine(path, threads=self.threads)
 
         with ExitStack() as stack:
-            bert = self._bert or load_bert(self._model, stack, load)
-            encoder = load_voice_encoder(self._model, self._front_end, stack, bert=bert, load=load)
+            bert = self.bert or load_bert(self.model, stack, load)
+            encoder = load_voice_encoder(self.model, self.front_end, stack, bert=bert, load=load)
             return encoder.encode(request, should_stop)
 
 
+@dataclass(frozen=True, kw_only=True)
 class Networks(OnDemandEncoder):
     """A model set that speaks; it encodes on demand."""
 
-    def __init__(
-        self,
-        *,
-        model: ModelSet,
-        front_end: TextFrontEnd,
-        synthesizer: Synthesizer,
-        bert: BertFeatures | None = None,
-        threads: int = 0,
-    ) -> None:
-        super().__init__(model=model, front_end=front_end, bert=bert, threads=threads)
-        self._synthesizer = synthesizer
+    synthesizer: Synthesizer
 
     def stream(
         self, request: SpeakRequest, voice: Voice, should_stop: ShouldStop = lambda: False
     ) -> Iterator[AudioChunk]:
-        return self._synthesizer.stream(request, voice, should_stop)
+        return self.synthesizer.stream(request, voice, should_stop)
 
 
 def load_networks(

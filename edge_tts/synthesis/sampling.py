@@ -15,8 +15,8 @@ _MIN_TEMPERATURE = 1e-5
 def penalize(logits: FloatArray, seen: BoolArray, penalty: float) -> None:
     """Apply the repetition penalty in place.
 
-    `logits` float32 [tokens]; `seen` bool [tokens or more], True for tokens that occurred before. Negative logits are
-    multiplied by `penalty`, others divided, however often the token occurred.
+    `logits` float32 [tokens]; `seen` bool [tokens or more], True where a token occurred. Its logit is multiplied by
+    `penalty` if negative, else divided.
     """
     if penalty == 1.0:
         return
@@ -26,7 +26,7 @@ def penalize(logits: FloatArray, seen: BoolArray, penalty: float) -> None:
 
 
 def probabilities(logits: FloatArray, sampling: Sampling) -> FloatArray:
-    """The distribution to draw from, float32 [tokens], for logits after the repetition penalty.
+    """The distribution to draw from, float32 [tokens], of penalized logits.
 
     In upstream's order: top-p on the untempered logits, temperature, top-k (ties with the k-th stay), softmax.
     """

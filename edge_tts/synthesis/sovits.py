@@ -1,4 +1,4 @@
-"""Semantic tokens to waveform: the SoVITS decoder, cut into encoder, flow and wave where streaming needs it."""
+"""Semantic tokens to waveform: the SoVITS decoder, cut into encoder, flow and wave for streaming."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Sovits:
 
 
 def spoken_frames(frames: int, speed: float) -> int:
-    """The number of latent frames of `frames` encoder frames at a speed."""
+    """Latent frames of `frames` encoder frames."""
     return frames if speed == 1.0 else int(frames / speed) + 1
 
 
@@ -68,13 +68,13 @@ def sample_frames(features: FloatArray, positions: FloatArray) -> FloatArray:
 
 
 def mean_conditioning(vectors: list[FloatArray]) -> FloatArray:
-    """The conditioning of several references: the mean of their vectors [1, conditioning_width, 1]."""
+    """The conditioning [1, conditioning_width, 1] of several references."""
     mean: FloatArray = np.mean(np.stack(vectors), axis=0, dtype=np.float32)
     return mean
 
 
 class NoiseField:
-    """Standard normal noise by absolute frame, so that it does not depend on how a segment is cut."""
+    """Standard normal noise by absolute frame, whatever the cuts of a segment."""
 
     def __init__(self, *, seed: int, width: int) -> None:
         self._seed, self._width = seed, width

@@ -1,14 +1,14 @@
 """Vocode a segment while its tokens are decoded, in pieces that together have the length of the whole.
 
-SoVITS' text encoder attends over all tokens it is given, so a prefix gives other features than the whole. Each call
-encodes all tokens so far and keeps a track of features:
+SoVITS' text encoder attends over all tokens, so a prefix gives other features than the whole. Each call encodes all
+tokens so far and keeps a track of features:
 
     |<-- settled: never changes again -->|<-- blended from the last call to this one -->|<-- new -->|
                                ^ played up to here: `_CONTEXT` frames before the settled end
 
-Flow and wave run on a window with a receptive-field halo, so that they give what the whole would give. The output ends
-`_CONTEXT` frames before the settled end, so that the next call sees the same features around the join; what still
-differs is cross-faded over `_FADE` frames. Nothing is shifted in time: the length does not depend on the cuts.
+Flow and wave run on a window with a receptive-field halo, as if on the whole. The output ends `_CONTEXT` frames before
+the settled end, so that the next call sees the same features around the join; the rest is cross-faded over `_FADE`
+frames. Nothing is shifted in time: the length does not depend on the cuts.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from edge_tts.synthesis.interfaces import Vocoder
 from edge_tts.synthesis.sovits import NOISE_SCALE, NoiseField, frames_at, sample_frames, spoken_frames
 from edge_tts.values import FloatArray, IntArray
 
-_UNSETTLED = 4  # frames at the end of a prefix that the next call may still change
+_UNSETTLED = 4  # frames at the end that the next call may change
 _CONTEXT = 10  # settled frames that a join needs on its right
 _FADE = 4  # frames of cross-fade after a join
 
@@ -42,13 +42,13 @@ class SegmentStream:
         self._vocoder = vocoder
         self._phoneme_ids, self._conditioning = phoneme_ids, conditioning
         self._noise, self._speed = noise, speed
-        self._track: FloatArray | None = None  # features of all codes so far
+        self._track: FloatArray | None = None  # features so far
         self._settled = 0  # feature frames that never change again
         self._played = 0  # spoken frames returned so far
         self._tail: FloatArray = np.zeros(0, np.float32)  # samples after `_played`, for the next cross-fade
 
     def render(self, codes: IntArray, *, last: bool) -> FloatArray:
-        """The newly settled samples, for all codes so far (int64 [tokens], growing); with `last` all that remain."""
+        """The newly settled samples of all codes so far, int64 [tokens]; with `last` all that remain."""
         if len(codes) == 0:
             return np.zeros(0, np.float32)
         self._extend_track(self._vocoder.encode(codes, self._phoneme_ids, self._conditioning))
@@ -65,7 +65,7 @@ class SegmentStream:
         return samples[:count]
 
     def _extend_track(self, features: FloatArray) -> None:
-        """Replace what is not settled by the new features, blending where both calls have some."""
+        """Replace what is not settled, blending where both calls have features."""
         if self._track is None:
             self._track = features
             return
@@ -94,7 +94,7 @@ class SegmentStream:
 
 
 def _cross_fade(old: FloatArray, new: FloatArray) -> FloatArray:
-    """`new`, faded in over `old`; the weights sum to one (raised cosine)."""
+    """Raised cosine; the weights sum to one."""
     count = min(len(old), len(new))
     if count == 0:
         return new

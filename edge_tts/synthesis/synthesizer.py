@@ -22,8 +22,7 @@ from edge_tts.synthesis.t2s import SemanticDecoder, generate
 from edge_tts.text.front_end import TextFrontEnd
 from edge_tts.values import AudioChunk, FloatArray, IntArray, ModelSet, Sampling, Segment, Voice
 
-# Tokens decoded between two chunks: few before the first, for low latency; then more, since each chunk encodes all
-# tokens again.
+# Tokens between two chunks: few at first, for low latency; then more, since each chunk encodes all tokens again.
 _FIRST_PIECE, _LONGEST_PIECE, _GROWTH = 16, 80, 1.5
 
 BertFeatures = Callable[[Segment], FloatArray]
@@ -51,8 +50,8 @@ class Synthesizer:
     ) -> Iterator[AudioChunk]:
         """The first chunk comes before the first segment is decoded to its end; the final one has `last` set.
 
-        `should_stop` is called once per token; True ends the stream after what is settled. Raises `TextError` when
-        there is nothing to speak, a piece is too long, or the model set does not speak its language.
+        `should_stop` is called per token and ends the stream after what is settled. Raises `TextError` for a text
+        without words, with a piece that is too long, or in a language that the set does not speak.
         """
         segments = self._segments(request)
         self._check_lengths(segments, voice)
@@ -88,7 +87,7 @@ class Synthesizer:
         )
 
     def _check_lengths(self, segments: list[Segment], voice: Voice) -> None:
-        """Raise TextError for a piece that the GPT has no positions for, before the first chunk."""
+        """Refuse pieces that the GPT has no positions for before the first chunk."""
         room = self.model.most_phonemes - len(voice.prompt_phoneme_ids)
         for segment in segments:
             count = len(segment.phoneme_ids)

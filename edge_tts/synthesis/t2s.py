@@ -1,8 +1,8 @@
 """Phonemes and a prompt to semantic tokens: the GPT's decode loop over a cache that is allocated once.
 
-It runs the graphs `t2s_prefill` and `t2s_step`. The cache is one slab [2 x layers, positions, batch, width] (plane 2l
-has the keys of layer l, 2l + 1 its values): time comes before batch, so that the first S positions of a plane are dense
-memory that the step reads in place, and appending a row is one strided copy for all layers.
+The cache is one slab [2 x layers, positions, batch, width] (plane 2l has the keys of layer l, 2l + 1 its values): time
+comes before batch, so that the step reads the first S positions of a plane in place, as dense memory, and appending a
+row is one strided copy for all layers.
 """
 
 from __future__ import annotations
@@ -104,10 +104,10 @@ class SemanticDecoder:
 
 
 class TokenChooser:
-    """Draws the tokens of one sequence from its logits and decides its end.
+    """Draws the tokens of one sequence from its logits and decides its end, by upstream's rules.
 
-    By upstream's rules: no end in the first 11 steps; then it ends when the best logit after the repetition penalty or
-    the token drawn is the end token (which is dropped), or at the limit (where nothing is dropped).
+    No end in the first 11 steps; then when the best penalized logit or the token drawn is the end token, which is
+    dropped, or at the limit, where nothing is dropped.
     """
 
     def __init__(self, *, prompt_tokens: IntArray, tokens: int, sampling: Sampling, limit: int) -> None:

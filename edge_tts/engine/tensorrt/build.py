@@ -1,7 +1,7 @@
 """ONNX file -> serialized TensorRT engine, in a process of its own.
 
-Run as `python -m edge_tts.engine.tensorrt.build REQUEST.json`: a builder can hang, exhaust the memory or crash, and
-the daemon must survive that. Progress and the outcome are JSON lines on standard output.
+Run as `python -m edge_tts.engine.tensorrt.build REQUEST.json`, since a builder can hang, exhaust the memory or crash.
+Writes progress and errors as JSON lines.
 """
 
 from __future__ import annotations
@@ -35,24 +35,22 @@ class BuildOptions:
     optimization_level: int = 3
     """0 to 5."""
     limits: SequenceLimits = field(default_factory=SequenceLimits)
-    """Of the model set; they bound the profile."""
 
 
 @dataclass(frozen=True, slots=True)
 class BuildRequest:
-    """One engine to build. Paths are text: it is sent as JSON."""
+    """One engine to build. It is sent as JSON, hence paths as text."""
 
     graph: str
     onnx: str
     plan: str
-    """The file to write."""
     timing_cache: str
-    """Kernel timings of earlier builds: read where present, replaced afterwards."""
+    """Kernel timings, reused from build to build."""
     options: BuildOptions
 
 
 Progress = Callable[[str, int, int], None]
-"""Called with phase, step done, steps in all."""
+"""Phase, step done, steps in all."""
 
 
 def build(request: BuildRequest, *, trt: Any, progress: Progress) -> None:
@@ -124,12 +122,11 @@ def _monitor(trt: Any, progress: Progress) -> Any:
 
 
 def _end_with_parent() -> None:
-    """Have the kernel kill this process when its parent ends (prctl(2), PR_SET_PDEATHSIG)."""
+    """Have the kernel kill this process with its parent (prctl(2))."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
 
 
 def main(arguments: list[str]) -> int:
-    """The child process. Exit status 0 when the engine was written."""
     _end_with_parent()
     request = read_request(Path(arguments[0]).read_text(encoding="utf-8"))
 
@@ -145,12 +142,10 @@ def main(arguments: list[str]) -> int:
 
 
 def request_json(request: BuildRequest) -> str:
-    """The text that `main` reads."""
     return json.dumps(asdict(request))
 
 
 def read_request(text: str) -> BuildRequest:
-    """The inverse of `request_json`."""
     values = json.loads(text)
     options = values.pop("options")
     limits = SequenceLimits(**options.pop("limits"))

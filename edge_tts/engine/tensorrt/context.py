@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,6 @@ from edge_tts.errors import EngineError
 
 
 class BoundContext:
-    """An execution context with the shapes and addresses it has."""
-
     def __init__(self, native: Any, outputs: tuple[str, ...], path: Path) -> None:
         self.native = native
         self.outputs: dict[str, Shape] = dict.fromkeys(outputs, ())
@@ -22,7 +21,7 @@ class BoundContext:
         self._shapes: dict[str, Shape] = {}
 
     def bind(self, binding: dict[str, tuple[Shape, int]]) -> None:
-        """Set shapes and addresses of the inputs. Raises `EngineError` when TensorRT refuses one, as the others do."""
+        """Set shapes and addresses of the inputs. All methods raise `EngineError` when TensorRT refuses."""
         if binding == self._bound:
             return
         self.set_shapes({name: shape for name, (shape, _) in binding.items()})
@@ -49,9 +48,9 @@ class BoundContext:
             self.outputs[name] = tuple(self.native.get_tensor_shape(name))
 
 
+@dataclass
 class Replay:
     """A context and, from the second run on, the graph captured with it."""
 
-    def __init__(self, context: BoundContext) -> None:
-        self.context = context
-        self.graph: CapturedGraph | None = None
+    context: BoundContext
+    graph: CapturedGraph | None = None

@@ -19,10 +19,10 @@ LIBRARIES = ("libcudart.so.12", "libcudart.so.13", "libcudart.so")
 
 _HOST_TO_DEVICE, _DEVICE_TO_HOST, _DEVICE_TO_DEVICE = 1, 2, 3
 _NON_BLOCKING = 1  # not ordered with the default stream, which cannot be captured
-_CAPTURE_THREAD_LOCAL = 1  # calls of other threads neither disturb the capture nor are forbidden by it
+_CAPTURE_THREAD_LOCAL = 1  # calls of other threads are independent of it
 _CAPABILITY_MAJOR, _CAPABILITY_MINOR = 75, 76
 _OUT_OF_MEMORY = 2
-# After these the process's CUDA context is lost: every later call fails with the same code.
+# After these every later call of the process fails.
 _FATAL = frozenset({700, 702, 710, 714, 715, 716, 717, 718, 719})
 
 _SIGNATURES: dict[str, tuple[Any, ...]] = {
@@ -52,7 +52,7 @@ _SIGNATURES: dict[str, tuple[Any, ...]] = {
 
 
 class CudaError(EngineError):
-    """A CUDA call failed; the device is still usable. `code` is the cudaError_t."""
+    """A call failed and the device is usable. `code` is the cudaError_t."""
 
     def __init__(self, message: str, code: int) -> None:
         super().__init__(message)
@@ -60,7 +60,6 @@ class CudaError(EngineError):
 
 
 def open_library(load: Callable[[str], Any] = ctypes.CDLL) -> Any:
-    """The system's libcudart. Raises `ModelError` when there is none."""
     for name in LIBRARIES:
         try:
             return load(name)
@@ -70,10 +69,10 @@ def open_library(load: Callable[[str], Any] = ctypes.CDLL) -> Any:
 
 
 class Cuda:
-    """One device and one stream. One owner, one thread; `close` frees all that it allocated."""
+    """One device and one stream. One owner, one thread; `close` frees all memory."""
 
     def __init__(self, library: Any | None = None, *, device: int = 0) -> None:
-        """`library` may be a fake of libcudart. Raises `ModelError` without a CUDA runtime or device."""
+        """Raises `ModelError` without a CUDA runtime or device."""
         self._library = open_library() if library is None else library
         for name, arguments in _SIGNATURES.items():
             function = getattr(self._library, name, None)
@@ -91,26 +90,25 @@ class Cuda:
         handle = c_void_p()
         self._call("cudaStreamCreateWithFlags", byref(handle), _NON_BLOCKING)
         self.stream: int = handle.value or 0
-        """The stream's handle, as TensorRT takes it."""
 
     def capability(self) -> str:
-        """Compute capability as `8.7`."""
+        """As `8.7`."""
         return f"{self._attribute(_CAPABILITY_MAJOR)}.{self._attribute(_CAPABILITY_MINOR)}"
 
     def version(self) -> str:
-        """Version of the runtime as `12.6`."""
+        """Of the runtime, as `12.6`."""
         value = c_int()
         self._call("cudaRuntimeGetVersion", byref(value))
         return f"{value.value // 1000}.{value.value % 1000 // 10}"
 
     def memory(self) -> tuple[int, int]:
-        """Free and total device memory in bytes."""
+        """Free and total bytes."""
         free, total = c_size_t(), c_size_t()
         self._call("cudaMemGetInfo", byref(free), byref(total))
         return free.value, total.value
 
     def allocate(self, size: int) -> int:
-        """Address of `size` bytes on the device, content undefined. Raises `CudaError` when it is full."""
+        """Address of `size` device bytes, content undefined. Raises `CudaError` when the device is full."""
         address = c_void_p()
         self._call("cudaMalloc", byref(address), max(size, 1), requested=size)
         self._allocations.add(address.value or 0)
@@ -121,7 +119,7 @@ class Cuda:
         self._call("cudaFree", address)
 
     def allocate_host(self, size: int) -> int:
-        """Address of `size` page-locked bytes on the host, the only kind that a captured copy may use."""
+        """Address of `size` page-locked bytes, the only host memory that a captured copy may use."""
         address = c_void_p()
         self._call("cudaHostAlloc", byref(address), max(size, 1), 0, requested=size)
         self._pinned.add(address.value or 0)
@@ -132,11 +130,10 @@ class Cuda:
         self._call("cudaFreeHost", address)
 
     def zero(self, address: int, size: int) -> None:
-        """Queue zeroing of device memory."""
         self._call("cudaMemsetAsync", address, 0, size, self.stream)
 
     def upload(self, device: int, host: int, size: int) -> None:
-        """Queue a copy host -> device; the host memory must not change until `synchronize`."""
+        """Queue a copy host -> device; do not change the host memory until `synchronize`."""
         self._call("cudaMemcpyAsync", device, host, size, _HOST_TO_DEVICE, self.stream)
 
     def download(self, host: int, device: int, size: int) -> None:
@@ -144,7 +141,7 @@ class Cuda:
         self._call("cudaMemcpyAsync", host, device, size, _DEVICE_TO_HOST, self.stream)
 
     def copy_rows(self, target: tuple[int, int], source: tuple[int, int], *, width: int, rows: int) -> None:
-        """Queue a copy of `rows` x `width` bytes on the device; target and source are (address, pitch in bytes)."""
+        """Queue a copy of `rows` x `width` bytes; target and source are (address, pitch in bytes) on the device."""
         self._call("cudaMemcpy2DAsync", *target, *source, width, rows, _DEVICE_TO_DEVICE, self.stream)
 
     def synchronize(self) -> None:
@@ -153,7 +150,7 @@ class Cuda:
 
     @contextmanager
     def capture(self) -> Iterator[CapturedGraph]:
-        """Record what is queued in the block instead of running it; launch the graph after the block.
+        """Record what the block queues, to `launch` it afterwards.
 
         Raises `CudaError` when something cannot be captured; the stream stays usable.
         """
@@ -183,7 +180,6 @@ class Cuda:
             self._call("cudaGraphExecDestroy", handle)
 
     def close(self) -> None:
-        """Free the stream and all memory."""
         if self.stream:
             self.synchronize()
             for address in list(self._allocations):

@@ -13,7 +13,7 @@ from edge_tts.errors import EngineError
 
 
 class DeviceBuffer:
-    """A dense array on the device; its copies are ordered with the networks' work on the stream of `cuda`."""
+    """A dense array on the device; its copies are queued on the stream of `cuda`."""
 
     def __init__(self, spec: TensorSpec, address: int, cuda: Cuda) -> None:
         self.spec = spec
@@ -24,7 +24,6 @@ class DeviceBuffer:
         self._prefixes: dict[tuple[int, int], DeviceBuffer] = {}
 
     def belongs_to(self, cuda: Cuda) -> bool:
-        """Whether it lives on the stream of `cuda`."""
         return self._cuda is cuda
 
     def read(self) -> Array:
@@ -74,7 +73,7 @@ class DeviceBuffer:
 
 
 class HostArea:
-    """Page-locked host memory of a fixed size, viewed as arrays. The caller frees `address`."""
+    """Page-locked host memory, viewed as arrays. The caller frees `address`."""
 
     def __init__(self, size: int, cuda: Cuda) -> None:
         self.address = cuda.allocate_host(size)

@@ -18,15 +18,14 @@ class Machine:
     tensorrt: str
     cuda: str
     capability: str
-    """Compute capability of the GPU, `8.7` on an Orin."""
+    """Of the GPU, `8.7` on an Orin."""
     l4t: str
-    """Release of Jetson Linux as `36.4.3`; empty elsewhere."""
+    """As `l4t_release`."""
     device: str
-    """Digest of the installation's machine id, so that an engine copied from another device is not found."""
+    """Digest of the machine id, so that an engine copied from another device is not found."""
 
 
 def this_machine(trt: Any, cuda: Cuda, *, root: Path = Path("/")) -> Machine:
-    """The machine this process runs on."""
     return Machine(
         tensorrt=str(trt.__version__),
         cuda=cuda.version(),
@@ -37,7 +36,7 @@ def this_machine(trt: Any, cuda: Cuda, *, root: Path = Path("/")) -> Machine:
 
 
 def l4t_release(root: Path = Path("/")) -> str:
-    """Release of Jetson Linux, from /etc/nv_tegra_release (`# R36 (release), REVISION: 4.3, ...`); empty elsewhere."""
+    """Release of Jetson Linux as `36.4.3`, from `# R36 (release), REVISION: 4.3, ...`; empty elsewhere."""
     match = re.search(r"R(\d+) \(release\), REVISION: ([\d.]+)", _text(root / "etc/nv_tegra_release"))
     return f"{match[1]}.{match[2]}" if match else ""
 

@@ -1,7 +1,7 @@
 """The cache of built engines: each under a key, written atomically, verified before use.
 
-A serialized engine is machine code: deserializing one is trusting it. So an engine is used only with the record that
-this device wrote after its own build, unchanged since, in a folder that no other user can write.
+A serialized engine is machine code. It is used only with the record that this device wrote after its own build,
+unchanged since, in a folder that no other user can write.
 """
 
 from __future__ import annotations
@@ -34,7 +34,6 @@ class PlanVerdict:
 
     agrees: bool
     reason: str
-    """The figures of the comparison."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,6 @@ class StoredPlan:
 
     @property
     def record(self) -> Path:
-        """The file of build and verdict beside it."""
         return self.path.with_suffix(".json")
 
 
@@ -63,7 +61,7 @@ class PlanCache:
         self.directory, self._machine = directory, machine
 
     def place(self, onnx: Path, options: BuildOptions) -> tuple[Path, dict[str, Any]]:
-        """Path and key of the engine of a graph. Makes the directory; raises `ModelError` when it cannot."""
+        """Path and key of the engine of a graph. Makes the directory. Raises `ModelError`."""
         key = {"format": FORMAT, "onnx": _onnx_digest(onnx), **asdict(self._machine), "options": asdict(options)}
         digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
         try:
@@ -73,7 +71,7 @@ class PlanCache:
         return self.directory / f"{onnx.stem}-{digest[:16]}.plan", key
 
     def find(self, onnx: Path, options: BuildOptions) -> StoredPlan | None:
-        """The engine of a graph, or None without a trusted one; a damaged one is deleted."""
+        """The engine of a graph, or None; one that cannot be trusted is deleted."""
         path, key = self.place(onnx, options)
         if not path.exists():
             return None
@@ -89,7 +87,7 @@ class PlanCache:
         return stored
 
     def add(self, onnx: Path, options: BuildOptions, *, build_s: float, peak_memory_mb: float) -> StoredPlan:
-        """Write the record of the engine just built at `place`; delete the oldest of the same graph."""
+        """Record the engine just built at `place`; delete the oldest of its graph."""
         path, key = self.place(onnx, options)
         stored = StoredPlan(
             graph=onnx.stem,
@@ -106,7 +104,6 @@ class PlanCache:
         return stored
 
     def judge(self, stored: StoredPlan, verdict: PlanVerdict) -> StoredPlan:
-        """Store the verdict in the record."""
         judged = replace(stored, verdict=verdict)
         _write_record(judged)
         return judged
@@ -124,7 +121,7 @@ def read_record(plan: Path) -> StoredPlan:
 
 
 def read_plan(stored: StoredPlan) -> bytes:
-    """The engine. Raises `ModelError` when it has changed since its build or another user can write it."""
+    """The engine. Raises `ModelError` when it was changed or another user can write it."""
     try:
         for path in (stored.path.parent, stored.path, stored.record):
             status = path.lstat()
@@ -139,7 +136,6 @@ def read_plan(stored: StoredPlan) -> bytes:
 
 
 def _onnx_digest(path: Path) -> str:
-    """sha256 of a graph and of its external weights."""
     weights = path.with_name(f"{path.name}.data")
     return _digest(path) + (_digest(weights) if weights.is_file() else "")
 

@@ -1,4 +1,4 @@
-"""TensorRT's one optimisation profile per engine, derived from the graph contract and the limits of the set."""
+"""TensorRT's optimisation profile of a graph, from its contract and the limits of the set."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ class ShapeRange:
     max: Shape
 
     def admits(self, shape: Shape) -> bool:
-        """Whether an input may have this shape."""
         pairs = zip(shape, self.min, self.max, strict=False)
         return len(shape) == len(self.min) and all(low <= size <= high for size, low, high in pairs)
 

@@ -1,7 +1,6 @@
 """TensorRT behind the `Engine` contract, in the API that 10.3, 10.16 and 11.4 share; the only importer of tensorrt.
 
-It runs one serialized engine with one optimisation profile. Feeds from the host go through page-locked memory; outputs
-live in memory of the engine, allocated once at their largest size.
+Feeds from the host go through page-locked memory; outputs have device memory of their largest size.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ log = logging.getLogger(__name__)
 
 _DTYPES = {"FLOAT": np.float32, "HALF": np.float16, "INT64": np.int64, "INT32": np.int32, "BOOL": np.bool_}
 _SCRATCH = "scratch of all contexts"  # not a name of a tensor
-_MAX_GRAPHS = 64  # captured graphs kept per engine; the buckets of a batch size are half as many
+_MAX_GRAPHS = 64  # captured graphs per engine; a batch size has half as many buckets
 
 Key = tuple[Any, ...]
 
@@ -43,7 +42,7 @@ def load_tensorrt() -> Any:
 
 
 def make_logger(trt: Any, label: str) -> Any:
-    """A `trt.ILogger` that also keeps the latest messages in `errors`: TensorRT's calls return only success or not."""
+    """A `trt.ILogger` that keeps the latest messages in `errors`: calls return only success or not."""
 
     class Logger(trt.ILogger):  # type: ignore[misc]  # the base comes from a module without types
         def __init__(self) -> None:
@@ -95,7 +94,6 @@ class TrtEngine:
 
     @property
     def captured(self) -> int:
-        """The number of captured graphs."""
         return sum(replay.graph is not None for replay in self._replays.values())
 
     def empty(self, spec: TensorSpec) -> DeviceBuffer:
@@ -131,7 +129,6 @@ class TrtEngine:
             self._cuda.free_host(area.address)
 
     def _allocate(self) -> None:
-        """Scratch memory for all contexts, the context for plain runs, and the outputs at their largest size."""
         self._scratch_size = int(self._engine.device_memory_size_v2)
         self._memory[_SCRATCH] = self._cuda.allocate(self._scratch_size)
         self._single = self._context()
@@ -209,8 +206,8 @@ class TrtEngine:
     ) -> BoundContext:
         """The first run with these shapes and addresses is plain, the second captured, the others replay the graph.
 
-        TensorRT requires a plain run after a shape was set and a context that is not changed after its capture: hence
-        a context per graph, all in the same scratch memory.
+        TensorRT requires a plain run after a change of shape and a context that stays as it was captured: hence a
+        context per graph, all in the same scratch memory.
         """
         replay = self._replays.get(key)
         if replay is None:
@@ -261,7 +258,7 @@ class TrtEngine:
         return {name: prod(self._single.outputs[name]) * spec.dtype.itemsize for name, spec in self.outputs.items()}
 
     def _area(self, name: str) -> HostArea:
-        """The page-locked memory of an output, or of an input with its device memory; allocated when first needed."""
+        """The page-locked memory of an output or input (with its device memory), allocated when first needed."""
         area = self._areas.get(name)
         if area is None:
             if name in self.inputs:
@@ -277,7 +274,6 @@ class TrtEngine:
 
 
 def _describe(trt: Any, engine: Any) -> tuple[dict[str, TensorSpec], dict[str, TensorSpec], dict[str, ShapeRange]]:
-    """Inputs, outputs and the shape ranges of the inputs."""
     dtypes = {getattr(trt.DataType, name): np.dtype(dtype) for name, dtype in _DTYPES.items()}
     inputs, outputs, ranges = {}, {}, {}
     for index in range(engine.num_io_tensors):
