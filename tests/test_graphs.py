@@ -115,7 +115,7 @@ def test_a_graph_that_breaks_the_contract_is_named(
         check(graph, found, "v2Pro", SIZES, half=False)
 
 
-def test_an_input_that_nobody_feeds_is_named() -> None:
+def test_an_unknown_input_is_named() -> None:
     """The speaker embedding in a family without one is refused; an output more than asked for is not."""
     with pytest.raises(
         ModelError, match="conditioning: its input speaker is fed by nobody; right would be spectrogram"

@@ -84,10 +84,10 @@ class FakeCudart:
 
     @property
     def leaks(self) -> list[str]:
-        """What was taken and not given back."""
-        held = {"device": self._device, "pinned": self._pinned, "streams": self._streams, "graphs": self._graphs}
-        held["executables"] = self._executables
-        return [f"{len(things)} {kind}" for kind, things in held.items() if things]
+        """What was allocated and not freed."""
+        kinds = {"device": self._device, "pinned": self._pinned, "streams": self._streams, "graphs": self._graphs}
+        kinds["executables"] = self._executables
+        return [f"{len(things)} {kind}" for kind, things in kinds.items() if things]
 
     def stream(self, handle: int) -> Stream:
         """The stream of a handle that TensorRT was given."""

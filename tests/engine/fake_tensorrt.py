@@ -1,7 +1,7 @@
 """A TensorRT whose every name and arity is checked against the recorded API of one version; ONNX Runtime computes.
 
 It runs on the fake CUDA device and enforces what TensorRT asks for: addresses bound and aligned, shapes inside the
-profile, scratch memory handed over, one plain run before a capture, a captured context that nobody touches afterwards.
+profile, scratch memory handed over, one plain run before a capture, a captured context that is not changed afterwards.
 """
 
 from __future__ import annotations
@@ -84,8 +84,8 @@ def fake_tensorrt(version: str, device: FakeCudart | None, faults: Faults | None
     """A module object with what the product uses of TensorRT, as `version` has it."""
     faults = faults or Faults()
     enums = {name: enum.IntEnum(name.split(".")[-1], members) for name, members in api()[version]["enums"].items()}
-    wanted = ("TensorIOMode", "MemoryPoolType", "NetworkDefinitionCreationFlag", "DataType", "BuilderFlag")
-    module = SimpleNamespace(**{name: enums[name] for name in (*wanted, "ExecutionContextAllocationStrategy")})
+    names = ("TensorIOMode", "MemoryPoolType", "NetworkDefinitionCreationFlag", "DataType", "BuilderFlag")
+    module = SimpleNamespace(**{name: enums[name] for name in (*names, "ExecutionContextAllocationStrategy")})
     module.__version__ = f"{version}.0"
 
     class ILogger:

@@ -99,7 +99,7 @@ def test_doctor_may_judge_again(here: Here) -> None:
 
 
 def test_a_full_device_is_not_held_against_the_engine(here: Here) -> None:
-    """An engine that finds no memory today is not used today, and gets its verdict another day."""
+    """An engine that finds no memory is not used, and is judged at the next start."""
     model = model_set(here.graphs, "fp16")
     with here.loader() as loader:
         loader.prepare([model.graph(name) for name in SPOKEN])

@@ -22,9 +22,9 @@ def test_it_builds_judges_and_tells(tmp_path: Path, graphs: Path, capsys: pytest
     here = Here(tmp_path, graphs)
     with here.loader() as loader:
         assert engine_building._build(model_set(here.graphs), loader, again=False) == 0
-    told = capsys.readouterr().out
-    assert told.count("MB, built in") == 5
-    assert told.count("agrees") == 5
+    output = capsys.readouterr().out
+    assert output.count("MB, built in") == 5
+    assert output.count("agrees") == 5
     with here.loader() as loader:
         assert engine_building._build(model_set(here.graphs), loader, again=False) == 0
     assert len(here.builds) == 5
@@ -32,9 +32,9 @@ def test_it_builds_judges_and_tells(tmp_path: Path, graphs: Path, capsys: pytest
     with here.loader() as loader:
         assert engine_building._build(model_set(here.graphs), loader, again=True) == 1
     assert len(here.builds) == 10
-    told = capsys.readouterr().out
-    assert told.count("REFUSED") == 5
-    assert told.count("stays with ONNX Runtime: refused after comparison") == 5
+    output = capsys.readouterr().out
+    assert output.count("REFUSED") == 5
+    assert output.count("stays with ONNX Runtime: refused after comparison") == 5
     assert here.device.leaks == []
 
 

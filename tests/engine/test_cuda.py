@@ -1,4 +1,4 @@
-"""The checking device has teeth, and `Cuda` says what went wrong: what the other tests lean on."""
+"""The checking device finds misuse and `Cuda` reports failures: what the other tests rely on."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def floats(cuda: Cuda, address: int, count: int) -> np.ndarray[tuple[int], np.dt
 
 
 def test_fresh_memory_is_nan_and_zero_makes_it_zero(cuda: Cuda) -> None:
-    """Nobody gets away with reading what was never written."""
+    """Reading memory that was never written is found."""
     address = cuda.allocate(40)
     assert np.isnan(floats(cuda, address, 10)).all()
     cuda.zero(address, 40)

@@ -1,4 +1,4 @@
-"""Building, keeping, judging and falling back: every way in which TensorRT can fail still ends in speech."""
+"""Building, caching, judging and falling back: every failure of TensorRT still ends in speech."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ def child(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 @pytest.fixture
 def here(tmp_path: Path, graphs: Path) -> Iterator[Here]:
-    """A fresh device; at the end nothing that was taken on it is left."""
+    """A fresh device; at the end no memory of it is left allocated."""
     place = Here(tmp_path, graphs)
     yield place
     assert place.device.leaks == []
 
 
 def speaks_on(loader: EngineLoader, path: Path) -> str:
-    """Load a graph, close it, and say who would have run it."""
+    """Load a graph, close it, and return where it would have run."""
     loader.load(path).close()
     return next(choice.runs_on for choice in loader.choices if choice.graph == path.stem)
 
@@ -65,7 +65,7 @@ def test_an_engine_is_built_once_judged_and_then_used(here: Here, child: Callabl
     here.in_child = True
     with here.loader() as loader:
         assert loader.prepare([here.wave]) == (here.wave,)
-        assert speaks_on(loader, here.wave) == CPU  # an engine that nobody judged does not speak
+        assert speaks_on(loader, here.wave) == CPU  # an engine without a verdict does not speak
         loader.judge(here.wave, GOOD)
         assert speaks_on(loader, here.wave) == "tensorrt"
         stored = loader.built(here.wave)
@@ -186,7 +186,7 @@ def swap_for_link(plan: Path) -> None:
 
 @pytest.mark.parametrize("harm", [damage_plan, damage_record, lose_record, open_to_others, swap_for_link])
 def test_an_engine_that_cannot_be_trusted_is_built_again(here: Here, harm: Callable[[Path], None]) -> None:
-    """A damaged, unvouched or writable engine is never deserialized; it is built again and wants a new verdict."""
+    """An engine that is damaged, unrecorded or writable by others is not deserialized, but built and judged again."""
     with here.loader() as loader:
         loader.prepare([here.wave])
         loader.judge(here.wave, GOOD)
@@ -199,7 +199,7 @@ def test_an_engine_that_cannot_be_trusted_is_built_again(here: Here, harm: Calla
 
 
 def test_an_engine_of_another_version_is_refused_when_loaded(here: Here) -> None:
-    """Should the key lie, deserializing refuses and ONNX Runtime speaks."""
+    """If the key is wrong, deserializing refuses and ONNX Runtime speaks."""
     with here.loader() as loader:
         loader.prepare([here.wave])
         loader.judge(here.wave, GOOD)
@@ -222,7 +222,7 @@ def test_prefill_and_step_run_together_or_not_at_all(here: Here) -> None:
 
 
 def test_a_full_device_at_load_falls_back_as_a_group(here: Here) -> None:
-    """When the second engine of the pair does not fit, the first is given back and both run on ONNX Runtime."""
+    """When the second engine of the pair does not fit, the first is closed and both run on ONNX Runtime."""
     with here.loader() as loader:
         loader.prepare([here.prefill, here.step], SIZES.limits)
         loader.judge(here.prefill, GOOD)
@@ -237,7 +237,7 @@ def test_a_full_device_at_load_falls_back_as_a_group(here: Here) -> None:
 
 
 def test_without_tensorrt_auto_is_silent_and_tensorrt_says_why(tmp_path: Path, graphs: Path) -> None:
-    """A laptop has no TensorRT: `auto` speaks on the CPU without a word, `tensorrt` does so with a reason."""
+    """A laptop has no TensorRT: `auto` runs on the CPU without a warning, `tensorrt` with a reason."""
 
     def nothing() -> Any:
         raise ModelError("no CUDA runtime here")
@@ -277,15 +277,15 @@ from edge_tts.engine.tensorrt.build_process import build_in_child
 plan = Path(sys.argv[2])
 request = BuildRequest("wave", sys.argv[1], str(plan), str(plan.with_name("timings")), BuildOptions())
 
-def told(phase, step, of):
+def report(phase, step, of):
     print(*(pid for path in Path("/proc/self/task").glob("*/children") for pid in path.read_text().split()), flush=True)
 
-build_in_child(request, limit_s=60, progress=told, waiting=lambda: None)
+build_in_child(request, limit_s=60, progress=report, waiting=lambda: None)
 """
 
 
-def test_a_builder_does_not_outlive_who_started_it(tmp_path: Path, graphs: Path, child: Callable[..., None]) -> None:
-    """When the daemon is killed during a build, the kernel ends the builder too; no engine is left half made."""
+def test_a_builder_does_not_outlive_its_parent(tmp_path: Path, graphs: Path, child: Callable[..., None]) -> None:
+    """When the daemon is killed during a build, the kernel ends the builder too; no partial engine is left."""
     child("hang")
     arguments = [sys.executable, "-c", PARENT, graphs / "wave.onnx", tmp_path / "wave.plan"]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as parent:
@@ -321,7 +321,7 @@ def test_damaged_timings_only_cost_time(tmp_path: Path, graphs: Path) -> None:
 
 
 def test_the_record_tells_what_a_build_took(here: Here) -> None:
-    """Beside an engine lies what it was built from and what that took, for doctor and for the owner."""
+    """The record of an engine has its key, seconds and memory of its build."""
     with here.loader() as loader:
         loader.prepare([here.wave])
         stored = loader.built(here.wave)

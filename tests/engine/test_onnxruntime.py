@@ -17,16 +17,16 @@ from edge_tts.errors import ModelError
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
-def test_nothing_is_reported_to_anybody(tmp_path: Path) -> None:
+def test_telemetry_is_off(tmp_path: Path) -> None:
     """ONNX Runtime's own telemetry is off, whatever the environment asks for: it keeps no identifier of the machine and
-    no reports. Left alone, versions from 1.29 on write both into the home of whoever imports them."""
+    no reports. Left alone, versions from 1.29 on write both into the home of the importing user."""
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "ORT_DISABLE_TELEMETRY": "0"}
     command = "from edge_tts.engine.onnxruntime import CPU, probe; assert probe(CPU) == ''"
     subprocess.run([sys.executable, "-c", command], cwd=ROOT, env=environment, check=True)
     assert list(tmp_path.rglob("*")) == []
 
 
-def test_the_cpu_provider_proves_itself() -> None:
+def test_the_cpu_provider_passes_its_probe() -> None:
     """The probe network runs and gives what numpy gives."""
     assert probe(CPU) == ""
 
@@ -48,7 +48,7 @@ def test_being_listed_is_not_enough() -> None:
 
 
 @pytest.mark.parametrize(
-    ("execution", "proven", "runs_on"),
+    ("execution", "works", "runs_on"),
     [
         ("auto", CUDA, CUDA),
         ("cuda", CUDA, CUDA),
@@ -57,15 +57,15 @@ def test_being_listed_is_not_enough() -> None:
         ("cuda", "", CPU),
     ],
 )
-def test_the_proven_provider_is_taken(execution: str, proven: str, runs_on: str, graphs: Path) -> None:
-    """The loader asks for what proved itself; a wish that is not granted is told. (Here the CPU stands in.)"""
-    backends = Backends(probe=lambda name: "" if name == proven else f"{name}: absent")
+def test_the_first_provider_that_works_is_used(execution: str, works: str, runs_on: str, graphs: Path) -> None:
+    """The loader uses a provider that passed its probe; a fallback has a reason. (Here the CPU stands in.)"""
+    backends = Backends(probe=lambda name: "" if name == works else f"{name}: absent")
     loader = EngineLoader(execution=execution, backends=backends)
     with loader, pytest.warns(UserWarning, match="not in available") if runs_on != CPU else _nothing():
         loader.load(graphs / "wave.onnx").close()
     (choice,) = loader.choices
     assert choice.runs_on == runs_on
-    assert bool(choice.reason) == ((execution == "cuda" and not proven) or execution == "tensorrt")
+    assert bool(choice.reason) == ((execution == "cuda" and not works) or execution == "tensorrt")
 
 
 def _nothing():

@@ -107,11 +107,11 @@ def test_the_cache_stays_in_half_precision(half_graphs: Path, device: FakeCudart
 
 
 def sentence(engines: dict[str, Engine]) -> FloatArray:
-    """Text phonemes to waveform as the product sings it: in pieces, while the tokens come."""
+    """Phonemes to waveform as in production: in pieces, while the tokens are decoded."""
     phonemes = np.random.default_rng(4).integers(1, 700, 25)
     speaker = voice()
     sovits = Sovits(encoder=engines["encoder"], flow=engines["flow"], wave=engines["wave"], sizes=SIZES)
-    song = SegmentStream(
+    stream = SegmentStream(
         vocoder=sovits,
         phoneme_ids=phonemes,
         conditioning=speaker.conditioning,
@@ -128,12 +128,12 @@ def sentence(engines: dict[str, Engine]) -> FloatArray:
     for token in generate(subject, read, sampling=Sampling(seed=11), limit=50):
         tokens.append(token)
         if len(tokens) in (16, 30):
-            pieces.append(song.render(np.array(tokens), last=False))
-    return np.concatenate([*pieces, song.render(np.array(tokens), last=True)])
+            pieces.append(stream.render(np.array(tokens), last=False))
+    return np.concatenate([*pieces, stream.render(np.array(tokens), last=True)])
 
 
 def test_a_whole_sentence_equals_the_plain_path(graphs: Path, device: FakeCudart, open_engine: Bench) -> None:
-    """All five graphs on the device sing the samples that ONNX Runtime sings, twice in a row."""
+    """All five graphs on the device give the samples of ONNX Runtime, twice in a row."""
     cuda = Cuda(device)
     names = ("t2s_prefill", "t2s_step", "encoder", "flow", "wave")
     expected = sentence({name: load_engine(graphs / f"{name}.onnx", threads=1) for name in names})

@@ -33,7 +33,7 @@ def tokens(prefill: TrtEngine, step: TrtEngine) -> list[int]:
 def test_a_refused_capture_goes_on_without_graphs(
     refuser: str, graphs: Path, device: FakeCudart, open_engine: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whoever refuses the capture, decoding gives the same tokens, one warning is logged and it is not tried again."""
+    """A refused capture gives the same tokens and one warning, and is not retried."""
     cuda = Cuda(device)
     prefill = open_engine(graphs / "t2s_prefill.onnx", cuda)
     expected = tokens(prefill, open_engine(graphs / "t2s_step.onnx", cuda))
@@ -61,7 +61,7 @@ def test_a_replayed_step_makes_one_launch(graphs: Path, device: FakeCudart, open
 
 
 def test_a_full_device_is_a_named_error(graphs: Path, device: FakeCudart, open_engine: Bench) -> None:
-    """Memory that runs out while a sentence is spoken ends that job and says what was wanted and what was free."""
+    """Memory that runs out during a sentence ends that job with the requested and the free size."""
     cuda = Cuda(device)
     engine = open_engine(graphs / "wave.onnx", cuda)
     free = device.total - device.used
@@ -85,7 +85,7 @@ def test_a_lost_device_is_no_error_of_one_job(graphs: Path, device: FakeCudart, 
 def test_a_surprise_in_the_middle_of_a_run_costs_the_process(
     graphs: Path, device: FakeCudart, open_engine: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What nobody foresaw may have left half a run on the stream: the engine is not asked again."""
+    """An unexpected exception may leave work on the stream: it is an error that ends the process."""
     cuda = Cuda(device)
     engine = open_engine(graphs / "wave.onnx", cuda)
     monkeypatch.setattr(cuda, "synchronize", lambda: 1 / 0)
@@ -95,7 +95,7 @@ def test_a_surprise_in_the_middle_of_a_run_costs_the_process(
 
 
 def test_a_run_that_tensorrt_refuses_names_its_reason(graphs: Path, device: FakeCudart, open_engine: Bench) -> None:
-    """`execute_async_v3` answers only no; the message that TensorRT logged is in the error."""
+    """`execute_async_v3` returns only False; the message that TensorRT logged is in the error."""
     engine = open_engine(graphs / "wave.onnx", Cuda(device), faults=Faults(fail_to_run=True))
     with pytest.raises(EngineError, match="not ready"):
         engine.run(FEEDS)
@@ -129,13 +129,13 @@ def engine_buffer(device: FakeCudart, shape: tuple[int, ...]):
 
 
 def test_a_damaged_plan_is_refused(graphs: Path, device: FakeCudart) -> None:
-    """Bytes that are no engine raise a `ModelError` with TensorRT's words."""
+    """Bytes that are no engine raise a `ModelError` with TensorRT's message."""
     with pytest.raises(ModelError, match="no plan"):
         TrtEngine(b"nonsense", trt=fake_tensorrt("10.3", device), cuda=Cuda(device), path=Path("x.plan"))
 
 
 def test_nothing_is_left_after_an_engine_that_does_not_fit(graphs: Path, tmp_path: Path, device: FakeCudart) -> None:
-    """An engine that runs out of memory while it is opened gives back what it had taken."""
+    """An engine that runs out of memory while it is opened frees what it had allocated."""
     trt, cuda = fake_tensorrt("10.3", device), Cuda(device)
     plan = build_plan(graphs / "wave.onnx", tmp_path / "wave.plan", trt)
     device.total = 5000  # the scratch memory fits, the outputs do not
@@ -145,7 +145,7 @@ def test_nothing_is_left_after_an_engine_that_does_not_fit(graphs: Path, tmp_pat
 
 
 def test_buffers_are_read_written_and_checked(device: FakeCudart) -> None:
-    """A buffer gives back what was written, refuses other shapes and appends only rows that fit."""
+    """A buffer reads what was written, refuses other shapes and appends only rows that fit."""
     slab = engine_buffer(device, (2, 8, 3, 4))
     rows = engine_buffer(device, (2, 3, 4))
     content = np.arange(2 * 8 * 3 * 4, dtype=np.float32).reshape(2, 8, 3, 4)
@@ -184,7 +184,7 @@ def test_the_device_says_what_it_is(device: FakeCudart) -> None:
 
 
 def test_the_checking_device_catches_a_changed_context(graphs: Path, device: FakeCudart, open_engine: Bench) -> None:
-    """The fake has teeth: touching a context after its capture is misuse, not a number."""
+    """The fake checks: touching a context after its capture is misuse, not a number."""
     cuda = Cuda(device)
     step = open_engine(graphs / "t2s_step.onnx", cuda, graphs=True)
     subject = SemanticDecoder(

@@ -26,7 +26,7 @@ def test_a_whole_set_is_read_and_verified(tmp_path: Path) -> None:
 
 
 def test_a_set_is_read_no_further_than_it_says(tmp_path: Path) -> None:
-    """The positions are the manifest's; one that does not tell them gets those of the smallest family."""
+    """The positions are the manifest's; one without them gets those of the smallest family."""
     silent = read_model_set(write_model_set(tmp_path / "silent"))
     assert (silent.most_phonemes, silent.sizes.limits.audio_positions) == (512, 1280)
     sizes = {**SIZES, "text_positions": 900, "audio_positions": 2048, "bert_positions": 300}

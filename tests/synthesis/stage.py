@@ -1,4 +1,4 @@
-"""A synthesizer on toy networks that says what happened in it, with a voice, a model set and a request for it."""
+"""A synthesizer on toy networks that records its events, with a voice, a model set and a request."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ VOICE = Voice(
 
 
 class ToyFrontEnd:
-    """Every word is a segment of one phoneme per letter; what is not ASCII letters is zh unless told otherwise."""
+    """Every word is a segment of one phoneme per letter; what is not ASCII letters is zh by default."""
 
     def __init__(self) -> None:
         self.join: bool | None = None

@@ -92,7 +92,7 @@ def test_sound_stays_within_full_scale() -> None:
 
 
 def test_stop_ends_the_stream_soon() -> None:
-    """After `should_stop` says yes at most one more token is thought, nothing is sung, and the last chunk says so."""
+    """After a stop at most one more token is decoded, nothing is vocoded, and the last chunk is marked."""
     stage = Stage()
     stop = Event()
     stream = stage.synthesizer.stream(request("one two three"), VOICE, stop.is_set)

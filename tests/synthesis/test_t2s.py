@@ -50,7 +50,7 @@ def test_no_end_in_the_first_eleven_steps() -> None:
 
 
 def test_the_limit_keeps_every_token() -> None:
-    """At the limit nothing is dropped, and no step is run for a token that nobody will hear."""
+    """At the limit nothing is dropped, and no step is run for a token that is not vocoded."""
     gpt = ToyGpt(LONG)
     assert list(generate(decoder(gpt), prompt(), sampling=GREEDY, limit=13)) == LONG[:13]
     assert len(gpt.step.calls) == 12
