@@ -9,7 +9,6 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Literal
 
 from edge_tts.engine.contract import Engine
@@ -116,9 +115,7 @@ class EngineLoader:
             self._provider = self._best_provider()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for engine in self._opened.values():
             engine.close()
         if self._cuda is not None:
