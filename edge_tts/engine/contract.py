@@ -27,12 +27,6 @@ class Buffer(Protocol):
     @property
     def spec(self) -> TensorSpec: ...
 
-    def read(self) -> Array:
-        """A copy on the host."""
-
-    def write(self, array: Array) -> None:
-        """Replace the content by an array of the same shape and dtype."""
-
     def prefix(self, plane: int, length: int) -> Buffer:
         """The dense sub-array `[plane, :length]`, sharing memory."""
 

@@ -77,13 +77,6 @@ class HostBuffer:
         self.spec = spec
         self.array = array
 
-    def read(self) -> Array:
-        copy: Array = self.array.copy()
-        return copy
-
-    def write(self, array: Array) -> None:
-        self.array[...] = array
-
     def prefix(self, plane: int, length: int) -> HostBuffer:
         view = self.array[plane, :length]
         return HostBuffer(TensorSpec(f"{self.spec.name}[{plane}]", view.shape, self.spec.dtype), view)

@@ -74,22 +74,13 @@ def read_model_set(directory: Path) -> ModelSet:
     manifest = _read_manifest(directory)
     for name, file in manifest.files.items():
         _check_size(_inside(directory, name), file)
+    values = manifest.model_dump(exclude={"format", "quality", "sizes", "sampling", "files"})
     return ModelSet(
-        name=manifest.name,
-        version=manifest.version,
-        family=manifest.family,
-        precision=manifest.precision,
         directory=directory,
-        sample_rate=manifest.sample_rate,
-        languages=manifest.languages,
-        licence=manifest.licence,
         sizes=ModelSizes(**manifest.sizes.model_dump()),
-        default_voice=manifest.default_voice,
-        voices=manifest.voices,
-        files={name: file.sha256 for name, file in manifest.files.items()},
         sampling=Sampling(**manifest.sampling.model_dump()),
-        max_tokens_per_phoneme=manifest.max_tokens_per_phoneme,
-        join_sentences=manifest.join_sentences,
+        files={name: file.sha256 for name, file in manifest.files.items()},
+        **values,
     )
 
 

@@ -7,7 +7,7 @@ import ctypes
 import numpy as np
 import pytest
 
-from edge_tts.engine.tensorrt.cuda import Cuda, CudaError
+from edge_tts.engine.tensorrt.cuda import Cuda
 from edge_tts.errors import DeviceLostError, EngineError
 
 from .fake_cudart import FakeCudart, Misuse
@@ -72,9 +72,8 @@ def test_a_wrong_address_loses_the_device(cuda: Cuda, mistake: str) -> None:
 def test_a_pitch_smaller_than_the_width_is_refused(cuda: Cuda) -> None:
     """Rows may not overlap."""
     address = cuda.allocate(64)
-    with pytest.raises(CudaError, match="cudaMemcpy2DAsync") as refused:
+    with pytest.raises(EngineError, match=r"cudaMemcpy2DAsync.*CUDA error 12"):
         cuda.copy_rows((address, 4), (address, 16), width=8, rows=2)
-    assert refused.value.code == 12
 
 
 def test_memory_may_not_be_freed_under_queued_work(cuda: Cuda) -> None:

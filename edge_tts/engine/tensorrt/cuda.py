@@ -51,14 +51,6 @@ _SIGNATURES: dict[str, tuple[Any, ...]] = {
 }
 
 
-class CudaError(EngineError):
-    """A call failed and the device is usable. `code` is the cudaError_t."""
-
-    def __init__(self, message: str, code: int) -> None:
-        super().__init__(message)
-        self.code = code
-
-
 def open_library(load: Callable[[str], Any] = ctypes.CDLL) -> Any:
     for name in LIBRARIES:
         try:
@@ -69,7 +61,10 @@ def open_library(load: Callable[[str], Any] = ctypes.CDLL) -> Any:
 
 
 class Cuda:
-    """One device and one stream. One owner, one thread; `close` frees all memory."""
+    """One device and one stream. One owner, one thread; `close` frees all memory.
+
+    Calls raise `EngineError`, or `DeviceLostError` when this process cannot use the device any more.
+    """
 
     def __init__(self, library: Any | None = None, *, device: int = 0) -> None:
         """Raises `ModelError` without a CUDA runtime or device."""
@@ -108,7 +103,7 @@ class Cuda:
         return free.value, total.value
 
     def allocate(self, size: int) -> int:
-        """Address of `size` device bytes, content undefined. Raises `CudaError` when the device is full."""
+        """Address of `size` device bytes, content undefined. Raises `EngineError` when the device is full."""
         address = c_void_p()
         self._call("cudaMalloc", byref(address), max(size, 1), requested=size)
         self._allocations.add(address.value or 0)
@@ -152,7 +147,7 @@ class Cuda:
     def capture(self) -> Iterator[CapturedGraph]:
         """Record what the block queues, to `launch` it afterwards.
 
-        Raises `CudaError` when something cannot be captured; the stream stays usable.
+        Raises `EngineError` when something cannot be captured; the stream stays usable.
         """
         graph = CapturedGraph()
         self._call("cudaStreamBeginCapture", self.stream, _CAPTURE_THREAD_LOCAL)
@@ -212,7 +207,7 @@ class Cuda:
         if code == _OUT_OF_MEMORY and requested is not None:
             free, total = self.memory()
             message += f"; wanted {requested / 1e6:.0f} MB, {free / 1e6:.0f} of {total / 1e6:.0f} MB are free"
-        raise CudaError(message, code)
+        raise EngineError(message)
 
     def _describe(self, code: int) -> str:
         text = self._library.cudaGetErrorString(code)

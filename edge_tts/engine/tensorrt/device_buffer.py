@@ -26,19 +26,6 @@ class DeviceBuffer:
     def belongs_to(self, cuda: Cuda) -> bool:
         return self._cuda is cuda
 
-    def read(self) -> Array:
-        array = np.empty(self.shape, self.spec.dtype)
-        self._cuda.download(array.ctypes.data, self.address, self.nbytes)
-        self._cuda.synchronize()
-        return array
-
-    def write(self, array: Array) -> None:
-        if array.shape != self.shape or array.dtype != self.spec.dtype:
-            raise EngineError(f"{self.spec.name} is {self.shape} {self.spec.dtype}, not {array.shape} {array.dtype}")
-        dense = np.ascontiguousarray(array)
-        self._cuda.upload(self.address, dense.ctypes.data, self.nbytes)
-        self._cuda.synchronize()
-
     def prefix(self, plane: int, length: int) -> DeviceBuffer:
         # Cached: the decode loop asks for the same few at every step.
         cached = self._prefixes.get((plane, length))
