@@ -9,7 +9,7 @@ import logging
 from collections.abc import Mapping
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -62,6 +62,14 @@ def make_logger(trt: Any, label: str) -> Any:
     return Logger()
 
 
+class _Work(NamedTuple):
+    """The tensors of one run."""
+
+    binding: dict[str, tuple[Shape, int]]
+    uploads: list[str]
+    downloads: list[str]
+
+
 class TrtEngine:
     """One deserialized engine on the stream of a `Cuda`, which the caller closes."""
 
@@ -91,10 +99,6 @@ class TrtEngine:
         except ModelError:
             self.close()
             raise
-
-    @property
-    def captured(self) -> int:
-        return sum(replay.graph is not None for replay in self._replays.values())
 
     def empty(self, spec: TensorSpec) -> DeviceBuffer:
         shape = tuple(int(size) for size in spec.shape)
@@ -150,14 +154,13 @@ class TrtEngine:
         """1 stage the feeds  2 queue or replay  3 wait  4 copy out of the page-locked memory."""
         if self._closed:
             raise EngineError(f"{self._path}: the engine is closed")
-        binding = self._bind(feeds)
         downloads = [name for name in self.outputs if name != keep]
-        key = (keep, *binding.values())
         uploads = [name for name, value in feeds.items() if not isinstance(value, DeviceBuffer)]
+        work = _Work(self._bind(feeds), uploads, downloads)
         if self._capturing:
-            context = self._replayed(key, binding, uploads, downloads)
+            context = self._replayed((keep, *work.binding.values()), work)
         else:
-            context = self._plain(binding, uploads, downloads)
+            context = self._plain(self._single, work)
         self._cuda.synchronize()
         self._shapes = context.outputs
         return {
@@ -195,50 +198,43 @@ class TrtEngine:
                 f"from {list(limits.min)} to {list(limits.max)}"
             )
 
-    def _plain(self, binding: dict[str, tuple[Shape, int]], uploads: list[str], downloads: list[str]) -> BoundContext:
-        context: BoundContext = self._single
-        context.bind(binding)
-        self._enqueue(context, binding, uploads, downloads)
+    def _plain(self, context: BoundContext, work: _Work) -> BoundContext:
+        context.bind(work.binding)
+        self._enqueue(context, work)
         return context
 
-    def _replayed(
-        self, key: Key, binding: dict[str, tuple[Shape, int]], uploads: list[str], downloads: list[str]
-    ) -> BoundContext:
+    def _replayed(self, key: Key, work: _Work) -> BoundContext:
         """The first run with these shapes and addresses is plain, the second captured, the others replay the graph.
 
         TensorRT requires a plain run after a change of shape and a context that stays as it was captured: hence a
         context per graph, all in the same scratch memory.
         """
         replay = self._replays.get(key)
-        if replay is None:
-            if len(self._replays) >= _MAX_GRAPHS:
-                return self._plain(binding, uploads, downloads)
+        if replay is None and len(self._replays) < _MAX_GRAPHS:
             replay = self._replays[key] = Replay(self._context())
-            replay.context.bind(binding)
-            self._enqueue(replay.context, binding, uploads, downloads)
-            return replay.context
+            return self._plain(replay.context, work)
+        if replay is None:
+            return self._plain(self._single, work)
         if replay.graph is None:
             try:
                 with self._cuda.capture() as graph:
-                    self._enqueue(replay.context, binding, uploads, downloads)
+                    self._enqueue(replay.context, work)
                 replay.graph = graph
             except EngineError as error:
                 self._capturing = False
                 log.warning("%s: the CUDA graph was refused (%s); running without graphs", self._path.name, error)
-                return self._plain(binding, uploads, downloads)
+                return self._plain(self._single, work)
         self._cuda.launch(replay.graph)
         return replay.context
 
-    def _enqueue(
-        self, context: BoundContext, binding: dict[str, tuple[Shape, int]], uploads: list[str], downloads: list[str]
-    ) -> None:
-        for name in uploads:
-            shape, address = binding[name]
+    def _enqueue(self, context: BoundContext, work: _Work) -> None:
+        for name in work.uploads:
+            shape, address = work.binding[name]
             size = prod(shape) * self.inputs[name].dtype.itemsize
             self._cuda.upload(address, self._area(name).address, size)
         if not context.native.execute_async_v3(self._cuda.stream):
             raise EngineError(f"{self._path}: TensorRT failed to run: {self._reason()}")
-        for name in downloads:
+        for name in work.downloads:
             size = prod(context.outputs[name]) * self.outputs[name].dtype.itemsize
             self._cuda.download(self._area(name).address, self._memory[name], size)
 
