@@ -1,7 +1,6 @@
-"""Writes the Chinese RoBERTa (a BERT): token ids to the hidden state that the GPT was trained with. No tokenizer here.
+"""Writes the Chinese RoBERTa, a BERT (Devlin et al. 2019): token ids to the hidden state that the GPT was trained with.
 
-Post-norm encoder (Devlin et al. 2019) up to the third hidden state from the end; what comes after is not read. Both
-spellings of the norms' parameters are known (weight and bias, gamma and beta).
+That is the third hidden state from the end; the layers after it are not read.
 """
 
 from __future__ import annotations
@@ -12,12 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from edge_tts import graphs
-from edge_tts.convert.builder import Graph, Value
+from edge_tts.convert.builder import Value
 from edge_tts.convert.checkpoint import Weights
-from edge_tts.convert.layers import add, attention, cut, gelu, layer_norm, linear, size
+from edge_tts.convert.layers import Heads, add, attention, cut, gelu, size
+from edge_tts.convert.module import Module
 from edge_tts.convert.ports import Ports
 from edge_tts.errors import CheckpointError
 
@@ -33,20 +31,20 @@ class BertSizes:
     feed_forward: int
     heads: int
     layers: int
-    """How many are written: two fewer than the network has."""
+    """Those that are written: two fewer than the network has."""
     vocabulary: int
     positions: int
     epsilon: float
 
     @property
     def unused(self) -> str:
-        """Regular expression of parameters that the written part does not need."""
+        """Regular expression of the parameters that are not needed."""
         later = "|".join(str(self.layers + index) for index in range(_LAYERS_NOT_NEEDED))
         return rf"(bert\.)?(embeddings\.position_ids$|pooler\.|encoder\.layer\.({later})\.)|cls\."
 
 
 def prefix(names: Mapping[str, Any]) -> str:
-    """The part of all names in front of `embeddings`: a masked-language-model checkpoint has one."""
+    """The part of all names before `embeddings`: a masked-language-model checkpoint has one."""
     return "bert." if any(name.startswith("bert.") for name in names) else ""
 
 
@@ -71,30 +69,29 @@ def read_sizes(weights: Weights, config: Mapping[str, Any]) -> BertSizes:
     )
 
 
-def write_bert(g: Graph, weights: Weights, sizes: BertSizes) -> None:
-    """token_ids [1, n], with the rows of [CLS] and [SEP] -> hidden [1, n, width]; n is at most `positions`."""
-    width = sizes.width
+def write_bert(net: Module, sizes: BertSizes) -> None:
+    """token_ids [1, n], with [CLS] and [SEP] -> hidden [1, n, width]; n is at most `positions`."""
+    g, width = net.graph, sizes.width
     ports = Ports(g, graphs.BERT, {"bert_width": width})
     ids = ports.input(graphs.TOKEN_IDS)
     with g.scope("embeddings"):
-        words = weights.take("embeddings.word_embeddings.weight", sizes.vocabulary, width)
-        kinds = weights.take(
-            "embeddings.token_type_embeddings.weight", *weights.shape("embeddings.token_type_embeddings.weight", 2)
-        )
-        table = weights.take("embeddings.position_embeddings.weight", sizes.positions, width) + kinds[0]
-        places = cut(g, g.constant(table, "positions"), 0, size(g, ids, 1), 0)
-        x = add(g, g.op("Gather", g.constant(words, "words"), ids), places)
-        x = _norm(g, x, "embeddings", weights, sizes)
+        part = net.child("embeddings")
+        words = part.take("word_embeddings.weight", sizes.vocabulary, width)
+        kinds = part.take("token_type_embeddings.weight", *part.shape("token_type_embeddings.weight", 2))
+        table = part.take("position_embeddings.weight", sizes.positions, width) + kinds[0]
+        positions = cut(g, g.constant(table, "positions"), 0, size(g, ids, 1), 0)
+        x = add(g, g.op("Gather", g.constant(words, "words"), ids), positions)
+        x = part.layer_norm("LayerNorm", x, width, sizes.epsilon)
     for index in range(sizes.layers):
         with g.scope(f"layer{index}"):
-            x = _layer(g, x, f"encoder.layer.{index}", weights, sizes)
+            x = _layer(net.child(f"encoder.layer.{index}"), x, sizes)
     ports.output(graphs.HIDDEN, x)
 
 
 def read_vocabulary(folder: Path, sizes: BertSizes) -> str | None:
     """The vocabulary of a transformers folder as lines, from vocab.txt or tokenizer.json; None when it has neither.
 
-    Raises CheckpointError when it is not the vocabulary of this network.
+    Raises CheckpointError when it is unreadable or of another network.
     """
     plain, tokenizer = folder / VOCABULARY, folder / "tokenizer.json"
     try:
@@ -112,34 +109,15 @@ def read_vocabulary(folder: Path, sizes: BertSizes) -> str | None:
     return "\n".join(tokens) + "\n"
 
 
-def _layer(g: Graph, x: Value, name: str, weights: Weights, sizes: BertSizes) -> Value:
+def _layer(net: Module, x: Value, sizes: BertSizes) -> Value:
     """Self-attention, norm, feed-forward with GELU, norm; both with residual."""
-    width, wide = sizes.width, sizes.feed_forward
-    own = f"{name}.attention.self"
-    q = _dense(g, x, f"{own}.query", weights, width, width, (width // sizes.heads) ** -0.5)
-    k = _dense(g, x, f"{own}.key", weights, width, width)
-    v = _dense(g, x, f"{own}.value", weights, width, width)
-    mixed = attention(g, q, k, v, heads=sizes.heads, width=width)
-    x = add(g, x, _dense(g, mixed, f"{name}.attention.output.dense", weights, width, width))
-    x = _norm(g, x, f"{name}.attention.output", weights, sizes)
-    hidden = gelu(g, _dense(g, x, f"{name}.intermediate.dense", weights, width, wide))
-    x = add(g, x, _dense(g, hidden, f"{name}.output.dense", weights, wide, width))
-    return _norm(g, x, f"{name}.output", weights, sizes)
-
-
-def _dense(g: Graph, x: Value, name: str, weights: Weights, into: int, out: int, scale: float = 1.0) -> Value:
-    factor = np.float32(scale)
-    weight, bias = weights.take(f"{name}.weight", out, into), weights.take(f"{name}.bias", out)
-    return linear(g, x, weight * factor, bias * factor)
-
-
-def _norm(g: Graph, x: Value, name: str, weights: Weights, sizes: BertSizes) -> Value:
-    old = f"{name}.LayerNorm.gamma" in weights
-    scale, bias = ("gamma", "beta") if old else ("weight", "bias")
-    return layer_norm(
-        g,
-        x,
-        weights.take(f"{name}.LayerNorm.{scale}", sizes.width),
-        weights.take(f"{name}.LayerNorm.{bias}", sizes.width),
-        sizes.epsilon,
-    )
+    g, width, wide, heads = net.graph, sizes.width, sizes.feed_forward, Heads(sizes.heads, sizes.width)
+    q = net.linear("attention.self.query", x, (width, width), heads.scale)
+    k = net.linear("attention.self.key", x, (width, width))
+    v = net.linear("attention.self.value", x, (width, width))
+    mixed = attention(g, (q, k, v), heads)
+    x = add(g, x, net.linear("attention.output.dense", mixed, (width, width)))
+    x = net.layer_norm("attention.output.LayerNorm", x, width, sizes.epsilon)
+    hidden = gelu(g, net.linear("intermediate.dense", x, (wide, width)))
+    x = add(g, x, net.linear("output.dense", hidden, (width, wide)))
+    return net.layer_norm("output.LayerNorm", x, width, sizes.epsilon)

@@ -1,4 +1,4 @@
-"""Writes the graphs of one upstream checkpoint after the other into a folder: which file becomes which graphs."""
+"""Writes the graphs of upstream checkpoints into a folder: which file becomes which graphs."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 
 from edge_tts.convert import bert, eres2net, hubert, sovits, t2s
 from edge_tts.convert.builder import Graph, Node
-from edge_tts.convert.checkpoint import Weights, open_folder
+from edge_tts.convert.checkpoint import Source, Weights, open_folder
+from edge_tts.convert.module import Module
 from edge_tts.convert.sovits_encoder import write_encoder
 from edge_tts.convert.sovits_wave import SAMPLES_PER_FRAME, flow_halo_frames, wave_halo_frames, write_flow, write_wave
 from edge_tts.convert.torch_file import TorchFile, open_torch
 from edge_tts.errors import CheckpointError
-from edge_tts.graphs import SPECTROGRAM_BINS
 
-FRAMES_PER_TOKEN = 2
+_FRAMES_PER_TOKEN = 2
 
 Progress = Callable[[str], None]
 """Called with the name of a graph file before it is written."""
@@ -25,11 +25,20 @@ Islands = Mapping[str, frozenset[str]]
 """Graph file -> nodes that stay float32 in a float16 set."""
 
 
+_SOVITS_GRAPHS: Mapping[str, Callable[[Module, sovits.SovitsSizes], None]] = {
+    "quantizer": sovits.write_quantizer,
+    "conditioning": sovits.write_conditioning,
+    "encoder": write_encoder,
+    "flow": write_flow,
+    "wave": write_wave,
+}
+
+
 class GraphWriter:
     """Writes NAME.onnx files into `folder`. Each method takes one checkpoint and returns what the manifest says of it.
 
-    `exposed` graphs give every value inside them as an output too; for measuring, not for a model set.
-    All methods raise CheckpointError when the file is damaged, hostile or of an unsupported family.
+    `exposed` is for measuring (see `Graph`). All methods raise CheckpointError when the file is damaged, hostile or of
+    an unsupported family.
     """
 
     def __init__(
@@ -49,8 +58,7 @@ class GraphWriter:
     def gpt(self, path: Path) -> dict[str, Any]:
         """t2s_prefill and t2s_step from an `.ckpt` file of GPT training."""
         with open_torch(path) as file:
-            state, config = _parts(path, file)
-            source = file.use(state)
+            source, config = _parts(path, file)
             if not any(name.startswith("model.") for name in source.shapes):
                 raise CheckpointError(f"{path}: not a GPT checkpoint (its parameters have no prefix 'model.')")
             weights = Weights(source, str(path), prefix="model.")
@@ -58,44 +66,25 @@ class GraphWriter:
             self._write("t2s_prefill", t2s.write_prefill, weights, sizes)
             self._write("t2s_step", t2s.write_step, weights, sizes)
             weights.complete()
-        return {
-            "t2s_layers": sizes.layers,
-            "t2s_width": sizes.width,
-            "t2s_heads": sizes.heads,
-            "tokens": sizes.tokens,
-            "phonemes": sizes.phonemes,
-            "bert_width": sizes.bert_width,
-            "text_positions": sizes.text_positions,
-            "audio_positions": sizes.audio_positions,
-        }
+        return sizes.facts
 
     def sovits(self, path: Path) -> tuple[sovits.Family, dict[str, Any]]:
         """quantizer, conditioning, encoder, flow and wave from a `.pth` file of SoVITS training; and its family."""
         with open_torch(path) as file:
-            state, config = _parts(path, file)
-            source = file.use(state)
+            source, config = _parts(path, file)
             sovits.refuse_other_families(str(path), source)
             weights = Weights(source, str(path))
             sizes = sovits.read_sizes(weights, config)
-            self._write("quantizer", sovits.write_quantizer, weights, sizes)
-            self._write("conditioning", sovits.write_conditioning, weights, sizes)
-            self._write("encoder", write_encoder, weights, sizes)
-            self._write("flow", write_flow, weights, sizes)
-            self._write("wave", write_wave, weights, sizes)
+            for name, write in _SOVITS_GRAPHS.items():
+                self._write(name, write, weights, sizes)
             weights.complete(sovits.UNUSED)
-            halos = wave_halo_frames(weights, sizes), flow_halo_frames(weights)
-        return sizes.family, {
-            "ssl_width": sizes.ssl,
-            "conditioning_width": sizes.conditioning,
-            "latent_width": sizes.latent,
-            "feature_width": sizes.hidden,
-            "spectrogram_bins": SPECTROGRAM_BINS,
-            "speaker_width": sovits.SPEAKER_WIDTH if sizes.pro else 0,
-            "samples_per_frame": SAMPLES_PER_FRAME,
-            "frames_per_token": FRAMES_PER_TOKEN,
-            "wave_halo_frames": halos[0],
-            "flow_halo_frames": halos[1],
-        }
+            return sizes.family, {
+                **sizes.declared,
+                "samples_per_frame": SAMPLES_PER_FRAME,
+                "frames_per_token": _FRAMES_PER_TOKEN,
+                "wave_halo_frames": wave_halo_frames(weights, sizes),
+                "flow_halo_frames": flow_halo_frames(weights),
+            }
 
     def ssl(self, folder: Path) -> dict[str, Any]:
         """ssl from the transformers folder of chinese-hubert-base."""
@@ -119,11 +108,8 @@ class GraphWriter:
             weights.complete(sizes.unused)
         if vocabulary is not None:
             (self._folder / bert.VOCABULARY).write_text(vocabulary, encoding="utf-8")
-        return {
-            "bert_width": sizes.width,
-            "bert_positions": sizes.positions,
-            "has_vocabulary": vocabulary is not None,
-        }
+        has_vocabulary = vocabulary is not None
+        return {"bert_width": sizes.width, "bert_positions": sizes.positions, "has_vocabulary": has_vocabulary}
 
     def speaker(self, path: Path) -> dict[str, Any]:
         """speaker from the bare state dict of ERes2NetV2."""
@@ -134,7 +120,7 @@ class GraphWriter:
             weights.complete(eres2net.UNUSED)
         return {"speaker_width": sizes.embedding}
 
-    def _write(self, name: str, writer: Callable[[Graph, Weights, Any], None], weights: Weights, sizes: Any) -> None:
+    def _write(self, name: str, write: Callable[[Module, Any], None], weights: Weights, sizes: Any) -> None:
         file = f"{name}.onnx"
         self._progress(file)
         graph = Graph(
@@ -145,7 +131,7 @@ class GraphWriter:
             spool=self._folder / f".{name}.weights",
         )
         with closing(graph):
-            writer(graph, weights, sizes)
+            write(Module(graph, weights), sizes)
             graph.save(self._folder / file)
         self.nodes[file] = graph.nodes
 
@@ -160,11 +146,9 @@ def _read_config(folder: Path) -> Mapping[str, Any]:
     return config
 
 
-def _parts(path: Path, file: TorchFile) -> tuple[Any, Mapping[str, Any]]:
+def _parts(path: Path, file: TorchFile) -> tuple[Source, Mapping[str, Any]]:
     """Parameters and config of a GPT or SoVITS checkpoint."""
-    tree = file.tree
-    if not isinstance(tree, dict) or not isinstance(tree.get("weight"), dict):
-        raise CheckpointError(f"{path}: not a GPT-SoVITS checkpoint (it has no entry 'weight')")
-    if not isinstance(tree.get("config"), dict):
-        raise CheckpointError(f"{path}: not a GPT-SoVITS checkpoint (it has no entry 'config')")
-    return tree["weight"], tree["config"]
+    for entry in ("weight", "config"):
+        if not isinstance(file.tree, dict) or not isinstance(file.tree.get(entry), dict):
+            raise CheckpointError(f"{path}: not a GPT-SoVITS checkpoint (it has no entry '{entry}')")
+    return file.use(file.tree["weight"]), file.tree["config"]

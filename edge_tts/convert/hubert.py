@@ -1,7 +1,6 @@
-"""Writes CN-HuBERT: a 16 kHz wave to SSL features at 50 Hz. It does not know what becomes of them.
+"""Writes CN-HuBERT (Hsu et al. 2021): a 16 kHz wave to SSL features at 50 Hz.
 
-HuBERT base (Hsu et al. 2021): seven strided convolutions, a convolutional position embedding, post-norm transformer.
-Both key layouts of its weight-normalised convolution are read.
+Seven strided convolutions, a convolutional position embedding, a post-norm transformer.
 """
 
 from __future__ import annotations
@@ -13,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from edge_tts import graphs
-from edge_tts.convert.builder import Graph, Value
+from edge_tts.convert.builder import Value
 from edge_tts.convert.checkpoint import FloatArray, Weights
-from edge_tts.convert.layers import add, attention, conv, cut, gelu, layer_norm, linear, swap
+from edge_tts.convert.layers import Conv, Heads, add, attention, conv, cut, gelu, swap, weight_norm
+from edge_tts.convert.module import Module
 from edge_tts.convert.ports import Ports
 from edge_tts.errors import CheckpointError
 
@@ -60,84 +60,74 @@ def read_sizes(weights: Weights, config: Mapping[str, Any]) -> HubertSizes:
     )
 
 
-def write_hubert(g: Graph, weights: Weights, sizes: HubertSizes) -> None:
+def write_hubert(net: Module, sizes: HubertSizes) -> None:
     """wave [1, samples] at 16 kHz, not normalised -> ssl [1, width, T]: the last hidden state."""
-    ports = Ports(g, graphs.SSL, {"ssl_width": sizes.width})
-    x = swap(g, _features(g, ports.input(graphs.SAMPLES), weights, sizes))
+    g, width = net.graph, sizes.width
+    ports = Ports(g, graphs.SSL, {"ssl_width": width})
+    x = swap(g, _features(net.child("feature_extractor"), ports.input(graphs.SAMPLES), sizes))
     with g.scope("projection"):
-        channels = weights.shape("feature_projection.layer_norm.weight", 1)[0]
-        x = _norm(g, x, "feature_projection.layer_norm", weights, channels, sizes.epsilon)
-        x = _dense(g, x, "feature_projection.projection", weights, channels, sizes.width)
-    x = add(g, x, _positions(g, x, weights, sizes))
-    x = _norm(g, x, "encoder.layer_norm", weights, sizes.width, sizes.epsilon)
+        projection = net.child("feature_projection")
+        channels = projection.shape("layer_norm.weight", 1)[0]
+        x = projection.layer_norm("layer_norm", x, channels, sizes.epsilon)
+        x = projection.linear("projection", x, (width, channels))
+    encoder = net.child("encoder")
+    x = add(g, x, _positions(encoder.child("pos_conv_embed.conv"), x, sizes))
+    x = encoder.layer_norm("layer_norm", x, width, sizes.epsilon)
     for index in range(sizes.layers):
         with g.scope(f"layer{index}"):
-            x = _layer(g, x, f"encoder.layers.{index}", weights, sizes)
+            x = _layer(encoder.child(f"layers.{index}"), x, sizes)
     ports.output(graphs.SSL_FEATURES, swap(g, x))
 
 
-def _features(g: Graph, wave: Value, weights: Weights, sizes: HubertSizes) -> Value:
+def _features(net: Module, wave: Value, sizes: HubertSizes) -> Value:
     """The strided convolutions -> [1, channels, T]; the first is normalised per channel over time."""
+    g = net.graph
     x = g.op("Unsqueeze", wave, g.constant(np.array([1])))
     channels = 1
     for index, stride in enumerate(sizes.strides):
         with g.scope(f"conv{index}"):
-            name = f"feature_extractor.conv_layers.{index}"
-            out, _, kernel = weights.shape(f"{name}.conv.weight", 3)
-            x = conv(g, x, weights.take(f"{name}.conv.weight", out, channels, kernel), stride=stride)
+            layer = net.child(f"conv_layers.{index}")
+            out, _, kernel = layer.shape("conv.weight", 3)
+            x = conv(g, x, layer.take("conv.weight", out, channels, kernel), how=Conv(stride=stride))
             channels = out
             if index == 0:
-                scale = g.constant(weights.take(f"{name}.layer_norm.weight", out), "scale")
-                bias = g.constant(weights.take(f"{name}.layer_norm.bias", out), "bias")
+                scale = g.constant(layer.take("layer_norm.weight", out), "scale")
+                bias = g.constant(layer.take("layer_norm.bias", out), "bias")
                 x = g.op("InstanceNormalization", x, scale, bias, epsilon=1e-5)
             x = gelu(g, x)
     return x
 
 
-def _positions(g: Graph, x: Value, weights: Weights, sizes: HubertSizes) -> Value:
+def _positions(net: Module, x: Value, sizes: HubertSizes) -> Value:
     """Grouped convolution over time of x [1, T, width]; an even kernel gives one frame too many, which is dropped."""
+    g, weight = net.graph, _position_weight(net, sizes)
+    kernel = weight.shape[2]
+    how = Conv(padding=kernel // 2, groups=sizes.position_groups)
     with g.scope("positions"):
-        weight = _position_weight(weights, sizes)
-        kernel = weight.shape[2]
-        bias = weights.take("encoder.pos_conv_embed.conv.bias", sizes.width)
-        y = conv(g, swap(g, x), weight, bias, padding=kernel // 2, groups=sizes.position_groups)
+        y = conv(g, swap(g, x), weight, net.take("bias", sizes.width), how)
         if kernel % 2 == 0:
             y = cut(g, y, 0, -1, 2)
         return swap(g, gelu(g, y))
 
 
-def _position_weight(weights: Weights, sizes: HubertSizes) -> FloatArray:
-    """Weight normalisation undone; here the norm is over the channels, one for each tap of the kernel."""
-    name = "encoder.pos_conv_embed.conv"
-    gain, direction = f"{name}.weight_g", f"{name}.weight_v"
-    if gain not in weights:
-        gain, direction = (f"{name}.parametrizations.weight.original{part}" for part in (0, 1))
-    kernel = weights.shape(direction, 3)[2]
-    v = weights.take(direction, sizes.width, sizes.width // sizes.position_groups, kernel)
-    length = np.sqrt(np.square(v).sum(axis=(0, 1), keepdims=True))
-    return np.asarray(weights.take(gain, 1, 1, kernel) * v / np.maximum(length, np.float32(1e-30)), np.float32)
+def _position_weight(net: Module, sizes: HubertSizes) -> FloatArray:
+    """The weight without its norm, which is over the channels; newer checkpoints call its two parts differently."""
+    gain, direction = "weight_g", "weight_v"
+    if gain not in net:
+        gain, direction = "parametrizations.weight.original0", "parametrizations.weight.original1"
+    kernel = net.shape(direction, 3)[2]
+    v = net.take(direction, sizes.width, sizes.width // sizes.position_groups, kernel)
+    return weight_norm(net.take(gain, 1, 1, kernel), v, axes=(0, 1))
 
 
-def _layer(g: Graph, x: Value, name: str, weights: Weights, sizes: HubertSizes) -> Value:
+def _layer(net: Module, x: Value, sizes: HubertSizes) -> Value:
     """Self-attention, norm, feed-forward with GELU, norm; both with residual."""
-    width, wide = sizes.width, sizes.feed_forward
-    scale = (width // sizes.heads) ** -0.5
-    q = _dense(g, x, f"{name}.attention.q_proj", weights, width, width, scale)
-    k = _dense(g, x, f"{name}.attention.k_proj", weights, width, width)
-    v = _dense(g, x, f"{name}.attention.v_proj", weights, width, width)
-    mixed = attention(g, q, k, v, heads=sizes.heads, width=width)
-    x = add(g, x, _dense(g, mixed, f"{name}.attention.out_proj", weights, width, width))
-    x = _norm(g, x, f"{name}.layer_norm", weights, width, sizes.epsilon)
-    hidden = gelu(g, _dense(g, x, f"{name}.feed_forward.intermediate_dense", weights, width, wide))
-    x = add(g, x, _dense(g, hidden, f"{name}.feed_forward.output_dense", weights, wide, width))
-    return _norm(g, x, f"{name}.final_layer_norm", weights, width, sizes.epsilon)
-
-
-def _dense(g: Graph, x: Value, name: str, weights: Weights, into: int, out: int, scale: float = 1.0) -> Value:
-    factor = np.float32(scale)
-    weight, bias = weights.take(f"{name}.weight", out, into), weights.take(f"{name}.bias", out)
-    return linear(g, x, weight * factor, bias * factor)
-
-
-def _norm(g: Graph, x: Value, name: str, weights: Weights, width: int, epsilon: float) -> Value:
-    return layer_norm(g, x, weights.take(f"{name}.weight", width), weights.take(f"{name}.bias", width), epsilon)
+    g, width, wide, heads = net.graph, sizes.width, sizes.feed_forward, Heads(sizes.heads, sizes.width)
+    q = net.linear("attention.q_proj", x, (width, width), heads.scale)
+    k = net.linear("attention.k_proj", x, (width, width))
+    v = net.linear("attention.v_proj", x, (width, width))
+    x = add(g, x, net.linear("attention.out_proj", attention(g, (q, k, v), heads), (width, width)))
+    x = net.layer_norm("layer_norm", x, width, sizes.epsilon)
+    hidden = gelu(g, net.linear("feed_forward.intermediate_dense", x, (wide, width)))
+    x = add(g, x, net.linear("feed_forward.output_dense", hidden, (width, wide)))
+    return net.layer_norm("final_layer_norm", x, width, sizes.epsilon)

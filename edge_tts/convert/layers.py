@@ -1,19 +1,64 @@
-"""The layers that speech networks are made of, each a few nodes over `builder.Graph`. Shapes are in the docstrings."""
+"""The layers that speech networks are made of, each a few nodes of a graph; `Module` finds their weights by name."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from edge_tts.convert.builder import Array, Graph, Value
+from edge_tts.convert.checkpoint import FloatArray
 
 FAR = (1 << 31) - 1
-"""As the end of a slice: up to the end of the axis. The largest that a parser with 32-bit sizes keeps."""
+"""As the end of a slice: the end of the axis. The largest that a parser with 32-bit sizes keeps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conv:
+    """How a convolution moves: alike on all axes, padded equally on both sides."""
+
+    stride: int = 1
+    dilation: int = 1
+    padding: int = 0
+    groups: int = 1
+
+
+PLAIN = Conv()
+
+
+@dataclass(frozen=True, slots=True)
+class Heads:
+    """How attention over `width` channels is divided."""
+
+    count: int
+    width: int
+
+    @property
+    def each(self) -> int:
+        """Channels of one head."""
+        return self.width // self.count
+
+    @property
+    def scale(self) -> float:
+        """The usual factor of the query."""
+        return float(self.each**-0.5)
+
+    def split(self, g: Graph, x: Value) -> Value:
+        """[B, T, width] -> [B, heads, T, each]."""
+        return transpose(g, reshape(g, x, 0, 0, self.count, self.each), 0, 2, 1, 3)
+
+    def keys(self, g: Graph, x: Value) -> Value:
+        """[B, T, width] -> [B, heads, each, T]."""
+        return transpose(g, reshape(g, x, 0, 0, self.count, self.each), 0, 2, 3, 1)
+
+    def merge(self, g: Graph, x: Value) -> Value:
+        """[B, heads, T, each] -> [B, T, width]."""
+        return reshape(g, transpose(g, x, 0, 2, 1, 3), 0, 0, self.width)
 
 
 def ints(g: Graph, *values: int) -> Value:
-    """int64 [n] constant, as shapes, axes and bounds want it."""
+    """int64 [n] constant: a shape, axes or bounds."""
     return g.constant(np.array(values, dtype=np.int64), "ints")
 
 
@@ -28,7 +73,6 @@ def reshape(g: Graph, x: Value, *shape: int) -> Value:
 
 
 def transpose(g: Graph, x: Value, *order: int) -> Value:
-    """Reorder the axes."""
     return g.op("Transpose", x, perm=list(order))
 
 
@@ -38,12 +82,10 @@ def swap(g: Graph, x: Value) -> Value:
 
 
 def unsqueeze(g: Graph, x: Value, *axes: int) -> Value:
-    """Insert axes of length 1."""
     return g.op("Unsqueeze", x, ints(g, *axes))
 
 
 def concat(g: Graph, parts: Sequence[Value], axis: int) -> Value:
-    """Join along an axis."""
     return g.op("Concat", *parts, axis=axis)
 
 
@@ -56,7 +98,7 @@ def cut(g: Graph, x: Value, start: int | Value, stop: int | Value, axis: int) ->
 def size(g: Graph, x: Value, axis: int) -> Value:
     """Length of one axis (counted from the front), int64 [1].
 
-    A slice of the whole shape: not every parser heeds the bounds that a Shape node may carry since opset 15.
+    A slice of the whole shape: not every parser heeds the bounds that a Shape node may have since opset 15.
     """
     return cut(g, g.op("Shape", x, dtype="int64"), axis, axis + 1, 0)
 
@@ -72,33 +114,22 @@ def linear(g: Graph, x: Value, weight: Array, bias: Array | None = None) -> Valu
     return y if bias is None else g.op("Add", y, g.constant(bias, "bias"))
 
 
-def conv(
-    g: Graph,
-    x: Value,
-    weight: Array,
-    bias: Array | None = None,
-    *,
-    stride: int | Sequence[int] = 1,
-    dilation: int = 1,
-    padding: int = 0,
-    groups: int = 1,
-) -> Value:
-    """x [B, in, T...] with weight [out, in / groups, K...]; equal padding on both sides."""
+def conv(g: Graph, x: Value, weight: Array, bias: Array | None = None, how: Conv = PLAIN) -> Value:
+    """x [B, in, T...] with weight [out, in / groups, K...]."""
     axes = weight.ndim - 2
-    strides = [stride] * axes if isinstance(stride, int) else list(stride)
     feeds = [x, g.constant(weight, "weight")] + ([] if bias is None else [g.constant(bias, "bias")])
     return g.op(
         "Conv",
         *feeds,
         kernel_shape=list(weight.shape[2:]),
-        strides=strides,
-        dilations=[dilation] * axes,
-        pads=[padding] * (2 * axes),
-        group=groups,
+        strides=[how.stride] * axes,
+        dilations=[how.dilation] * axes,
+        pads=[how.padding] * (2 * axes),
+        group=how.groups,
     )
 
 
-def conv_transpose(g: Graph, x: Value, weight: Array, bias: Array, *, stride: int, padding: int) -> Value:
+def conv_transpose(g: Graph, x: Value, weight: Array, bias: Array, how: Conv) -> Value:
     """x [B, in, T] with weight [in, out, K] -> [B, out, stride * T + K - stride - 2 * padding]."""
     return g.op(
         "ConvTranspose",
@@ -106,9 +137,15 @@ def conv_transpose(g: Graph, x: Value, weight: Array, bias: Array, *, stride: in
         g.constant(weight, "weight"),
         g.constant(bias, "bias"),
         kernel_shape=[weight.shape[2]],
-        strides=[stride],
-        pads=[padding, padding],
+        strides=[how.stride],
+        pads=[how.padding] * 2,
     )
+
+
+def weight_norm(gain: FloatArray, direction: FloatArray, axes: tuple[int, ...]) -> FloatArray:
+    """The weight of a weight-normalised layer (Salimans & Kingma 2016): g v / |v|, the norm over `axes`."""
+    length = np.sqrt(np.square(direction).sum(axis=axes, keepdims=True))
+    return np.asarray(gain * direction / np.maximum(length, np.float32(1e-30)), np.float32)
 
 
 def layer_norm(g: Graph, x: Value, scale: Array, bias: Array, epsilon: float = 1e-5) -> Value:
@@ -117,7 +154,6 @@ def layer_norm(g: Graph, x: Value, scale: Array, bias: Array, epsilon: float = 1
 
 
 def add(g: Graph, *terms: Value) -> Value:
-    """Sum of two or more."""
     total = terms[0]
     for term in terms[1:]:
         total = g.op("Add", total, term)
@@ -135,27 +171,17 @@ def mish(g: Graph, x: Value) -> Value:
     return g.op("Mul", x, g.op("Tanh", g.op("Softplus", x)))
 
 
-def gated(g: Graph, x: Value, *, axis: int, half: int, squash: str | None = None) -> Value:
-    """First half (through `squash` if given) times the sigmoid of the second half of an axis of length 2 * half."""
-    first, second = cut(g, x, 0, half, axis), cut(g, x, half, 2 * half, axis)
+def gated(g: Graph, x: Value, half: int, squash: str | None = None) -> Value:
+    """[B, 2 half, T] -> [B, half, T]: the first half (through `squash` if given) times the second half's sigmoid."""
+    first, second = cut(g, x, 0, half, 1), cut(g, x, half, 2 * half, 1)
     return g.op("Mul", g.op(squash, first) if squash else first, g.op("Sigmoid", second))
 
 
-def split_heads(g: Graph, x: Value, heads: int, width: int) -> Value:
-    """[B, T, width] -> [B, heads, T, width / heads]."""
-    return transpose(g, reshape(g, x, 0, 0, heads, width // heads), 0, 2, 1, 3)
-
-
-def merge_heads(g: Graph, x: Value, width: int) -> Value:
-    """[B, heads, T, width / heads] -> [B, T, width]."""
-    return reshape(g, transpose(g, x, 0, 2, 1, 3), 0, 0, width)
-
-
-def attention(g: Graph, q: Value, k: Value, v: Value, *, heads: int, width: int, mask: Value | None = None) -> Value:
+def attention(g: Graph, qkv: tuple[Value, Value, Value], heads: Heads, mask: Value | None = None) -> Value:
     """Attention of q [B, T, width], already scaled, over k and v [B, S, width]; mask is added to scores [.., T, S]."""
-    keys = transpose(g, reshape(g, k, 0, 0, heads, width // heads), 0, 2, 3, 1)
-    scores = g.op("MatMul", split_heads(g, q, heads, width), keys)
+    q, k, v = qkv
+    keys = heads.keys(g, k)
+    scores = g.op("MatMul", heads.split(g, q), keys)
     if mask is not None:
         scores = g.op("Add", scores, mask)
-    mixed = g.op("MatMul", g.op("Softmax", scores, axis=-1), split_heads(g, v, heads, width))
-    return merge_heads(g, mixed, width)
+    return heads.merge(g, g.op("MatMul", g.op("Softmax", scores, axis=-1), heads.split(g, v)))

@@ -1,7 +1,6 @@
-"""What all SoVITS graphs share: the family and sizes of a checkpoint, and the two small graphs of the reference.
+"""Family and sizes of a SoVITS checkpoint, and its two small graphs that read a recording.
 
-`quantizer` turns SSL features into semantic tokens; `conditioning` turns a spectrogram into the speaker vector ge. It
-does not know how either input is computed from a recording.
+`quantizer` turns SSL features into semantic tokens, `conditioning` a spectrogram into the speaker vector ge.
 """
 
 from __future__ import annotations
@@ -13,9 +12,10 @@ from typing import Any, Literal
 import numpy as np
 
 from edge_tts import graphs
-from edge_tts.convert.builder import Graph, Value
-from edge_tts.convert.checkpoint import Source, Weights
-from edge_tts.convert.layers import add, attention, conv, cut, gated, linear, mish, reshape, swap, unsqueeze
+from edge_tts.convert.builder import Value
+from edge_tts.convert.checkpoint import FloatArray, Source, Weights
+from edge_tts.convert.layers import Conv, Heads, add, attention, cut, gated, linear, mish, reshape, swap, unsqueeze
+from edge_tts.convert.module import Module
 from edge_tts.convert.ports import Ports
 from edge_tts.convert.t2s import V1_PHONEMES, V2_PHONEMES
 from edge_tts.errors import CheckpointError
@@ -27,7 +27,7 @@ UNUSED = r"enc_q\.|quantizer\.vq\.layers\.0\._codebook\.(inited|cluster_size|emb
 SPEAKER_WIDTH = 20480
 _STYLE_BINS = 704
 _STYLE = 128
-_STYLE_HEADS = 2
+_STYLE_HEADS = Heads(2, _STYLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +55,17 @@ class SovitsSizes:
     def declared(self) -> dict[str, int]:
         """The numbers that the contract of the graphs names."""
         return {
-            "conditioning_width": self.conditioning,
-            "feature_width": self.hidden,
-            "latent_width": self.latent,
             "ssl_width": self.ssl,
+            "conditioning_width": self.conditioning,
+            "latent_width": self.latent,
+            "feature_width": self.hidden,
+            "spectrogram_bins": graphs.SPECTROGRAM_BINS,
             "speaker_width": SPEAKER_WIDTH if self.pro else 0,
         }
 
 
 def refuse_other_families(label: str, source: Source) -> None:
-    """Raise CheckpointError for v1, v3, v4, LoRA and altogether different files, told by their content."""
+    """Raise CheckpointError for v1, v3, v4, LoRA and files of other networks, told by their content."""
     names = source.shapes
     if not any(name.startswith(("enc_p.", "dec.", "cfm.")) for name in names):
         raise CheckpointError(f"{label}: not a SoVITS checkpoint (it has neither a text encoder nor a decoder)")
@@ -79,7 +80,7 @@ def refuse_other_families(label: str, source: Source) -> None:
 
 
 def read_sizes(weights: Weights, config: Mapping[str, Any]) -> SovitsSizes:
-    """Family and sizes, from the arrays where they tell and from the config for rates and dilations."""
+    """Family and sizes: rates, dilations and heads from the config, the rest from the arrays."""
     model = config.get("model")
     if not isinstance(model, Mapping):
         raise CheckpointError(f"{weights.label}: its config has no section 'model'")
@@ -106,21 +107,21 @@ def read_sizes(weights: Weights, config: Mapping[str, Any]) -> SovitsSizes:
     )
 
 
-def codebook(weights: Weights, sizes: SovitsSizes) -> Any:
+def codebook(net: Module, sizes: SovitsSizes) -> FloatArray:
     """float32 [codes, ssl]: the feature vector of each semantic token."""
-    return weights.take("quantizer.vq.layers.0._codebook.embed", sizes.codes, sizes.ssl)
+    return net.take("quantizer.vq.layers.0._codebook.embed", sizes.codes, sizes.ssl)
 
 
-def write_quantizer(g: Graph, weights: Weights, sizes: SovitsSizes) -> None:
+def write_quantizer(net: Module, sizes: SovitsSizes) -> None:
     """ssl [1, 768, T] -> codes int64 [1, T // 2]: projection at stride 2, then the nearest codebook row.
 
     The nearest row minimises |x - c|^2; |x|^2 is the same for all rows and left out.
     """
+    g = net.graph
     ports = Ports(g, graphs.QUANTIZER, sizes.declared)
     ssl = ports.input(graphs.SSL_FEATURES)
-    weight = weights.take("ssl_proj.weight", sizes.ssl, sizes.ssl, 2)
-    x = swap(g, conv(g, ssl, weight, weights.take("ssl_proj.bias", sizes.ssl), stride=2))
-    rows = codebook(weights, sizes)
+    x = swap(g, net.conv("ssl_proj", ssl, (sizes.ssl, sizes.ssl, 2), Conv(stride=2)))
+    rows = codebook(net, sizes)
     # The best rows are often closer to each other than float16 can tell at the size of their scores.
     with g.scope("nearest", exact=True):
         closeness = linear(g, x, 2 * rows, -np.square(rows).sum(axis=1))
@@ -128,55 +129,45 @@ def write_quantizer(g: Graph, weights: Weights, sizes: SovitsSizes) -> None:
     ports.output(graphs.CODES, codes)
 
 
-def write_conditioning(g: Graph, weights: Weights, sizes: SovitsSizes) -> None:
+def write_conditioning(net: Module, sizes: SovitsSizes) -> None:
     """spectrogram [1, 1025, F] (and speaker [1, 20480] for Pro) -> ge [1, G, 1] of one reference.
 
     Mel-style encoder after GPT-SoVITS (from StyleSpeech, Min et al. 2021): it reads the lowest 704 bins.
     """
+    g, style = net.graph, net.child("ref_enc")
     ports = Ports(g, graphs.CONDITIONING, sizes.declared)
     x = swap(g, cut(g, ports.input(graphs.SPECTROGRAM), 0, _STYLE_BINS, 1))
     for index, width in ((0, _STYLE_BINS), (3, _STYLE)):
         with g.scope(f"spectral{index}"):
-            name = f"ref_enc.spectral.{index}.fc"
-            x = linear(g, x, weights.take(f"{name}.weight", _STYLE, width), weights.take(f"{name}.bias", _STYLE))
-            x = mish(g, x)
+            x = mish(g, style.linear(f"spectral.{index}.fc", x, (_STYLE, width)))
     x = swap(g, x)
     for index in range(2):
         with g.scope(f"temporal{index}"):
-            name = f"ref_enc.temporal.{index}.conv1.conv"
-            weight = weights.take(f"{name}.weight", 2 * _STYLE, _STYLE, 5)
-            y = conv(g, x, weight, weights.take(f"{name}.bias", 2 * _STYLE), padding=2)
-            x = add(g, x, gated(g, y, axis=1, half=_STYLE))
-    x = _style_attention(g, swap(g, x), weights)
+            y = style.conv(f"temporal.{index}.conv1.conv", x, (2 * _STYLE, _STYLE, 5), Conv(padding=2))
+            x = add(g, x, gated(g, y, _STYLE))
+    x = _style_attention(style.child("slf_attn"), swap(g, x))
     # The projection and the mean over time commute; one column is cheaper to project than all.
     mean = g.op("ReduceMean", x, axes=[1], keepdims=0)
-    width = sizes.conditioning
-    ge = linear(g, mean, weights.take("ref_enc.fc.fc.weight", width, _STYLE), weights.take("ref_enc.fc.fc.bias", width))
+    ge = style.linear("fc.fc", mean, (sizes.conditioning, _STYLE))
     if sizes.pro:
-        ge = _with_speaker(g, ge, ports.input(graphs.SPEAKER_EMBEDDING), weights, width)
+        ge = _with_speaker(net, ge, ports.input(graphs.SPEAKER_EMBEDDING), sizes.conditioning)
     ports.output(graphs.GE, unsqueeze(g, ge, 2))
 
 
-def _style_attention(g: Graph, x: Value, weights: Weights) -> Value:
+def _style_attention(net: Module, x: Value) -> Value:
     """Self-attention over [1, F, 128] with residual; upstream divides the scores by sqrt(128), not by sqrt(64)."""
-    parts = {}
+    g, square = net.graph, (_STYLE, _STYLE)
     with g.scope("attention"):
-        for part in ("qs", "ks", "vs"):
-            name = f"ref_enc.slf_attn.w_{part}"
-            weight, bias = weights.take(f"{name}.weight", _STYLE, _STYLE), weights.take(f"{name}.bias", _STYLE)
-            scale = np.float32(_STYLE**-0.5 if part == "qs" else 1.0)
-            parts[part] = linear(g, x, weight * scale, bias * scale)
-        mixed = attention(g, parts["qs"], parts["ks"], parts["vs"], heads=_STYLE_HEADS, width=_STYLE)
-        name = "ref_enc.slf_attn.fc"
-        mixed = linear(g, mixed, weights.take(f"{name}.weight", _STYLE, _STYLE), weights.take(f"{name}.bias", _STYLE))
+        q = net.linear("w_qs", x, square, _STYLE**-0.5)
+        k, v = net.linear("w_ks", x, square), net.linear("w_vs", x, square)
+        mixed = net.linear("fc", attention(g, (q, k, v), _STYLE_HEADS), square)
     return add(g, x, mixed)
 
 
-def _with_speaker(g: Graph, ge: Value, speaker: Value, weights: Weights, width: int) -> Value:
+def _with_speaker(net: Module, ge: Value, speaker: Value, width: int) -> Value:
     """Add the projected speaker embedding; then PReLU with one slope per channel. [1, G] -> [1, G]."""
+    g = net.graph
     with g.scope("speaker"):
-        projected = linear(
-            g, speaker, weights.take("sv_emb.weight", width, SPEAKER_WIDTH), weights.take("sv_emb.bias", width)
-        )
-        slopes = g.constant(weights.take("prelu.weight", width), "slopes")
+        projected = net.linear("sv_emb", speaker, (width, SPEAKER_WIDTH))
+        slopes = g.constant(net.take("prelu.weight", width), "slopes")
         return reshape(g, g.op("PRelu", add(g, ge, projected), slopes), 0, width)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from edge_tts.convert.builder import Graph
+from edge_tts.convert.module import Module
 from edge_tts.convert.sovits import SovitsSizes
 from edge_tts.convert.sovits_encoder import write_encoder
 from edge_tts.convert.sovits_wave import write_flow, write_wave
@@ -59,6 +60,9 @@ class RandomWeights:
 
     label = "random"
 
+    def __contains__(self, name: str) -> bool:
+        return name.startswith("enc_p.") and name.endswith(".gamma")
+
     def shape(self, name: str, rank: int) -> tuple[int, ...]:
         (found,) = [shape for suffix, shape in _SHAPES.items() if name.endswith(suffix)]
         assert len(found) == rank
@@ -85,7 +89,7 @@ def write_graphs(folder: Path, *, half: bool = False) -> Path:
         ("wave", write_wave, SOVITS),
     ):
         graph = Graph(name, half=half)
-        writer(graph, weights, sizes)
+        writer(Module(graph, weights), sizes)
         graph.save(folder / f"{name}.onnx")
     return folder
 

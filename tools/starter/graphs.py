@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_tts.convert.builder import Array, DType, Graph, Value
-from edge_tts.convert.layers import add, concat, conv, cut, gelu, layer_norm, linear, reshape, scalar, swap
+from edge_tts.convert.layers import Conv, add, concat, conv, cut, gelu, layer_norm, linear, reshape, scalar, swap
 
 State = Mapping[str, npt.NDArray[np.float32]]
 FAR = 1 << 31
@@ -69,16 +69,16 @@ def norm(g: Graph, x: Value, state: State, name: str) -> Value:
     return layer_norm(g, x, state[f"{name}.weight"], state[f"{name}.bias"])
 
 
-def along(g: Graph, x: Value, state: State, name: str, **how: Any) -> Value:
+def along(g: Graph, x: Value, state: State, name: str, how: Conv) -> Value:
     """Convolution along time of [1, T, C]."""
-    return swap(g, conv(g, swap(g, x), state[f"{name}.weight"], state[f"{name}.bias"], **how))
+    return swap(g, conv(g, swap(g, x), state[f"{name}.weight"], state[f"{name}.bias"], how))
 
 
 def block(g: Graph, x: Value, state: State, style: Value | None = None) -> Value:
     """One ConvNeXt block; the residual's scale is folded into the last layer. `style` is [1, G]."""
     kernel = state["depthwise.weight"]
     width = kernel.shape[0]
-    y = along(g, x, state, "depthwise", padding=kernel.shape[2] // 2, groups=width)
+    y = along(g, x, state, "depthwise", Conv(padding=kernel.shape[2] // 2, groups=width))
     if style is None:
         y = norm(g, y, state, "norm.norm")
     else:

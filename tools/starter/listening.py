@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from edge_tts import graphs
 from edge_tts.convert.builder import Graph
-from edge_tts.convert.layers import add, concat, cut, gelu, reshape, size, swap, transpose
+from edge_tts.convert.layers import Conv, add, concat, cut, gelu, reshape, size, swap, transpose
 from edge_tts.convert.ports import Ports
 
 from .graphs import (
@@ -44,7 +44,7 @@ def write_ssl(g: Graph, state: State, filters: npt.NDArray[np.float32], depth: i
         parts.append(g.op("Mul", projected, projected))
     magnitude = g.op("Sqrt", add(g, *parts))
     mel = log_mel(g, magnitude, filters, 1e-4)
-    x = along(g, less(g, mel, speech_level(g, mel)), state, "entry", stride=2, padding=3)
+    x = along(g, less(g, mel, speech_level(g, mel)), state, "entry", Conv(stride=2, padding=3))
     x = norm(g, blocks(g, x, state, "encoder", depth), state, "norm")
     ports.output(graphs.SSL_FEATURES, swap(g, x))
 
@@ -53,7 +53,7 @@ def write_quantizer(g: Graph, state: State, levels: tuple[int, ...]) -> None:
     """ssl [1, width, T] -> codes int64 [1, T // 2] by finite scalar quantisation."""
     ports = Ports(g, graphs.QUANTIZER, {"ssl_width": int(state["norm.weight"].shape[0])})
     ssl = ports.input(graphs.SSL_FEATURES)
-    x = along(g, swap(g, ssl), state, "down", stride=2, padding=1)
+    x = along(g, swap(g, ssl), state, "down", Conv(stride=2, padding=1))
     x = dense(g, gelu(g, norm(g, x, state, "squeeze.0")), state, "squeeze.2")
     steps = np.array(levels, np.float32) - 1
     bases = np.concatenate([[1], np.cumprod(levels[:-1])]).astype(np.float32)
@@ -71,7 +71,7 @@ def write_conditioning(g: Graph, state: State, filters: npt.NDArray[np.float32],
     magnitude = swap(g, cut(g, spectrogram, 0, filters.shape[1], 1))
     mel = log_mel(g, magnitude, filters, 1e-3)
     level = g.op("ReduceMean", speech_level(g, mel), axes=[2], keepdims=1)
-    x = blocks(g, along(g, less(g, mel, level), style, "entry", padding=2), style, "blocks", depth)
+    x = blocks(g, along(g, less(g, mel, level), style, "entry", Conv(padding=2)), style, "blocks", depth)
     mean = g.op("ReduceMean", x, axes=[1], keepdims=1)
     around = less(g, x, mean)
     spread = g.op("Sqrt", g.op("ReduceMean", mul(g, around, around), axes=[1], keepdims=1))

@@ -8,7 +8,7 @@ import numpy as np
 
 from edge_tts import graphs
 from edge_tts.convert.builder import Graph, Value
-from edge_tts.convert.layers import add, concat, conv_transpose, cut, ints, reshape, scalar, swap, transpose
+from edge_tts.convert.layers import Conv, add, concat, conv_transpose, cut, ints, reshape, scalar, swap, transpose
 from edge_tts.convert.ports import Ports
 
 from .graphs import FAR, State, blocks, dense, framed, less, mul, norm, overlapped, pad, part, turns, windowed
@@ -25,7 +25,8 @@ def _speaker(g: Graph, ports: Ports) -> Value:
 
 def _doubled(g: Graph, x: Value, state: State, name: str) -> Value:
     """Transposed convolution of [1, T, C] to twice the frames."""
-    return swap(g, conv_transpose(g, swap(g, x), state[f"{name}.weight"], state[f"{name}.bias"], stride=2, padding=1))
+    how = Conv(stride=2, padding=1)
+    return swap(g, conv_transpose(g, swap(g, x), state[f"{name}.weight"], state[f"{name}.bias"], how))
 
 
 def write_encoder(g: Graph, state: State) -> None:

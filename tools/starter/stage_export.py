@@ -13,6 +13,7 @@ from torch import Tensor
 
 from edge_tts.convert import model_set, t2s
 from edge_tts.convert.checkpoint import Weights
+from edge_tts.convert.module import Module
 from edge_tts.convert.staging import staged
 from edge_tts.convert.torch_file import open_torch
 from edge_tts.text.front_end import TextFrontEnd
@@ -66,18 +67,10 @@ def write_gpt(checkpoint: Path, folder: Path) -> dict[str, int]:
         sizes = replace(t2s.read_sizes(weights, file.tree["config"]), **POSITIONS)
         for name, writer in (("t2s_prefill", t2s.write_prefill), ("t2s_step", t2s.write_step)):
             graph = CompactGraph(name)
-            writer(graph, weights, sizes)
+            writer(Module(graph, weights), sizes)
             graph.save(folder / f"{name}.onnx")
         weights.complete()
-    return {
-        "t2s_layers": sizes.layers,
-        "t2s_width": sizes.width,
-        "t2s_heads": sizes.heads,
-        "tokens": sizes.tokens,
-        "phonemes": sizes.phonemes,
-        "bert_width": sizes.bert_width,
-        **POSITIONS,
-    }
+    return sizes.facts
 
 
 def write_networks(work: Path, folder: Path) -> dict[str, int]:
