@@ -1,6 +1,6 @@
 """Writes the Chinese RoBERTa, a BERT (Devlin et al. 2019): token ids to the hidden state that the GPT was trained with.
 
-That is the third hidden state from the end; the layers after it are not read.
+That is the third from the end; later layers are not read.
 """
 
 from __future__ import annotations
@@ -25,31 +25,31 @@ _LAYERS_NOT_NEEDED = 2
 
 @dataclass(frozen=True, slots=True)
 class BertSizes:
-    """What config.json and the arrays decide."""
+    """Sizes of the network."""
 
     width: int
     feed_forward: int
     heads: int
     layers: int
-    """Those that are written: two fewer than the network has."""
+    """Those written: two fewer than the network has."""
     vocabulary: int
     positions: int
     epsilon: float
 
     @property
     def unused(self) -> str:
-        """Regular expression of the parameters that are not needed."""
+        """Regular expression of parameters that are not read."""
         later = "|".join(str(self.layers + index) for index in range(_LAYERS_NOT_NEEDED))
         return rf"(bert\.)?(embeddings\.position_ids$|pooler\.|encoder\.layer\.({later})\.)|cls\."
 
 
 def prefix(names: Mapping[str, Any]) -> str:
-    """The part of all names before `embeddings`: a masked-language-model checkpoint has one."""
+    """What precedes all names in a checkpoint of a masked language model."""
     return "bert." if any(name.startswith("bert.") for name in names) else ""
 
 
 def read_sizes(weights: Weights, config: Mapping[str, Any]) -> BertSizes:
-    """Sizes of a BERT. Raises CheckpointError when config and arrays disagree or it is another kind of network."""
+    """Raises CheckpointError when config and arrays disagree or it is another kind of network."""
     vocabulary, width = weights.shape("embeddings.word_embeddings.weight", 2)
     try:
         heads, layers = int(config["num_attention_heads"]), int(config["num_hidden_layers"])
@@ -89,9 +89,9 @@ def write_bert(net: Module, sizes: BertSizes) -> None:
 
 
 def read_vocabulary(folder: Path, sizes: BertSizes) -> str | None:
-    """The vocabulary of a transformers folder as lines, from vocab.txt or tokenizer.json; None when it has neither.
+    """Lines of vocab.txt, from there or from tokenizer.json; None without both.
 
-    Raises CheckpointError when it is unreadable or of another network.
+    Raises CheckpointError when they are unreadable or of another network.
     """
     plain, tokenizer = folder / VOCABULARY, folder / "tokenizer.json"
     try:
@@ -110,7 +110,6 @@ def read_vocabulary(folder: Path, sizes: BertSizes) -> str | None:
 
 
 def _layer(net: Module, x: Value, sizes: BertSizes) -> Value:
-    """Self-attention, norm, feed-forward with GELU, norm; both with residual."""
     g, width, wide, heads = net.graph, sizes.width, sizes.feed_forward, Heads(sizes.heads, sizes.width)
     q = net.linear("attention.self.query", x, (width, width), heads.scale)
     k = net.linear("attention.self.key", x, (width, width))

@@ -1,4 +1,4 @@
-"""Writes ONNX graphs node by node; the only home of `onnx`. It knows types and names, and nothing about speech."""
+"""Writes ONNX graphs node by node."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ Array = npt.NDArray[Any]
 
 OPSET = 17
 IR_VERSION = 8
-"""What opset 17 was released with; the oldest runtimes we meet read it."""
+"""Released with opset 17; the oldest supported runtimes read it."""
 EXTERNAL_ABOVE_BYTES = 1 << 30
-"""Larger graphs keep their weights in a second file: protobuf ends at 2 GiB, and a Jetson should map, not copy."""
+"""Larger graphs keep their weights in a second file: protobuf ends at 2 GiB, and the file can be mapped."""
 
 _ELEMENT: dict[str, int] = {
     "float32": TensorProto.FLOAT,
@@ -31,7 +31,7 @@ _ELEMENT: dict[str, int] = {
     "int64": TensorProto.INT64,
     "bool": TensorProto.BOOL,
 }
-# These move values and never compute with them, so they keep the type they are given.
+# These move values without computing, so they keep the type of their input.
 _MOVES = frozenset({"Reshape", "Transpose", "Slice", "Gather", "Concat", "Unsqueeze", "Expand", "Pad", "Identity"})
 _SMALL = 64
 """Elements up to which equal constants are written once."""
@@ -39,7 +39,7 @@ _SMALL = 64
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Value:
-    """A tensor of the graph being written. A constant stays untyped until a node asks for it in its own type."""
+    """A tensor. A constant has an array, stored in the type of each node that uses it."""
 
     name: str
     dtype: DType
@@ -48,23 +48,19 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A node of a graph."""
+    """A node of a graph; `inputs` are names of values."""
 
     name: str
-    """What `Graph` takes as an island."""
     kind: str
     inputs: tuple[str, ...]
-    """Names of values."""
 
 
 class Graph:
     """One ONNX graph under construction.
 
-    Inputs and outputs are float32 whatever happens inside. With `half` all arithmetic is float16, except the nodes
-    named in `islands`, which stay float32 between two Casts. Node names do not depend on `half`, so that names
-    measured on a float32 graph are valid islands for its float16 twin. An `exposed` graph gives every float value
-    inside it as an output too, to measure with. Large weights wait in the file `spool` until the graph is saved beside
-    it; without one they wait in memory.
+    Inputs and outputs are float32. With `half` all arithmetic is float16, except the nodes named in `islands`, which
+    stay float32 between two Casts. Node names do not depend on `half`, so islands can be measured on the float32 graph.
+    An `exposed` graph has every float value as an output, to measure with. Large weights wait in the file `spool`.
     """
 
     def __init__(
@@ -88,11 +84,11 @@ class Graph:
         self._exposed = exposed
         self._weights = WeightSpool(spool)
         self._small: dict[tuple[str, tuple[int, ...], bytes], Value] = {}
-        self._casts: dict[tuple[str, DType], Value] = {}
+        self._casts: set[str] = set()
 
     @contextmanager
     def scope(self, name: str, *, exact: bool = False) -> Iterator[None]:
-        """Nodes and constants written inside carry this name in front of theirs; with `exact` they stay float32."""
+        """Prefix the names of what is written inside; with `exact` it stays float32."""
         before = self._exact
         self._scope.append(name)
         self._exact = before or exact
@@ -103,26 +99,25 @@ class Graph:
             self._exact = before
 
     def input(self, name: str, shape: Sequence[int | str], dtype: DType = "float32", *, half: bool = False) -> Value:
-        """Declare an input of the graph; strings in `shape` name dimensions that vary.
+        """Declare an input; strings in `shape` name dimensions that vary.
 
-        With `half` it is float16 in a float16 graph: for what stays on the device between two runs.
+        With `half` it is float16 in a float16 graph, for data that stays on the device.
         """
         dtype = "float16" if half and self._half else dtype
         self._inputs.append(helper.make_tensor_value_info(name, _ELEMENT[dtype], list(shape)))
         return Value(name, dtype)
 
     def output(self, name: str, value: Value, shape: Sequence[int | str], *, half: bool = False) -> None:
-        """Declare `value` as an output; floats leave as float32 unless `half` (see `input`)."""
+        """Declare `value` as an output, float32 unless `half` (see `input`)."""
         dtype: DType = "float32" if value.dtype == "float16" and not half else value.dtype
         if dtype == value.dtype:
             self._nodes.append(helper.make_node("Identity", [self._name_of(value, dtype)], [name], name=f"out/{name}"))
         else:
-            node = helper.make_node("Cast", [value.name], [name], name=f"out/{name}", to=_ELEMENT[dtype])
-            self._nodes.append(node)
+            self._cast(value, name, dtype, f"out/{name}")
         self._outputs.append(helper.make_tensor_value_info(name, _ELEMENT[dtype], list(shape)))
 
     def constant(self, array: Any, label: str = "constant") -> Value:
-        """A weight or another fixed tensor. Floats take the type of the node that uses them; integers are int64."""
+        """A weight or another fixed tensor; integers become int64."""
         array = np.asarray(array)
         dtype: DType = "float32" if array.dtype.kind == "f" else "bool" if array.dtype.kind == "b" else "int64"
         if array.size > _SMALL:
@@ -133,7 +128,7 @@ class Graph:
         return self._small[key]
 
     def op(self, kind: str, *inputs: Value, dtype: DType | None = None, **attributes: Any) -> Value:
-        """Write one node and return its output. `dtype` is that of the output where it differs from the inputs'."""
+        """Write one node and return its output, of type `dtype` where that differs from the inputs'."""
         name = self._unique(kind)
         work = self._moving_type(inputs) if kind in _MOVES else self._working_type(name)
         feeds = [self._name_of(value, work) for value in inputs]
@@ -147,11 +142,11 @@ class Graph:
 
     @property
     def nodes(self) -> dict[str, Node]:
-        """What was written so far: name of a value -> the node that gives it."""
+        """Name of each value written so far -> the node that computes it."""
         return {node.output[0]: Node(node.name, node.op_type, tuple(node.input)) for node in self._nodes}
 
     def save(self, path: Path) -> None:
-        """Write the graph to `path`; weights over 1 GiB go beside it, into `path` + `.data`. It ends the graph."""
+        """Write the graph to `path` (weights over 1 GiB to `path` + `.data`) and close it."""
         graph = helper.make_graph(self._nodes, self.name, self._inputs, self._outputs)
         opset = helper.make_opsetid("", OPSET)
         model = helper.make_model(graph, opset_imports=[opset], ir_version=IR_VERSION, producer_name="edge-ttsd")
@@ -161,14 +156,14 @@ class Graph:
         self.close()
 
     def close(self) -> None:
-        """Give up what is not saved: the spool goes."""
+        """Remove the spool."""
         self._weights.close()
 
     def _tensors(self, data: Path) -> Iterator[onnx.TensorProto]:
-        """All initializers, one at a time; the large ones of a large graph stay in a file that becomes `data`."""
+        """All initializers, one at a time; the spool of a large graph becomes the file `data`."""
         if self._weights.bytes > EXTERNAL_ABOVE_BYTES:
-            for name, held in self._weights.give(data):
-                yield _placed(name, held, data.name)
+            for name, weight in self._weights.move(data):
+                yield _initializer(name, weight, data.name)
         else:
             for name, array in self._weights.arrays():
                 yield numpy_helper.from_array(array, name)
@@ -189,20 +184,22 @@ class Graph:
                 return value.dtype
         return "float16" if self._half else "float32"
 
-    def _name_of(self, value: Value, wanted: DType) -> str:
-        """The name under which `value` is available in the float type `wanted` (integers have only one)."""
+    def _name_of(self, value: Value, dtype: DType) -> str:
+        """The name of `value` in the float type `dtype` (integers have only one)."""
         if value.dtype not in ("float32", "float16"):
-            wanted = value.dtype
+            dtype = value.dtype
         if value.array is not None:
-            return self._initializer(value.name, value.array, wanted)
-        if value.dtype == wanted:
+            return self._initializer(value.name, value.array, dtype)
+        if value.dtype == dtype:
             return value.name
-        key = (value.name, wanted)
-        if key not in self._casts:
-            name = f"{value.name}->{wanted}"
-            self._nodes.append(helper.make_node("Cast", [value.name], [name], name=name, to=_ELEMENT[wanted]))
-            self._casts[key] = Value(name, wanted)
-        return self._casts[key].name
+        name = f"{value.name}->{dtype}"
+        if name not in self._casts:
+            self._cast(value, name, dtype, name)
+            self._casts.add(name)
+        return name
+
+    def _cast(self, value: Value, output: str, dtype: DType, name: str) -> None:
+        self._nodes.append(helper.make_node("Cast", [value.name], [output], name=name, to=_ELEMENT[dtype]))
 
     def _initializer(self, name: str, array: Array, dtype: DType) -> str:
         full = name if dtype != "float32" or not self._half else f"{name}.float32"
@@ -216,15 +213,12 @@ class Graph:
         return full
 
 
-def _placed(name: str, held: Array | SpooledWeight, location: str) -> onnx.TensorProto:
-    """The tensor of an initializer; that of a large weight points into the data file.
-
-    Shapes and bounds are small and stay in the graph: whoever infers shapes reads them before any data file.
-    """
-    if not isinstance(held, SpooledWeight):
-        return numpy_helper.from_array(held, name)
-    tensor = TensorProto(name=name, dims=held.shape, data_type=helper.np_dtype_to_tensor_dtype(held.dtype))
+def _initializer(name: str, weight: Array | SpooledWeight, location: str) -> onnx.TensorProto:
+    """The tensor of a weight; small ones stay out of the data file, which shape inference does not read."""
+    if not isinstance(weight, SpooledWeight):
+        return numpy_helper.from_array(weight, name)
+    tensor = TensorProto(name=name, dims=weight.shape, data_type=helper.np_dtype_to_tensor_dtype(weight.dtype))
     tensor.data_location = TensorProto.EXTERNAL
-    entries = {"location": location, "offset": held.offset, "length": held.bytes}
+    entries = {"location": location, "offset": weight.offset, "length": weight.bytes}
     tensor.external_data.extend(onnx.StringStringEntryProto(key=k, value=str(v)) for k, v in entries.items())
     return tensor

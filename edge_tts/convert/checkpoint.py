@@ -1,7 +1,4 @@
-"""Hands out the arrays of a checkpoint one at a time, each asked for by name, shape and finite values.
-
-It knows neither file formats (`torch_file`, `safetensors_file`) nor networks.
-"""
+"""Reads the arrays of a checkpoint one at a time, checked for name, shape and finite values."""
 
 from __future__ import annotations
 
@@ -23,19 +20,16 @@ FloatArray = npt.NDArray[np.float32]
 
 
 class Source(Protocol):
-    """Where arrays come from: names with shapes, and raw reading of one."""
+    """The arrays of a checkpoint file."""
 
     shapes: Mapping[str, tuple[int, ...]]
 
     def read(self, name: str) -> Array:
-        """The array as stored (bfloat16 widened to float32)."""
+        """The array as stored (bfloat16 as float32)."""
 
 
 class Weights:
-    """The named arrays of one network, each taken with the shape its user expects.
-
-    `complete` finally refuses what nobody asked for, so a file of another network cannot pass by accident.
-    """
+    """The arrays of one network; `label` is for messages."""
 
     def __init__(self, source: Source, label: str, *, prefix: str = "") -> None:
         self.label = label
@@ -47,7 +41,7 @@ class Weights:
         return self._prefix + name in self._source.shapes
 
     def shape(self, name: str, rank: int) -> tuple[int, ...]:
-        """The shape of an array, which must have `rank` axes. Raises CheckpointError when it is missing."""
+        """Raises CheckpointError when the array is missing or of another rank."""
         full = self._prefix + name
         if full not in self._source.shapes:
             raise CheckpointError(f"{self.label}: the parameter {full} is missing")
@@ -58,29 +52,29 @@ class Weights:
 
     def take(self, name: str, *shape: int) -> FloatArray:
         """The array as float32. Raises CheckpointError when it is missing, misshapen or not finite."""
-        found = self.shape(name, len(shape))
-        if found != shape:
-            raise CheckpointError(f"{self.label}: {self._prefix}{name} has shape {list(found)}, expected {list(shape)}")
-        array = self._source.read(self._prefix + name).astype(np.float32)
+        stored, full = self.shape(name, len(shape)), self._prefix + name
+        if stored != shape:
+            raise CheckpointError(f"{self.label}: {full} has shape {list(stored)}, expected {list(shape)}")
+        array = self._source.read(full).astype(np.float32)
         if not np.isfinite(array).all():
-            raise CheckpointError(f"{self.label}: {self._prefix}{name} holds NaN or infinity")
-        self._taken.add(self._prefix + name)
+            raise CheckpointError(f"{self.label}: {full} holds NaN or infinity")
+        self._taken.add(full)
         return array
 
     def count(self, pattern: str) -> int:
-        """How many indices, from 0, have an array named by `pattern` with {} for the index.
-
-        Raises CheckpointError when one between others is missing.
-        """
+        """How many indices, from 0, an array called `pattern` has at {}. Raises CheckpointError for a gap."""
         form = re.compile(re.escape(self._prefix + pattern).replace(r"\{\}", r"(\d+)"))
-        found = {int(match[1]) for match in map(form.fullmatch, self._source.shapes) if match}
-        for index in range(len(found)):
-            if index not in found:
+        indices = {int(match[1]) for match in map(form.fullmatch, self._source.shapes) if match}
+        for index in range(len(indices)):
+            if index not in indices:
                 raise CheckpointError(f"{self.label}: the parameter {self._prefix}{pattern.format(index)} is missing")
-        return len(found)
+        return len(indices)
 
     def complete(self, unused: str = "$^") -> None:
-        """Refuse arrays that were never taken, unless their name matches the regular expression `unused`."""
+        """Raise CheckpointError for arrays never taken, unless the regular expression `unused` matches.
+
+        So no file of another network passes.
+        """
         left = [name for name in self._source.shapes if name not in self._taken and not re.match(unused, name)]
         if left:
             raise CheckpointError(f"{self.label}: unexpected parameter {left[0]} ({len(left)} such in all)")
@@ -88,7 +82,7 @@ class Weights:
 
 @contextmanager
 def open_folder(folder: Path, names: Sequence[str] = ("model.safetensors", "pytorch_model.bin")) -> Iterator[Source]:
-    """Open the weights of a transformers folder, whichever of `names` is there first."""
+    """Open the weights of a transformers folder, the first of `names`. Raises CheckpointError."""
     for name in names:
         path = folder / name
         if path.is_file() and path.suffix == ".safetensors":

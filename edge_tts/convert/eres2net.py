@@ -1,6 +1,6 @@
-"""Writes ERes2NetV2 (Chen et al. 2024, 3D-Speaker), the speaker verification of the v2Pro families.
+"""Writes ERes2NetV2 (Chen et al. 2024), the speaker verification of the v2Pro families.
 
-GPT-SoVITS averages the fused map of the last stage over time, so pooling and `seg_1` are not read.
+GPT-SoVITS averages the fused map of the last stage over time; pooling and `seg_1` are not read.
 """
 
 from __future__ import annotations
@@ -25,23 +25,20 @@ _STAGE_STRIDES = (1, 2, 2, 2)
 
 @dataclass(frozen=True, slots=True)
 class SpeakerSizes:
-    """What the arrays decide."""
+    """Channels of the first convolution, blocks per stage, channels of the last stage."""
 
     channels: int
-    """Of the first convolution."""
     blocks: tuple[int, ...]
-    """Per stage."""
     fused: int
-    """Channels of the last stage."""
 
     @property
     def embedding(self) -> int:
-        """Width of the embedding: channels times the mel bands that the strides leave."""
+        """Its width: channels times the mel bands that the strides leave."""
         return self.fused * graphs.MEL_BANDS // 8
 
 
 def read_sizes(weights: Weights) -> SpeakerSizes:
-    """Sizes of an ERes2NetV2. Raises CheckpointError when it is another network."""
+    """Raises CheckpointError when it is another network."""
     blocks = tuple(weights.count(f"layer{stage}.{{}}.conv1.weight") for stage in range(1, 5))
     if not all(blocks):
         raise CheckpointError(f"{weights.label}: not an ERes2NetV2 (one of its four stages is missing)")
@@ -75,7 +72,7 @@ def write_speaker(net: Module, sizes: SpeakerSizes) -> None:
 
 
 def _block(net: Module, x: Value, channels: int, stride: int) -> tuple[Value, int]:
-    """One Res2Net block over [1, C, mel, time] and its channels: bands in a row, each fed with the one before."""
+    """A Res2Net block over [1, C, mel, time], and its channels: each band is added to the one before."""
     g, count = net.graph, net.count("convs.{}.weight")
     wide = net.shape("conv1.weight", 4)[0]
     if count == 0 or wide % count:
@@ -100,7 +97,7 @@ def _block(net: Module, x: Value, channels: int, stride: int) -> tuple[Value, in
 
 
 def _fused(net: Module, x: Value, y: Value, channels: int) -> Value:
-    """Attentional fusion of two maps of equal shape: x (1 + a) + y (1 - a) with a = tanh of a small network of both."""
+    """Attentional fusion: x (1 + a) + y (1 - a), a being tanh of a small network of both."""
     g, inner = net.graph, net.shape("0.weight", 4)[0]
     z = _conv_norm(net, ("0", "1"), concat(g, [x, y], 1), (inner, 2 * channels, 1, 1))
     z = g.op("Mul", z, g.op("Sigmoid", z))
@@ -117,7 +114,7 @@ def _clipped(g: Graph, x: Value) -> Value:
 def _conv_norm(
     net: Module, names: tuple[str, str], x: Value, shape: tuple[int, int, int, int], stride: int = 1
 ) -> Value:
-    """A convolution with its batch norm (running statistics) folded in; `names` of both."""
+    """A convolution and its batch norm (running statistics), folded into one."""
     name, norm = names
     out = shape[0]
     gain = net.take(f"{norm}.weight", out) / np.sqrt(net.take(f"{norm}.running_var", out) + _EPSILON)

@@ -20,25 +20,16 @@ from edge_tts.errors import CheckpointError
 _FRAMES_PER_TOKEN = 2
 
 Progress = Callable[[str], None]
-"""Called with the name of a graph file before it is written."""
+"""Called with the name of a graph file, before it is written."""
 Islands = Mapping[str, frozenset[str]]
 """Graph file -> nodes that stay float32 in a float16 set."""
 
 
-_SOVITS_GRAPHS: Mapping[str, Callable[[Module, sovits.SovitsSizes], None]] = {
-    "quantizer": sovits.write_quantizer,
-    "conditioning": sovits.write_conditioning,
-    "encoder": write_encoder,
-    "flow": write_flow,
-    "wave": write_wave,
-}
-
-
 class GraphWriter:
-    """Writes NAME.onnx files into `folder`. Each method takes one checkpoint and returns what the manifest says of it.
+    """Writes NAME.onnx files into `folder`; `exposed` as in `Graph`.
 
-    `exposed` is for measuring (see `Graph`). All methods raise CheckpointError when the file is damaged, hostile or of
-    an unsupported family.
+    Each method reads one checkpoint and returns its sizes for the manifest. Raises CheckpointError for damaged, hostile
+    or unsupported files.
     """
 
     def __init__(
@@ -53,10 +44,10 @@ class GraphWriter:
         self._folder, self._half, self._exposed, self._progress = folder, half, exposed, progress
         self._islands: Islands = islands or {}
         self.nodes: dict[str, dict[str, Node]] = {}
-        """Of every graph file written: name of a value -> the node that gives it."""
+        """Of every graph file written, `Graph.nodes`."""
 
     def gpt(self, path: Path) -> dict[str, Any]:
-        """t2s_prefill and t2s_step from an `.ckpt` file of GPT training."""
+        """t2s_prefill and t2s_step from a `.ckpt` file of the GPT."""
         with open_torch(path) as file:
             source, config = _parts(path, file)
             if not any(name.startswith("model.") for name in source.shapes):
@@ -69,14 +60,17 @@ class GraphWriter:
         return sizes.facts
 
     def sovits(self, path: Path) -> tuple[sovits.Family, dict[str, Any]]:
-        """quantizer, conditioning, encoder, flow and wave from a `.pth` file of SoVITS training; and its family."""
+        """quantizer, conditioning, encoder, flow and wave from a `.pth` file of SoVITS; returns its family too."""
         with open_torch(path) as file:
             source, config = _parts(path, file)
             sovits.refuse_other_families(str(path), source)
             weights = Weights(source, str(path))
             sizes = sovits.read_sizes(weights, config)
-            for name, write in _SOVITS_GRAPHS.items():
-                self._write(name, write, weights, sizes)
+            self._write("quantizer", sovits.write_quantizer, weights, sizes)
+            self._write("conditioning", sovits.write_conditioning, weights, sizes)
+            self._write("encoder", write_encoder, weights, sizes)
+            self._write("flow", write_flow, weights, sizes)
+            self._write("wave", write_wave, weights, sizes)
             weights.complete(sovits.UNUSED)
             return sizes.family, {
                 **sizes.declared,
@@ -147,7 +141,6 @@ def _read_config(folder: Path) -> Mapping[str, Any]:
 
 
 def _parts(path: Path, file: TorchFile) -> tuple[Source, Mapping[str, Any]]:
-    """Parameters and config of a GPT or SoVITS checkpoint."""
     for entry in ("weight", "config"):
         if not isinstance(file.tree, dict) or not isinstance(file.tree.get(entry), dict):
             raise CheckpointError(f"{path}: not a GPT-SoVITS checkpoint (it has no entry '{entry}')")

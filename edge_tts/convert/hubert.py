@@ -24,7 +24,7 @@ UNUSED = r"(hubert\.)?masked_spec_embed$"
 
 @dataclass(frozen=True, slots=True)
 class HubertSizes:
-    """What config.json and the arrays decide."""
+    """Sizes of the network."""
 
     width: int
     feed_forward: int
@@ -36,7 +36,7 @@ class HubertSizes:
 
 
 def read_sizes(weights: Weights, config: Mapping[str, Any]) -> HubertSizes:
-    """Sizes of a HuBERT of the base kind. Raises CheckpointError for other kinds (stable layer norm, biases)."""
+    """Raises CheckpointError for HuBERTs of other kinds than base (stable layer norm, biases)."""
     kind = (config.get("do_stable_layer_norm", False), config.get("feat_extract_norm"), config.get("conv_bias", False))
     if kind != (False, "group", False) or config.get("hidden_act") != "gelu":
         raise CheckpointError(f"{weights.label}: not a HuBERT of the base kind; chinese-hubert-base is supported")
@@ -80,7 +80,7 @@ def write_hubert(net: Module, sizes: HubertSizes) -> None:
 
 
 def _features(net: Module, wave: Value, sizes: HubertSizes) -> Value:
-    """The strided convolutions -> [1, channels, T]; the first is normalised per channel over time."""
+    """-> [1, channels, T]; the first convolution is normalised per channel over time."""
     g = net.graph
     x = g.op("Unsqueeze", wave, g.constant(np.array([1])))
     channels = 1
@@ -99,7 +99,7 @@ def _features(net: Module, wave: Value, sizes: HubertSizes) -> Value:
 
 
 def _positions(net: Module, x: Value, sizes: HubertSizes) -> Value:
-    """Grouped convolution over time of x [1, T, width]; an even kernel gives one frame too many, which is dropped."""
+    """x [1, T, width] -> same; an even kernel gives one frame too many, which is dropped."""
     g, weight = net.graph, _position_weight(net, sizes)
     kernel = weight.shape[2]
     how = Conv(padding=kernel // 2, groups=sizes.position_groups)
@@ -111,7 +111,7 @@ def _positions(net: Module, x: Value, sizes: HubertSizes) -> Value:
 
 
 def _position_weight(net: Module, sizes: HubertSizes) -> FloatArray:
-    """The weight without its norm, which is over the channels; newer checkpoints call its two parts differently."""
+    """Normalised over the channels; newer checkpoints have other names for the two parts."""
     gain, direction = "weight_g", "weight_v"
     if gain not in net:
         gain, direction = "parametrizations.weight.original0", "parametrizations.weight.original1"
@@ -121,7 +121,6 @@ def _position_weight(net: Module, sizes: HubertSizes) -> FloatArray:
 
 
 def _layer(net: Module, x: Value, sizes: HubertSizes) -> Value:
-    """Self-attention, norm, feed-forward with GELU, norm; both with residual."""
     g, width, wide, heads = net.graph, sizes.width, sizes.feed_forward, Heads(sizes.heads, sizes.width)
     q = net.linear("attention.q_proj", x, (width, width), heads.scale)
     k = net.linear("attention.k_proj", x, (width, width))

@@ -1,4 +1,4 @@
-"""The layers that speech networks are made of, each a few nodes of a graph; `Module` finds their weights by name."""
+"""The layers of speech networks, each a few nodes of a graph; `Module` finds their weights by name."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from edge_tts.convert.builder import Array, Graph, Value
 from edge_tts.convert.checkpoint import FloatArray
 
 FAR = (1 << 31) - 1
-"""As the end of a slice: the end of the axis. The largest that a parser with 32-bit sizes keeps."""
+"""End of a slice that goes to the end of its axis: the largest that 32-bit parsers keep."""
 
 
 @dataclass(frozen=True, slots=True)
 class Conv:
-    """How a convolution moves: alike on all axes, padded equally on both sides."""
+    """How a convolution moves, alike on all axes and sides."""
 
     stride: int = 1
     dilation: int = 1
@@ -29,19 +29,18 @@ PLAIN = Conv()
 
 @dataclass(frozen=True, slots=True)
 class Heads:
-    """How attention over `width` channels is divided."""
+    """The heads of an attention over `width` channels."""
 
     count: int
     width: int
 
     @property
     def each(self) -> int:
-        """Channels of one head."""
         return self.width // self.count
 
     @property
     def scale(self) -> float:
-        """The usual factor of the query."""
+        """Factor of the query."""
         return float(self.each**-0.5)
 
     def split(self, g: Graph, x: Value) -> Value:
@@ -58,17 +57,16 @@ class Heads:
 
 
 def ints(g: Graph, *values: int) -> Value:
-    """int64 [n] constant: a shape, axes or bounds."""
+    """int64 [n]."""
     return g.constant(np.array(values, dtype=np.int64), "ints")
 
 
 def scalar(g: Graph, value: float) -> Value:
-    """A float constant without dimensions."""
     return g.constant(np.float32(value), "scalar")
 
 
 def reshape(g: Graph, x: Value, *shape: int) -> Value:
-    """0 keeps a dimension, -1 takes what is left."""
+    """0 keeps a dimension, -1 takes the rest."""
     return g.op("Reshape", x, ints(g, *shape))
 
 
@@ -96,26 +94,18 @@ def cut(g: Graph, x: Value, start: int | Value, stop: int | Value, axis: int) ->
 
 
 def size(g: Graph, x: Value, axis: int) -> Value:
-    """Length of one axis (counted from the front), int64 [1].
-
-    A slice of the whole shape: not every parser heeds the bounds that a Shape node may have since opset 15.
-    """
+    """Length of an axis from the front, int64 [1]; some parsers ignore the bounds of a Shape node."""
     return cut(g, g.op("Shape", x, dtype="int64"), axis, axis + 1, 0)
 
 
-def zeros(g: Graph, shape: Value) -> Value:
-    """Float zeros of a computed shape, int64 [rank]."""
-    return g.op("Expand", g.constant(np.zeros(1, np.float32), "zero"), shape)
-
-
 def linear(g: Graph, x: Value, weight: Array, bias: Array | None = None) -> Value:
-    """x [..., in] times weight [out, in] (as checkpoints keep it) plus bias [out]."""
+    """x [..., in], weight [out, in], bias [out]."""
     y = g.op("MatMul", x, g.constant(np.ascontiguousarray(weight.T), "weight"))
     return y if bias is None else g.op("Add", y, g.constant(bias, "bias"))
 
 
 def conv(g: Graph, x: Value, weight: Array, bias: Array | None = None, how: Conv = PLAIN) -> Value:
-    """x [B, in, T...] with weight [out, in / groups, K...]."""
+    """x [B, in, T...], weight [out, in / groups, K...]."""
     axes = weight.ndim - 2
     feeds = [x, g.constant(weight, "weight")] + ([] if bias is None else [g.constant(bias, "bias")])
     return g.op(
@@ -143,13 +133,13 @@ def conv_transpose(g: Graph, x: Value, weight: Array, bias: Array, how: Conv) ->
 
 
 def weight_norm(gain: FloatArray, direction: FloatArray, axes: tuple[int, ...]) -> FloatArray:
-    """The weight of a weight-normalised layer (Salimans & Kingma 2016): g v / |v|, the norm over `axes`."""
+    """Weight normalisation (Salimans & Kingma 2016): g v / |v|, the norm over `axes`."""
     length = np.sqrt(np.square(direction).sum(axis=axes, keepdims=True))
     return np.asarray(gain * direction / np.maximum(length, np.float32(1e-30)), np.float32)
 
 
 def layer_norm(g: Graph, x: Value, scale: Array, bias: Array, epsilon: float = 1e-5) -> Value:
-    """Normalise the last axis; one node, so that TensorRT sees what it is."""
+    """Over the last axis; one node, so that TensorRT recognises it."""
     return g.op("LayerNormalization", x, g.constant(scale, "scale"), g.constant(bias, "bias"), axis=-1, epsilon=epsilon)
 
 
@@ -161,7 +151,7 @@ def add(g: Graph, *terms: Value) -> Value:
 
 
 def gelu(g: Graph, x: Value) -> Value:
-    """The exact form: x (1 + erf(x / sqrt 2)) / 2."""
+    """Exact: x (1 + erf(x / sqrt 2)) / 2."""
     curve = g.op("Erf", g.op("Mul", x, scalar(g, 0.5**0.5)))
     return g.op("Mul", g.op("Mul", x, scalar(g, 0.5)), g.op("Add", curve, scalar(g, 1.0)))
 
@@ -172,13 +162,13 @@ def mish(g: Graph, x: Value) -> Value:
 
 
 def gated(g: Graph, x: Value, half: int, squash: str | None = None) -> Value:
-    """[B, 2 half, T] -> [B, half, T]: the first half (through `squash` if given) times the second half's sigmoid."""
+    """[B, 2 half, T] -> [B, half, T]: the first half, through `squash`, times the sigmoid of the second."""
     first, second = cut(g, x, 0, half, 1), cut(g, x, half, 2 * half, 1)
     return g.op("Mul", g.op(squash, first) if squash else first, g.op("Sigmoid", second))
 
 
 def attention(g: Graph, qkv: tuple[Value, Value, Value], heads: Heads, mask: Value | None = None) -> Value:
-    """Attention of q [B, T, width], already scaled, over k and v [B, S, width]; mask is added to scores [.., T, S]."""
+    """Scaled q [B, T, width] over k and v [B, S, width]; mask is added to scores [.., T, S]."""
     q, k, v = qkv
     keys = heads.keys(g, k)
     scores = g.op("MatMul", heads.split(g, q), keys)

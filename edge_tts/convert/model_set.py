@@ -1,8 +1,4 @@
-"""Turns upstream checkpoints into a model set: all graphs, the manifest, one rename. Nothing half-written stays.
-
-It knows nothing about running graphs: a caller that wants voices in the set computes them with its own engines and
-hands over a function that writes them.
-"""
+"""Turns upstream checkpoints into a model set: graphs and manifest, put in place by an atomic rename."""
 
 from __future__ import annotations
 
@@ -22,35 +18,35 @@ SAMPLE_RATE = 32000
 LANGUAGES = ("zh", "en", "ja", "ko", "yue")
 
 VoiceWriter = Callable[[Path], Sequence[str]]
-"""Given the folder of finished graphs: writes voices/ID into it and returns the ids, the default one first."""
+"""Writes voices/ID into the folder of finished graphs and returns the ids, the default first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The upstream files that a set is made from."""
+    """The upstream files of a set; HuBERT and BERT are folders."""
 
     gpt: Path
     sovits: Path
     hubert: Path | None = None
-    """Folder of chinese-hubert-base; needed to make voices from recordings."""
+    """chinese-hubert-base; to make voices from recordings."""
     bert: Path | None = None
-    """Folder of chinese-roberta-wwm-ext-large; needed for the intonation of Chinese."""
+    """chinese-roberta-wwm-ext-large; for the intonation of Chinese."""
     eres2net: Path | None = None
-    """ERes2NetV2; needed to make voices for the v2Pro families."""
+    """ERes2NetV2; to make voices for the v2Pro families."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the new set is called and how it is written."""
+    """Names and precision of the new set."""
 
     name: str
     version: str = "1"
     licence: str = "unknown"
     half: bool = False
-    """Whether the graphs compute in float16."""
+    """Whether graphs compute in float16."""
     islands: Islands = field(default_factory=dict)
     replace: bool = False
-    """Whether an existing set of that path is replaced."""
+    """Whether an existing set gives way."""
 
 
 def convert(
@@ -63,35 +59,37 @@ def convert(
 ) -> Sequence[str]:
     """Write the model set `out`; returns remarks on what it cannot do.
 
-    Raises CheckpointError for a file that cannot be converted and ModelError when `out` cannot be made; in both cases
-    nothing remains of the attempt.
+    Raises CheckpointError for a file that cannot be converted and ModelError when `out` cannot be made; both leave
+    nothing behind.
     """
     with staged(out, replace=options.replace) as staging:
         writer = GraphWriter(staging, half=options.half, islands=options.islands, progress=progress)
         family, sizes, remarks = write_all(writer, sources)
-        ids = list(voices(staging))
-        facts = {
-            "format": FORMAT,
-            "name": options.name,
-            "version": options.version,
-            "family": family,
-            "precision": "fp16" if options.half else "fp32",
-            "sample_rate": SAMPLE_RATE,
-            "languages": list(LANGUAGES),
-            "licence": options.licence,
-            "sizes": sizes,
-            **({"default_voice": ids[0]} if ids else {}),
-            "voices": ids,
-        }
-        write_manifest(staging, facts)
-    kept = unnamed_files(out)
-    if kept:
-        remarks.append(f"{', '.join(kept)} in {out} was left there; the set passes no check before it is moved away")
+        write_manifest(staging, _facts(options, family, sizes, list(voices(staging))))
+    others = unnamed_files(out)
+    if others:
+        remarks.append(f"{', '.join(others)} in {out} was left there; the set passes no check before it is moved away")
     return remarks
 
 
+def _facts(options: Options, family: str, sizes: Mapping[str, Any], voices: Sequence[str]) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "name": options.name,
+        "version": options.version,
+        "family": family,
+        "precision": "fp16" if options.half else "fp32",
+        "sample_rate": SAMPLE_RATE,
+        "languages": list(LANGUAGES),
+        "licence": options.licence,
+        "sizes": sizes,
+        **({"default_voice": voices[0]} if voices else {}),
+        "voices": voices,
+    }
+
+
 def write_all(writer: GraphWriter, sources: Sources) -> tuple[str, dict[str, Any], list[str]]:
-    """All graphs of a set: its family, the manifest's sizes, and remarks on what the set cannot do."""
+    """Write all graphs of a set; returns its family, the manifest's sizes, and remarks on what it cannot do."""
     gpt = writer.gpt(sources.gpt)
     family, sovits = writer.sovits(sources.sovits)
     optional, remarks = _write_optional(writer, sources, {**gpt, **sovits})
@@ -101,7 +99,7 @@ def write_all(writer: GraphWriter, sources: Sources) -> tuple[str, dict[str, Any
 def _write_optional(
     writer: GraphWriter, sources: Sources, sizes: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[str]]:
-    """The networks that read recordings and Chinese text, as far as they are given; remarks on the others."""
+    """The networks for recordings and Chinese, and remarks on those that are not given."""
     facts: dict[str, Any] = {}
     remarks = []
     if sources.hubert is not None:
@@ -133,7 +131,7 @@ def _fitting(facts: dict[str, Any], key: str, sizes: Mapping[str, Any], path: Pa
 
 
 def write_manifest(folder: Path, facts: Mapping[str, Any]) -> None:
-    """Write manifest.json: `facts` plus the size and sha256 of every file in `folder`."""
+    """Write manifest.json: `facts`, and size and sha256 of every file in `folder`."""
     files = {}
     for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST):
         files[path.relative_to(folder).as_posix()] = {"sha256": sha256_of(path), "bytes": path.stat().st_size}

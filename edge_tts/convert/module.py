@@ -1,4 +1,4 @@
-"""A network, or a part of one, while it is written: the parameters below a name, and the layers made of them."""
+"""A network, or a part of one, being written: parameters below a name, and layers made of them."""
 
 from __future__ import annotations
 
@@ -13,33 +13,29 @@ from edge_tts.convert.layers import PLAIN, Conv, conv, layer_norm, linear
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """A graph and the parameters below `name` that are written into it.
+    """A graph, and the parameters below `name` that go into it.
 
-    Shapes are those of the checkpoint. Raises CheckpointError for a parameter that is missing, misshapen or not finite.
+    Shapes are the checkpoint's. Raises CheckpointError for a parameter that is missing, misshapen or not finite.
     """
 
     graph: Graph
     weights: Weights
     name: str = ""
-    """Ends with a dot, unless it is empty."""
+    """Empty, or with a dot at its end."""
 
     def child(self, name: str) -> Module:
-        """The part called `name`."""
         return Module(self.graph, self.weights, f"{self.name}{name}.")
 
     def __contains__(self, name: str) -> bool:
         return self.name + name in self.weights
 
     def shape(self, name: str, rank: int) -> tuple[int, ...]:
-        """As `Weights.shape`."""
         return self.weights.shape(self.name + name, rank)
 
     def take(self, name: str, *shape: int) -> FloatArray:
-        """As `Weights.take`."""
         return self.weights.take(self.name + name, *shape)
 
     def count(self, pattern: str) -> int:
-        """As `Weights.count`."""
         return self.weights.count(self.name + pattern)
 
     def linear(self, name: str, x: Value, shape: tuple[int, ...], scale: float = 1.0) -> Value:
@@ -53,7 +49,7 @@ class Module:
         return conv(self.graph, x, self.take(f"{name}.weight", *shape), self.take(f"{name}.bias", shape[0]), how)
 
     def layer_norm(self, name: str, x: Value, width: int, epsilon: float = 1e-5) -> Value:
-        """Over the last axis; the parameters are called weight and bias, or as in older checkpoints gamma and beta."""
+        """Over the last axis; some checkpoints call weight and bias gamma and beta."""
         scale, bias = ("gamma", "beta") if f"{name}.gamma" in self else ("weight", "bias")
         taken = self.take(f"{name}.{scale}", width), self.take(f"{name}.{bias}", width)
         return layer_norm(self.graph, x, *taken, epsilon)

@@ -1,17 +1,16 @@
-"""Reads the pickle inside a torch file as data. Nothing is imported, looked up or called, so nothing can be executed.
+"""Reads the pickle inside a torch file as data: nothing is imported, looked up or called, so nothing can be executed.
 
-A small machine runs the few opcodes that torch and plain containers need and builds plain Python values. The only named
-things it knows are tensors, storages, ordered dicts and the `utils.HParams` bag of fine-tuned files; it does not know
-where a tensor's bytes are.
+A small stack machine knows the opcodes that torch and plain containers need, and by name only tensors, storages,
+ordered dicts and the `utils.HParams` of fine-tuned files.
 """
 
 from __future__ import annotations
 
 import math
 import pickletools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from edge_tts.errors import CheckpointError
 
@@ -39,7 +38,7 @@ _MOST_OPCODES = 2_000_000
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """A stretch of one type inside the file: record `data/<key>`, `length` elements."""
+    """Record `data/<key>` of the file."""
 
     key: str
     dtype: str
@@ -48,7 +47,7 @@ class Storage:
 
 @dataclass(frozen=True, slots=True)
 class StoredTensor:
-    """A tensor that has not been read: where it lies and its shape. Always dense and row-major."""
+    """A tensor in the file, dense and row-major."""
 
     storage: Storage
     offset: int
@@ -56,12 +55,11 @@ class StoredTensor:
 
     @property
     def size(self) -> int:
-        """Number of elements."""
         return math.prod(self.shape)
 
 
 class Bag(dict[str, Any]):
-    """The values of a `utils.HParams` object, which is an attribute bag."""
+    """The attributes of a `utils.HParams` object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,60 +72,27 @@ class _Name:
 
 
 def read_pickle(data: bytes) -> Any:
-    """The value that a torch pickle describes, with `StoredTensor` for tensors and `Bag` for HParams.
-
-    Raises CheckpointError for a malformed pickle and for one that names anything but the few known classes.
-    """
+    """The value of a torch pickle, with `StoredTensor` for tensors and `Bag` for HParams. Raises CheckpointError."""
     return _Machine().run(data)
 
 
 class _Machine:
-    """The stack machine of pickle, protocols 2 to 5, without globals and without calls."""
+    """Protocols 2 to 5, without globals and calls."""
 
     def __init__(self) -> None:
         self._stack: list[Any] = []
         self._memo: dict[int, Any] = {}
-        self._steps: dict[str, Callable[[Any], None]] = {
-            "GLOBAL": lambda arg: self._push(_name(*str(arg).split(" ", 1))),
-            "STACK_GLOBAL": lambda arg: self._stack_global(),
-            "BINPERSID": lambda arg: self._push(_storage(self._pop())),
-            "REDUCE": lambda arg: self._reduce(),
-            "NEWOBJ": lambda arg: self._reduce(),
-            "BUILD": lambda arg: self._build(),
-            "MARK": lambda arg: self._push(_MARK),
-            "POP": lambda arg: self._discard(),
-            "EMPTY_DICT": lambda arg: self._push({}),
-            "EMPTY_LIST": lambda arg: self._push([]),
-            "EMPTY_TUPLE": lambda arg: self._push(()),
-            "TUPLE": lambda arg: self._push(tuple(self._marked())),
-            "TUPLE1": lambda arg: self._tuple(1),
-            "TUPLE2": lambda arg: self._tuple(2),
-            "TUPLE3": lambda arg: self._tuple(3),
-            "SETITEM": lambda arg: self._set_items([self._pop(), self._pop()][::-1]),
-            "SETITEMS": lambda arg: self._set_items(self._marked()),
-            "APPEND": lambda arg: self._extend([self._pop()]),
-            "APPENDS": lambda arg: self._extend(self._marked()),
-            "MEMOIZE": lambda arg: self._memoize(len(self._memo)),
-        }
-        self._steps.update(dict.fromkeys(("BINPUT", "LONG_BINPUT"), self._memoize))
-        self._steps.update(dict.fromkeys(("BINGET", "LONG_BINGET"), self._recall))
-        self._steps.update({op: lambda arg: None for op in ("PROTO", "FRAME")})
-        literals = "BININT BININT1 BININT2 LONG1 BINFLOAT BINUNICODE SHORT_BINUNICODE BINUNICODE8"
-        self._steps.update(dict.fromkeys(literals.split(), self._push))
-        self._steps["NONE"] = lambda arg: self._push(None)
-        self._steps["NEWTRUE"] = lambda arg: self._push(True)
-        self._steps["NEWFALSE"] = lambda arg: self._push(False)
 
     def run(self, data: bytes) -> Any:
         try:
             for count, (opcode, arg, position) in enumerate(pickletools.genops(data)):
                 if opcode.name == "STOP":
                     return self._pop()
-                step = self._steps.get(opcode.name)
+                step = self._STEPS.get(opcode.name)
                 if step is None or count > _MOST_OPCODES:
                     raise CheckpointError(f"byte {position}: a checkpoint has no use for the opcode {opcode.name}")
-                step(arg)
-        # A damaged pickle runs into the stack's end, the memo's gaps or a value of the wrong type.
+                step(self, arg)
+        # What a damaged pickle runs into.
         except (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError) as error:
             raise CheckpointError(f"the pickle is malformed: {error}") from error
         raise CheckpointError("the pickle has no end")
@@ -141,11 +106,7 @@ class _Machine:
             raise ValueError("a mark where a value belongs")
         return value
 
-    def _discard(self) -> None:
-        self._stack.pop()
-
     def _marked(self) -> list[Any]:
-        """Everything above the last mark, which goes too."""
         values: list[Any] = []
         while (value := self._stack.pop()) is not _MARK:
             values.append(value)
@@ -156,9 +117,6 @@ class _Machine:
 
     def _memoize(self, key: int) -> None:
         self._memo[key] = self._stack[-1]
-
-    def _recall(self, key: int) -> None:
-        self._push(self._memo[key])
 
     def _stack_global(self) -> None:
         name, module = self._pop(), self._pop()
@@ -183,8 +141,7 @@ class _Machine:
         if (maker.module, maker.name) not in _MAKERS:
             raise CheckpointError(f"the pickle wants to call {maker}, which no checkpoint needs; nothing was executed")
         if maker.name == "OrderedDict":
-            pairs = arguments[0] if arguments else []
-            self._push(dict(pairs))
+            self._push(dict(*arguments[:1]))
         elif maker.name == "HParams":
             self._push(Bag())
         elif maker.name == "_rebuild_parameter":
@@ -198,8 +155,39 @@ class _Machine:
             if not isinstance(state, dict):
                 raise TypeError("an HParams without values")
             target.update(state)
-        elif not isinstance(target, dict):  # an ordered dict's state is torch's `_metadata`, of no use here
+        elif not isinstance(target, dict):  # an ordered dict's is torch's `_metadata`
             raise TypeError("a state for something that has none")
+
+    _STEPS: ClassVar[Mapping[str, Callable[[_Machine, Any], object]]] = {
+        **dict.fromkeys(("PROTO", "FRAME"), lambda self, arg: None),
+        **dict.fromkeys(("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT"), _push),
+        **dict.fromkeys(("BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"), _push),
+        **dict.fromkeys(("BINPUT", "LONG_BINPUT"), _memoize),
+        **dict.fromkeys(("BINGET", "LONG_BINGET"), lambda self, key: self._push(self._memo[key])),
+        "MEMOIZE": lambda self, arg: self._memoize(len(self._memo)),
+        "NONE": lambda self, arg: self._push(None),
+        "NEWTRUE": lambda self, arg: self._push(True),
+        "NEWFALSE": lambda self, arg: self._push(False),
+        "GLOBAL": lambda self, arg: self._push(_name(*str(arg).split(" ", 1))),
+        "STACK_GLOBAL": lambda self, arg: self._stack_global(),
+        "BINPERSID": lambda self, arg: self._push(_storage(self._pop())),
+        "REDUCE": lambda self, arg: self._reduce(),
+        "NEWOBJ": lambda self, arg: self._reduce(),
+        "BUILD": lambda self, arg: self._build(),
+        "MARK": lambda self, arg: self._push(_MARK),
+        "POP": lambda self, arg: self._stack.pop(),
+        "EMPTY_DICT": lambda self, arg: self._push({}),
+        "EMPTY_LIST": lambda self, arg: self._push([]),
+        "EMPTY_TUPLE": lambda self, arg: self._push(()),
+        "TUPLE": lambda self, arg: self._push(tuple(self._marked())),
+        "TUPLE1": lambda self, arg: self._tuple(1),
+        "TUPLE2": lambda self, arg: self._tuple(2),
+        "TUPLE3": lambda self, arg: self._tuple(3),
+        "SETITEM": lambda self, arg: self._set_items([self._pop(), self._pop()][::-1]),
+        "SETITEMS": lambda self, arg: self._set_items(self._marked()),
+        "APPEND": lambda self, arg: self._extend([self._pop()]),
+        "APPENDS": lambda self, arg: self._extend(self._marked()),
+    }
 
 
 def _name(module: str, name: str) -> _Name:

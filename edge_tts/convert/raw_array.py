@@ -1,4 +1,4 @@
-"""Raw little-endian bytes to arrays, bfloat16 included, which numpy does not have."""
+"""Raw bytes to arrays, bfloat16 included, which numpy does not have."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ Array = npt.NDArray[Any]
 
 
 def item_bytes(dtype: str) -> int:
-    """Bytes of one element."""
     return 2 if dtype == "bfloat16" else np.dtype(dtype).itemsize
 
 

@@ -1,4 +1,4 @@
-"""Reads the safetensors format: a JSON header with offsets, then raw bytes. Offsets are checked against the file."""
+"""Reads the safetensors format: a JSON header with offsets, checked against the file, then raw bytes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MOST_HEADER_BYTES = 16 << 20
 
 
 class SafetensorsFile:
-    """A safetensors file: a JSON header with offsets, then raw bytes."""
+    """A safetensors file, as a `Source`. Raises CheckpointError for any other."""
 
     def __init__(self, path: Path, file: io.BufferedReader) -> None:
         self._path = path
@@ -44,7 +44,6 @@ class SafetensorsFile:
         self.shapes: Mapping[str, tuple[int, ...]] = {name: entry[1] for name, entry in self._entries.items()}
 
     def read(self, name: str) -> Array:
-        """See `Source`."""
         dtype, shape, start = self._entries[name]
         size = int(np.prod(shape, dtype=np.int64)) * item_bytes(dtype)
         return decode(self._map[self._start + start : self._start + start + size], dtype, 0, shape)

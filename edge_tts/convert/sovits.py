@@ -1,4 +1,4 @@
-"""Family and sizes of a SoVITS checkpoint, and its two small graphs that read a recording.
+"""Reads family and sizes of a SoVITS checkpoint, and writes its two small graphs.
 
 `quantizer` turns SSL features into semantic tokens, `conditioning` a spectrogram into the speaker vector ge.
 """
@@ -22,7 +22,7 @@ from edge_tts.errors import CheckpointError
 
 Family = Literal["v2", "v2Pro", "v2ProPlus"]
 
-# The posterior encoder and the running statistics of the codebook serve training only.
+# Only for training.
 UNUSED = r"enc_q\.|quantizer\.vq\.layers\.0\._codebook\.(inited|cluster_size|embed_avg)$"
 SPEAKER_WIDTH = 20480
 _STYLE_BINS = 704
@@ -32,7 +32,7 @@ _STYLE_HEADS = Heads(2, _STYLE)
 
 @dataclass(frozen=True, slots=True)
 class SovitsSizes:
-    """What a SoVITS checkpoint decides."""
+    """Sizes of a checkpoint."""
 
     family: Family
     conditioning: int
@@ -44,16 +44,16 @@ class SovitsSizes:
     heads: int
     upsample_rates: tuple[int, ...]
     block_dilations: tuple[tuple[int, ...], ...]
-    """Per residual block of a vocoder stage, the dilations of its convolutions."""
+    """Per residual block of a vocoder stage."""
 
     @property
     def pro(self) -> bool:
-        """Whether a speaker-verification embedding goes into ge."""
+        """Whether a speaker embedding goes into ge."""
         return self.family in graphs.PRO
 
     @property
     def declared(self) -> dict[str, int]:
-        """The numbers that the contract of the graphs names."""
+        """What the contract of the graphs names."""
         return {
             "ssl_width": self.ssl,
             "conditioning_width": self.conditioning,
@@ -65,7 +65,7 @@ class SovitsSizes:
 
 
 def refuse_other_families(label: str, source: Source) -> None:
-    """Raise CheckpointError for v1, v3, v4, LoRA and files of other networks, told by their content."""
+    """Raise CheckpointError for v1, v3, v4, LoRA and other networks."""
     names = source.shapes
     if not any(name.startswith(("enc_p.", "dec.", "cfm.")) for name in names):
         raise CheckpointError(f"{label}: not a SoVITS checkpoint (it has neither a text encoder nor a decoder)")
@@ -115,14 +115,14 @@ def codebook(net: Module, sizes: SovitsSizes) -> FloatArray:
 def write_quantizer(net: Module, sizes: SovitsSizes) -> None:
     """ssl [1, 768, T] -> codes int64 [1, T // 2]: projection at stride 2, then the nearest codebook row.
 
-    The nearest row minimises |x - c|^2; |x|^2 is the same for all rows and left out.
+    The nearest row minimises |x - c|^2; |x|^2 is left out.
     """
     g = net.graph
     ports = Ports(g, graphs.QUANTIZER, sizes.declared)
     ssl = ports.input(graphs.SSL_FEATURES)
     x = swap(g, net.conv("ssl_proj", ssl, (sizes.ssl, sizes.ssl, 2), Conv(stride=2)))
     rows = codebook(net, sizes)
-    # The best rows are often closer to each other than float16 can tell at the size of their scores.
+    # The scores of the best rows often differ by less than float16 can tell.
     with g.scope("nearest", exact=True):
         closeness = linear(g, x, 2 * rows, -np.square(rows).sum(axis=1))
         codes = g.op("ArgMax", closeness, dtype="int64", axis=2, keepdims=0)
@@ -132,7 +132,7 @@ def write_quantizer(net: Module, sizes: SovitsSizes) -> None:
 def write_conditioning(net: Module, sizes: SovitsSizes) -> None:
     """spectrogram [1, 1025, F] (and speaker [1, 20480] for Pro) -> ge [1, G, 1] of one reference.
 
-    Mel-style encoder after GPT-SoVITS (from StyleSpeech, Min et al. 2021): it reads the lowest 704 bins.
+    The mel-style encoder of StyleSpeech (Min et al. 2021), over the lowest 704 bins.
     """
     g, style = net.graph, net.child("ref_enc")
     ports = Ports(g, graphs.CONDITIONING, sizes.declared)
@@ -146,7 +146,7 @@ def write_conditioning(net: Module, sizes: SovitsSizes) -> None:
             y = style.conv(f"temporal.{index}.conv1.conv", x, (2 * _STYLE, _STYLE, 5), Conv(padding=2))
             x = add(g, x, gated(g, y, _STYLE))
     x = _style_attention(style.child("slf_attn"), swap(g, x))
-    # The projection and the mean over time commute; one column is cheaper to project than all.
+    # Projection and mean over time commute; one column is cheaper to project.
     mean = g.op("ReduceMean", x, axes=[1], keepdims=0)
     ge = style.linear("fc.fc", mean, (sizes.conditioning, _STYLE))
     if sizes.pro:
@@ -155,7 +155,7 @@ def write_conditioning(net: Module, sizes: SovitsSizes) -> None:
 
 
 def _style_attention(net: Module, x: Value) -> Value:
-    """Self-attention over [1, F, 128] with residual; upstream divides the scores by sqrt(128), not by sqrt(64)."""
+    """Over [1, F, 128], with residual; upstream divides the scores by sqrt(128), not by sqrt(64)."""
     g, square = net.graph, (_STYLE, _STYLE)
     with g.scope("attention"):
         q = net.linear("w_qs", x, square, _STYLE**-0.5)
@@ -165,7 +165,7 @@ def _style_attention(net: Module, x: Value) -> Value:
 
 
 def _with_speaker(net: Module, ge: Value, speaker: Value, width: int) -> Value:
-    """Add the projected speaker embedding; then PReLU with one slope per channel. [1, G] -> [1, G]."""
+    """[1, G] -> [1, G]."""
     g = net.graph
     with g.scope("speaker"):
         projected = net.linear("sv_emb", speaker, (width, SPEAKER_WIDTH))

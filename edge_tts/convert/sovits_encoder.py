@@ -1,27 +1,16 @@
 """Writes SoVITS' text encoder: semantic tokens and phonemes to 50 Hz features.
 
-Three stacks of VITS encoder layers (Kim et al. 2021) with relative-position attention (Shaw et al. 2018), joined by the
-cross attention of GPT-SoVITS.
+Three stacks of VITS encoder layers (Kim et al. 2021) with relative-position attention (Shaw et al. 2018), joined by
+cross attention.
 """
 
 from __future__ import annotations
 
+import numpy as np
+
 from edge_tts import graphs
 from edge_tts.convert.builder import Graph, Value
-from edge_tts.convert.layers import (
-    Conv,
-    Heads,
-    add,
-    attention,
-    concat,
-    cut,
-    ints,
-    reshape,
-    size,
-    swap,
-    unsqueeze,
-    zeros,
-)
+from edge_tts.convert.layers import Conv, Heads, add, attention, concat, cut, ints, reshape, size, swap, unsqueeze
 from edge_tts.convert.module import Module
 from edge_tts.convert.ports import Ports
 from edge_tts.convert.sovits import SovitsSizes, codebook
@@ -33,7 +22,7 @@ _CROSS_HEADS = Heads(4, _CROSS)
 def write_encoder(net: Module, sizes: SovitsSizes) -> None:
     """codes [1, N], phoneme_ids [1, P], ge [1, G, 1] -> features [1, hidden, 2N].
 
-    The output is that of the third stack; speed is applied to it before the last 1x1 convolution (`flow`).
+    Speed is applied to them before the last 1x1 convolution, which is in `flow`.
     """
     g, hidden, encoder = net.graph, sizes.hidden, net.child("enc_p")
     ports = Ports(g, graphs.ENCODER, sizes.declared)
@@ -56,7 +45,7 @@ def write_encoder(net: Module, sizes: SovitsSizes) -> None:
 
 
 def _audio(net: Module, codes: Value, sizes: SovitsSizes) -> Value:
-    """Tokens to projected codebook rows, each twice -> [1, 2N, hidden]. The table itself is projected beforehand."""
+    """Projected codebook rows, each twice -> [1, 2N, hidden]."""
     g = net.graph
     projection = net.take("enc_p.ssl_proj.weight", sizes.hidden, sizes.ssl, 1)[:, :, 0]
     table = codebook(net, sizes) @ projection.T + net.take("enc_p.ssl_proj.bias", sizes.hidden)
@@ -65,7 +54,7 @@ def _audio(net: Module, codes: Value, sizes: SovitsSizes) -> Value:
 
 
 def _cross_attention(net: Module, query: Value, memory: Value) -> Value:
-    """Audio [1, T, 512] looks at text [1, P, 512]."""
+    """Audio [1, T, 512] over text [1, P, 512]."""
     square = (_CROSS, _CROSS, 1)
     q = net.linear("conv_q", query, square, _CROSS_HEADS.scale)
     k, v = net.linear("conv_k", memory, square), net.linear("conv_v", memory, square)
@@ -73,7 +62,7 @@ def _cross_attention(net: Module, query: Value, memory: Value) -> Value:
 
 
 def _stack(encoder: Module, x: Value, stack: str, sizes: SovitsSizes) -> Value:
-    """All layers of one stack over x [1, T, hidden]: attention, norm, convolutional feed-forward, norm."""
+    """x [1, T, hidden] -> same."""
     g, hidden, net = encoder.graph, sizes.hidden, encoder.child(stack)
     for index in range(net.count("norm_layers_1.{}.gamma")):
         with g.scope(f"{stack}.{index}"):
@@ -85,7 +74,7 @@ def _stack(encoder: Module, x: Value, stack: str, sizes: SovitsSizes) -> Value:
 
 
 def _feed_forward(net: Module, x: Value, hidden: int) -> Value:
-    """Two convolutions of equal padding with ReLU between, over x [1, T, hidden]."""
+    """x [1, T, hidden] -> same."""
     g = net.graph
     wide, _, kernel = net.shape("conv_1.weight", 3)
     how = Conv(padding=kernel // 2)
@@ -94,7 +83,7 @@ def _feed_forward(net: Module, x: Value, hidden: int) -> Value:
 
 
 def _relative_attention(net: Module, x: Value, heads: Heads) -> Value:
-    """Self-attention over x [1, T, hidden] with learned keys and values for distances within the window."""
+    """Self-attention over x [1, T, hidden] with learned keys and values of near distances."""
     g, square = net.graph, (heads.width, heads.width, 1)
     span = net.shape("emb_rel_k", 3)[1]
     q = heads.split(g, net.linear("conv_q", x, square, heads.scale))
@@ -114,23 +103,27 @@ def _relative_attention(net: Module, x: Value, heads: Heads) -> Value:
 def _to_band(g: Graph, near: Value, length: Value, heads: int, span: int) -> Value:
     """[1, heads, T, span] by distance -> [1, heads, T, T] by position, zero outside the window.
 
-    Row i must move i places to the right. Padded to width T + span and read again at width T + span - 1, each row
-    begins one place later than the row before: a shear without index arithmetic.
+    Row i must move i places to the right: padded to width T + span and read at width T + span - 1, each row begins one
+    place later than the row before.
     """
     one = ints(g, 1)
     narrow = g.op("Add", length, ints(g, span - 1))
-    rest = zeros(g, concat(g, [one, ints(g, heads), length, length], 0))
+    rest = _zeros(g, concat(g, [one, ints(g, heads), length, length], 0))
     wide = concat(g, [near, rest], 3)
     flat = cut(g, reshape(g, wide, 1, heads, -1), 0, g.op("Mul", length, narrow), 2)
     sheared = g.op("Reshape", flat, concat(g, [one, ints(g, heads), length, narrow], 0))
     return cut(g, sheared, span // 2, g.op("Add", length, ints(g, span // 2)), 3)
 
 
+def _zeros(g: Graph, shape: Value) -> Value:
+    return g.op("Expand", g.constant(np.zeros(1, np.float32), "zero"), shape)
+
+
 def _from_band(g: Graph, shares: Value, length: Value, heads: int, span: int) -> Value:
-    """[1, heads, T, T] by position -> [1, heads, T, span] by distance: the shear of `_to_band` undone."""
+    """[1, heads, T, T] by position -> [1, heads, T, span] by distance: `_to_band` reversed."""
     margin = span // 2
     wide = g.op("Pad", shares, ints(g, 0, 0, 0, margin, 0, 0, 0, margin))
-    rest = zeros(g, concat(g, [ints(g, 1, heads), length], 0))
+    rest = _zeros(g, concat(g, [ints(g, 1, heads), length], 0))
     flat = concat(g, [reshape(g, wide, 1, heads, -1), rest], 2)
     shape = concat(g, [ints(g, 1, heads), length, g.op("Add", length, ints(g, span))], 0)
     return cut(g, g.op("Reshape", flat, shape), 0, span, 3)

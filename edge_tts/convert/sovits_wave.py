@@ -1,7 +1,6 @@
 """Writes SoVITS' second half: encoder features to latents (`flow`) and latents to a waveform (`wave`).
 
-The normalising flow of VITS with WaveNet couplings, run backwards, and a HiFi-GAN generator (Kong et al. 2020), both
-conditioned on ge.
+The normalising flow of VITS with WaveNet couplings, run backwards, and a HiFi-GAN generator (Kong et al. 2020).
 """
 
 from __future__ import annotations
@@ -22,14 +21,14 @@ from edge_tts.errors import CheckpointError
 SAMPLES_PER_FRAME = 640
 _SLOPE = 0.1
 _LAST_SLOPE = 0.01
-"""Upstream's generator leaves the slope of its last leaky ReLU at the framework's default."""
+"""The default of torch, which upstream leaves there."""
 
 
 def write_flow(net: Module, sizes: SovitsSizes) -> None:
     """features [1, hidden, F], ge [1, G, 1], noise [1, C, F], noise_scale [1] -> mean, log_scale, latent [1, C, F].
 
-    The flow flips its channels between couplings. An even number of flips is none, so the flips are folded into the
-    weights: couplings alternate between the two halves, every second one with its channels reversed.
+    The flips of channels between couplings are folded into the weights: couplings alternate between the two halves,
+    every second one with its channels reversed.
     """
     g, channels, half = net.graph, sizes.latent, sizes.latent // 2
     ports = Ports(g, graphs.FLOW, sizes.declared)
@@ -109,7 +108,7 @@ def wave_halo_frames(weights: Weights, sizes: SovitsSizes) -> int:
 
 
 def _coupling(net: Module, x: Value, ge: Value, sizes: SovitsSizes, *, flipped: bool) -> Value:
-    """What one coupling subtracts from the other half: 1x1, WaveNet, 1x1 of x [1, C/2, F]."""
+    """What x [1, C/2, F] makes one coupling subtract from the other half."""
     g, hidden, half, order = net.graph, sizes.hidden, sizes.latent // 2, -1 if flipped else 1
     weight = net.take("pre.weight", hidden, half, 1)[:, ::order]
     x = conv(g, x, weight, net.take("pre.bias", hidden))
@@ -119,7 +118,7 @@ def _coupling(net: Module, x: Value, ge: Value, sizes: SovitsSizes, *, flipped: 
 
 
 def _wavenet(net: Module, x: Value, ge: Value, sizes: SovitsSizes) -> Value:
-    """Gated convolutions with skip connections (van den Oord et al. 2016) over x [1, hidden, F], dilation 1."""
+    """Gated convolutions with skip connections (van den Oord et al. 2016) over x [1, hidden, F]."""
     g, hidden, wide = net.graph, sizes.hidden, 2 * sizes.hidden
     layers = net.count("in_layers.{}.weight_v")
     speaker = _conv(net, "cond_layer", ge, (layers * wide, sizes.conditioning, 1))
@@ -139,7 +138,7 @@ def _wavenet(net: Module, x: Value, ge: Value, sizes: SovitsSizes) -> Value:
 
 
 def _residual_block(net: Module, x: Value, width: int, dilations: tuple[int, ...]) -> Value:
-    """Dilated convolutions with residuals over x [1, width, T]."""
+    """x [1, width, T] -> same."""
     kernel = net.shape("convs1.0.weight_v", 3)[2]
     for step, dilation in enumerate(dilations):
         y = x
@@ -152,7 +151,7 @@ def _residual_block(net: Module, x: Value, width: int, dilations: tuple[int, ...
 
 
 def _conv(net: Module, name: str, x: Value, shape: tuple[int, ...], how: Conv = PLAIN) -> Value:
-    """As `Module.conv`, of a weight-normalised convolution."""
+    """As `Module.conv`, weight-normalised."""
     return conv(net.graph, x, _weight(net, name, *shape), net.take(f"{name}.bias", shape[0]), how)
 
 

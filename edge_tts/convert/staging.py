@@ -1,4 +1,4 @@
-"""The folder of a model set, made beside its place and put there by one rename. Destroys nothing that is not a set."""
+"""Makes the folder of a model set beside its place and puts it there by an atomic rename."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from edge_tts.model_folder import named_files, unnamed_files
 
 @contextmanager
 def staged(out: Path, *, replace: bool) -> Iterator[Path]:
-    """A folder beside `out` that becomes `out` by one rename, or vanishes when the body raises. Raises ModelError.
+    """A folder beside `out` that becomes `out` by an atomic rename, or is removed when the body raises.
 
-    With `replace` a model set that is there gives way: the files that its manifest names go, whatever else lies in its
-    folder stays there. A link to a set stays a link.
+    With `replace`, files that an old set's manifest names are removed and all others kept. A link to a set stays one.
+    Raises ModelError.
     """
     check_place(out, replace=replace)
     out = out.resolve()
@@ -38,15 +38,15 @@ def staged(out: Path, *, replace: bool) -> Iterator[Path]:
 
 
 def check_place(out: Path, *, replace: bool) -> None:
-    """Raise ModelError unless a set can be made at `out`: nothing is there, an empty folder, or a set to `replace`."""
+    """Raise ModelError unless nothing is at `out`, or an empty folder, or a set to `replace`."""
     if not os.path.lexists(out) or _is_empty(out):
         return
     if not replace:
         raise ModelError(f"{out}: exists already; choose another name, or replace the model set there with --replace")
     try:
         named_files(out)
-    except ModelError as stranger:
-        raise ModelError(f"{stranger}; --replace only replaces a model set") from stranger
+    except ModelError as error:
+        raise ModelError(f"{error}; --replace only replaces a model set") from error
 
 
 def _is_empty(folder: Path) -> bool:
@@ -57,33 +57,33 @@ def _is_empty(folder: Path) -> bool:
 
 
 def _put(staging: Path, out: Path) -> None:
-    """Rename `staging` to `out`; a set that is there moves aside first and is removed last."""
+    """Rename `staging` to `out`; an old set is renamed first and removed last."""
     if not out.exists() or _is_empty(out):
         staging.rename(out)
         return
     for name in unnamed_files(out):
-        _keep(out / name, staging / name)
-    aside = Path(tempfile.mkdtemp(prefix=f".{out.name}.old.", dir=out.parent))
-    old = aside / out.name
+        _copy(out / name, staging / name)
+    backup = Path(tempfile.mkdtemp(prefix=f".{out.name}.old.", dir=out.parent))
+    old = backup / out.name
     out.rename(old)
     try:
         staging.rename(out)
     except OSError:
         old.rename(out)
-        aside.rmdir()
+        backup.rmdir()
         raise
-    shutil.rmtree(aside, ignore_errors=True)
+    shutil.rmtree(backup, ignore_errors=True)
 
 
-def _keep(stranger: Path, target: Path) -> None:
-    """Have a file of somebody else's in the new folder as well: as a second name where the disk can, else as a copy."""
+def _copy(source: Path, target: Path) -> None:
+    """Hard link, or copy, a file that the old manifest does not name. Raises ModelError."""
     if os.path.lexists(target):
-        raise ModelError(f"{stranger}: is not part of the old model set but of the new one; move it away first")
+        raise ModelError(f"{source}: is not part of the old model set but of the new one; move it away first")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-    except FileExistsError as taken:
-        raise ModelError(f"{stranger.parent}: the new model set has a file of that name; move it away") from taken
+    except FileExistsError as error:
+        raise ModelError(f"{source.parent}: the new model set has a file of that name; move it away") from error
     try:
-        os.link(stranger, target, follow_symlinks=False)
-    except OSError:  # a disk without hard links
-        shutil.copy2(stranger, target, follow_symlinks=False)
+        os.link(source, target, follow_symlinks=False)
+    except OSError:  # no hard links
+        shutil.copy2(source, target, follow_symlinks=False)

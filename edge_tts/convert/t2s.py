@@ -1,7 +1,6 @@
 """Writes the GPT of GPT-SoVITS as two graphs: `prefill` reads text and prompt, `step` adds one token over a cache.
 
-Post-norm transformer, ReLU, packed q-k-v, sine positions scaled by a learned alpha, text and audio both counted from 0
-(after GPT-SoVITS' Text2Semantic model).
+Post-norm transformer, ReLU, packed q-k-v, sine positions scaled by a learned alpha, text and audio both counted from 0.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ V1_PHONEMES = 512
 
 @dataclass(frozen=True, slots=True)
 class T2SSizes:
-    """What the checkpoint decides, and how long the sequences of the written graphs may be."""
+    """Sizes of the checkpoint, and the longest sequences of the written graphs."""
 
     layers: int
     width: int
@@ -36,13 +35,13 @@ class T2SSizes:
     phonemes: int
     bert_width: int
     text_positions: int = 1024
-    """Most phonemes, prompt and target together."""
+    """Most phonemes of prompt and target together."""
     audio_positions: int = 2048
-    """Most tokens, prompt and generated together."""
+    """Most tokens of prompt and target together."""
 
     @property
     def facts(self) -> dict[str, int]:
-        """The numbers that the manifest states."""
+        """What the manifest states."""
         return {
             "t2s_layers": self.layers,
             "t2s_width": self.width,
@@ -56,15 +55,12 @@ class T2SSizes:
 
     @property
     def declared(self) -> dict[str, int]:
-        """The numbers that the contract of the graphs names."""
+        """What the contract of the graphs names."""
         return {**self.facts, "planes": 2 * self.layers}
 
 
 def read_sizes(weights: Weights, config: Mapping[str, Any]) -> T2SSizes:
-    """Sizes of a GPT from its arrays; only the number of heads comes from the config.
-
-    Raises CheckpointError for another family or an impossible number of heads.
-    """
+    """Sizes from the arrays, heads from the config. Raises CheckpointError for another family or impossible heads."""
     phonemes, width = weights.shape("ar_text_embedding.word_embeddings.weight", 2)
     if phonemes != V2_PHONEMES:
         family = "GPT-SoVITS v1" if phonemes == V1_PHONEMES else "an unknown family"
@@ -112,7 +108,7 @@ def write_step(net: Module, sizes: T2SSizes) -> None:
     """token [B], position [B], mask [B, S], cache_0.. [S, B, W] each -> logits [B, tokens], rows [2L, B, W].
 
     `position` counts audio tokens, the prompt's included. Attention is one softmax over the masked scores of the cache
-    and the score of the new row itself, so the cache is only read and never joined with anything.
+    and the score of the new row itself, so the cache is only read.
     """
     g, heads = net.graph, Heads(sizes.heads, sizes.width)
     ports = Ports(g, graphs.T2S_STEP, sizes.declared)
@@ -150,7 +146,7 @@ def _cached_attention(
 
 
 def _projections(net: Module, x: Value, heads: Heads) -> tuple[Value, Value, Value]:
-    """Query (scaled by 1 / sqrt(head width)), key and value of x, each as wide as x."""
+    """Query (scaled), key and value of x, each as wide as x."""
     width = heads.width
     weight = net.take("self_attn.in_proj_weight", 3 * width, width)
     bias = net.take("self_attn.in_proj_bias", 3 * width)
@@ -162,7 +158,6 @@ def _projections(net: Module, x: Value, heads: Heads) -> tuple[Value, Value, Val
 
 
 def _after_attention(net: Module, x: Value, mixed: Value, sizes: T2SSizes) -> Value:
-    """Output projection, residual, norm, feed-forward, residual, norm."""
     g, width, wide = net.graph, sizes.width, sizes.feed_forward
     x = add(g, x, net.linear("self_attn.out_proj", mixed, (width, width)))
     x = net.layer_norm("norm1", x, width)
@@ -171,7 +166,7 @@ def _after_attention(net: Module, x: Value, mixed: Value, sizes: T2SSizes) -> Va
 
 
 def _text(net: Module, sizes: T2SSizes, phoneme_ids: Value, bert: Value) -> Value:
-    """Phoneme embedding + projected BERT column + position -> [1, P, W]."""
+    """-> [1, P, W]."""
     g = net.graph
     projected = net.linear("bert_proj", bert, (sizes.width, sizes.bert_width))
     table = g.constant(_positions(net, "text", sizes), "positions")
@@ -181,7 +176,7 @@ def _text(net: Module, sizes: T2SSizes, phoneme_ids: Value, bert: Value) -> Valu
 
 
 def _audio_prompt(net: Module, sizes: T2SSizes, tokens: Value) -> Value:
-    """Token embedding + position from 0 -> [1, N, W]."""
+    """-> [1, N, W]."""
     g = net.graph
     table = g.constant(_positions(net, "audio", sizes), "positions")
     embedded = g.op("Gather", g.constant(_embedding(net, "audio", sizes), "token_embedding"), tokens)

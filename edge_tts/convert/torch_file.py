@@ -1,41 +1,39 @@
-"""Reads torch's zip format, one record at a time. Trusts nothing: no code, no compression, no size that is claimed.
-
-The pickle inside is read as data (`pickled`); what the arrays mean is for others to know.
-"""
+"""Reads torch's zip format, one record at a time. Trusts nothing: no code, compression or claimed size."""
 
 from __future__ import annotations
 
 import io
+import os
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from edge_tts.convert.pickled import StoredTensor, read_pickle
 from edge_tts.convert.raw_array import Array, decode, item_bytes
 from edge_tts.errors import CheckpointError
 
 _HEADS = {b"00": "v1", b"01": "v2", b"02": "v3", b"03": "v3 LoRA", b"04": "v4 LoRA", b"05": "v2Pro", b"06": "v2ProPlus"}
-"""What upstream writes in the place of the archive's first two bytes."""
+"""What upstream writes over the archive's first two bytes."""
 _READABLE = (b"01", b"05", b"06")
 _MOST_PICKLE_BYTES = 64 << 20
 
 
 @contextmanager
 def open_torch(path: Path) -> Iterator[TorchFile]:
-    """Open a torch file. Raises CheckpointError for anything that is not a whole, plain torch zip archive."""
+    """Open a torch file. Raises CheckpointError unless it is a whole, plain torch zip archive."""
     try:
-        with path.open("rb") as file:
+        with io.BufferedReader(_Headed(path)) as file:
             yield TorchFile(path, file)
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error}") from error
 
 
 class TorchFile:
-    """A torch zip file: its object tree and its arrays, read one record at a time."""
+    """A torch zip file: its object tree, and its arrays as a `Source`."""
 
-    def __init__(self, path: Path, file: io.BufferedReader) -> None:
+    def __init__(self, path: Path, file: BinaryIO) -> None:
         self.path = path
         self._archive = _open_archive(path, file)
         self._root = self._find_root()
@@ -44,7 +42,7 @@ class TorchFile:
         self.shapes: Mapping[str, tuple[int, ...]] = {}
 
     def use(self, state: Any) -> TorchFile:
-        """Choose the mapping of names to tensors that `read` serves; everything in it must be a tensor."""
+        """Choose the tensors that `read` serves. Raises CheckpointError unless `state` maps names to tensors."""
         if not isinstance(state, dict) or not state:
             raise CheckpointError(f"{self.path}: holds no mapping of parameter names to tensors")
         for name, value in state.items():
@@ -55,7 +53,6 @@ class TorchFile:
         return self
 
     def read(self, name: str) -> Array:
-        """See `Source`."""
         tensor = self._tensors[name]
         data = self._record(f"data/{tensor.storage.key}")
         if len(data) < tensor.storage.length * item_bytes(tensor.storage.dtype):
@@ -85,34 +82,19 @@ class TorchFile:
             raise CheckpointError(f"{self.path}: the record {name} is damaged or missing: {error}") from error
 
 
-class _Headed(io.RawIOBase):
-    """A file whose first two bytes read as `PK`, whatever they are."""
-
-    def __init__(self, file: io.BufferedReader) -> None:
-        self._file = file
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._file.tell()
+class _Headed(io.FileIO):
+    """A file whose first two bytes read as `PK`."""
 
     def readinto(self, buffer: Any) -> int:
-        position = self._file.tell()
-        count = self._file.readinto(buffer)
+        position = self.tell()
+        count = super().readinto(buffer) or 0
         for index in range(position, min(2, position + count)):
             buffer[index - position] = b"PK"[index]
         return count
 
 
-def _open_archive(path: Path, file: io.BufferedReader) -> zipfile.ZipFile:
-    head = file.read(2)
+def _open_archive(path: Path, file: BinaryIO) -> zipfile.ZipFile:
+    head = os.pread(file.fileno(), 2, 0)
     if head != b"PK" and head not in _READABLE:
         if head in _HEADS:
             raise CheckpointError(f"{path}: a GPT-SoVITS {_HEADS[head]} file; v2, v2Pro and v2ProPlus are supported")
@@ -121,7 +103,7 @@ def _open_archive(path: Path, file: io.BufferedReader) -> zipfile.ZipFile:
         raise CheckpointError(f"{path}: not a torch checkpoint (it begins with {head!r})")
     total = file.seek(0, io.SEEK_END)
     try:
-        archive = zipfile.ZipFile(io.BufferedReader(_Headed(file)))
+        archive = zipfile.ZipFile(file)
     except (zipfile.BadZipFile, EOFError, NotImplementedError, OSError, ValueError) as error:
         raise CheckpointError(f"{path}: a damaged or truncated archive: {error}") from error
     if any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist()):

@@ -1,7 +1,4 @@
-"""Keeps the weights of a graph being written: small ones in memory, large ones in a file, so that memory stays small.
-
-It knows nothing of graphs; `builder` turns what it holds into tensors.
-"""
+"""Keeps the weights of a graph being written: small ones in memory, large ones in a file."""
 
 from __future__ import annotations
 
@@ -24,7 +21,6 @@ _ALIGNMENT = 4096
 class SpooledWeight:
     """Where a large weight lies in the file."""
 
-    name: str
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
     offset: int
@@ -32,51 +28,51 @@ class SpooledWeight:
 
 
 class WeightSpool:
-    """Weights by name, in the order in which they came. Without a path everything stays in memory."""
+    """Weights by name, in the order they came. Without a path all stay in memory."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self._file = path.open("w+b") if path is not None else None
-        self._held: dict[str, Array | SpooledWeight] = {}
+        self._weights: dict[str, Array | SpooledWeight] = {}
         self.bytes = 0
-        """Of all weights together."""
+        """Of all weights."""
 
     def __contains__(self, name: str) -> bool:
-        return name in self._held
+        return name in self._weights
 
     def put(self, name: str, array: Array) -> None:
         """Keep a contiguous array. Raises OSError when the disk is full."""
         self.bytes += array.nbytes
         if self._file is None or array.nbytes < _LARGE_BYTES:
-            self._held[name] = array
+            self._weights[name] = array
             return
         self._file.seek(-self._file.tell() % _ALIGNMENT, 1)
         offset = self._file.tell()
         array.tofile(self._file)
-        self._held[name] = SpooledWeight(name, array.dtype, array.shape, offset, array.nbytes)
+        self._weights[name] = SpooledWeight(array.dtype, array.shape, offset, array.nbytes)
 
     def arrays(self) -> Iterator[tuple[str, Array]]:
-        """All weights, each read back when its turn comes."""
-        for name, held in self._held.items():
-            yield name, self._read(held) if isinstance(held, SpooledWeight) else held
+        """Read all weights, one at a time."""
+        for name, weight in self._weights.items():
+            yield name, self._read(weight) if isinstance(weight, SpooledWeight) else weight
 
-    def give(self, path: Path) -> Iterator[tuple[str, Array | SpooledWeight]]:
-        """Rename the file to `path`, and tell of all weights: the small ones, and where the large ones lie in it."""
+    def move(self, path: Path) -> Iterator[tuple[str, Array | SpooledWeight]]:
+        """Rename the file to `path`; all weights, the large ones as places in it."""
         assert self._file is not None
         assert self._path is not None
         self._file.flush()
         self._path.rename(path)
         self._path = None
-        yield from self._held.items()
+        yield from self._weights.items()
 
     def close(self) -> None:
-        """Remove the file unless it was given away."""
+        """Remove the file, unless it was moved."""
         if self._file is not None:
             self._file.close()
         if self._path is not None:
             self._path.unlink(missing_ok=True)
 
-    def _read(self, stretch: SpooledWeight) -> Array:
+    def _read(self, weight: SpooledWeight) -> Array:
         assert self._file is not None
-        self._file.seek(stretch.offset)
-        return np.fromfile(self._file, stretch.dtype, int(np.prod(stretch.shape))).reshape(stretch.shape)
+        self._file.seek(weight.offset)
+        return np.fromfile(self._file, weight.dtype, int(np.prod(weight.shape))).reshape(weight.shape)
