@@ -3,6 +3,6 @@
     from edge_tts.convert.model_set import Options, Sources, convert
     convert(Sources(gpt=..., sovits=...), Path("models/mine"), Options(name="mine"))
 
-Read `model_set` (a whole set) and `graph_writer` (which file becomes which graphs), then one module per network.
-Below them: `checkpoint` reads arrays, `module`, `layers` and `builder` write graphs, `ports` their inputs and outputs.
+Read `model_set`, `graph_writer`, then one module per network. Below: `checkpoint` reads arrays; `module`, `layers`,
+`ports` and `builder` write graphs.
 """

@@ -89,10 +89,7 @@ def write_bert(net: Module, sizes: BertSizes) -> None:
 
 
 def read_vocabulary(folder: Path, sizes: BertSizes) -> str | None:
-    """Lines of vocab.txt, from there or from tokenizer.json; None without both.
-
-    Raises CheckpointError when they are unreadable or of another network.
-    """
+    """Lines of vocab.txt, or of tokenizer.json; None without both. Raises CheckpointError for another network's."""
     plain, tokenizer = folder / VOCABULARY, folder / "tokenizer.json"
     try:
         if plain.is_file():

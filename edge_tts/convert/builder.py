@@ -34,7 +34,7 @@ _ELEMENT: dict[str, int] = {
 # These move values without computing, so they keep the type of their input.
 _MOVES = frozenset({"Reshape", "Transpose", "Slice", "Gather", "Concat", "Unsqueeze", "Expand", "Pad", "Identity"})
 _SMALL = 64
-"""Elements up to which equal constants are written once."""
+"""Elements of constants that are written once if equal."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,7 +128,7 @@ class Graph:
         return self._small[key]
 
     def op(self, kind: str, *inputs: Value, dtype: DType | None = None, **attributes: Any) -> Value:
-        """Write one node and return its output, of type `dtype` where that differs from the inputs'."""
+        """Write a node and return its output, of type `dtype` if that differs from the inputs'."""
         name = self._unique(kind)
         work = self._moving_type(inputs) if kind in _MOVES else self._working_type(name)
         feeds = [self._name_of(value, work) for value in inputs]
@@ -142,7 +142,7 @@ class Graph:
 
     @property
     def nodes(self) -> dict[str, Node]:
-        """Name of each value written so far -> the node that computes it."""
+        """Name of a value -> the node that computes it."""
         return {node.output[0]: Node(node.name, node.op_type, tuple(node.input)) for node in self._nodes}
 
     def save(self, path: Path) -> None:
@@ -160,7 +160,7 @@ class Graph:
         self._weights.close()
 
     def _tensors(self, data: Path) -> Iterator[onnx.TensorProto]:
-        """All initializers, one at a time; the spool of a large graph becomes the file `data`."""
+        """All initializers, one at a time; a large graph's spool becomes the file `data`."""
         if self._weights.bytes > EXTERNAL_ABOVE_BYTES:
             for name, weight in self._weights.move(data):
                 yield _initializer(name, weight, data.name)

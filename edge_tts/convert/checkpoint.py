@@ -71,10 +71,7 @@ class Weights:
         return len(indices)
 
     def complete(self, unused: str = "$^") -> None:
-        """Raise CheckpointError for arrays never taken, unless the regular expression `unused` matches.
-
-        So no file of another network passes.
-        """
+        """Raise CheckpointError for arrays never taken, unless the regular expression `unused` matches."""
         left = [name for name in self._source.shapes if name not in self._taken and not re.match(unused, name)]
         if left:
             raise CheckpointError(f"{self.label}: unexpected parameter {left[0]} ({len(left)} such in all)")
@@ -83,14 +80,12 @@ class Weights:
 @contextmanager
 def open_folder(folder: Path, names: Sequence[str] = ("model.safetensors", "pytorch_model.bin")) -> Iterator[Source]:
     """Open the weights of a transformers folder, the first of `names`. Raises CheckpointError."""
-    for name in names:
-        path = folder / name
-        if path.is_file() and path.suffix == ".safetensors":
-            with path.open("rb") as file:
-                yield SafetensorsFile(path, file)
-            return
-        if path.is_file():
-            with open_torch(path) as archive:
-                yield archive.use(archive.tree)
-            return
-    raise CheckpointError(f"{folder}: holds none of {', '.join(names)}")
+    path = next((folder / name for name in names if (folder / name).is_file()), None)
+    if path is None:
+        raise CheckpointError(f"{folder}: holds none of {', '.join(names)}")
+    if path.suffix == ".safetensors":
+        with path.open("rb") as file:
+            yield SafetensorsFile(path, file)
+    else:
+        with open_torch(path) as archive:
+            yield archive.use(archive.tree)

@@ -72,7 +72,7 @@ def write_speaker(net: Module, sizes: SpeakerSizes) -> None:
 
 
 def _block(net: Module, x: Value, channels: int, stride: int) -> tuple[Value, int]:
-    """A Res2Net block over [1, C, mel, time], and its channels: each band is added to the one before."""
+    """A Res2Net block over [1, C, mel, time], and its channels; each band gets the one before."""
     g, count = net.graph, net.count("convs.{}.weight")
     wide = net.shape("conv1.weight", 4)[0]
     if count == 0 or wide % count:

@@ -1,4 +1,4 @@
-"""Writes the graphs of upstream checkpoints into a folder: which file becomes which graphs."""
+"""Writes the graphs of upstream checkpoints into a folder."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ def _features(net: Module, wave: Value, sizes: HubertSizes) -> Value:
 
 
 def _positions(net: Module, x: Value, sizes: HubertSizes) -> Value:
-    """x [1, T, width] -> same; an even kernel gives one frame too many, which is dropped."""
+    """x [1, T, width] -> same; the surplus frame of an even kernel is dropped."""
     g, weight = net.graph, _position_weight(net, sizes)
     kernel = weight.shape[2]
     how = Conv(padding=kernel // 2, groups=sizes.position_groups)

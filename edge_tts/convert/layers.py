@@ -1,4 +1,4 @@
-"""The layers of speech networks, each a few nodes of a graph; `Module` finds their weights by name."""
+"""The layers of speech networks, each a few nodes of a graph; `Module` finds their weights."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edge_tts.convert.builder import Array, Graph, Value
 from edge_tts.convert.checkpoint import FloatArray
 
 FAR = (1 << 31) - 1
-"""End of a slice that goes to the end of its axis: the largest that 32-bit parsers keep."""
+"""End of a slice to the end of its axis: the largest that 32-bit parsers keep."""
 
 
 @dataclass(frozen=True, slots=True)

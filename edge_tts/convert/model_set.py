@@ -59,8 +59,7 @@ def convert(
 ) -> Sequence[str]:
     """Write the model set `out`; returns remarks on what it cannot do.
 
-    Raises CheckpointError for a file that cannot be converted and ModelError when `out` cannot be made; both leave
-    nothing behind.
+    Raises CheckpointError for a file that cannot be converted and ModelError for `out`; both leave nothing behind.
     """
     with staged(out, replace=options.replace) as staging:
         writer = GraphWriter(staging, half=options.half, islands=options.islands, progress=progress)
@@ -89,7 +88,7 @@ def _facts(options: Options, family: str, sizes: Mapping[str, Any], voices: Sequ
 
 
 def write_all(writer: GraphWriter, sources: Sources) -> tuple[str, dict[str, Any], list[str]]:
-    """Write all graphs of a set; returns its family, the manifest's sizes, and remarks on what it cannot do."""
+    """Write all graphs of a set; returns its family, the manifest's sizes, and remarks."""
     gpt = writer.gpt(sources.gpt)
     family, sovits = writer.sovits(sources.sovits)
     optional, remarks = _write_optional(writer, sources, {**gpt, **sovits})

@@ -39,7 +39,7 @@ class Module:
         return self.weights.count(self.name + pattern)
 
     def linear(self, name: str, x: Value, shape: tuple[int, ...], scale: float = 1.0) -> Value:
-        """x [..., in] -> [..., out], times `scale`; shape [out, in], or [out, in, 1] of a pointwise convolution."""
+        """x [..., in] -> [..., out], times `scale`; shape [out, in], or [out, in, 1] of a 1x1 convolution."""
         weight, bias = self.take(f"{name}.weight", *shape), self.take(f"{name}.bias", shape[0])
         factor = np.float32(scale)
         return linear(self.graph, x, weight.reshape(shape[:2]) * factor, bias * factor)

@@ -1,4 +1,4 @@
-"""Reads the pickle inside a torch file as data: nothing is imported, looked up or called, so nothing can be executed.
+"""Reads the pickle inside a torch file as data: nothing is imported or called, so nothing can be executed.
 
 A small stack machine knows the opcodes that torch and plain containers need, and by name only tensors, storages,
 ordered dicts and the `utils.HParams` of fine-tuned files.
@@ -26,12 +26,9 @@ _STORAGES = {
     "ByteStorage": "uint8",
     "BoolStorage": "bool",
 }
-_MAKERS = {
-    ("collections", "OrderedDict"),
-    ("torch._utils", "_rebuild_tensor_v2"),
-    ("torch._utils", "_rebuild_parameter"),
-    ("utils", "HParams"),
-}
+_MAKERS = (
+    "collections.OrderedDict torch._utils._rebuild_tensor_v2 torch._utils._rebuild_parameter utils.HParams".split()
+)
 _MARK = object()
 _MOST_OPCODES = 2_000_000
 
@@ -62,13 +59,8 @@ class Bag(dict[str, Any]):
     """The attributes of a `utils.HParams` object."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Name:
-    module: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.module}.{self.name}"
+class _Name(str):
+    """A class or function that the pickle names."""
 
 
 def read_pickle(data: bytes) -> Any:
@@ -138,13 +130,13 @@ class _Machine:
         arguments, maker = self._pop(), self._pop()
         if not isinstance(maker, _Name) or not isinstance(arguments, tuple):
             raise CheckpointError("the pickle wants to call something that has no name")
-        if (maker.module, maker.name) not in _MAKERS:
+        if maker not in _MAKERS:
             raise CheckpointError(f"the pickle wants to call {maker}, which no checkpoint needs; nothing was executed")
-        if maker.name == "OrderedDict":
+        if maker == "collections.OrderedDict":
             self._push(dict(*arguments[:1]))
-        elif maker.name == "HParams":
+        elif maker == "utils.HParams":
             self._push(Bag())
-        elif maker.name == "_rebuild_parameter":
+        elif maker == "torch._utils._rebuild_parameter":
             self._push(arguments[0])
         else:
             self._push(_tensor(*arguments))
@@ -191,17 +183,17 @@ class _Machine:
 
 
 def _name(module: str, name: str) -> _Name:
-    known = (module, name) in _MAKERS or (module in ("torch", "torch.storage") and name in _STORAGES)
-    if not known:
-        raise CheckpointError(f"the pickle names {module}.{name}, which no checkpoint needs; nothing was executed")
-    return _Name(module, name)
+    full = _Name(f"{module}.{name}")
+    if full not in _MAKERS and not (module in ("torch", "torch.storage") and name in _STORAGES):
+        raise CheckpointError(f"the pickle names {full}, which no checkpoint needs; nothing was executed")
+    return full
 
 
 def _storage(identity: Any) -> Storage:
     tag, kind, key, _location, length = identity
     if tag != "storage" or not isinstance(kind, _Name) or not isinstance(key, str) or not isinstance(length, int):
         raise ValueError("a malformed storage")
-    return Storage(key, _STORAGES[kind.name], length)
+    return Storage(key, _STORAGES[kind.rpartition(".")[2]], length)
 
 
 def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_rest: Any) -> StoredTensor:

@@ -9,7 +9,7 @@ from edge_tts.graphs import CONTRACTS, Axis, Tensor, cache_input
 
 
 class Ports:
-    """Inputs and outputs of the graph `name`, written into `g`; `sizes` are the numbers that its shapes name."""
+    """Those of the graph `name`, written into `g`; `sizes` are the numbers that its shapes name."""
 
     def __init__(self, g: Graph, name: str, sizes: Mapping[str, int]) -> None:
         self._g, self._contract, self._sizes = g, CONTRACTS[name], sizes

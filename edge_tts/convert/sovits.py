@@ -80,7 +80,7 @@ def refuse_other_families(label: str, source: Source) -> None:
 
 
 def read_sizes(weights: Weights, config: Mapping[str, Any]) -> SovitsSizes:
-    """Family and sizes: rates, dilations and heads from the config, the rest from the arrays."""
+    """Rates, dilations and heads from the config, the rest from the arrays."""
     model = config.get("model")
     if not isinstance(model, Mapping):
         raise CheckpointError(f"{weights.label}: its config has no section 'model'")

@@ -103,8 +103,7 @@ def _relative_attention(net: Module, x: Value, heads: Heads) -> Value:
 def _to_band(g: Graph, near: Value, length: Value, heads: int, span: int) -> Value:
     """[1, heads, T, span] by distance -> [1, heads, T, T] by position, zero outside the window.
 
-    Row i must move i places to the right: padded to width T + span and read at width T + span - 1, each row begins one
-    place later than the row before.
+    Row i moves i places to the right: rows padded to width T + span are read at width T + span - 1.
     """
     one = ints(g, 1)
     narrow = g.op("Add", length, ints(g, span - 1))

@@ -1,4 +1,4 @@
-"""Makes the folder of a model set beside its place and puts it there by an atomic rename."""
+"""Makes the folder of a model set and puts it in place by an atomic rename."""
 
 from __future__ import annotations
 

@@ -107,8 +107,8 @@ def write_prefill(net: Module, sizes: T2SSizes) -> None:
 def write_step(net: Module, sizes: T2SSizes) -> None:
     """token [B], position [B], mask [B, S], cache_0.. [S, B, W] each -> logits [B, tokens], rows [2L, B, W].
 
-    `position` counts audio tokens, the prompt's included. Attention is one softmax over the masked scores of the cache
-    and the score of the new row itself, so the cache is only read.
+    `position` counts audio tokens, the prompt's included. One softmax spans the scores of the cache and that of the new
+    row, so the cache is only read.
     """
     g, heads = net.graph, Heads(sizes.heads, sizes.width)
     ports = Ports(g, graphs.T2S_STEP, sizes.declared)
@@ -132,7 +132,7 @@ def write_step(net: Module, sizes: T2SSizes) -> None:
 def _cached_attention(
     g: Graph, qkv: tuple[Value, Value, Value], cache: tuple[Value, Value], mask: Value, heads: Heads
 ) -> Value:
-    """q, k, v [B, W] of the new row against cached keys and values [S, B, W] -> [B, W]."""
+    """q, k, v [B, W] of the new row, cached keys and values [S, B, W] -> [B, W]."""
     q, k, v = (reshape(g, part, 0, heads.count, 1, heads.each) for part in qkv)
     keys, values = cache
     cached_k = transpose(g, reshape(g, keys, 0, 0, heads.count, heads.each), 1, 2, 3, 0)
@@ -146,7 +146,7 @@ def _cached_attention(
 
 
 def _projections(net: Module, x: Value, heads: Heads) -> tuple[Value, Value, Value]:
-    """Query (scaled), key and value of x, each as wide as x."""
+    """Query (scaled), key and value of x."""
     width = heads.width
     weight = net.take("self_attn.in_proj_weight", 3 * width, width)
     bias = net.take("self_attn.in_proj_bias", 3 * width)

@@ -44,7 +44,7 @@ class Goldens:
 
 
 def manifest(model: str) -> dict[str, Any]:
-    """What is known of a golden model: file format, config, rows of parameters."""
+    """File format, config and rows of parameters of a golden model."""
     text = (DATA / "manifests" / f"{model}.json").read_text(encoding="utf-8")
     found: dict[str, Any] = json.loads(text)
     return found
@@ -57,11 +57,11 @@ def tensors(model: str, seed: str = "edge-tts-golden-public-1") -> dict[str, Arr
 
 @lru_cache(maxsize=3)
 def _tensors(model: str, seed: str) -> dict[str, Array]:
-    known = manifest(model)
-    rules = known["rules"]
+    facts = manifest(model)
+    rules = facts["rules"]
     return {
         name: make_tensor(seed, name, shape, dtype, rules[rule] if isinstance(rule, int) else rule)
-        for name, shape, dtype, rule in known["tensors"]
+        for name, shape, dtype, rule in facts["tensors"]
     }
 
 
@@ -69,25 +69,25 @@ def write_checkpoint(
     model: str, out: Path, arrays: Mapping[str, Array], *, layout: str = "old", config_form: str | None = None
 ) -> None:
     """A checkpoint in upstream's format for this model, with any parameters."""
-    known = manifest(model)
-    if known["kind"] == "torch_state_dict":
+    facts = manifest(model)
+    if facts["kind"] == "torch_state_dict":
         write_torch(out, dict(arrays))
-    elif known["kind"] == "transformers_dir":
-        _write_folder(known, out, arrays, layout)
+    elif facts["kind"] == "transformers_dir":
+        _write_folder(facts, out, arrays, layout)
     else:
-        form = config_form or known["config_form"]
-        config = hparams(known["config"]) if form == "hparams" else known["config"]
-        tree = {"weight": dict(arrays), "config": config, "info": known["info"]}
-        write_torch(out, tree, head=known["leading_bytes"])
+        form = config_form or facts["config_form"]
+        config = hparams(facts["config"]) if form == "hparams" else facts["config"]
+        tree = {"weight": dict(arrays), "config": config, "info": facts["info"]}
+        write_torch(out, tree, head=facts["leading_bytes"])
 
 
-def _write_folder(known: Mapping[str, Any], out: Path, arrays: Mapping[str, Array], layout: str) -> None:
+def _write_folder(facts: Mapping[str, Any], out: Path, arrays: Mapping[str, Array], layout: str) -> None:
     out.mkdir(parents=True, exist_ok=True)
-    for name, content in known["files"].items():
+    for name, content in facts["files"].items():
         (out / name).write_text(json.dumps(content), encoding="utf-8")
     renamed = {}
     for name, array in arrays.items():
-        for old, new in known["layouts"].get(layout, {}).get("replace", []):
+        for old, new in facts["layouts"].get(layout, {}).get("replace", []):
             name = name.replace(old, new)
         renamed[name] = array
     if layout == "new":

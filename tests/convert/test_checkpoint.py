@@ -146,7 +146,7 @@ def test_a_storage_shorter_than_it_says_is_refused(tmp_path: Path) -> None:
 
 
 def test_weights_are_checked_as_they_are_taken(tmp_path: Path) -> None:
-    """Missing, misshapen, not finite, never asked for: each is refused with the parameter's name."""
+    """A parameter that is missing, misshapen, not finite or unexpected is refused by name."""
     tree = {
         "m.good": np.ones((2, 3), np.float16),
         "m.bad": np.array([1.0, np.nan], np.float16),

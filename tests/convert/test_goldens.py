@@ -61,13 +61,13 @@ def test_part_meets_its_tolerances_in_half(part: str, judge: Judge, tmp_path: Pa
 
 def test_our_checkpoints_are_the_golden_ones() -> None:
     """The tests' own spelling of the weight rules gives the very bytes that the goldens were computed from."""
-    known = manifest("t2s_v2_small")
+    facts = manifest("t2s_v2_small")
     digest = hashlib.sha256()
     for name, array in sorted(tensors("t2s_v2_small").items()):
         shape = ",".join(str(length) for length in array.shape)
         digest.update(f"{name}|{array.dtype.name}|{shape}|".encode())
         digest.update(hashlib.sha256(array.tobytes()).digest())
-    assert digest.hexdigest() == known["digests"]["edge-tts-golden-public-1"]
+    assert digest.hexdigest() == facts["digests"]["edge-tts-golden-public-1"]
 
 
 def test_our_inputs_are_the_golden_ones() -> None:
@@ -75,7 +75,7 @@ def test_our_inputs_are_the_golden_ones() -> None:
     goldens = Goldens()
     for part in goldens.parts.values():
         for case in part.values():
-            for name, told in (case.get("inputs", {}) if isinstance(case, dict) else {}).items():
+            for name, entry in (case.get("inputs", {}) if isinstance(case, dict) else {}).items():
                 made = goldens.input(case, name)
-                if hashlib.sha256(np.ascontiguousarray(made).tobytes()).hexdigest() != told["sha256"]:
-                    raise AssertionError(json.dumps(told))
+                if hashlib.sha256(np.ascontiguousarray(made).tobytes()).hexdigest() != entry["sha256"]:
+                    raise AssertionError(json.dumps(entry))

@@ -98,7 +98,7 @@ def test_what_must_be_constant_is(graphs: dict[str, onnx.ModelProto]) -> None:
 
 
 def test_shapes_are_taken_whole(graphs: dict[str, onnx.ModelProto]) -> None:
-    """No Shape node carries bounds, which parsers older than the attribute overlook without a word."""
+    """No Shape node has bounds, which older parsers ignore silently."""
     for name, model in graphs.items():
         assert not [node.name for node in model.graph.node if node.op_type == "Shape" and node.attribute], name
 

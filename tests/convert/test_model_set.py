@@ -37,9 +37,9 @@ def test_a_v2_set_is_complete_and_described(v2: Sources, tmp_path: Path) -> None
     assert facts["sizes"]["t2s_layers"] == 3
     assert facts["sizes"]["conditioning_width"] == 512
     assert facts["sizes"]["speaker_width"] == 0
-    for name, told in facts["files"].items():
+    for name, entry in facts["files"].items():
         data = (out / name).read_bytes()
-        assert (len(data), hashlib.sha256(data).hexdigest()) == (told["bytes"], told["sha256"])
+        assert (len(data), hashlib.sha256(data).hexdigest()) == (entry["bytes"], entry["sha256"])
     assert any("HuBERT" in remark for remark in remarks)
     assert os.listdir(out.parent) == ["mine"]
 

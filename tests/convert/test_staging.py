@@ -61,7 +61,7 @@ def test_only_a_model_set_is_replaced(tmp_path: Path, what: str) -> None:
 
 
 def test_an_empty_folder_is_free(tmp_path: Path) -> None:
-    """Whoever made the folder first has nothing to lose."""
+    """An empty folder is replaced."""
     (tmp_path / "set").mkdir()
     with staged(tmp_path / "set", replace=False) as staging:
         write_set(staging, "wave.onnx")
@@ -82,7 +82,7 @@ def test_what_is_no_folder_is_not_replaced(tmp_path: Path, kind: str) -> None:
 
 
 def test_what_the_manifest_does_not_name_stays(tmp_path: Path) -> None:
-    """Notes, links and whole folders that somebody put into the set's folder are there afterwards; the old set's own
+    """Notes, links and folders that the manifest does not name are there afterwards; the old set's own
     files, also those that the new one has not, are gone."""
     out, elsewhere = tmp_path / "set", tmp_path / "elsewhere"
     elsewhere.mkdir()
@@ -109,7 +109,7 @@ def test_what_the_manifest_does_not_name_stays(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("stranger", "new"), [("bert.onnx", "bert.onnx"), ("voices", "voices/anna/features.npz")])
 def test_a_strangers_file_in_the_way_stops_the_replacement(tmp_path: Path, stranger: str, new: str) -> None:
-    """Where the new set has a file of the name of one that nobody vouches for, the old set and that file stay."""
+    """Where the new set has a file with the name of one that the old manifest lacks, nothing is replaced."""
     out = tmp_path / "set"
     write_set(out, "wave.onnx")
     (out / stranger).write_text("mine")
@@ -132,7 +132,7 @@ def test_a_linked_folder_of_the_set_is_not_emptied(tmp_path: Path) -> None:
 
 
 def test_a_link_to_a_set_stays_a_link(tmp_path: Path) -> None:
-    """The set is replaced where it lies, so that who has it on a larger disk still has it there."""
+    """A linked set is replaced where it lies, for example on a larger disk."""
     disk, out = tmp_path / "disk" / "set", tmp_path / "models" / "mine"
     write_set(disk, "wave.onnx")
     out.parent.mkdir()
@@ -143,7 +143,7 @@ def test_a_link_to_a_set_stays_a_link(tmp_path: Path) -> None:
 
 
 def test_work_that_fails_leaves_the_old_set(tmp_path: Path) -> None:
-    """Whatever the conversion raises, what was there is there, and nothing lies beside it."""
+    """Whatever the conversion raises, the old set stays, and nothing lies beside it."""
     out = tmp_path / "set"
     write_set(out, "wave.onnx")
     before = tree(out)
@@ -154,7 +154,7 @@ def test_work_that_fails_leaves_the_old_set(tmp_path: Path) -> None:
 
 
 def test_a_rename_that_fails_brings_the_old_set_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The old set moves aside for a moment; where the new one cannot take its place, it returns."""
+    """When the final rename fails, the old set is rolled back."""
     out = tmp_path / "set"
     write_set(out, "wave.onnx")
     rename = Path.rename

@@ -77,7 +77,7 @@ def test_a_half_set_carries_its_range_report(sets: dict[str, Path]) -> None:
 
 
 def test_sets_are_compared_graph_by_graph_and_end_to_end(sets: dict[str, Path]) -> None:
-    """A float16 set agrees with its float32 twin in every graph and in what is heard."""
+    """A float16 set agrees with its float32 twin in every graph and in the audio."""
     done = call("parity", "--models", sets["fp32"], sets["fp16"])
     assert done.returncode == 0, done.stdout + done.stderr
     for name in ("conditioning", "encoder", "flow", "wave", "t2s_step", "lsd dB", "not proven"):
@@ -85,7 +85,7 @@ def test_sets_are_compared_graph_by_graph_and_end_to_end(sets: dict[str, Path]) 
 
 
 def test_different_sets_do_not_pass_as_equal(sets: dict[str, Path], tmp_path: Path) -> None:
-    """A set with a graph of other weights is found out."""
+    """A set with a graph of other weights fails the comparison."""
     other = tmp_path / "other"
     shutil.copytree(sets["fp32"], other)
     data = bytearray((other / "wave.onnx").read_bytes())

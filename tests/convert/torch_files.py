@@ -1,4 +1,4 @@
-"""Writes torch's zip format and safetensors from numpy arrays, and pickles that no honest program writes."""
+"""Writes torch's zip format and safetensors from numpy arrays, and hostile pickles."""
 
 from __future__ import annotations
 
