@@ -1,4 +1,4 @@
-"""config.yaml -> a frozen Config. Knows each key, its default and its limits, not what they set in motion."""
+"""config.yaml -> a frozen Config: each key, its default and its limits."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from edge_tts.errors import ConfigError
 from edge_tts.schema import BeforeValidator, ConfigDict, Field, Record, ValidationInfo, check, field_validator
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
-"""Something that becomes a topic level or a folder: letters, digits, - and _."""
+"""A topic level or a folder."""
 
 Owner = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
-"""Whose voices: a folder and a prefix in the bucket. Lower case: some disks do not tell `A` from `a`."""
+"""A folder and a prefix in the bucket. Lower case: some file systems do not tell `A` from `a`."""
 
 INSTALLED, DATA = Path("/etc/edge-tts"), Path("/var/lib/edge-tts")
-"""Where an installed device has its configuration, beside which nothing may be written, and its data."""
+"""An installed device's configuration folder, which is read-only, and its data folder."""
 
 
 def _resolved(value: Any, info: ValidationInfo) -> Any:
-    """A path or its spelling -> an absolute Path; anything else is left for the type to refuse. Raises ValueError."""
+    """str or Path -> an absolute Path; anything else is left for the type to refuse. Raises ValueError."""
     if not isinstance(value, str | Path):
         return value
     folder = Path.cwd() if info.context is None else info.context.absolute()
     try:
         path = Path(value).expanduser()
         return (folder / (_with_data(path) if folder == INSTALLED else path)).resolve()
-    except RuntimeError as nowhere:  # the home of nobody, or links in a circle
+    except RuntimeError as nowhere:  # an unknown user's home, or circular links
         raise ValueError(f"leads nowhere: {nowhere}") from nowhere
 
 
 def _with_data(path: Path) -> Path:
-    """Where an installed device keeps what lies beside the configuration in a checkout."""
+    """An installed device keeps below DATA what a checkout keeps beside its configuration."""
     match path.parts:
         case (".state", *below):
             return DATA.joinpath(*below)
@@ -44,8 +44,8 @@ def _with_data(path: Path) -> Path:
 
 
 ConfigPath = Annotated[Path, BeforeValidator(_resolved)]
-"""An absolute path. A relative one is seen from the folder of the configuration file, or else from the current folder;
-of an installed device `.state` and `models` are with the data. Holds for defaults, too."""
+"""An absolute path. A relative one, defaults included, is resolved against the configuration file's folder, or the
+current folder without a file; on an installed device `.state` and `models` lie below DATA."""
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _BUCKET = re.compile(r"file:///.+|(s3|gs|az)://[A-Za-z0-9$][A-Za-z0-9._-]*(/[^@?#\x00-\x1f]*)?")
@@ -53,13 +53,13 @@ _ENDPOINT = re.compile(r"https?://[^@?#\s]+")
 
 
 class Section(Record):
-    """Base of the configuration and its groups of keys: defaults are checked too, since a path's must be resolved."""
+    """Base of the groups of keys. Defaults are validated too, so that their paths are resolved."""
 
     model_config = ConfigDict(validate_default=True)
 
 
 class MqttConfig(Section):
-    """Where the broker is and how to talk to it."""
+    """The MQTT broker."""
 
     host: str = "localhost"
     port: int = Field(default=1883, ge=1, le=65535)
@@ -79,7 +79,7 @@ class MqttConfig(Section):
 
 
 class ModelsConfig(Section):
-    """Which model set speaks."""
+    """The model set."""
 
     dir: ConfigPath = Path("models")
     name: Name = "starter"
@@ -87,7 +87,7 @@ class ModelsConfig(Section):
 
 
 class AudioConfig(Section):
-    """Where the sound goes."""
+    """The sound output."""
 
     output: Literal["speaker", "file"] = "speaker"
     device: str | int | None = None
@@ -99,7 +99,7 @@ class AudioConfig(Section):
 
 
 class EngineConfig(Section):
-    """What the networks run on."""
+    """Execution of the networks."""
 
     execution: Literal["auto", "cpu", "cuda", "tensorrt"] = "auto"
     threads: int = Field(default=0, ge=0, le=256)
@@ -111,7 +111,7 @@ class EngineConfig(Section):
 
 
 class VoicesConfig(Section):
-    """Where enrolled voices are kept, and which are taken."""
+    """Enrolled voices."""
 
     dir: ConfigPath = Path(".state/voices")
     owner: Owner = "family"
@@ -119,7 +119,7 @@ class VoicesConfig(Section):
 
 
 class EnrolmentConfig(Section):
-    """How voices are enrolled on this device: by whom, through which microphone, at which button."""
+    """Enrolment on this device: microphone, button, rules."""
 
     enabled: bool = True
     remote: Literal["ask", "full"] = "ask"
@@ -138,8 +138,10 @@ class EnrolmentConfig(Section):
 
 
 class BucketConfig(Section):
-    """What enrolled voices are synced with. Addresses are shown to everybody, so none may hold credentials: what is not
-    plainly an address is refused, and not repeated."""
+    """The bucket that voices are synced with.
+
+    Its addresses are published, so none may hold credentials: a malformed one is refused and not quoted.
+    """
 
     url: str | None = ".state/bucket"
     region: str | None = None
@@ -151,7 +153,7 @@ class BucketConfig(Section):
     @field_validator("url")
     @classmethod
     def _is_bucket(cls, url: str | None, info: ValidationInfo) -> str | None:
-        """A bucket and a prefix, or a folder, whose name may be anything that is no address of another kind."""
+        """A bucket address, or a folder: any text without a URL scheme."""
         if url is None or not _SCHEME.match(url):
             return None if url is None else str(_resolved(url, info))
         if not _BUCKET.fullmatch(url):
@@ -164,7 +166,6 @@ class BucketConfig(Section):
     @field_validator("endpoint")
     @classmethod
     def _is_endpoint(cls, endpoint: str | None) -> str | None:
-        """The address of a server."""
         if endpoint is not None and not _ENDPOINT.fullmatch(endpoint):
             raise ValueError("is not https://HOST or http://HOST:PORT; credentials never belong here")
         return endpoint
@@ -172,19 +173,18 @@ class BucketConfig(Section):
     @field_validator("owners", mode="before")
     @classmethod
     def _as_tuple(cls, value: object) -> object:
-        """YAML knows lists only."""
-        return tuple(value) if isinstance(value, list) else value
+        return tuple(value) if isinstance(value, list) else value  # YAML has lists only
 
 
 class TextConfig(Section):
-    """How words are said that the dictionaries get wrong."""
+    """Pronunciation: words that the dictionaries get wrong."""
 
     lexicon: dict[str, dict[str, str]] = Field(default={})
     polyphones: ConfigPath | None = None
 
 
 class LimitsConfig(Section):
-    """What one message and the waiting line may ask of the machine."""
+    """Limits of a request and of the queue."""
 
     queue: int = Field(default=16, ge=1, le=10000)
     resume_s: float = Field(default=600.0, ge=0, le=604800)
@@ -193,23 +193,23 @@ class LimitsConfig(Section):
 
 
 class HealthConfig(Section):
-    """When a part that shows no progress counts as stuck."""
+    """When a part without a heartbeat counts as stuck."""
 
     stall_s: float = Field(default=60.0, ge=1, le=3600)
 
 
 class LogConfig(Section):
-    """How much is written to the journal."""
+    """Logging."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
 _DEFAULTS: Any = {}
-"""A group of keys that is left out: validated like one that is given, so that the paths in it are resolved."""
+"""Of a group that is left out: validated, so that its paths are resolved."""
 
 
 class Config(Section):
-    """The whole of config.yaml."""
+    """config.yaml"""
 
     device: Name = "home"
     voice: str | None = None
@@ -228,12 +228,12 @@ class Config(Section):
 
 
 def load_config(path: Path) -> Config:
-    """Read and check `path`; relative paths inside it are taken from the folder it lies in. Raises ConfigError."""
+    """Read and validate `path`. Raises ConfigError."""
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as missing:
         raise ConfigError(f"{path}: cannot be read ({missing.strerror})") from missing
-    except yaml.MarkedYAMLError as broken:  # its own text quotes the line, and there may be a password in it
+    except yaml.MarkedYAMLError as broken:  # its own message quotes the line, which may hold a password
         line = 0 if broken.problem_mark is None else broken.problem_mark.line + 1
         raise ConfigError(f"{path}: is not YAML: line {line}: {broken.problem}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as broken:
@@ -242,5 +242,5 @@ def load_config(path: Path) -> Config:
 
 
 def config_from(values: Any, *, folder: Path, what: str = "configuration") -> Config:
-    """`values` as a Config whose relative paths are seen from `folder`; `what` opens the message of a ConfigError."""
+    """`values` as a Config, relative paths resolved against `folder`. Raises ConfigError that names `what`."""
     return check(Config, values, error=ConfigError, what=what, context=folder)

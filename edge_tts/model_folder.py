@@ -1,7 +1,4 @@
-"""The folder of a model set: what its manifest is called and which files it names. What else it says is not read here.
-
-The converter writes such folders and `model_sets` reads them; this is what both must agree on.
-"""
+"""The folder of a model set: its manifest's name and the files it lists; what converter and `model_sets` share."""
 
 from __future__ import annotations
 
@@ -13,11 +10,11 @@ from edge_tts.errors import ModelError
 
 MANIFEST = "manifest.json"
 FORMAT = 1
-"""Of the manifest; its key `format`."""
+"""The manifest's key `format`."""
 
 
 def named_files(folder: Path) -> frozenset[str]:
-    """The files of the set in `folder`, its manifest included. Raises ModelError when it is no set of ours."""
+    """The set's files, manifest included, as relative names. Raises ModelError."""
     try:
         manifest = json.loads((folder / MANIFEST).read_bytes())
     except FileNotFoundError as missing:
@@ -31,10 +28,9 @@ def named_files(folder: Path) -> frozenset[str]:
 
 
 def unnamed_files(folder: Path) -> list[str]:
-    """What lies in the folder of a set and is not named by its manifest: files, links and the like, by relative name.
-    Links to folders are not followed. Raises ModelError when there is no manifest of ours, OSError."""
-    named, found = named_files(folder), []
+    """Relative names of the files and links that the manifest does not list. Raises ModelError, OSError."""
+    named, present = named_files(folder), []
     for home, folders, files in os.walk(folder):
         links = [name for name in folders if os.path.islink(os.path.join(home, name))]
-        found += [Path(home, name).relative_to(folder).as_posix() for name in (*files, *links)]
-    return sorted(name for name in found if name not in named)
+        present += [Path(home, name).relative_to(folder).as_posix() for name in (*files, *links)]
+    return sorted(name for name in present if name not in named)

@@ -28,7 +28,7 @@ def write(folder: Path, text: str) -> Path:
 
 
 def keys(model: type[BaseModel], prefix: str = "") -> set[str]:
-    """Every key that a configuration may have, with dots."""
+    """Every key of the configuration, dotted."""
     found = set()
     for name, field in model.model_fields.items():
         kind = field.annotation
@@ -45,14 +45,14 @@ def flat(tree: dict[str, Any], prefix: str = "") -> set[str]:
 
 
 def test_the_shipped_file_lists_every_key_with_its_default() -> None:
-    """config.yaml is complete, and using it as it is changes nothing."""
+    """config.yaml has every key, with its default."""
     raw = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))
     assert flat(raw) == keys(Config)
     assert Config.model_validate(raw) == Config()
 
 
 def test_an_installed_device_keeps_its_data_apart() -> None:
-    """With the shipped file in /etc/edge-tts nothing is written there; what is set otherwise is where it is set to."""
+    """With the shipped file nothing is written to /etc/edge-tts; explicit paths hold."""
     raw = yaml.safe_load(SHIPPED.read_text(encoding="utf-8")) | {"bucket": {"url": "/mnt/stick/voices"}}
     raw["mqtt"]["ca_file"] = "ca.pem"
     config, data = config_from(raw, folder=Path("/etc/edge-tts")), Path("/var/lib/edge-tts")
@@ -65,7 +65,7 @@ def test_an_installed_device_keeps_its_data_apart() -> None:
 
 
 def test_every_shipped_key_is_commented() -> None:
-    """Above each key of config.yaml, or above the group of keys it stands in, there is a comment."""
+    """Each key of config.yaml, or its group, has a comment above it."""
     lines = SHIPPED.read_text(encoding="utf-8").splitlines()
     for above, line in pairwise(lines):
         if line.strip() and not line.lstrip().startswith("#") and not line.endswith(":"):
@@ -98,7 +98,7 @@ def test_every_shipped_key_is_commented() -> None:
     ],
 )
 def test_a_wrong_file_is_refused_by_name(tmp_path: Path, text: str, named: str) -> None:
-    """The message names the file and the key, and for a mistyped key the one that was probably meant."""
+    """The message names the file and the key, and for a mistyped key the nearest one."""
     path = write(tmp_path, text)
     with pytest.raises(ConfigError) as refused:
         load_config(path)
@@ -128,7 +128,7 @@ def test_a_wrong_file_is_refused_by_name(tmp_path: Path, text: str, named: str) 
     ],
 )
 def test_credentials_in_an_address_are_refused_and_not_repeated(tmp_path: Path, text: str) -> None:
-    """Addresses are shown in the log and over MQTT. What refuses them, or a line that is no YAML, tells no secret."""
+    """The errors for an address with credentials and for broken YAML quote no secret."""
     with pytest.raises(ConfigError) as refused:
         load_config(write(tmp_path, f"bucket:\n  {text}\n"))
     assert "TOP" not in "".join(traceback.format_exception(refused.value))
@@ -147,7 +147,7 @@ def test_credentials_in_an_address_are_refused_and_not_repeated(tmp_path: Path, 
     ],
 )
 def test_an_address_of_a_bucket_is_taken_as_it_is(tmp_path: Path, url: str | None, endpoint: str | None) -> None:
-    """Of each kind; a folder may be called anything."""
+    """Each kind of address is accepted, and a folder of any name."""
     bucket = load_config(write(tmp_path, yaml.safe_dump({"bucket": {"url": url, "endpoint": endpoint}}))).bucket
     assert (bucket.url, bucket.endpoint) == (url, endpoint)
 
@@ -170,7 +170,7 @@ def test_an_empty_file_means_the_defaults_and_paths_start_at_the_file(tmp_path: 
 
 
 def test_a_configuration_cannot_be_changed() -> None:
-    """What was checked stays as it was checked."""
+    """A validated configuration cannot be changed."""
     with pytest.raises(ValueError, match="frozen"):
         Config().device = "other"
 

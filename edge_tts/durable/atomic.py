@@ -1,7 +1,7 @@
-"""A file that is replaced whole or not at all: a reader or a power cut finds the old bytes or the new.
+"""Atomic replacement of one file.
 
-`write_atomic` is for the appliance's own state: private, durable. `replacing` is for files that people asked for: it
-keeps links and modes, takes data as it comes, and asks nothing of the folder that a network drive cannot do.
+`write_atomic` is for the appliance's own state: private and durable. `replacing` is for output that a user asked for:
+it keeps links and modes, and never syncs the folder, which some network drives refuse.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from edge_tts.durable.fsync import sync_file, sync_folder
 
 
 def write_atomic(path: Path, data: bytes | memoryview) -> None:
-    """Replace `path` by `data`, readable and writable by its owner alone, durably. Raises OSError."""
+    """Replace `path` by `data`, mode 0600, durably. Raises OSError."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     staged = Path(name)
     try:
@@ -34,10 +34,9 @@ def write_atomic(path: Path, data: bytes | memoryview) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A new, empty file beside `path`, with its suffix, that takes its place when the block ends well.
+    """Yield an empty file beside `path`, with its suffix, that replaces `path` when the block ends without an error.
 
-    When the block raises, `path` is as it was and nothing is left beside it. A link keeps its place, a file its mode;
-    missing folders are made. A device, which holds nothing that could be lost, is written to as it is. Raises OSError.
+    Links are followed, the mode is kept, missing folders are made. A device is written to directly. Raises OSError.
     """
     path = path.resolve()
     if path.exists() and not path.is_file():

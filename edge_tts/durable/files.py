@@ -1,4 +1,4 @@
-"""Files that are written in place, safely on the disk on return: a new one, and a log that grows by lines."""
+"""Durable writes in place: a new file, and a log that grows by lines."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from edge_tts.durable.fsync import sync_file, sync_folder
 
 
 def write_new(path: Path, data: bytes) -> None:
-    """A file in a folder that nobody looks into yet; its name is safe once that folder is synced. Raises OSError."""
+    """Write a file; its name is durable once the caller has synced the folder. Raises OSError."""
     with path.open("wb") as file:
         file.write(data)
         sync_file(file)
 
 
 def append_line(path: Path, line: bytes) -> None:
-    """Add a line to a log; half a line that a power cut left there is ended first. Raises OSError."""
+    """Append a line, first ending half a line that a power cut left. Raises OSError."""
     with path.open("a+b") as file:
         size = file.seek(0, os.SEEK_END)
         if size:

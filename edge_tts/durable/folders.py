@@ -1,4 +1,4 @@
-"""Folders that appear and go whole, and survive a power cut."""
+"""Folders that appear atomically and survive a power cut."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PRIVATE = 0o700
 
 
 def make_folder(folder: Path) -> Path:
-    """`folder`, readable by its owner alone, made durably with whatever of its parents is missing. Raises OSError."""
+    """Make `folder` and its missing parents, mode 0700, durably. Raises OSError."""
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     for path in reversed(missing):
         path.mkdir(PRIVATE, exist_ok=True)
@@ -24,7 +24,7 @@ def make_folder(folder: Path) -> Path:
 
 
 def publish(files: Mapping[str, bytes], target: Path, *, staging: Path) -> None:
-    """Let the folder `target` with `files` in it appear at once: readers find all of it or nothing. Raises OSError."""
+    """Create the folder `target` with `files` atomically. Raises OSError."""
     staged = Path(tempfile.mkdtemp(dir=make_folder(staging)))
     try:
         for name, data in files.items():
@@ -38,8 +38,10 @@ def publish(files: Mapping[str, bytes], target: Path, *, staging: Path) -> None:
 
 
 def remove(folder: Path) -> bool:
-    """Take a folder and all that is in it off the disk, as far as it goes; False if there is none. Raises the first
-    OSError, with the whole path of what stays: by itself rmtree names a file without its folder, or only the folder."""
+    """Remove a folder with its contents as far as possible; False if there is none.
+
+    Raises the first OSError, with the full path of what stays: rmtree's own may lack the folder or the file.
+    """
     if not os.path.lexists(folder):
         return False
     refused: list[OSError] = []
@@ -49,7 +51,7 @@ def remove(folder: Path) -> bool:
             trouble[1].filename = path
             refused.append(trouble[1])
 
-    shutil.rmtree(folder, onerror=note)  # one file that stays must not keep the others
+    shutil.rmtree(folder, onerror=note)  # one undeletable file must not keep the others
     if refused and os.path.lexists(folder):
         raise refused[0]
     sync_folder(folder.parent)

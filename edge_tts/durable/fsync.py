@@ -1,4 +1,4 @@
-"""What makes bytes and names survive a power cut: a file's fsync, then its folder's."""
+"""fsync of a file's bytes, and of the names in its folder: a power cut may lose either."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import IO
 
 
 def sync_file(file: IO[bytes]) -> None:
-    """Make what was written to `file` survive a power cut. Raises OSError."""
+    """Flush `file` to the disk. Raises OSError."""
     file.flush()
     os.fsync(file.fileno())
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in `folder` survive a power cut. Raises OSError."""
+    """Flush the names in `folder` to the disk. Raises OSError."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

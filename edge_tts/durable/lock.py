@@ -1,4 +1,4 @@
-"""A lock file: it excludes other threads as well as other processes, and a process that dies lets go of it."""
+"""A lock file between threads and processes; the kernel releases it when its holder dies."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock file `path`: one holder at a time among all threads and processes. Waits. Raises OSError."""
+    """Hold the lock file `path`. Blocks. Raises OSError."""
     with path.open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

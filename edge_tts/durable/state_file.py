@@ -1,4 +1,4 @@
-"""A small record that is kept over a restart, as JSON in a file. Knows nothing of what is in it."""
+"""A small record kept over a restart, as JSON in a file."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ RecordT = TypeVar("RecordT", bound=Record)
 
 
 class StateFile(Generic[RecordT]):
-    """The file at `path` that holds one `kind`. Losing it must cost no more than convenience: a damaged one is logged
-    once, by `what` it is, and moved aside for people to look at when the next state is written."""
+    """The file at `path` that holds one `kind`; only for state that may be lost.
+
+    A damaged file is logged once, as `what`; the next write keeps it as NAME.damaged.
+    """
 
     def __init__(self, path: Path, kind: type[RecordT], *, what: str) -> None:
         self.path = path
@@ -27,7 +29,7 @@ class StateFile(Generic[RecordT]):
         self._damaged = False
 
     def read(self, default: RecordT) -> RecordT:
-        """What was written last; `default` if nothing was, or it cannot be read."""
+        """The stored record; `default` if there is none or it is damaged."""
         try:
             return check_json(self._kind, self.path.read_bytes(), error=EdgeTTSError, what=str(self.path))
         except FileNotFoundError:
@@ -39,10 +41,10 @@ class StateFile(Generic[RecordT]):
             return default
 
     def write(self, record: RecordT) -> None:
-        """Replace the state durably; missing folders are made. Raises OSError: the state is the old one then."""
+        """Replace the record atomically; missing folders are made. Raises OSError."""
         make_folder(self.path.parent)
         if self._damaged:
-            with suppress(OSError):  # evidence, worth nothing against the new state
+            with suppress(OSError):  # evidence only: it must not prevent the write
                 self.path.replace(self.path.with_name(f"{self.path.name}.damaged"))
         write_atomic(self.path, record.model_dump_json().encode())
         self._damaged = False

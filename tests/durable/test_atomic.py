@@ -1,4 +1,4 @@
-"""Files that are replaced whole or not at all."""
+"""Atomic replacement of a file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edge_tts.durable.atomic import replacing
 
 
 def test_the_file_changes_when_the_block_has_ended(tmp_path: Path) -> None:
-    """Until then whoever reads finds the old bytes; the file beside it has the same suffix, and is gone afterwards."""
+    """Until then a reader finds the old bytes; the staged file has the same suffix, and is gone afterwards."""
     path = tmp_path / "a.wav"
     path.write_text("old")
     path.chmod(0o640)
@@ -27,7 +27,7 @@ def test_the_file_changes_when_the_block_has_ended(tmp_path: Path) -> None:
 @pytest.mark.parametrize("trouble", [ValueError, OSError, KeyboardInterrupt, SystemExit])
 @pytest.mark.parametrize("existed", [True, False])
 def test_a_block_that_fails_changes_nothing(tmp_path: Path, trouble: type[BaseException], existed: bool) -> None:
-    """Whatever ends it, Ctrl-C too, the file is as it was, or not there as it was not, and nothing lies beside it."""
+    """After any exception, Ctrl-C too, the file is as it was and no staged file is left."""
     path = tmp_path / "a.wav"
     if existed:
         path.write_text("old")
@@ -43,7 +43,7 @@ def test_a_block_that_fails_changes_nothing(tmp_path: Path, trouble: type[BaseEx
 
 
 def test_folders_are_made_and_the_umask_holds(tmp_path: Path) -> None:
-    """A new file in a new folder is readable for whom the caller's umask says."""
+    """A new file in a new folder gets its mode from the caller's umask."""
     umask = os.umask(0o027)
     try:
         with replacing(tmp_path / "new" / "a.wav") as beside:
@@ -54,7 +54,7 @@ def test_folders_are_made_and_the_umask_holds(tmp_path: Path) -> None:
 
 
 def test_a_link_stays_a_link(tmp_path: Path) -> None:
-    """What it leads to is replaced."""
+    """Its target is replaced."""
     (tmp_path / "far").mkdir()
     (tmp_path / "a.wav").symlink_to(tmp_path / "far" / "b.wav")
     with replacing(tmp_path / "a.wav") as beside:

@@ -1,4 +1,4 @@
-"""Folders that go: as far as the disk lets them, and what stays is named."""
+"""Removing folders as far as the disk lets them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edge_tts.durable.folders import remove
 
 
 def test_what_stays_is_named_with_its_whole_path(tmp_path: Path) -> None:
-    """On every version of Python the error tells which file refused to go; everything else is gone."""
+    """On every version of Python the error names the undeletable file; everything else is removed."""
     deep = tmp_path / "folder" / "deep"
     deep.mkdir(parents=True)
     for path in (deep / "kept", deep / "other", deep.parent / "beside"):

@@ -1,4 +1,4 @@
-"""A small record that is kept over a restart."""
+"""StateFile: a small record kept over a restart."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from edge_tts.schema import Field, Record
 
 
 class Lamp(Record):
-    """What is kept."""
+    """An example record."""
 
     brightness: int = Field(default=0, ge=0, le=10)
 
 
 def lamp(folder: Path) -> StateFile[Lamp]:
-    """The file, as a process opens it."""
+    """The state file, opened anew as by another process."""
     return StateFile(folder / "state" / "lamp.json", Lamp, what="the lamp's state")
 
 
 def test_what_was_written_is_read(tmp_path: Path) -> None:
-    """By another process too; the file is its owner's alone, and folders that are missing are made."""
+    """Another process reads it too; the file has mode 0600, and missing folders are made."""
     assert lamp(tmp_path).read(Lamp(brightness=1)) == Lamp(brightness=1)
     assert list(tmp_path.iterdir()) == []
     lamp(tmp_path).write(Lamp(brightness=7))
@@ -32,10 +32,10 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b'{"brightness": 11}', b'{"colour": 1}', b"\xff"])
-def test_a_damaged_state_is_told_once_and_kept_aside(
+def test_a_damaged_state_is_logged_once_and_quarantined(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: bytes
 ) -> None:
-    """The default stands in for it, the log says once which file it is, and the next state does not destroy it."""
+    """The default is used, the log names the file once, and the next write keeps a copy."""
     state = lamp(tmp_path)
     state.write(Lamp(brightness=7))
     state.path.write_bytes(damage)
