@@ -1,6 +1,6 @@
-"""A voice as one file to carry away: a plain zip of its immutable files. Knows how zips lie; trusts nothing in one.
+"""Export and import of a voice: a zip of its immutable files, checked as hostile input.
 
-Derived features are not in it: they are made anew on the device, so that no array of strangers is ever read.
+Derived features are left out and made anew on the device, so that no foreign array is ever parsed.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _ENCRYPTED = 0x1
 
 
 def export_voice(store: VoiceStore, voice: EnrolledVoice, path: Path) -> None:
-    """Write `voice` to the file `path`. The same voice gives the same bytes. Raises VoiceError."""
+    """Write `voice` to `path`; the bytes are reproducible. Raises VoiceError."""
     files = {CARD: store.card_bytes(voice), NAME: to_bytes(voice.title), **store.files(voice)}
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:  # FLAC does not shrink
@@ -51,7 +51,7 @@ def export_voice(store: VoiceStore, voice: EnrolledVoice, path: Path) -> None:
 
 
 def import_voice(store: VoiceStore, path: Path) -> EnrolledVoice:
-    """Store the voice that `export_voice` wrote to `path`. A VoiceError says why a file is refused."""
+    """Store the voice that `export_voice` wrote to `path`. Raises VoiceError."""
     files = read_archive(_read(path), what=path.name)
     if CARD not in files:
         raise VoiceError(f"{path.name}: has no {CARD}; it is not a voice that was exported here")
@@ -67,7 +67,7 @@ def import_voice(store: VoiceStore, path: Path) -> EnrolledVoice:
 
 
 def read_archive(data: bytes, *, what: str) -> dict[str, bytes]:
-    """The members of a zip, name -> bytes, each a small regular file and nothing else. Raises VoiceError."""
+    """The members of a zip, name -> bytes, all small regular files. Raises VoiceError."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = archive.infolist()
@@ -78,7 +78,6 @@ def read_archive(data: bytes, *, what: str) -> dict[str, bytes]:
 
 
 def _check_members(members: list[zipfile.ZipInfo], *, what: str) -> None:
-    """Look at the table of contents before anything is unpacked."""
     if len(members) > MOST_MEMBERS:
         raise VoiceError(f"{what}: holds {len(members)} files; a voice has at most {MOST_MEMBERS}")
     if sum(member.file_size for member in members) > MOST_VOICE_BYTES:
@@ -109,9 +108,8 @@ def _check_member(member: zipfile.ZipInfo, *, what: str) -> None:
 
 
 def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo, *, what: str) -> bytes:
-    """One member's bytes; the limit holds whatever the table of contents claims."""
     with archive.open(member) as stream:
-        data = stream.read(_most(member.filename) + 1)
+        data = stream.read(_most(member.filename) + 1)  # the size in the directory may be a lie
     if len(data) != member.file_size:
         raise VoiceError(f"{what}: {member.filename!r} has not the size that the archive claims")
     return data

@@ -1,4 +1,4 @@
-"""Voices on disk: the ones that come with a model set. Knows their files and shapes, not how they sound."""
+"""The voices that come with a model set."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class _Card(Record):
 
 @dataclass(frozen=True, slots=True)
 class VoiceCard:
-    """What people see of a voice."""
+    """A voice in listings."""
 
     id: str
     name: str
@@ -38,17 +38,16 @@ class VoiceCard:
 
 
 class BuiltinVoices:
-    """The voices of one model set: `DIRECTORY/voices/ID/{voice.json,features.npz}`. Only the manifest's are offered."""
+    """The voices in a set's manifest: `DIRECTORY/voices/ID/{voice.json,features.npz}`."""
 
     def __init__(self, model: ModelSet) -> None:
         self._model = model
 
     def ids(self) -> tuple[str, ...]:
-        """Every voice there is."""
         return self._model.voices
 
     def cards(self) -> list[VoiceCard]:
-        """All voices as people see them. Raises VoiceError when one is damaged."""
+        """All voices. Raises VoiceError when one is damaged."""
         cards = [self._card(self._folder(voice)) for voice in self.ids()]
         return [VoiceCard(id=card.id, name=card.name, language=card.language, builtin=True) for card in cards]
 
@@ -76,13 +75,10 @@ class BuiltinVoices:
 
 
 def read_features(path: Path, sizes: ModelSizes) -> dict[str, Any]:
-    """The arrays of `Voice` in an .npz file, their shapes checked against the model set. No pickle is ever read.
-
-    Raises VoiceError.
-    """
+    """The arrays of `Voice` in an .npz file, shapes and values checked, never unpickled. Raises VoiceError."""
     try:
         with zipfile.ZipFile(path) as stored:
-            # Each is read whole, its checksum compared, before numpy looks at it: so it never sees what has rotted.
+            # Read whole, so that zipfile compares the checksum before numpy parses anything.
             members = {name.removesuffix(".npy"): stored.read(name) for name in stored.namelist()}
         arrays = {name: _npy(data) for name, data in members.items()}
     except UNREADABLE_ZIP as broken:
@@ -104,7 +100,6 @@ def read_features(path: Path, sizes: ModelSizes) -> dict[str, Any]:
 
 
 def _npy(data: bytes) -> npt.NDArray[Any]:
-    """The array in an .npy file. Raises what numpy does for anything else, and ValueError for an archive."""
     array = np.load(io.BytesIO(data), allow_pickle=False)
     if not isinstance(array, np.ndarray):
         raise ValueError("an archive stands where an array should")

@@ -1,4 +1,4 @@
-"""Every voice that can speak now, built-in and enrolled, under one roof. Knows no networks, no queue and no bucket."""
+"""Every voice that can speak now, built-in and enrolled."""
 
 from __future__ import annotations
 
@@ -13,23 +13,21 @@ from edge_tts.values import Voice
 from edge_tts.voices.builtin import BuiltinVoices, VoiceCard
 from edge_tts.voices.feature_store import FeatureStore
 from edge_tts.voices.format import VoiceRef
-from edge_tts.voices.store import EnrolledVoice, VoiceStore, meant
+from edge_tts.voices.store import EnrolledVoice, VoiceStore, find_ref
 from edge_tts.voices.watch import Outline, outline
 
 
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
-    """What was found on the disk."""
-
     enrolled: Mapping[str, EnrolledVoice] = field(default_factory=dict)
     unready: tuple[EnrolledVoice, ...] = ()
-    """Their features for this model set are still to be made."""
+    """Without features for this model set."""
     damaged: tuple[tuple[VoiceRef, str], ...] = ()
-    """What is wrong with the others."""
+    """With the reason."""
 
 
 class Catalogue:
-    """Voices by id. Only `refresh`, `is_stale` and `load` look at the disk; nothing else waits. For any thread."""
+    """Voices by id. Thread-safe; only `refresh`, `is_stale` and `load` touch the disk."""
 
     def __init__(self, *, builtin: BuiltinVoices, store: VoiceStore, features: FeatureStore) -> None:
         self._builtin, self._store, self._features = builtin, store, features
@@ -39,95 +37,89 @@ class Catalogue:
 
     @cached_property
     def _builtin_cards(self) -> list[VoiceCard]:
-        """Read once: they never change, and the set may be taken from the disk while it speaks."""
+        """Read once: they never change, and the set may be removed from the disk while it speaks."""
         return self._builtin.cards()
 
     def refresh(self) -> None:
-        """Look at the disk again: something was enrolled, renamed, deleted, synced or made ready. Raises VoiceError.
-
-        Of the voices known so far only those are read that have changed: there may be many.
-        """
+        """Read the voices that have changed on the disk. Raises VoiceError."""
         with self._lock:
-            seen = self._outline()  # before: what changes while we look is seen the next time
+            seen = self._outline()  # taken first: a change from here on is seen next time
             same = {ref for ref, marks in seen.items() if marks == self._seen.get(ref)}
             ready = {voice.ref: voice for voice in self._snapshot.enrolled.values() if voice.ref in same}
             others = {voice.ref: voice for voice in self._snapshot.unready if voice.ref in same}
-            features = self._store.stored(known={**ready, **others})
-            new = [voice for voice in features.voices if voice.ref not in ready]
+            stored = self._store.stored(known={**ready, **others})
+            new = [voice for voice in stored.voices if voice.ref not in ready]
             unready = {voice.ref for voice in new if not self._features.is_usable(voice)}
             self._snapshot = _Snapshot(
-                {voice.ref.id: voice for voice in features.voices if voice.ref not in unready},
-                tuple(voice for voice in features.voices if voice.ref in unready),
-                features.damaged,
+                {voice.ref.id: voice for voice in stored.voices if voice.ref not in unready},
+                tuple(voice for voice in stored.voices if voice.ref in unready),
+                stored.damaged,
             )
             self._seen = seen
 
     def is_stale(self) -> bool:
-        """Whether the disk has changed since the last `refresh`. Cheap."""
+        """Whether the disk has changed since the last `refresh`; reads no file."""
         return self._outline() != self._seen
 
     def ids(self) -> tuple[str, ...]:
-        """Every voice that can speak, the built-in ones first."""
+        """Every voice that can speak, built-in ones first."""
         return (*self._builtin.ids(), *self._snapshot.enrolled)
 
     def unready(self) -> tuple[EnrolledVoice, ...]:
-        """The enrolled voices that this model set has not encoded yet."""
+        """The enrolled voices without features for this model set."""
         return self._snapshot.unready
 
     def damaged(self) -> tuple[tuple[VoiceRef, str], ...]:
-        """The enrolled voices that cannot be read, and why."""
+        """The unreadable enrolled voices, each with the reason."""
         return self._snapshot.damaged
 
     def cards(self) -> list[VoiceCard]:
-        """All voices as people see them. Raises VoiceError when a built-in one is damaged."""
+        """All voices. Raises VoiceError when a built-in one is damaged."""
         enrolled = self._snapshot.enrolled.values()
         own = [VoiceCard(voice.ref.id, voice.name, voice.card.language, builtin=False) for voice in enrolled]
         return [*self._builtin_cards, *own]
 
     def resolve(self, wanted: str) -> str:
-        """The id that an id, 6 digits of it, or the name of an enrolled voice means. Raises UnknownVoiceError."""
-        features = self._snapshot
-        if wanted in (*self._builtin.ids(), *features.enrolled):
+        """The full id of `wanted`: an id, at least 6 digits of one, or a name. Raises UnknownVoiceError."""
+        snapshot = self._snapshot
+        if wanted in (*self._builtin.ids(), *snapshot.enrolled):
             return wanted
-        ready = meant(_names(features.enrolled.values()), wanted)
+        ready = find_ref(_names(snapshot.enrolled.values()), wanted)
         if ready is not None:
             return ready.id
-        if meant(_names(features.unready), wanted) is not None:
+        if find_ref(_names(snapshot.unready), wanted) is not None:
             raise UnknownVoiceError(f"the voice '{wanted}' is not ready: the daemon has yet to encode it for this set")
         raise self._unknown(wanted)
 
     def enrolled(self, wanted: str) -> VoiceRef:
-        """The enrolled voice, ready or not, that an id, 6 digits of it, or a name means: it is to be changed.
-
-        Raises UnknownVoiceError, also for a built-in one: that cannot be changed.
-        """
+        """Like `resolve`, for a change: any readable enrolled voice, no built-in one. Raises UnknownVoiceError."""
         return self._changeable(wanted, {})
 
     def remains(self, wanted: str) -> VoiceRef:
-        """The same, to delete it: also what is damaged, by its id."""
+        """Like `enrolled`, for a deletion: also a damaged voice, by its id."""
         return self._changeable(wanted, {ref: "" for ref, _ in self._snapshot.damaged})
 
     def load(self, voice_id: str) -> Voice:
-        """The voice with its features. Raises UnknownVoiceError, or VoiceError when it is damaged or was lost."""
+        """The voice with its features. Raises UnknownVoiceError, or VoiceError when they are damaged or lost."""
         if voice_id in self._builtin.ids():
             return self._builtin.load(voice_id)
-        found = self._snapshot.enrolled.get(voice_id)
-        if found is None:
+        enrolled = self._snapshot.enrolled.get(voice_id)
+        if enrolled is None:
             raise UnknownVoiceError(f"there is no voice '{voice_id}'")
-        voice = self._features.load(found)
+        voice = self._features.load(enrolled)
         if voice is None:
-            self._store.get(found.ref)  # says so if it was deleted since we looked
-            raise VoiceError(f"the voice {found.name} has no features for this model set; enrol or encode it again")
+            self._store.get(enrolled.ref)  # raises if it was deleted since `refresh`
+            raise VoiceError(f"the voice {enrolled.name} has no features for this model set; enrol or encode it again")
         return voice
 
     def _outline(self) -> Outline:
         return outline(self._store.directory, features=self._features.file)
 
     def _changeable(self, wanted: str, more: Mapping[VoiceRef, str]) -> VoiceRef:
-        features = self._snapshot
+        snapshot = self._snapshot
         if wanted in self._builtin.ids():
             raise UnknownVoiceError(f"'{wanted}' is no enrolled voice; those that come with the model set stay")
-        ref = meant({**_names((*features.enrolled.values(), *features.unready)), **more}, wanted)
+        ref = find_ref({**_names((*snapshot.enrolled.values(), *snapshot.unready)), **more}, wanted)
         if ref is None:
             raise self._unknown(wanted)
         return ref

@@ -1,7 +1,7 @@
-"""Deletions: the tombstones, which are kept for good, and how a voice goes. Knows nothing of what is in a voice.
+"""Deletion of voices.
 
-First the tombstone is put up: from then on the voice is deleted, whatever happens. Then its files are taken away, and a
-line is added to the log; if that is interrupted it is finished later. All of it works on a full disk.
+First the tombstone is written, and kept for good: from then on the voice is deleted. Then its files are removed and a
+line is logged; `finish` completes what a crash interrupts. All of it works on a full disk.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from edge_tts.voices.voice_folder import FEATURES, VOICES, folder_of, incoming_o
 
 
 class Deletions:
-    """The deleted voices of one voices' folder. Whoever changes it holds the folder; troubles are OSErrors.
+    """The deleted voices of one folder. Changes need the folder's lock. Raises OSError.
 
-    `device` and `clock` (seconds since 1970) are what a tombstone says of itself.
+    `device` and `clock` (seconds since 1970) go into new tombstones.
     """
 
     def __init__(self, *, directory: Path, device: str, clock: Callable[[], float], audit: AuditLog) -> None:
@@ -31,106 +31,101 @@ class Deletions:
         self._reserve = DiskReserve(directory / ".reserve")
 
     def path(self, ref: VoiceRef) -> Path:
-        """Where that voice's tombstone lies, or would."""
+        """The path of a tombstone, existing or not."""
         return self._directory / ".deleted" / ref.owner / f"{ref.id}.json"
 
     def tombstones(self) -> dict[VoiceRef, bytes]:
-        """Every deleted voice and its tombstone; of one that cannot be read, no bytes: it holds all the same."""
+        """Every deleted voice and its tombstone's bytes; an unreadable one counts, with no bytes."""
         paths = sorted((self._directory / ".deleted").glob(f"{VOICES}.json"))
         return {ref: self.tombstone(ref) for ref in (VoiceRef(path.parent.name, path.stem) for path in paths)}
 
     def tombstone(self, ref: VoiceRef) -> bytes:
-        """That one of a deleted voice; no bytes if it cannot be read."""
+        """A tombstone's bytes; none if it cannot be read."""
         try:
             return self.path(ref).read_bytes()
         except OSError:
             return b""
 
     def new_tombstone(self, ref: VoiceRef) -> Tombstone:
-        """One that says that the voice was deleted here and now."""
+        """A tombstone of this device and moment."""
         return Tombstone(owner=ref.owner, voice=ref.id, time=int(self._clock()), device=self._device)
 
     def keep_reserve(self) -> None:
-        """See to it that there is room for a deletion, if there is any room."""
+        """Restore the disk reserve, if there is room."""
         self._reserve.keep()
 
-    def delete(self, ref: VoiceRef, stone: bytes) -> bool:
-        """Delete a voice; True if it was here. Raises VoiceError for what is no tombstone of it.
+    def delete(self, ref: VoiceRef, data: bytes) -> bool:
+        """Delete a voice by the tombstone `data`; True if it was here. Raises VoiceError for a wrong tombstone.
 
-        Once the tombstone is on disk there is no return: what refuses to go now goes the next time, or by `finish`, and
-        so does the line in the log for which there is no room.
+        Once the tombstone is on disk, files and log line that fail now are retried by `finish`.
         """
-        record = read_tombstone(stone, ref=ref)
+        tombstone = read_tombstone(data, ref=ref)
         if not self.path(ref).exists():
-            self._put_up(ref, stone)
-        here, troubles = self._take_away([ref])
+            self._write_tombstone(ref, data)
+        removed, errors = self._remove([ref])
         try:
-            self._log({ref: record}, here)
-        except OSError as trouble:
-            if not is_no_room(trouble):
+            self._log({ref: tombstone}, removed)
+        except OSError as error:
+            if not is_no_room(error):
                 raise
         self.keep_reserve()
-        if troubles:
-            raise troubles[0]
-        return bool(here)
+        if errors:
+            raise errors[0]
+        return bool(removed)
 
     def finish(self) -> None:
-        """Finish all deletions that were interrupted, and mend tombstones that have rotted."""
-        stones = {ref: self._readable(ref, stone) for ref, stone in self.tombstones().items()}
-        here, troubles = self._take_away(stones)
-        self._log(stones, here)
+        """Complete interrupted deletions and repair damaged tombstones."""
+        tombstones = {ref: self._repaired(ref, data) for ref, data in self.tombstones().items()}
+        removed, errors = self._remove(tombstones)
+        self._log(tombstones, removed)
         self.keep_reserve()
-        if troubles:
-            raise troubles[0]
+        if errors:
+            raise errors[0]
 
-    def _put_up(self, ref: VoiceRef, stone: bytes) -> None:
-        """The first half of a deletion.
-
-        On a full disk what can be made again makes room for it: the reserve, else what was derived from this very
-        voice. The recording cannot: if the lights went out then, it might come back from the bucket.
-        """
+    def _write_tombstone(self, ref: VoiceRef, data: bytes) -> None:
+        """On a full disk, first free the reserve, then the voice's features; never the recordings, which sync would
+        fetch again if the power failed before the tombstone is on disk."""
         path = self.path(ref)
-        rooms = iter((self._reserve.give_up, lambda: remove(folder_of(self._directory, ref) / FEATURES)))
+        frees = iter((self._reserve.release, lambda: remove(folder_of(self._directory, ref) / FEATURES)))
         while True:
             try:
                 make_folder(path.parent)
-                write_atomic(path, stone)
+                write_atomic(path, data)
                 return
-            except OSError as trouble:
-                if not is_no_room(trouble) or not any(make_room() for make_room in rooms):
+            except OSError as error:
+                if not is_no_room(error) or not any(free() for free in frees):
                     raise
 
-    def _take_away(self, refs: Iterable[VoiceRef]) -> tuple[set[VoiceRef], list[OSError]]:
-        """The second half of deletions, which may be run again after a crash: whose voice was here, and what would not
-        go. It takes no space, so it comes before the line in the log."""
-        here, troubles = set(), []
+    def _remove(self, refs: Iterable[VoiceRef]) -> tuple[set[VoiceRef], list[OSError]]:
+        """Remove the files of `refs`: the voices that were here, and the errors. Idempotent; needs no disk space."""
+        removed, errors = set(), []
         for ref in refs:
             folder = folder_of(self._directory, ref)
             try:
                 remove(incoming_of(self._directory, ref))
                 if remove(folder):
-                    here.add(ref)
-            except OSError as trouble:  # the others are deleted all the same
-                troubles.append(trouble)
+                    removed.add(ref)
+            except OSError as error:
+                errors.append(error)
             with suppress(OSError):  # the owner has other voices
                 folder.parent.rmdir()
-        return here, troubles
+        return removed, errors
 
-    def _log(self, stones: Mapping[VoiceRef, Tombstone], here: Collection[VoiceRef]) -> None:
+    def _log(self, tombstones: Mapping[VoiceRef, Tombstone], removed: Collection[VoiceRef]) -> None:
         """One line for every voice that was known here and is gone now."""
-        log = self._audit.events(stones.keys())
-        for ref, stone in stones.items():
+        log = self._audit.events(tombstones.keys())
+        for ref, tombstone in tombstones.items():
             events = log.get(ref.id, set())
             is_gone = not os.path.lexists(folder_of(self._directory, ref))
-            if "deleted" not in events and (ref in here or events) and is_gone:
-                self._audit.append("deleted", ref, by=stone.device)
+            if "deleted" not in events and (ref in removed or events) and is_gone:
+                self._audit.append("deleted", ref, by=tombstone.device)
 
-    def _readable(self, ref: VoiceRef, stone: bytes) -> Tombstone:
-        """The tombstone, written anew if it has rotted: the deletion holds, and other devices must read of it."""
+    def _repaired(self, ref: VoiceRef, data: bytes) -> Tombstone:
+        """The tombstone, written anew if it is damaged: other devices must be able to read it."""
         try:
-            return read_tombstone(stone, ref=ref)
+            return read_tombstone(data, ref=ref)
         except VoiceError:
             fresh = self.new_tombstone(ref)
-            with suppress(OSError):  # a full disk must not keep a recording
+            with suppress(OSError):  # a full disk must not stop the deletion
                 write_atomic(self.path(ref), to_bytes(fresh))
             return fresh

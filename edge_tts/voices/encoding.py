@@ -1,4 +1,4 @@
-"""The features of an enrolled voice, made as a task of the worker. Knows no queue and no networks."""
+"""The features of an enrolled voice, made as a job of the worker."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edge_tts.voices.store import EnrolledVoice, VoiceStore
 
 
 def encoding(voice: EnrolledVoice, features: FeatureStore, *, encoder: Encoder | None = None) -> Work:
-    """A task that encodes `voice` and stores its features; `encoder` None: the worker's own networks."""
+    """Work that encodes `voice` and stores its features; `encoder` None: the worker's own networks."""
     card = voice.card
 
     def work(networks: Speaker, should_stop: Callable[[], bool]) -> Iterator[AudioChunk]:
@@ -26,19 +26,16 @@ def encoding(voice: EnrolledVoice, features: FeatureStore, *, encoder: Encoder |
 
 
 def _recordings(voice: EnrolledVoice, store: VoiceStore) -> list[Recording]:
-    """What was recorded. The limits are those of a voice that is taken in: one from before them is refused here.
-
-    Raises VoiceError, AudioError.
-    """
-    heard: list[Recording] = []
+    """The decoded recordings, within a new voice's limits: the voice may be older. Raises VoiceError, AudioError."""
+    recordings: list[Recording] = []
     left = MOST_SAMPLES
     for name in voice.card.recordings:
         data = store.read(voice, name)
-        heard.append(read_sound(data, what=name, longest_s=LONGEST_S, most_samples=left))
-        left -= heard[-1].samples.size
-    return heard
+        recordings.append(read_sound(data, what=name, longest_s=LONGEST_S, most_samples=left))
+        left -= recordings[-1].samples.size
+    return recordings
 
 
 def was_put_off(report: Report) -> bool:
-    """Stopped, or crowded out of the line: no fault of the voice's."""
+    """Whether the job was stopped or dropped from a full queue, so that a retry makes sense."""
     return report.stage == "interrupted" or report.details.get("error") == "QueueFullError"

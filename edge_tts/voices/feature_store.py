@@ -1,4 +1,4 @@
-"""What a model set derived from an enrolled voice, kept beside it: read, write, who lacks it. Computes nothing."""
+"""Derived features of enrolled voices, stored beside each voice per model set."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from edge_tts.voices.store import EnrolledVoice, VoiceStore
 from edge_tts.voices.voice_folder import FEATURES
 
 _SPELLING = b"features 1"
-"""Part of every fingerprint: a new number has all features made anew."""
+"""Part of every fingerprint: a new number invalidates all features."""
 
 
 def fingerprint(model: ModelSet) -> str:
-    """32 hex digits that change when a file of the model set does (its built-in voices aside)."""
+    """32 hex digits over the set's files, except its built-in voices."""
     digest = hashlib.sha256(_SPELLING)
     for name in sorted(model.files):
         if not name.startswith("voices/"):
@@ -30,7 +30,7 @@ def fingerprint(model: ModelSet) -> str:
 
 
 class FeatureStore:
-    """The derived features of enrolled voices for one model set; those of other sets lie beside them untouched."""
+    """The features of enrolled voices for one model set."""
 
     def __init__(self, *, store: VoiceStore, model: ModelSet) -> None:
         self.store = store
@@ -39,37 +39,36 @@ class FeatureStore:
 
     @property
     def file(self) -> str:
-        """What they are called in the folder of each voice."""
+        """Their file name in each voice's folder."""
         return self._file
 
     def load(self, voice: EnrolledVoice) -> Voice | None:
-        """The voice as this model set speaks it; None when its features are not made yet. Raises VoiceError."""
+        """The voice with its features; None when they are not made yet. Raises VoiceError."""
         path = voice.folder / FEATURES / self._file
-        if not os.path.exists(path):  # so says the function, unlike the method, also where it may not look
+        if not os.path.exists(path):  # unlike Path.exists, False without permission too
             return None
         arrays = read_features(path, self._model.sizes)
         return Voice(id=voice.ref.id, name=voice.name, language=voice.card.language, **arrays)
 
-    def save(self, voice: EnrolledVoice, made: Voice) -> None:
-        """Keep what the encoder made of `voice`. Raises VoiceError, also when the voice was deleted meanwhile."""
+    def save(self, voice: EnrolledVoice, encoded: Voice) -> None:
+        """Store the encoder's result. Raises VoiceError, also when the voice was deleted meanwhile."""
         buffer = io.BytesIO()
         np.savez(
             buffer,
-            prompt_tokens=made.prompt_tokens.astype(np.int64),
-            prompt_phoneme_ids=made.prompt_phoneme_ids.astype(np.int64),
-            prompt_bert=made.prompt_bert.astype(np.float16),
-            conditioning=made.conditioning.astype(np.float32),
+            prompt_tokens=encoded.prompt_tokens.astype(np.int64),
+            prompt_phoneme_ids=encoded.prompt_phoneme_ids.astype(np.int64),
+            prompt_bert=encoded.prompt_bert.astype(np.float16),
+            conditioning=encoded.conditioning.astype(np.float32),
         )
         with self.store.changing():
             folder = self.store.get(voice.ref).folder
             write_atomic(make_folder(folder / FEATURES) / self._file, buffer.getvalue())
 
     def missing(self) -> list[EnrolledVoice]:
-        """The voices whose features must be made for this model set: not there, or damaged."""
+        """The voices whose features are missing or damaged."""
         return [voice for voice in self.store.stored().voices if not self.is_usable(voice)]
 
     def is_usable(self, voice: EnrolledVoice) -> bool:
-        """Whether the features of that voice are there and whole."""
         try:
             return self.load(voice) is not None
         except VoiceError:

@@ -1,4 +1,4 @@
-"""What an enrolled voice is made of: records <-> bytes, and the id that is their hash. Knows no disk and no network."""
+"""The records of an enrolled voice, to and from bytes, and the id that is their hash."""
 
 from __future__ import annotations
 
@@ -20,22 +20,21 @@ from edge_tts.schema import Field, Record, check_json
 CARD, CONSENT, QUALITY, NAME = "voice.json", "consent.json", "quality.json", "name.json"
 
 ID_DIGITS = 32
-"""A voice's id is so many hex digits of its card's sha256: 128 bits, short enough for an MQTT message."""
+"""Hex digits of a voice's id, cut from its card's sha256: 128 bits."""
 
 MOST_JSON_BYTES = 1 << 16
 MOST_RECORDING_BYTES = 1 << 24
 MOST_RECORDINGS = 16
 MOST_VOICE_BYTES = 1 << 26
 LONGEST_S = 60
-"""Of one recording. The consent may last 30 s, and the words of a voice 10 s."""
+"""Of one recording. The consent may last 30 s, the prompt 10 s."""
 MOST_SAMPLES = 1 << 25
-"""What all recordings of a voice unpack to, channels counted: 128 MiB as float32. FLAC packs silence to nothing."""
+"""Of all recordings of a voice, over all channels: 128 MiB as float32. FLAC compresses silence to nothing."""
 _MOST_FLAC_BLOCKS = 64
 _FARTHEST_AHEAD = 1 << 20
-"""Nobody has renamed a voice so often without another device's hearing of it."""
 
 UNREADABLE_ZIP = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, KeyError, OverflowError, RuntimeError)
-"""All that Python's zipfile raises for a file that has rotted or is hostile; NotImplementedError is a RuntimeError."""
+"""All that zipfile raises for a damaged or hostile file; NotImplementedError is a RuntimeError."""
 
 _ID = rf"[0-9a-f]{{{ID_DIGITS}}}"
 VoiceId = Annotated[str, Field(pattern=f"^{_ID}$")]
@@ -45,13 +44,11 @@ FileName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,47}\.(flac|json)$
 DisplayName = Annotated[str, Field(min_length=1, max_length=80)]
 Device = Annotated[str, Field(max_length=64)]
 UnixTime = Annotated[int, Field(ge=0, lt=1 << 40)]
-"""Seconds since 1970 by the clock of the device that wrote it: for people to read, never to decide by."""
+"""Seconds since 1970 by the writer's clock: for people to read, never to decide by."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class VoiceRef:
-    """Which voice is meant: its owner and its id."""
-
     owner: str
     id: str
 
@@ -64,7 +61,7 @@ class FileEntry(Record):
 
 
 class Card(Record):
-    """voice.json: everything about a voice that never changes. The hash of its bytes is the voice's id."""
+    """voice.json: the immutable facts. The hash of its bytes is the voice's id."""
 
     format: Literal[1] = 1
     owner: Owner
@@ -72,60 +69,59 @@ class Card(Record):
     """The name given at enrolment; a rename lives in a `NameEntry`."""
     language: str = Field(pattern=r"^[a-z]{2,8}$")
     transcript: str = Field(min_length=1, max_length=2000)
-    """What is said in the first recording."""
+    """Of the first recording."""
     created: UnixTime
     device: Device
     recordings: tuple[RecordingName, ...] = Field(min_length=1, max_length=MOST_RECORDINGS)
-    """The first one is the prompt of the GPT; the conditioning is the mean over all."""
+    """The first one is the GPT's prompt; the conditioning is the mean over all."""
     files: dict[FileName, FileEntry]
 
 
 class Consent(Record):
-    """consent.json: that the speaker agreed, in the speaker's own recorded words."""
+    """consent.json: the speaker's recorded agreement."""
 
     format: Literal[1] = 1
     statement: str = Field(min_length=1, max_length=2000)
     language: str = Field(pattern=r"^[a-z]{2,8}$")
     audio_sha256: Sha256
-    """The recording (a FLAC file of this voice) in which the statement is spoken."""
+    """Of the recording of this voice in which the statement is spoken."""
     time: UnixTime
     device: Device
 
 
 class Quality(Record):
-    """quality.json: what the quality gate measured, name -> value."""
+    """quality.json: the quality gate's measurements."""
 
     format: Literal[1] = 1
     measures: dict[str, float | int | bool | str] = Field(max_length=64)
 
 
 class NameEntry(Record):
-    """What a voice is called: a last-writer-wins register on a logical clock: no wall clock has a say."""
+    """name.json: a last-writer-wins register on a logical clock."""
 
     format: Literal[1] = 1
     owner: Owner
     voice: VoiceId
     name: DisplayName
     counter: int = Field(ge=0, lt=1 << 53)
-    """One more than the greatest its writer had seen; 0 is the name given at enrolment."""
+    """The logical clock; 0 is the name given at enrolment."""
     device: Device
-    """The writer; decides between two renames that did not know of each other."""
+    """The writer; breaks the tie of concurrent renames."""
 
     def rank(self) -> tuple[int, str, str]:
-        """Of two entries the one of higher rank holds, on every device."""
+        """The sort key: of two entries every device keeps the higher."""
         return self.counter, self.device, self.name
 
     def outranks(self, other: NameEntry) -> bool:
-        """Whether this one holds rather than `other`, which we have.
+        """Whether this one replaces `other`.
 
-        One that claims to be the first name, or unbelievably many renames ahead, was written by none of us: taken, it
-        could never be renamed again.
+        A counter of 0 or implausibly far ahead is forged: near its limit no device could rename the voice again.
         """
         return 0 < self.counter <= other.counter + _FARTHEST_AHEAD and self.rank() > other.rank()
 
 
 class Tombstone(Record):
-    """A voice that was deleted, for good: whoever learns of it deletes the voice too."""
+    """A permanent deletion; every device that reads it deletes the voice too."""
 
     format: Literal[1] = 1
     owner: Owner
@@ -135,28 +131,27 @@ class Tombstone(Record):
 
 
 def to_bytes(record: Record) -> bytes:
-    """The one spelling of a record: UTF-8 JSON, keys in order, no spaces."""
+    """The canonical bytes of a record: UTF-8 JSON, sorted keys, no spaces."""
     plain = record.model_dump(mode="json")
     return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def sha256(data: bytes) -> str:
-    """The sha256 of bytes in hex."""
     return hashlib.sha256(data).hexdigest()
 
 
 def voice_id(card: bytes) -> str:
-    """The id of the voice whose voice.json has these bytes."""
+    """The id of the voice with this voice.json."""
     return sha256(card)[:ID_DIGITS]
 
 
 def is_voice_id(text: str) -> bool:
-    """Whether an enrolled voice might have this id; one that comes with a model set has a name for it."""
+    """Whether `text` has the form of an enrolled voice's id; a built-in voice's id is a name."""
     return re.fullmatch(_ID, text) is not None
 
 
 def read_card(data: bytes, *, ref: VoiceRef | None = None, what: str = CARD) -> Card:
-    """The card in `data`, consistent in itself and, if `ref` is given, that voice's own. Raises VoiceError."""
+    """The card in `data`, consistent and, if `ref` is given, of that voice. Raises VoiceError."""
     card = check_json(Card, _limited(data, what), error=VoiceError, what=what)
     check_display_name(card.name)
     if ref is not None and (voice_id(data), card.owner) != (ref.id, ref.owner):
@@ -176,7 +171,7 @@ def read_card(data: bytes, *, ref: VoiceRef | None = None, what: str = CARD) -> 
 
 
 def read_name(data: bytes, *, ref: VoiceRef, what: str = NAME) -> NameEntry:
-    """The name register in `data`, if it is that voice's. Raises VoiceError."""
+    """The name register of `ref`. Raises VoiceError."""
     entry = check_json(NameEntry, _limited(data, what), error=VoiceError, what=what)
     check_display_name(entry.name)
     if (entry.owner, entry.voice) != (ref.owner, ref.id):
@@ -185,15 +180,17 @@ def read_name(data: bytes, *, ref: VoiceRef, what: str = NAME) -> NameEntry:
 
 
 def read_tombstone(data: bytes, *, ref: VoiceRef, what: str = "tombstone") -> Tombstone:
-    """The tombstone in `data`, if it is that voice's. Raises VoiceError."""
-    stone = check_json(Tombstone, _limited(data, what), error=VoiceError, what=what)
-    if (stone.owner, stone.voice) != (ref.owner, ref.id):
-        raise VoiceError(f"{what}: belongs to voice {stone.voice} of {stone.owner}, not to {ref.id} of {ref.owner}")
-    return stone
+    """The tombstone of `ref`. Raises VoiceError."""
+    tombstone = check_json(Tombstone, _limited(data, what), error=VoiceError, what=what)
+    if (tombstone.owner, tombstone.voice) != (ref.owner, ref.id):
+        raise VoiceError(
+            f"{what}: belongs to voice {tombstone.voice} of {tombstone.owner}, not to {ref.id} of {ref.owner}"
+        )
+    return tombstone
 
 
 def check_files(card: Card, files: Mapping[str, bytes], *, require_consent: bool) -> None:
-    """Raise VoiceError unless `files` are exactly what the card says, the recordings are FLAC and consent was given."""
+    """Raise VoiceError unless `files` are the card's, the recordings FLAC within the limits, and the consent valid."""
     odd = sorted(set(card.files) ^ set(files))
     if odd:
         raise VoiceError(f"the voice's card and its files do not agree: {', '.join(odd)}")
@@ -213,27 +210,27 @@ def check_files(card: Card, files: Mapping[str, bytes], *, require_consent: bool
 
 
 def check_entry(name: str, data: bytes, entry: FileEntry) -> None:
-    """Raise VoiceError unless `data` is the file that the card calls `name`."""
+    """Raise VoiceError unless `data` matches the card's entry."""
     if len(data) != entry.bytes or sha256(data) != entry.sha256:
         raise VoiceError(f"{name}: is damaged: its {len(data)} bytes are not those that the voice's card describes")
 
 
 def check_display_name(name: str) -> str:
-    """The name, if it can be shown on one line and spoken. Raises VoiceError."""
+    """The name, if it is printable on one line. Raises VoiceError."""
     if not name or len(name) > 80 or not name.isprintable() or name != name.strip():
         raise VoiceError(f"{name!r} cannot be a voice's name: 1 to 80 printable characters, no space around them")
     return name
 
 
 def same_name(one: str, other: str) -> bool:
-    """Whether two names read the same: an accent may be a character of its own, as some keyboards send it."""
+    """Whether two names are equal after Unicode normalisation: some keyboards send combining accents."""
     return normalize("NFC", one) == normalize("NFC", other)
 
 
 def flac_samples(data: bytes, *, what: str) -> int:
-    """How many samples a FLAC file unpacks to, channels counted, by its first metadata block (STREAMINFO, RFC 9639).
+    """The samples of a FLAC file over all channels, by its STREAMINFO block (RFC 9639), without decoding.
 
-    Nothing is decoded. Raises VoiceError, also for what is FLAC but too much to work on.
+    Raises VoiceError, also for a file beyond the limits.
     """
     if len(data) < 42 or data[:4] != b"fLaC" or _block_kinds(data).count(0) != 1 or data[4] & 0x7F != 0:
         raise VoiceError(f"{what}: is not a FLAC file")
@@ -243,7 +240,7 @@ def flac_samples(data: bytes, *, what: str) -> int:
         raise VoiceError(f"{what}: is a FLAC file without a length or a sample rate")
     if channels > 2:
         raise VoiceError(f"{what}: has {channels} channels; two are the most")
-    # 44100 Hz is 441 steps against 320 of 32 kHz; 44101 would be 44101 against 32000, a filter of gigabytes.
+    # Resampling 44100 Hz to 32 kHz is 441:320; 44101 Hz would be 44101:32000, a filter of gigabytes.
     if not 8000 <= rate <= 192000 or rate // gcd(rate, 32000) > 1000:
         raise VoiceError(f"{what}: has an unusual sample rate of {rate} Hz; convert it to 48000 Hz")
     if samples > LONGEST_S * rate:
@@ -252,7 +249,7 @@ def flac_samples(data: bytes, *, what: str) -> int:
 
 
 def _block_kinds(data: bytes) -> list[int]:
-    """The kinds of a FLAC file's metadata blocks in order; 0 is STREAMINFO, of which decoders believe the last one."""
+    """The types of the metadata blocks; 0 is STREAMINFO, of which decoders use the last."""
     kinds: list[int] = []
     at, last = 4, False
     while not last and at + 4 <= len(data) and len(kinds) < _MOST_FLAC_BLOCKS:

@@ -1,4 +1,4 @@
-"""Every voice of this device for one model set: the store, its features, the catalogue."""
+"""Opens store, features, catalogue and sync as configured."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Voices:
-    """Every voice of this device for one model set."""
+    """The voices of this device for one model set."""
 
     store: VoiceStore
     features: FeatureStore
@@ -32,7 +32,6 @@ class Voices:
 
 
 def open_store(config: Config, *, clock: Callable[[], float] = time.time) -> VoiceStore:
-    """The enrolled voices, whatever model set speaks."""
     return VoiceStore(
         directory=config.voices.dir,
         device=config.device,
@@ -44,10 +43,9 @@ def open_store(config: Config, *, clock: Callable[[], float] = time.time) -> Voi
 def open_voices(
     config: Config, model: ModelSet, *, recover: bool = False, clock: Callable[[], float] = time.time
 ) -> Voices:
-    """The voices as they are on the disk. Raises VoiceError.
+    """The voices on the disk. Raises VoiceError.
 
-    `recover`, for the daemon: sweep up after a crash first, and do without what the disk refuses: the voices that come
-    with the model set speak all the same.
+    `recover`, for the daemon: clean up after a crash first, and only log disk errors, so that built-in voices work.
     """
     store = open_store(config, clock=clock)
     features = FeatureStore(store=store, model=model)
@@ -58,13 +56,13 @@ def open_voices(
     for step in (store.recover, catalogue.refresh):
         try:
             step()
-        except VoiceError as trouble:
-            log.warning("the folder of the voices is in trouble: %s", trouble)
+        except VoiceError as error:
+            log.warning("the folder of the voices is in trouble: %s", error)
     return Voices(store, features, catalogue)
 
 
 def voice_sync(config: Config, store: VoiceStore) -> VoiceSync | None:
-    """How voices are synced with the configured bucket; None when there is none."""
+    """Sync with the configured bucket; None without one."""
     bucket = config.bucket
     if bucket.url is None:
         return None
@@ -73,7 +71,7 @@ def voice_sync(config: Config, store: VoiceStore) -> VoiceSync | None:
 
 
 def default_voice(config: Config, model: ModelSet, catalogue: Catalogue) -> str:
-    """The voice that speaks when a request names none. Raises ConfigError when there is no such voice."""
+    """The voice of a request that names none. Raises ConfigError when there is no such voice."""
     voice = config.voice or model.default_voice or next(iter(catalogue.ids()), "")
     if voice not in catalogue.ids():
         known = ", ".join(catalogue.ids()) or "none"
@@ -82,8 +80,8 @@ def default_voice(config: Config, model: ModelSet, catalogue: Catalogue) -> str:
 
 
 def first_voice(config: Config, model: ModelSet, catalogue: Catalogue) -> str:
-    """The voice as configured. An enrolled one that cannot speak (damaged, its disk away, not encoded yet) gives way to
-    the model set's own: a box that speaks can be mended. Raises ConfigError for any other that is not there."""
+    """Like `default_voice`, but falls back to the set's own when the configured enrolled voice cannot speak now
+    (damaged, disk away, not encoded yet). Raises ConfigError for any other voice that is not there."""
     if config.voice is not None and is_voice_id(config.voice) and config.voice not in catalogue.ids():
         log.error("voice: %s cannot speak now, see `edge-ttsd voices list`; another one does instead", config.voice)
         config = config.model_copy(update={"voice": None})

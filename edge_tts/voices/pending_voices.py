@@ -1,4 +1,4 @@
-"""Has the voices encoded that this model set does not know yet: fetched, imported, older than the set. No hurry."""
+"""Encodes the voices without features for this model set: fetched, imported, or older than the set."""
 
 from __future__ import annotations
 
@@ -14,12 +14,10 @@ from edge_tts.voices.store import EnrolledVoice
 
 
 class PendingVoices:
-    """Puts one voice at a time into the worker's line, at low priority, so that speech always comes first.
+    """Queues one encoding job at a time, at low priority.
 
-    `unready` tells which voices are waiting, `done` hears of every one that can speak now, `failed` of every one that
-    cannot: it is tried once per run of the process, and `reason` says why. Used by one thread; `reason` by any.
-
-    A voice is taken on at the second look that finds it so: whoever enrols one saves its features a moment later.
+    `done` is called on the worker's thread; only `reason` is thread-safe. A failed voice is not retried.
+    A voice is queued at the second `poll` that finds it unready: enrolment saves the features a moment later.
     """
 
     def __init__(
@@ -39,7 +37,7 @@ class PendingVoices:
         self._current: tuple[str, VoiceRef] | None = None
 
     def poll(self) -> None:
-        """Take on the next voice if there is one and none is under way. To be called now and then; returns at once."""
+        """Collect the result of the last job and queue the next. Call it regularly; returns at once."""
         if self._current is not None:
             job_id, ref = self._current
             report = self._internal_jobs.ended(job_id)
@@ -61,7 +59,7 @@ class PendingVoices:
                 return
 
     def reason(self, ref: VoiceRef) -> str | None:
-        """Why that voice could not be encoded; None while nobody has tried."""
+        """Why the voice could not be encoded; None if it has not failed."""
         return self._reasons.get(ref)
 
     def _encode(self, voice: EnrolledVoice) -> Work:

@@ -1,4 +1,4 @@
-"""The retained topic `voices`: who can speak, who cannot (yet) and why, how the last sync went."""
+"""The retained topic `voices`: usable, unready and damaged voices, and the last sync."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class VoiceStatus:
-    """Looks at the disk and publishes what it finds. For any thread."""
+    """Refreshes the catalogue and publishes it. Thread-safe."""
 
     def __init__(
         self,
@@ -29,47 +29,45 @@ class VoiceStatus:
         first: Callable[[], str],
         reason: Callable[[VoiceRef], str | None] = lambda ref: None,
     ) -> None:
-        """`first`: the voice that speaks where none is chosen; may raise ConfigError. `reason`: why a voice could not
-        be encoded, if somebody has tried."""
+        """`first` gives the default voice, and may raise ConfigError; `reason` why a voice could not be encoded."""
         self._events, self._catalogue, self._first, self._reason = events, catalogue, first, reason
         self._default = events.state.voice
         self._sync: Mapping[str, Any] | None = None
         self.trouble = ""
-        """Why the disk cannot be read; empty when it can."""
+        """The error of the last read of the disk; empty if it worked."""
         self._lock = threading.RLock()
-        """Who looks at the disk last is also the last to tell."""
+        """Keeps reading and publishing in the same order."""
 
     @property
     def syncing(self) -> bool:
-        """Whether a sync is under way."""
         return self._sync is not None and self._sync["status"] == "running"
 
     def refresh(self) -> None:
-        """Look at the disk again and tell everybody. A default voice that is gone gives way to the configured one.
+        """Read the disk and publish; a default voice that is gone falls back to the configured one.
 
-        Where the disk cannot be read, what was known stays, and `Catalogue.is_stale` has it tried again.
+        After a disk error the old catalogue stays, and `Catalogue.is_stale` causes a retry.
         """
         with self._lock:
-            trouble = self._look()
-            if trouble and trouble != self.trouble:
-                log.warning("the voices cannot be read: %s", trouble)
-            self.trouble = trouble
+            error = self._read_disk()
+            if error and error != self.trouble:
+                log.warning("the voices cannot be read: %s", error)
+            self.trouble = error
             if self._events.state.voice not in self._catalogue.ids():
-                with suppress(ConfigError):  # a configured voice that never was
+                with suppress(ConfigError):  # the configured voice does not exist
                     self._default = self._first()
                 self._events.update(voice=self._default)
             self.show()
 
-    def _look(self) -> str:
-        """What is wrong with the disk, if anything."""
+    def _read_disk(self) -> str:
+        """The error, if any."""
         try:
             self._catalogue.refresh()
-        except VoiceError as trouble:
-            return str(trouble)
+        except VoiceError as error:
+            return str(error)
         return ""
 
     def synced(self, report: SyncReport) -> None:
-        """How far a sync has come; once it is over the disk is looked at again."""
+        """Publish a sync's progress; refresh at its end."""
         self._sync = report.model_dump(mode="json")
         if report.status == "running":
             self.show()
@@ -77,7 +75,7 @@ class VoiceStatus:
             self.refresh()
 
     def show(self) -> None:
-        """Tell everybody what is known."""
+        """Publish what is known, without reading the disk."""
         with self._lock:
             cards = [asdict(card) for card in self._catalogue.cards()]
             unready = [

@@ -1,11 +1,11 @@
-"""Enrolled voices on disk: each an immutable folder that appears and goes by one rename. Knows no network and no sound.
+"""Enrolled voices on disk, each an immutable folder.
 
-OWNER/ID/voice.json, reference.flac, consent.json, quality.json    never change; ID is the hash of voice.json
-OWNER/ID/name.json                                                 what the voice is called now
-OWNER/ID/features/FINGERPRINT.npz                                  what a model set derived; made anew when lost
+OWNER/ID/voice.json, reference.flac, consent.json, quality.json    immutable; ID is the hash of voice.json
+OWNER/ID/name.json                                                 the current name
+OWNER/ID/features/FINGERPRINT.npz                                  features for a model set; made anew when lost
 .deleted/OWNER/ID.json                                             tombstones, kept for good
-.staging/ .incoming/                                               half-done work, swept; a fetch goes on from .incoming
-.reserve                                                           room for a deletion on a full disk
+.staging/ .incoming/                                               unfinished work; a fetch resumes from .incoming
+.reserve                                                           space for a deletion on a full disk
 audit.log                                                          one JSON line per change
 """
 
@@ -44,7 +44,7 @@ from edge_tts.voices.format import (
     to_bytes,
     voice_id,
 )
-from edge_tts.voices.voice_folder import IDS, OWNERS, VOICES, folder_of, held, incoming_of, sweep
+from edge_tts.voices.voice_folder import IDS, OWNERS, VOICES, folder_of, incoming_of, locked_folder, sweep
 
 _NONE: Mapping[VoiceRef, EnrolledVoice] = {}
 _SHORTEST_PREFIX = 6
@@ -52,22 +52,22 @@ _SHORTEST_PREFIX = 6
 
 @dataclass(frozen=True, slots=True)
 class NewVoice:
-    """A voice about to be stored."""
+    """A voice to be stored."""
 
     owner: str
     name: str
     language: str
     transcript: str
-    """What is said in the first recording."""
+    """Of the first recording."""
     recordings: Sequence[bytes]
-    """FLAC files; the first one is the prompt of the GPT."""
+    """FLAC files; the first one is the GPT's prompt."""
     consent: Consent | None
     quality: Quality | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class EnrolledVoice:
-    """A voice as it lies on the disk."""
+    """A voice on the disk."""
 
     ref: VoiceRef
     card: Card
@@ -76,22 +76,22 @@ class EnrolledVoice:
 
     @property
     def name(self) -> str:
-        """What the voice is called now."""
+        """The current name."""
         return self.title.name
 
 
 @dataclass(frozen=True, slots=True)
 class StoredVoices:
-    """All that is stored: the voices that can be used, and what is wrong with the others."""
+    """The usable voices, and the damaged ones with the reason."""
 
     voices: tuple[EnrolledVoice, ...]
     damaged: tuple[tuple[VoiceRef, str], ...] = ()
 
 
 class VoiceStore:
-    """The only one who changes the voices' folder; safe from any thread and process. Errors are VoiceErrors.
+    """The only writer of the voices' folder; safe for threads and processes. Raises VoiceError.
 
-    `device` names this box in records and in the log; `clock` gives seconds since 1970 and decides nothing.
+    `device` and `clock` (seconds since 1970) only go into records and the log.
     """
 
     def __init__(
@@ -105,15 +105,15 @@ class VoiceStore:
         self._deletions = Deletions(directory=directory, device=device, clock=clock, audit=self._audit)
 
     def recover(self) -> None:
-        """Make the folder if need be, sweep up after a crash and finish deletions that it interrupted."""
+        """Make the folder, remove what a crash left and finish interrupted deletions."""
         with self.changing():
             sweep(self.directory)
             self._deletions.finish()
 
     def stored(self, *, thorough: bool = False, known: Mapping[VoiceRef, EnrolledVoice] = _NONE) -> StoredVoices:
-        """Every voice, by owner and id. `thorough` reads the recordings too and finds the ones that have rotted.
+        """Every voice, sorted by owner and id; those in `known` are not read again.
 
-        Those that are `known`, as they are, need not be read again.
+        `thorough` reads the recordings too, to find bit rot.
         """
         voices, damaged = [], []
         for ref in self._refs():
@@ -123,51 +123,51 @@ class VoiceStore:
                     self.files(voice)
                 voices.append(voice)
             except UnknownVoiceError:
-                continue  # deleted while we looked
-            except VoiceError as wrong:
-                if not os.path.exists(self._deletions.path(ref)):  # else it was deleted while we looked, too
-                    damaged.append((ref, str(wrong)))
+                continue  # deleted meanwhile
+            except VoiceError as error:
+                if not os.path.exists(self._deletions.path(ref)):  # else it is being deleted
+                    damaged.append((ref, str(error)))
         return StoredVoices(tuple(voices), tuple(damaged))
 
     def get(self, ref: VoiceRef) -> EnrolledVoice:
-        """That voice. Raises UnknownVoiceError, or VoiceError when its card is damaged or cannot be read."""
+        """The voice. Raises UnknownVoiceError, or VoiceError when its card is damaged or cannot be read."""
         folder = self.folder(ref)
-        with _disk(folder):
+        with _disk_errors(folder):
             if not folder.is_dir() or self._deletions.path(ref).exists():
                 raise UnknownVoiceError(f"there is no voice {ref.id} of {ref.owner}")
             card = read_card((folder / CARD).read_bytes(), ref=ref, what=str(folder / CARD))
         return EnrolledVoice(ref, card, self._title(ref, card), folder)
 
     def find(self, wanted: str, *, owner: str | None = None) -> EnrolledVoice:
-        """The one voice of that id (6 digits of it will do) or that name. Raises UnknownVoiceError."""
+        """The voice of an id (at least 6 digits of it) or a name. Raises UnknownVoiceError."""
         voices = {voice.ref: voice for voice in self.stored().voices if owner in (None, voice.ref.owner)}
-        return voices[_known({ref: voice.name for ref, voice in voices.items()}, wanted)]
+        return voices[_require_ref({ref: voice.name for ref, voice in voices.items()}, wanted)]
 
     def find_remains(self, wanted: str) -> VoiceRef:
-        """Like `find`, to delete it: also what is damaged, or was deleted but not to the end, by its id."""
+        """Like `find`, for a deletion: also a damaged or partly deleted voice, by its id."""
         names = {voice.ref: voice.name for voice in self.stored().voices}
-        return _known({ref: names.get(ref, "") for ref in self._refs()}, wanted)
+        return _require_ref({ref: names.get(ref, "") for ref in self._refs()}, wanted)
 
     def card_bytes(self, voice: EnrolledVoice) -> bytes:
-        """The card as it was hashed into the id."""
-        with _disk(voice.folder):
+        """voice.json, checked by its hash."""
+        with _disk_errors(voice.folder):
             data = (voice.folder / CARD).read_bytes()
         read_card(data, ref=voice.ref)
         return data
 
     def files(self, voice: EnrolledVoice) -> dict[str, bytes]:
-        """The immutable files of a voice except its card, each checked by its hash."""
+        """The immutable files except the card, each checked by its hash."""
         return {name: self.read(voice, name) for name in voice.card.files}
 
     def read(self, voice: EnrolledVoice, name: str) -> bytes:
-        """One immutable file of a voice, checked by its hash."""
-        with _disk(voice.folder):
+        """One immutable file, checked by its hash."""
+        with _disk_errors(voice.folder):
             data = (voice.folder / name).read_bytes()
         check_entry(str(voice.folder / name), data, voice.card.files[name])
         return data
 
     def add(self, new: NewVoice) -> EnrolledVoice:
-        """Store a voice that was enrolled here."""
+        """Store a voice enrolled here."""
         files = {("reference.flac" if n == 0 else f"take-{n + 1}.flac"): data for n, data in enumerate(new.recordings)}
         recordings = tuple(files)
         if new.consent is not None:
@@ -188,7 +188,7 @@ class VoiceStore:
         return self.accept(VoiceRef(new.owner, voice_id(card)), card, files, event="enrolled")
 
     def accept(self, ref: VoiceRef, card: bytes, files: dict[str, bytes], *, event: str) -> EnrolledVoice:
-        """Store a voice that was made elsewhere (archive, bucket): checked in full, refused if it was deleted."""
+        """Store a finished voice (archive, bucket) after full checks; a deleted one is refused."""
         check_files(read_card(card, ref=ref), files, require_consent=self.require_consent)
         with self.changing():
             self._refuse_deleted(ref)
@@ -200,7 +200,7 @@ class VoiceStore:
         return self.get(ref)
 
     def rename(self, ref: VoiceRef, name: str) -> EnrolledVoice:
-        """Call a voice something else, here and, in time, on every device."""
+        """Rename a voice here and, by sync, on every device."""
         check_display_name(name)
         with self.changing():
             counter = self.get(ref).title.counter + 1
@@ -209,7 +209,7 @@ class VoiceStore:
         return self.get(ref)
 
     def merge_name(self, ref: VoiceRef, entry: NameEntry) -> bool:
-        """Take over a name given elsewhere if it outranks ours; True if it did."""
+        """Store another device's name if it outranks ours; True if it did."""
         with self.changing():
             if not entry.outranks(self.get(ref).title):
                 return False
@@ -217,65 +217,65 @@ class VoiceStore:
         return True
 
     def delete(self, ref: VoiceRef) -> None:
-        """Delete a voice for good: audio, records and features here now, the bucket's copy at the next sync."""
-        with _disk(self.folder(ref)):
+        """Delete a voice for good: here now, in the bucket at the next sync."""
+        with _disk_errors(self.folder(ref)):
             if not self.folder(ref).exists():
                 raise UnknownVoiceError(f"there is no voice {ref.id} of {ref.owner}")
         self.apply_tombstone(ref, to_bytes(self._deletions.new_tombstone(ref)))
 
-    def apply_tombstone(self, ref: VoiceRef, stone: bytes) -> bool:
-        """Obey a tombstone, ours or another device's, also on a full disk; True if the voice was here.
+    def apply_tombstone(self, ref: VoiceRef, data: bytes) -> bool:
+        """Delete a voice by any device's tombstone, also on a full disk; True if it was here.
 
-        Once the tombstone is on disk there is no return: what refuses to go now goes the next time, or by `recover`.
+        Once the tombstone is on disk, files that cannot be removed now are retried by `recover`.
         """
         with self.changing():
-            return self._deletions.delete(ref, stone)
+            return self._deletions.delete(ref, data)
 
     def tombstones(self) -> dict[VoiceRef, bytes]:
-        """Every deleted voice and its tombstone; of one that cannot be read, no bytes: it holds all the same."""
-        with _disk(self.directory):
+        """Every deleted voice and its tombstone's bytes; an unreadable one counts, with no bytes."""
+        with _disk_errors(self.directory):
             return self._deletions.tombstones()
 
     def tombstone(self, ref: VoiceRef) -> bytes:
-        """That one of a deleted voice; no bytes if it cannot be read."""
+        """A tombstone's bytes; none if it cannot be read."""
         return self._deletions.tombstone(ref)
 
     def drop_incoming(self, *, keep: Collection[VoiceRef]) -> None:
-        """Remove what was collected of voices, except of those that are to be fetched on."""
+        """Remove partial fetches except those of `keep`."""
         with self.changing():
             for folder in self.directory.glob(f".incoming/{VOICES}"):
                 if VoiceRef(folder.parent.name, folder.name) not in keep:
                     remove(folder)
 
     def folder(self, ref: VoiceRef) -> Path:
-        """Where that voice lies, or would."""
+        """The voice's folder, existing or not."""
         return folder_of(self.directory, ref)
 
     def incoming(self, ref: VoiceRef) -> Path:
-        """Where the files of a voice are collected that is being fetched from elsewhere."""
+        """The folder of the voice's partial fetch."""
         return incoming_of(self.directory, ref)
 
     def note(self, event: str, ref: VoiceRef) -> None:
-        """Put a line into the audit log."""
+        """Write to the audit log."""
         with self.changing():
             self._audit.append(event, ref, by=self._device)
 
     @contextmanager
     def changing(self) -> Iterator[None]:
-        """Hold the folder while it is changed: one change at a time, whoever makes it. Raises VoiceError."""
-        with _disk(self.directory), held(self.directory):
+        """Hold the folder's lock, also against other processes. Raises VoiceError."""
+        with _disk_errors(self.directory), locked_folder(self.directory):
             yield
 
     def _refs(self) -> list[VoiceRef]:
         folders: list[Path] = []
-        with _disk(self.directory):
+        with _disk_errors(self.directory):
             for owner in self.directory.glob(OWNERS):
-                with suppress(FileNotFoundError):  # the last voice was deleted while we looked, and the folder with it
+                with suppress(FileNotFoundError):  # the owner's last voice was deleted meanwhile
                     folders += owner.glob(IDS)
         return [VoiceRef(path.parent.name, path.name) for path in sorted(folders)]
 
     def _title(self, ref: VoiceRef, card: Card) -> NameEntry:
-        """The name register; a voice that was never renamed, or whose register is damaged, has its first name."""
+        """The name register; without a readable one, the name given at enrolment."""
         path = self.folder(ref) / NAME
         try:
             return read_name(_read(path), ref=ref, what=str(path))
@@ -287,7 +287,7 @@ class VoiceStore:
         self._audit.append("renamed", ref, by=entry.device)
 
     def _put(self, folder: Path, files: Mapping[str, bytes]) -> None:
-        """Let a voice appear at once. Of a damaged copy each file is replaced in its place: what it is called stays."""
+        """Publish a voice atomically; over a damaged copy, replace file by file and keep its name register."""
         if not folder.exists():
             make_folder(folder.parent)
             publish(files, folder, staging=self.directory / ".staging")
@@ -308,41 +308,40 @@ class VoiceStore:
 
 
 @contextmanager
-def _disk(where: Path) -> Iterator[None]:
-    """Troubles of the disk as VoiceError."""
+def _disk_errors(where: Path) -> Iterator[None]:
+    """OSError -> VoiceError."""
     try:
         yield
-    except OSError as trouble:
-        raise VoiceError(f"{trouble.filename or where}: {trouble.strerror or trouble}") from trouble
+    except OSError as error:
+        raise VoiceError(f"{error.filename or where}: {error.strerror or error}") from error
 
 
 def _read(path: Path) -> bytes:
-    """What is in a file; nothing if it is not there or cannot be read."""
+    """A file's bytes; none if it cannot be read."""
     try:
         return path.read_bytes()
     except OSError:
         return b""
 
 
-def meant(names: Mapping[VoiceRef, str], wanted: str) -> VoiceRef | None:
-    """Which of the voices an id (6 digits of it will do) or a name means, if any; a whole id goes before a name.
+def find_ref(names: Mapping[VoiceRef, str], wanted: str) -> VoiceRef | None:
+    """The voice of an id (at least 6 digits of it) or a name, None if there is none; a whole id precedes a name.
 
-    `names` is empty for a voice whose name nobody knows. Raises UnknownVoiceError when it may mean several.
+    `names` is empty for a voice of unknown name. Raises UnknownVoiceError when several match.
     """
-    found = [ref for ref in names if ref.id == wanted] or [
+    matches = [ref for ref in names if ref.id == wanted] or [
         ref
         for ref, name in names.items()
         if wanted and (same_name(name, wanted) or (len(wanted) >= _SHORTEST_PREFIX and ref.id.startswith(wanted)))
     ]
-    if len(found) > 1:
-        ids = ", ".join(f"{ref.owner}/{ref.id}" for ref in found)
-        raise UnknownVoiceError(f"'{wanted}' may mean {len(found)} voices; give the id: {ids}")
-    return found[0] if found else None
+    if len(matches) > 1:
+        ids = ", ".join(f"{ref.owner}/{ref.id}" for ref in matches)
+        raise UnknownVoiceError(f"'{wanted}' may mean {len(matches)} voices; give the id: {ids}")
+    return matches[0] if matches else None
 
 
-def _known(names: Mapping[VoiceRef, str], wanted: str) -> VoiceRef:
-    """The same; no voice is an error, too."""
-    ref = meant(names, wanted)
+def _require_ref(names: Mapping[VoiceRef, str], wanted: str) -> VoiceRef:
+    ref = find_ref(names, wanted)
     if ref is None:
         known = [name for name in names.values() if name]
         raise UnknownVoiceError(f"there is no voice '{wanted}'{nearest(wanted, known)}")

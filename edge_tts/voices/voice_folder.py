@@ -1,4 +1,4 @@
-"""Whether a folder is the voices' own, and what a crash leaves in it. Touches nothing that was not written by us."""
+"""The voices' folder: its paths and lock, the check that it is ours, and the clean-up after a crash."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from edge_tts.voices.format import CARD, ID_DIGITS, VoiceRef
 
 OWNERS, IDS = "[a-z0-9]*", "[0-9a-f]" * ID_DIGITS
 VOICES = f"{OWNERS}/{IDS}"
-"""The folders of voices below the voices' folder, as a pattern."""
+"""Glob pattern of the voices in it."""
 
 FEATURES = "features"
-"""Below each of them: what model sets derived."""
+"""Sub-folder of each voice."""
 
 _LOCK = ".lock"
-_LEFTOVERS = (  # what the work of `publish` and `write_atomic` is called until they are renamed
+_LEFTOVERS = (  # what `publish` and `write_atomic` leave when they are killed
     ".staging/tmp*",
     ".trash/tmp*",  # of earlier versions
     "..*.json.*",
@@ -35,21 +35,18 @@ _LEFTOVERS = (  # what the work of `publish` and `write_atomic` is called until 
 
 
 def folder_of(directory: Path, ref: VoiceRef) -> Path:
-    """Where that voice lies, or would."""
+    """The voice's folder, existing or not."""
     return directory / ref.owner / ref.id
 
 
 def incoming_of(directory: Path, ref: VoiceRef) -> Path:
-    """Where the files of a voice are collected that is being fetched from elsewhere."""
+    """The folder of the voice's partial fetch."""
     return directory / ".incoming" / ref.owner / ref.id
 
 
 @contextmanager
-def held(directory: Path) -> Iterator[None]:
-    """Make the voices' folder if need be and hold it: one holder at a time, whoever it is.
-
-    Raises OSError, or VoiceError when it is not the voices' or not this account's.
-    """
+def locked_folder(directory: Path) -> Iterator[None]:
+    """Make the voices' folder and hold its lock. Raises OSError, or VoiceError for a foreign folder or account."""
     make_folder(directory)
     lock = directory / _LOCK
     if not lock.exists():
@@ -60,18 +57,18 @@ def held(directory: Path) -> Iterator[None]:
 
 
 def sweep(directory: Path) -> None:
-    """Remove what a crash left half done. Only while it is held. Raises OSError."""
+    """Remove what a crash left. Needs the lock. Raises OSError."""
     for pattern in _LEFTOVERS:
         for path in list(directory.glob(pattern)):
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 def _refuse_foreign(directory: Path, lock: Path) -> None:
-    """A folder with other things in it is used only if voices are among them: by a slip it may be anybody's."""
+    """Refuse a folder that holds other things and no voices: `voices.dir` may be a slip."""
     if any(True for pattern in (f"{VOICES}/{CARD}", f".deleted/{VOICES}.json") for _ in directory.glob(pattern)):
         return
     others = sorted(path.name for path in directory.iterdir() if path.name != "lost+found")
-    if others and not lock.exists():  # else another process was first, this very moment
+    if others and not lock.exists():  # else another process has just begun to use it
         raise VoiceError(
             f"{directory}: is not a folder of voices, for it holds other things ({others[0]!a}); "
             "give voices.dir a folder of its own"
@@ -79,13 +76,13 @@ def _refuse_foreign(directory: Path, lock: Path) -> None:
 
 
 def _refuse_root(directory: Path, lock: Path) -> None:
-    """root may write everywhere, but what it writes here the account of the service could not read."""
+    """Refuse root in the service account's folder: the service could not read what root writes."""
     owner = (lock if lock.exists() else directory).stat().st_uid
     if os.geteuid() != 0 or owner == 0:
         return
     with tempfile.TemporaryFile(dir=directory) as probe:
         if os.fstat(probe.fileno()).st_uid == owner:
-            return  # a stick or a share on which everything belongs to one account
+            return  # a stick or a share where one account owns everything
     try:
         account = pwd.getpwuid(owner).pw_name
     except KeyError:

@@ -1,7 +1,6 @@
-"""Whether the voices on the disk have changed, whoever changed them. Looks at names and times, reads no file.
+"""Detects changes of the voices on disk, by any process, from names, inodes and times.
 
-Every change of a voice ends in one rename (see `VoiceStore`), and the rename itself is what is seen here: also the one
-of a process that was killed before it could write its line into the log. So the log's size would not do.
+Every change ends in a rename, which is seen here even if its process is killed before it writes to the audit log.
 """
 
 from __future__ import annotations
@@ -17,25 +16,23 @@ Outline = Mapping[VoiceRef, frozenset[tuple[str, int, int]]]
 
 
 def outline(directory: Path, *, features: str) -> Outline:
-    """Of each voice path, inode and time of the files that a change replaces: card, name, `features` (a file name),
-    tombstone. Another one after every change of that voice; what cannot be read is left out.
+    """Path, inode and mtime of each voice's mutable files: card, name, tombstone and the file name `features`.
 
-    The inode tells apart two files of one name even within one tick of the disk's clock.
+    The inode tells two versions apart within one tick of the disk's clock. Unreadable files are left out.
     """
-    found: dict[VoiceRef, set[tuple[str, int, int]]] = {}
+    marks: dict[VoiceRef, set[tuple[str, int, int]]] = {}
     for ref, path in _files(directory, features):
-        with suppress(OSError):  # there is none
+        with suppress(OSError):
             status = path.stat()
-            found.setdefault(ref, set()).add((str(path), status.st_ino, status.st_mtime_ns))
-    return {ref: frozenset(marks) for ref, marks in found.items()}
+            marks.setdefault(ref, set()).add((str(path), status.st_ino, status.st_mtime_ns))
+    return {ref: frozenset(of_voice) for ref, of_voice in marks.items()}
 
 
 def _files(directory: Path, features: str) -> Iterator[tuple[VoiceRef, Path]]:
-    """Where those files are, or would be."""
-    with suppress(OSError):  # a folder went while we looked: the outline differs anyway
+    with suppress(OSError):  # a folder is being removed: the outline differs anyway
         for folder in directory.glob(VOICES):
             for name in (CARD, NAME, f"{FEATURES}/{features}"):
                 yield VoiceRef(folder.parent.name, folder.name), folder / name
     with suppress(OSError):
-        for stone in directory.glob(f".deleted/{VOICES}.json"):
-            yield VoiceRef(stone.parent.name, stone.stem), stone
+        for tombstone in directory.glob(f".deleted/{VOICES}.json"):
+            yield VoiceRef(tombstone.parent.name, tombstone.stem), tombstone

@@ -18,7 +18,7 @@ from s3 import folder_bucket
 from edge_tts.errors import TransportError, UnknownVoiceError, VoiceError
 from edge_tts.voices.format import VoiceRef
 from edge_tts.voices.store import VoiceStore
-from edge_tts.voices.sync.bucket import Blob, Bucket, Found
+from edge_tts.voices.sync.bucket import Blob, Bucket, ListedObject
 from edge_tts.voices.sync.executor import SyncExecutor
 from edge_tts.voices.sync.notes import SyncReport
 
@@ -49,7 +49,7 @@ class Weather:
             raise self._trouble
         return result
 
-    def list(self, prefix: str) -> dict[str, Found]:
+    def list(self, prefix: str) -> dict[str, ListedObject]:
         return self._request(lambda: self._bucket.list(prefix))
 
     def get(self, path: str, *, most: int) -> Blob | None:
@@ -107,7 +107,7 @@ class Family(RuleBasedStateMachine):
         device = self.here(device)
         return open_store(self.folder / device, device=device, now=self.clocks[device])
 
-    def syncer(self, device: str, objects: Any, store: VoiceStore | None = None) -> SyncExecutor:
+    def executor(self, device: str, objects: Any, store: VoiceStore | None = None) -> SyncExecutor:
         clock = self.clocks[self.here(device)]
         return SyncExecutor(store=store or self.store(device), bucket=objects, name="bucket", clock=lambda: clock)
 
@@ -179,28 +179,30 @@ class Family(RuleBasedStateMachine):
     @rule(device=devices)
     def sync(self, device: str) -> None:
         """All is well."""
-        self.check(self.syncer(device, self.bucket).run())
+        self.check(self.executor(device, self.bucket).run())
 
     @rule(device=devices, breaks_at=st.integers(1, 12), served=st.booleans())
     def sync_offline(self, device: str, breaks_at: int, served: bool) -> None:
         """The line breaks during the sync and stays broken."""
         trouble = TransportError("offline")
-        self.check(self.syncer(device, Weather(self.bucket, breaks_at=breaks_at, served=served, trouble=trouble)).run())
+        self.check(
+            self.executor(device, Weather(self.bucket, breaks_at=breaks_at, served=served, trouble=trouble)).run()
+        )
 
     @rule(device=devices, breaks_at=st.integers(1, 12), served=st.booleans())
     def sync_killed(self, device: str, breaks_at: int, served: bool) -> None:
         """The process dies during the sync."""
-        syncer = self.syncer(device, Weather(self.bucket, breaks_at=breaks_at, served=served, trouble=Kill()))
+        executor = self.executor(device, Weather(self.bucket, breaks_at=breaks_at, served=served, trouble=Kill()))
         try:
-            self.check(syncer.run())
+            self.check(executor.run())
         except Kill:
             self.store(device)
 
     @rule(device=devices, cut_at=st.integers(0, 40))
     def sync_in_a_thunderstorm(self, device: str, cut_at: int) -> None:
         """The power goes during the sync."""
-        syncer = self.syncer(device, self.bucket)
-        self.under_thunder(device, cut_at, syncer.run)
+        executor = self.executor(device, self.bucket)
+        self.under_thunder(device, cut_at, executor.run)
 
     @rule(one=devices, other=devices, breaks_at=st.integers(1, 8))
     def sync_interleaved(self, one: str, other: str, breaks_at: int) -> None:
@@ -216,7 +218,7 @@ class Family(RuleBasedStateMachine):
 
         calm = Interrupted(self.bucket, breaks_at=None, served=False, trouble=Kill())
         if self.here(one) != self.here(other):
-            self.check(self.syncer(one, calm).run())
+            self.check(self.executor(one, calm).run())
 
     @rule(device=devices, now=st.sampled_from([0.0, 1e9, 4e9]))
     def set_the_clock(self, device: str, now: float) -> None:
@@ -250,7 +252,7 @@ class Family(RuleBasedStateMachine):
             data = bytearray(paths[which % len(paths)].read_bytes())
             data[which % len(data)] ^= 0x80
             paths[which % len(paths)].write_bytes(data)
-            self.check(self.syncer(device, self.bucket, store).run())
+            self.check(self.executor(device, self.bucket, store).run())
 
     @rule(device=devices, which=st.integers(0, 1000))
     def leave_for_good(self, device: str, which: int) -> None:
@@ -296,7 +298,7 @@ class Family(RuleBasedStateMachine):
         """Everybody is online long enough: all have all living voices under the newest names, and no dead one. All that
         anybody has to complain of is what a device had left behind that is gone."""
         for _ in range(5):
-            reports = [self.syncer(device, self.bucket).run() for device in self.present]
+            reports = [self.executor(device, self.bucket).run() for device in self.present]
         left = [path.split("/") for path in self.bucket.list("v1")]
         rotten = {ref for ref in self.vague if ["v1", ref.owner, ref.id, "tombstones"] in [path[:4] for path in left]}
         for report in reports:

@@ -26,18 +26,17 @@ class Device:
         self.store: VoiceStore = open_store(folder, device=folder.name, now=now)
         self.bucket = bucket
         self.reports: list[SyncReport] = []
-        self.syncer = SyncExecutor(
+        self.executor = SyncExecutor(
             store=self.store,
             bucket=bucket,
             name="test",
             clock=lambda: now,
-            publish=self.reports.append,
             owners=owners,
         )
 
     def sync(self, *, thorough: bool = False) -> SyncReport:
         """One sync."""
-        return self.syncer.run(thorough=thorough)
+        return self.executor.run(publish=self.reports.append, thorough=thorough)
 
 
 @pytest.fixture
@@ -275,8 +274,8 @@ def test_a_tombstone_that_rots_here_is_mended_and_not_sent(kitchen: Device, bedr
         rot()
         assert kitchen.sync().status == "done"
     else:
-        syncer = SyncExecutor(store=kitchen.store, bucket=kitchen.bucket, name="test", clock=lambda: 0.0, publish=rot)
-        assert "tombstone" in syncer.run().problems[0]
+        executor = SyncExecutor(store=kitchen.store, bucket=kitchen.bucket, name="test", clock=lambda: 0.0)
+        assert "tombstone" in executor.run(publish=rot).problems[0]
         assert not any("/tombstones/" in path for path in kitchen.bucket.list("v1"))
     settle(kitchen, bedroom)
     assert contents(bedroom.store) == {}
@@ -433,10 +432,8 @@ def test_a_voice_deleted_in_the_middle_of_a_sync_stays_deleted(kitchen: Device, 
             seen.append(voice.ref)
             kitchen.store.delete(voice.ref)
 
-    syncer = SyncExecutor(
-        store=kitchen.store, bucket=kitchen.bucket, name="test", clock=lambda: 0.0, publish=delete_at_first_send
-    )
-    assert syncer.run().status == "done"
+    executor = SyncExecutor(store=kitchen.store, bucket=kitchen.bucket, name="test", clock=lambda: 0.0)
+    assert executor.run(publish=delete_at_first_send).status == "done"
     bedroom.sync()
     settle(kitchen, bedroom)
     assert seen

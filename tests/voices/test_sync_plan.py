@@ -107,7 +107,7 @@ def test_what_is_missing_there_is_no_reason_to_delete_here() -> None:
 def test_a_deletion_comes_first_and_clears_everything_but_itself() -> None:
     """A tombstone there is obeyed; one here is sent, and no object of the voice is left or sent again."""
     there = {STONE: "s", FILE: "a", CARD: "b", NAME: "n"}
-    assert acts(plan_tombstones(here(REF), there, {})) == [("obey", STONE)]
+    assert acts(plan_tombstones(here(REF), there, {})) == [("delete", STONE)]
     assert acts(plan_tombstones(here(deleted=[REF]), {CARD: "b"}, {})) == [("send", STONE)]
     gone = here(REF, deleted=[REF])
     assert acts(plan_voices(gone, there, {})) == [("erase", CARD), ("erase", FILE), ("erase", NAME)]

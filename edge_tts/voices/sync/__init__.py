@@ -1,6 +1,5 @@
-"""Voices and a cloud bucket, kept the same. Every object is immutable and named by its hash.
+"""Two-way sync of voices with a bucket of immutable objects named by their hash.
 
-Read `plan` (what is to be done: a pure function), `executor` (does it), `bucket` and `folder_bucket` (where objects
-lie), `credentials`, `notes` (what is remembered between two syncs), `voice_sync` (one sync), `sync_thread` (when to
-sync), `abandonable` (a disk that does not answer).
+Read `plan` (a pure function), `executor`, `bucket` and `folder_bucket`, `credentials`, `notes` (kept between two
+syncs), `voice_sync` (one sync), `sync_thread` (when), `abandonable` (for a disk that does not answer).
 """

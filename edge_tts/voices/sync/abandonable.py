@@ -1,4 +1,4 @@
-"""Work that a disk may hold for ever, done by a thread that nobody has to wait for. Knows no disk and no bucket."""
+"""Runs blocking disk work in a thread that can be abandoned when the disk hangs."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from edge_tts.errors import TransportError
 
 T = TypeVar("T")
 
-_PATIENCE_S = 0.5
-_under_way: dict[str, Future[Any]] = {}
-"""Of the whole process: whoever gave up the waiting may be gone, and the daemon started anew, while a thread hangs."""
-_guard = threading.Lock()
+_WAIT_S = 0.5
+_running: dict[str, Future[Any]] = {}
+"""By thread name. Global: a thread may hang longer than the object that started it lives."""
+_lock = threading.Lock()
 
 
 async def run_abandonable(work: Callable[[], T], *, name: str) -> T:
-    """The result of `work`, or what it raises; it runs in a thread called `name`, which goes on if this is cancelled.
+    """Await `work` in a thread called `name`, which goes on if this is cancelled.
 
-    One thread of a name at a time, or there would be thousands after a month: a second caller waits a moment for the
-    first one's thread, and gets a TransportError if it does not end.
+    One thread per name, so that retries do not pile up threads: a second caller waits for the first, and raises
+    TransportError if it hangs.
     """
     mine: Future[T] = Future()
-    mine.set_running_or_notify_cancel()  # so that cancelling the wrapper cannot cancel it
+    mine.set_running_or_notify_cancel()  # so that cancelling the awaiter cannot cancel it
     while (other := _claim(name, mine)) is not mine:
         try:
-            other.exception(_PATIENCE_S)
+            other.exception(_WAIT_S)
         except StillRunning:
             raise TransportError("the disk still does not answer") from None
     try:
@@ -41,23 +41,22 @@ async def run_abandonable(work: Callable[[], T], *, name: str) -> T:
 
 
 def _claim(name: str, mine: Future[T]) -> Future[Any]:
-    """Whose turn it is: that of `mine` if no other was first."""
-    with _guard:
-        return _under_way.setdefault(name, mine)
+    """The running future of that name; `mine` if there was none."""
+    with _lock:
+        return _running.setdefault(name, mine)
 
 
 def _run(work: Callable[[], T], name: str, done: Future[T]) -> None:
     try:
         result = work()
-    except BaseException as trouble:  # noqa: BLE001 - raised again where it is waited for
+    except BaseException as error:  # noqa: BLE001 - raised again in the awaiter
         _release(name)
-        done.set_exception(trouble)
+        done.set_exception(error)
     else:
         _release(name)
         done.set_result(result)
 
 
 def _release(name: str) -> None:
-    """The next one may begin, before those who wait are told."""
-    with _guard:
-        del _under_way[name]
+    with _lock:
+        del _running[name]

@@ -1,4 +1,4 @@
-"""Objects in a bucket (S3, GCS, Azure, a local folder): obstore's one home. Knows no voices; tells no secrets."""
+"""Objects in a bucket (S3, GCS, Azure, a local folder), by obstore."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ T = TypeVar("T")
 _Errors = tuple[type[Exception], ...]
 
 _TICK_S = 0.5
-_THERE = (AlreadyExistsError, PreconditionError)
+_EXISTS = (AlreadyExistsError, PreconditionError)
 _NOT_SUPPORTED = (NotSupportedError, NotImplementedError)
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Which bucket, as the configuration says, which lets no address pass that may hold credentials."""
+    """The address of a bucket, as configured: without credentials."""
 
     url: str
     """s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX, or the path of a folder."""
     region: str | None = None
     endpoint: str | None = None
-    """Of a service that is not the original (MinIO, Garage, R2, ..., an emulator)."""
+    """Of a compatible service (MinIO, Garage, R2, an emulator)."""
     timeout_s: float = 60.0
-    """For one request from its beginning to its end."""
+    """Of one request."""
     retry_s: float = 10.0
-    """How long a failed request is tried again; 0 for not at all."""
+    """How long a failed request is retried; 0: never."""
 
     @property
     def kind(self) -> str:
@@ -52,32 +52,32 @@ class Place:
 
     @property
     def folder(self) -> Path:
-        """The folder that serves as a bucket."""
+        """The path of a folder bucket."""
         return Path(self.url.removeprefix("file://"))
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """An object as the listing shows it."""
+class ListedObject:
+    """An object in a listing."""
 
     mark: str
-    """Changes whenever the bytes may have: the ETag, or what comes nearest."""
+    """The ETag, or size and time: changes whenever the bytes may have."""
     size: int
 
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """An object's bytes, not yet checked."""
+    """An object's unverified bytes."""
 
     data: bytes
     mark: str
 
 
 class Bucket:
-    """One bucket, used by one thread at a time. Every failure is a TransportError whose text holds no secret.
+    """One bucket. Not thread-safe. Raises TransportError, its text without secrets.
 
-    `abandon` is asked twice a second while a request is under way; True gives the request up. `used_before` tells a
-    local folder that has vanished (a stick that was pulled out) from one that is yet to be made.
+    `abandon` is polled twice a second during a request; True cancels it. `used_before` tells a folder whose disk is
+    unplugged from a new one.
     """
 
     def __init__(
@@ -101,14 +101,14 @@ class Bucket:
             self.close()
             raise
 
-    def list(self, prefix: str) -> dict[str, Found]:
-        """Every object below `prefix`, path -> what it looks like."""
+    def list(self, prefix: str) -> dict[str, ListedObject]:
+        """Path -> object, of all below `prefix`."""
         self._require_disk()
         metas = self._do(lambda: obstore.list(self._store, prefix, chunk_size=1000).collect_async())
-        return {meta["path"]: Found(_mark(meta), meta["size"]) for meta in metas}
+        return {meta["path"]: ListedObject(_mark(meta), meta["size"]) for meta in metas}
 
     def get(self, path: str, *, most: int) -> Blob | None:
-        """The object, None if there is none. One of more than `most` bytes is not read and comes empty."""
+        """The object, None if there is none; empty, unread, if it has more than `most` bytes."""
 
         async def fetch() -> Blob:
             result = await obstore.get_async(self._store, path)
@@ -117,33 +117,33 @@ class Bucket:
             return Blob(bytes(await result.bytes_async()), _mark(result.meta))
 
         try:
-            return self._do(fetch, but=(FileNotFoundError,))
+            return self._do(fetch, expected=(FileNotFoundError,))
         except FileNotFoundError:
             return None
 
     def create(self, path: str, data: bytes) -> str | None:
-        """Put a new object; its mark, or None if another was there before (a conditional put: it stays as it is)."""
+        """Conditional put: the new object's mark, or None if there was one already."""
         try:
-            return self._put(path, data, "create", but=_THERE + _NOT_SUPPORTED)
-        except _THERE:
-            self._require(path)
+            return self._put(path, data, "create", expected=_EXISTS + _NOT_SUPPORTED)
+        except _EXISTS:
+            self._require_object(path)
             return None
         except _NOT_SUPPORTED:  # an old S3 server; objects of one name have the same bytes
             return self.replace(path, data)
 
     def replace(self, path: str, data: bytes) -> str | None:
-        """Put an object, whatever is there; its mark."""
+        """Unconditional put; the mark."""
         return self._put(path, data, "overwrite")
 
     def delete(self, path: str) -> None:
-        """Remove an object; fine if there is none."""
+        """Delete an object if it exists."""
         try:
-            self._do(lambda: obstore.delete_async(self._store, path), but=(FileNotFoundError,))
+            self._do(lambda: obstore.delete_async(self._store, path), expected=(FileNotFoundError,))
         except FileNotFoundError:
             return
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the event loop and its connections."""
         self._loop.close()
 
     def __enter__(self) -> Bucket:
@@ -154,21 +154,21 @@ class Bucket:
     ) -> None:
         self.close()
 
-    def _put(self, path: str, data: bytes, mode: Any, *, but: _Errors = ()) -> str | None:
+    def _put(self, path: str, data: bytes, mode: Any, *, expected: _Errors = ()) -> str | None:
         self._require_disk()
         try:
             result = self._do(
                 lambda: obstore.put_async(self._store, path, data, mode=mode, use_multipart=False),
-                but=(FileNotFoundError, *but),
+                expected=(FileNotFoundError, *expected),
             )
         except FileNotFoundError:
             raise TransportError(f"{self._place.url}: there is no such bucket") from None
         return _bare(result["e_tag"])
 
-    def _require(self, path: str) -> None:
-        """It was refused as being there already: see that it is, or a bucket that refuses all would pass for full."""
+    def _require_object(self, path: str) -> None:
+        """A bucket that answers "exists" to every put must not pass for a full one."""
         try:
-            self._do(lambda: obstore.head_async(self._store, path), but=(FileNotFoundError,))
+            self._do(lambda: obstore.head_async(self._store, path), expected=(FileNotFoundError,))
         except FileNotFoundError:
             raise TransportError(f"{self._place.url}: {path} can neither be made nor found") from None
 
@@ -186,32 +186,32 @@ class Bucket:
         if self._place.endpoint:
             config["base_url" if self._place.kind == "gs" else "endpoint"] = self._place.endpoint
         plain = (self._place.endpoint or "").startswith("http://")
-        limit = timedelta(seconds=self._place.timeout_s)
+        timeout = timedelta(seconds=self._place.timeout_s)
         retries = 3 if self._place.retry_s else 0
         retry: Any = {"max_retries": retries, "retry_timeout": timedelta(seconds=self._place.retry_s)}
-        client: Any = {"timeout": limit, "connect_timeout": min(limit, timedelta(seconds=10)), "allow_http": plain}
+        client: Any = {"timeout": timeout, "connect_timeout": min(timeout, timedelta(seconds=10)), "allow_http": plain}
         return self._translated(
             lambda: from_url(self._place.url, config=config, client_options=client, retry_config=retry)
         )
 
     def _require_disk(self) -> None:
-        """A disk may be pulled out at any time, and nothing may be written to where it was mounted."""
+        """Nothing may be written to the mount point of an unplugged disk."""
         if self._marked:
             try:
-                self._do(lambda: obstore.head_async(self._store, MARKER), but=(FileNotFoundError,))
+                self._do(lambda: obstore.head_async(self._store, MARKER), expected=(FileNotFoundError,))
             except FileNotFoundError:
                 raise vanished(self._place.folder) from None
 
-    def _do(self, start: Callable[[], Awaitable[T]], *, but: _Errors = ()) -> T:
-        """Wait for one request; the errors `but` are answers that the caller understands."""
-        return self._translated(lambda: self._loop.run_until_complete(self._patiently(start)), but=but)
+    def _do(self, start: Callable[[], Awaitable[T]], *, expected: _Errors = ()) -> T:
+        """Run one request; errors of `expected` are passed on as they are."""
+        return self._translated(lambda: self._loop.run_until_complete(self._wait(start)), expected=expected)
 
-    async def _patiently(self, start: Callable[[], Awaitable[T]]) -> T:
-        """Wait, asking now and then whether to give up. The library limits a service's time, but not a disk's."""
+    async def _wait(self, start: Callable[[], Awaitable[T]]) -> T:
+        """Wait, polling `abandon`. The time-out is for folders: obstore limits only network requests."""
         task = asyncio.ensure_future(start())
-        ends = self._loop.time() + (self._place.timeout_s if self._is_folder else math.inf)
+        deadline = self._loop.time() + (self._place.timeout_s if self._is_folder else math.inf)
         while True:
-            stopping, left_s = self._abandon(), ends - self._loop.time()
+            stopping, left_s = self._abandon(), deadline - self._loop.time()
             if stopping or left_s <= 0:
                 task.cancel()
                 await asyncio.wait({task})
@@ -221,15 +221,15 @@ class Bucket:
             if task.done():
                 return task.result()
 
-    def _translated(self, work: Callable[[], T], *, but: _Errors = ()) -> T:
-        """The result of `work`; obstore's errors without secrets: `from None`, as the originals quote requests."""
-        named: _Errors = (TransportError, *but)
+    def _translated(self, work: Callable[[], T], *, expected: _Errors = ()) -> T:
+        """Errors of `work` as TransportError, `from None`: obstore's own quote requests with secrets."""
+        passed: _Errors = (TransportError, *expected)
         try:
             return work()
-        except named:
+        except passed:
             raise
-        except Exception as trouble:  # noqa: BLE001 - whatever a server makes the library raise, panics (RustPanic) too
-            raise TransportError(f"{self._place.url}: {self._secrets.explain(str(trouble))}") from None
+        except Exception as error:  # noqa: BLE001 - a server can make obstore raise anything, panics (RustPanic) too
+            raise TransportError(f"{self._place.url}: {self._secrets.explain(str(error))}") from None
 
 
 def _mark(meta: Any) -> str:
@@ -237,5 +237,5 @@ def _mark(meta: Any) -> str:
 
 
 def _bare(e_tag: str | None) -> str | None:
-    """An ETag without its quotes: Azure has them where it shows an object, and none where it lists it."""
+    """An ETag without quotes: Azure sends them for one object, but not in a listing."""
     return e_tag and e_tag.strip('"')

@@ -1,4 +1,4 @@
-"""The bucket's credentials: where they come from, and how they are kept out of every message. Knows no bucket."""
+"""The bucket's credentials, and messages without them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _NAMES: Mapping[str, Mapping[str, str]] = {
     },
     "file": {},
 }
-"""Kind of bucket -> environment variable (in lower case: systemd credential) -> what obstore calls it."""
+"""Kind of bucket -> environment variable (lower case: systemd credential) -> obstore's key."""
 
 _REQUIRED = {"s3": ("access_key_id", "secret_access_key"), "az": ("account_name",)}
 
@@ -45,12 +45,12 @@ _ADVICE = {
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """What opens the bucket; it never shows in a repr or a message."""
+    """Credentials that never show in a repr or a message."""
 
     values: Mapping[str, str] = field(repr=False)
 
     def explain(self, text: str) -> str:
-        """An error message of the bucket's library in one line: the service's own words, and no secret among them."""
+        """An error message of obstore in one line, in the service's words, without secrets."""
         text = text.split("\n\nDebug source", 1)[0]
         code, message = (re.search(f"<{tag}>(.*?)</{tag}>", text, re.DOTALL) for tag in ("Code", "Message"))
         if code is not None:
@@ -62,12 +62,10 @@ class Secrets:
 
 
 def read_secrets(kind: str, environ: Mapping[str, str]) -> Secrets:
-    """The secrets for a bucket of that kind (s3, gs, az, file): systemd's credentials first, then the environment.
-
-    systemd hands credentials over as files in $CREDENTIALS_DIRECTORY (systemd.exec(5)). Raises TransportError.
-    """
+    """Credentials for a kind of bucket (s3, gs, az, file): files in $CREDENTIALS_DIRECTORY (systemd.exec(5)), else
+    environment variables. Raises TransportError."""
     folder = environ.get("CREDENTIALS_DIRECTORY")
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     for variable, name in _NAMES[kind].items():
         path = Path(folder) / variable.lower() if folder else None
         value = environ.get(variable, "")
@@ -76,13 +74,13 @@ def read_secrets(kind: str, environ: Mapping[str, str]) -> Secrets:
                 value = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError):
             raise TransportError(f"the credential {variable.lower()} cannot be read") from None
-        value = value.strip()  # a file of another system ends its lines otherwise
+        value = value.strip()  # e.g. a file with CRLF line ends
         if not (value.isprintable() or value.startswith("{")):  # a key in JSON has several lines
             raise TransportError(f"{variable}: holds a character that is in no credential; copy it anew")
         if value:
-            found[name] = value
-    missing = not found or any(name not in found for name in _REQUIRED.get(kind, ()))
+            values[name] = value
+    missing = not values or any(name not in values for name in _REQUIRED.get(kind, ()))
     if missing and _NAMES[kind]:
         names = ", ".join(_NAMES[kind])
         raise TransportError(f"no credentials for the {kind}:// bucket: set {names}, or systemd credentials so called")
-    return Secrets(found)
+    return Secrets(values)

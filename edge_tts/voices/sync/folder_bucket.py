@@ -1,7 +1,7 @@
-"""A folder that serves as a bucket: is its disk there at all? Knows that of objects only which were never finished.
+"""A folder as a bucket: whether its disk is connected.
 
-A mount point outlives its mount: an empty folder may be a new bucket, or a drive that is not connected. So a file lies
-in each bucket that was used, and a folder that has neither it nor any object is never used in place of one that has.
+An empty folder may be a new bucket or the mount point of an unplugged disk. So a used bucket holds a marker file; a
+folder with neither marker nor objects is never taken for a used bucket.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from edge_tts.voices.sync.plan import ROOT
 
 MARKER = "edge-tts-bucket.txt"
 LEFTOVER_S = 86400.0
-"""What a writer has not finished for so long it never will: long enough for clocks that do not agree."""
+"""Age of an unfinished upload that is dead, with a margin for clocks that differ."""
 
 _TEXT = (
     "edge-tts keeps voices in this folder. If this file and all voices are gone, it waits for the disk to come back.\n"
@@ -26,10 +26,10 @@ _UNFINISHED = re.compile(r".+#[0-9]+")
 
 
 def open_folder(folder: Path, *, used_before: bool, now: float) -> bool:
-    """Make the bucket if it is new, and sweep up after killed writers; `now` is in seconds since 1970.
+    """Make a new bucket, or remove dead uploads from an old one; `now` is in seconds since 1970.
 
-    Returns whether its marker is there: a full bucket that cannot be written to has none. Raises OSError, and
-    TransportError if the bucket has been used and is not there: another is never begun in its place.
+    Returns whether the marker exists: an old, read-only bucket has none. Raises OSError, and TransportError if a used
+    bucket is missing.
     """
     marked = (folder / MARKER).exists()
     if not marked and used_before and not _has_objects(folder):
@@ -37,14 +37,13 @@ def open_folder(folder: Path, *, used_before: bool, now: float) -> bool:
     if not marked:
         marked = _mark(folder)
     for path in (folder / ROOT).rglob("*#*"):
-        with suppress(OSError):  # another's, or just finished
+        with suppress(OSError):  # another account's, or just finished
             if _UNFINISHED.fullmatch(path.name) and path.stat().st_mtime < now - LEFTOVER_S:
                 path.unlink()
     return marked
 
 
 def vanished(folder: Path) -> TransportError:
-    """What to tell people."""
     return TransportError(
         f"{folder}: the bucket's folder has vanished; is its disk connected? "
         f"(If it is meant to be empty, make a file {MARKER} in it.)"
@@ -52,12 +51,12 @@ def vanished(folder: Path) -> TransportError:
 
 
 def _has_objects(folder: Path) -> bool:
-    """Whether anything lies where objects do: a bucket that was filled before there were such markers."""
+    """Buckets of earlier versions have no marker."""
     return (folder / ROOT).is_dir() and any((folder / ROOT).iterdir())
 
 
 def _mark(folder: Path) -> bool:
-    """Leave the marker in the folder, which is made if need be, readable by its owner alone; False if nobody may."""
+    """Make the folder, mode 0700, and write the marker; False in a read-only bucket."""
     for path in reversed([path for path in (folder, *folder.parents) if not path.exists()]):
         path.mkdir(PRIVATE, exist_ok=True)
     try:
@@ -66,6 +65,6 @@ def _mark(folder: Path) -> bool:
         if not _has_objects(folder):
             raise
         return False
-    with suppress(OSError):  # some network drives cannot
+    with suppress(OSError):  # some network drives refuse it
         sync_folder(folder)
     return True

@@ -1,14 +1,14 @@
-"""What two-way sync has to do: a pure function of what lies here and what lies there. Knows no disk and no network.
+"""The plan of a two-way sync: a pure function of the local and the remote state.
 
-In the bucket every voice is a tree of its own, and every object is immutable and named by the hash of its bytes:
+In the bucket every object is immutable and named by the hash of its bytes:
 
-    v1/OWNER/ID/card               voice.json; the id is its hash. Sent last: without it a voice is not there yet
+    v1/OWNER/ID/card               voice.json; the id is its hash. Sent last: a voice exists once it has a card
     v1/OWNER/ID/files/SHA256       reference.flac, consent.json, ...
-    v1/OWNER/ID/names/SHA256       a rename; the highest rank holds, the others are cleared away
-    v1/OWNER/ID/tombstones/SHA256  the voice was deleted, for good
+    v1/OWNER/ID/names/SHA256       a rename; the highest rank wins, the others are erased
+    v1/OWNER/ID/tombstones/SHA256  a permanent deletion
 
-So there is nothing that two devices could overwrite for each other, and whatever one of them leaves half done another
-finishes. Sets of tombstones only grow, names have a total order: the devices agree as soon as each has seen the rest.
+So devices never overwrite each other's data, and any device can finish what another left half done. Tombstones are a
+grow-only set and names are totally ordered: devices converge once each has seen the others' objects.
 """
 
 from __future__ import annotations
@@ -31,105 +31,101 @@ _PATH = re.compile(
 
 @dataclass(frozen=True, slots=True, order=True)
 class Key:
-    """One object in the bucket."""
+    """The name of an object."""
 
     ref: VoiceRef
     kind: Kind
     sha256: str = ""
-    """Of its bytes, in hex; empty for a card, which the id stands for."""
+    """Hex; empty for a card, whose hash is the id."""
 
     @property
     def path(self) -> str:
-        """Its name in the bucket."""
+        """As spelled in the bucket."""
         return "/".join(part for part in (ROOT, self.ref.owner, self.ref.id, self.kind, self.sha256) if part)
 
 
 def parse_key(path: str) -> Key | None:
-    """The object of that name; None for a name that is none of ours."""
-    found = _PATH.fullmatch(path)
-    if found is None:
+    """The key; None for a foreign path."""
+    match = _PATH.fullmatch(path)
+    if match is None:
         return None
-    ref = VoiceRef(found["owner"], found["id"])
-    if found["card"]:
+    ref = VoiceRef(match["owner"], match["id"])
+    if match["card"]:
         return Key(ref, "card")
-    kind: Kind = "files" if found["kind"] == "files" else "names" if found["kind"] == "names" else "tombstones"
-    return Key(ref, kind, found["sha256"])
+    kind: Kind = "files" if match["kind"] == "files" else "names" if match["kind"] == "names" else "tombstones"
+    return Key(ref, kind, match["sha256"])
 
 
 @dataclass(frozen=True, slots=True)
 class LocalVoice:
-    """A voice that is here: the objects it has in the bucket."""
-
     files: frozenset[str]
-    """sha256 of each immutable file, the card aside."""
+    """sha256 of each immutable file except the card."""
     title: NameEntry
     title_sha256: str
 
 
 @dataclass(frozen=True, slots=True)
 class Local:
-    """All that is here."""
-
     voices: Mapping[VoiceRef, LocalVoice]
     tombstones: Mapping[VoiceRef, str]
-    """Deleted voices and the sha256 of each one's tombstone."""
+    """Deleted voice -> sha256 of its tombstone."""
 
 
 Remote = Mapping[Key, str]
-"""All that is there: object -> ETag."""
+"""Object -> ETag."""
 
 
 @dataclass(frozen=True, slots=True)
 class SyncStep:
-    """One thing to do. If it fails for a reason of its own, the later steps of the same voice are left out."""
+    """One action. If it fails, the later steps of the same voice are skipped."""
 
     ref: VoiceRef
-    act: Literal["send", "check", "fetch", "obey", "compare", "erase"]
-    """send an object of ours; check that theirs is what its name says and mend it; fetch a whole voice; obey a
-    tombstone; compare a name with ours; erase an object."""
+    act: Literal["send", "check", "fetch", "delete", "compare", "erase"]
+    """send a local object; check a remote one and repair it; fetch a voice; delete a voice by a tombstone; compare
+    a name with ours; erase a remote object."""
     key: Key
 
 
 def plan_tombstones(local: Local, remote: Remote, checked: Remote) -> list[SyncStep]:
-    """First of all: learn what was deleted elsewhere, tell what was deleted here."""
+    """First: exchange deletions."""
     unknown = (key for key in _of_kind(remote, "tombstones") if key.ref not in local.tombstones)
-    steps = [SyncStep(key.ref, "obey", key) for key in unknown]
+    steps = [SyncStep(key.ref, "delete", key) for key in unknown]
     for ref, sha256 in sorted(local.tombstones.items()):
-        steps += _hold(Key(ref, "tombstones", sha256), remote, checked)
+        steps += _ensure(Key(ref, "tombstones", sha256), remote, checked)
     return steps
 
 
 def plan_voices(local: Local, remote: Remote, checked: Remote) -> list[SyncStep]:
-    """Then: clear away what is deleted, fetch what is new, send what is missing, look after what has changed there."""
-    gone = local.tombstones.keys()
-    remains = sorted(key for key in remote if key.kind != "tombstones" and key.ref in gone)
+    """Then: erase deleted voices, send missing objects, check changed ones, fetch new voices."""
+    deleted = local.tombstones.keys()
+    remains = sorted(key for key in remote if key.kind != "tombstones" and key.ref in deleted)
     steps = [SyncStep(key.ref, "erase", key) for key in remains]
     for ref, voice in sorted(local.voices.items(), key=lambda item: item[0]):
-        if ref not in gone:
+        if ref not in deleted:
             for key in [*(Key(ref, "files", sha256) for sha256 in sorted(voice.files)), Key(ref, "card")]:
-                steps += _hold(key, remote, checked)
-    unknown = (key for key in _of_kind(remote, "card") if key.ref not in local.voices and key.ref not in gone)
+                steps += _ensure(key, remote, checked)
+    unknown = (key for key in _of_kind(remote, "card") if key.ref not in local.voices and key.ref not in deleted)
     return steps + [SyncStep(key.ref, "fetch", key) for key in unknown]
 
 
 def plan_names(local: Local, remote: Remote, checked: Remote) -> list[SyncStep]:
-    """Last: agree on what each voice is called. Ours is sent before a lesser one is compared and erased."""
+    """Last: agree on names. Ours is sent before a lower one is compared and erased."""
     steps: list[SyncStep] = []
-    theirs: dict[VoiceRef, list[Key]] = {}
+    remote_names: dict[VoiceRef, list[Key]] = {}
     for key in _of_kind(remote, "names"):
-        theirs.setdefault(key.ref, []).append(key)
+        remote_names.setdefault(key.ref, []).append(key)
     for ref, voice in sorted(local.voices.items(), key=lambda item: item[0]):
         if ref in local.tombstones:
             continue
-        mine = Key(ref, "names", voice.title_sha256)
+        ours = Key(ref, "names", voice.title_sha256)
         if voice.title.counter > 0:
-            steps += _hold(mine, remote, checked)
-        steps += [SyncStep(ref, "compare", key) for key in theirs.get(ref, ()) if key != mine]
+            steps += _ensure(ours, remote, checked)
+        steps += [SyncStep(ref, "compare", key) for key in remote_names.get(ref, ()) if key != ours]
     return steps
 
 
-def _hold(key: Key, remote: Remote, checked: Remote) -> list[SyncStep]:
-    """See to it that an object we have is there too, and is right."""
+def _ensure(key: Key, remote: Remote, checked: Remote) -> list[SyncStep]:
+    """Steps until the bucket has a verified copy of a local object."""
     if key not in remote:
         return [SyncStep(key.ref, "send", key)]
     if checked.get(key) != remote[key]:

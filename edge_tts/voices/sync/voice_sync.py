@@ -1,4 +1,4 @@
-"""One sync, from opening the bucket to the report: puts store, bucket and syncer together. Decides nothing itself."""
+"""One sync, from opening the bucket to the report."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edge_tts.voices.sync.notes import NotesFile, Publish, SyncReport
 
 
 class VoiceSync:
-    """Syncs `store` with the bucket at `place`, credentials being looked for anew each time."""
+    """Syncs `store` with the bucket at `place`; reads the credentials anew each time."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class VoiceSync:
         self._notes = NotesFile(store.directory / NOTES, bucket=place.url)
 
     def last(self) -> SyncReport:
-        """How the last sync ended, whichever process made it."""
+        """The result of the last sync, by any process."""
         return self._notes.read().report
 
     def __call__(
@@ -42,31 +42,29 @@ class VoiceSync:
         abandon: Callable[[], bool] = lambda: False,
         thorough: bool = False,
     ) -> SyncReport:
-        """One sync; a bucket that cannot be opened is a report of status failed, like every other trouble."""
-        notes = self._notes.read()
+        """One sync. Errors are in the report."""
+        used_before = self._notes.read().used
         try:
             secrets = read_secrets(self._place.kind, self._environ)
             with Bucket(
-                place=self._place, secrets=secrets, abandon=abandon, used_before=notes.used, clock=self._clock
+                place=self._place, secrets=secrets, abandon=abandon, used_before=used_before, clock=self._clock
             ) as bucket:
-                syncer = SyncExecutor(
-                    store=self._store,
-                    bucket=bucket,
-                    name=self._place.url,
-                    clock=self._clock,
-                    publish=publish,
-                    owners=self._owners,
+                executor = SyncExecutor(
+                    store=self._store, bucket=bucket, name=self._place.url, clock=self._clock, owners=self._owners
                 )
-                return syncer.run(thorough=thorough)
-        except TransportError as closed:
-            now = self._clock()
-            report = SyncReport(
-                bucket=self._place.url,
-                status="failed",
-                started=now,
-                finished=now,
-                last_success=notes.report.last_success,
-                error=str(closed),
-            )
+                return executor.run(publish=publish, thorough=thorough)
+        except TransportError as error:
+            report = self._not_opened(error)
             publish(report)
             return report
+
+    def _not_opened(self, error: TransportError) -> SyncReport:
+        now = self._clock()
+        return SyncReport(
+            bucket=self._place.url,
+            status="failed",
+            started=now,
+            finished=now,
+            last_success=self.last().last_success,
+            error=str(error),
+        )
