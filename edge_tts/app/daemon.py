@@ -101,7 +101,7 @@ def serve(config: Config, choice: ModelChoice, stop: Stop) -> bool:
         loaded=lambda: on_signal(lambda number: stop.ask()),  # now there is something to stop in order
         placements=lambda: placements,
         telemetry=TelemetryReader(),
-        sets=InstalledSets(config=config, choice=choice, again=stop.ask_restart),
+        sets=InstalledSets(config=config, choice=choice, restart=stop.ask_restart),
     )
     with Appliance(config, model, surroundings) as appliance:
         choice.proven()

@@ -1,7 +1,6 @@
-"""Changing the model set: try the other one, encode every voice for it, then ask for a fresh start with it.
+"""Changing the model set: try the new one, encode every voice for it, then restart with it.
 
-The set that speaks goes on speaking meanwhile: files and engines are tried on this part's thread, voices are encoded by
-the worker at low priority. Knows the order of the steps, not how they are done.
+The current set goes on speaking: the trial runs on this thread, voices are encoded by the worker at low priority.
 """
 
 from __future__ import annotations
@@ -27,42 +26,43 @@ from edge_tts.voices.store import EnrolledVoice
 
 log = logging.getLogger(__name__)
 
-_POLL_S, _AGAIN_S = 0.05, 2.0
+_POLL_S, _RETRY_S = 0.05, 2.0
 
 
 class Candidate(Protocol):
-    """A model set that is ready to speak but for the voices."""
+    """A model set that has passed its trial."""
 
     def missing(self) -> Sequence[EnrolledVoice]:
-        """The enrolled voices that it cannot speak in yet."""
+        """The enrolled voices without features for the set."""
 
     def encoding(self, voice: EnrolledVoice) -> Work:
-        """A task that changes that."""
+        """Work that encodes the voice."""
 
     def check(self) -> None:
-        """Raise EdgeTTSError unless there is a voice to start with."""
+        """Raise EdgeTTSError unless it has a default voice."""
 
 
 class ModelSets(Protocol):
-    """The model sets of this device, and which of them speaks."""
+    """The model sets of this device."""
 
     choice: ModelChoice
-    """Which one speaks, and which one from the next start on."""
 
     def installed(self) -> list[str]:
-        """All there are."""
+        """Their names."""
 
     def trial(self, name: str, waiting: Callable[[], None]) -> AbstractContextManager[Candidate]:
-        """Check every file, build and judge its engines, have it say something. `waiting` is called now and then and
-        may raise to end it. Raises EdgeTTSError that says why the set cannot speak here."""
+        """Verify the files, build and check the engines, and speak a phrase.
 
-    def start_again(self) -> None:
-        """Ask for that start; returns at once."""
+        `waiting` is called regularly and may raise to cancel. Raises EdgeTTSError when the set cannot speak here.
+        """
+
+    def restart(self) -> None:
+        """Request a restart of the process; returns at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeRequest:
-    """Another model set shall speak."""
+    """A request to change to `model`."""
 
     id: str
     model: str
@@ -70,20 +70,20 @@ class ChangeRequest:
 
 
 class _Stopping(Exception):
-    """The process ends; so does the change."""
+    """The process stops, which cancels the change."""
 
 
 class ModelChange(OneAtATime[ChangeRequest]):
-    """One change at a time, on one thread. `activate` and `roll_back` only ask for it."""
+    """One change at a time, on one thread; `activate` and `roll_back` only queue it."""
 
     def __init__(self, *, runtime: Runtime, sets: ModelSets, internal_jobs: InternalJobs) -> None:
         busy = "another change of the model set is under way"
-        # A set of gigabytes that is being read or loaded cannot be left at once.
+        # Reading or loading gigabytes cannot be interrupted at once.
         super().__init__(name="model-change", runtime=runtime, busy=busy, stop_timeout_s=60.0)
         self._sets, self._internal_jobs = sets, internal_jobs
 
     def activate(self, request: ChangeRequest, *, command: str = "models/activate") -> None:
-        """Have another set speak. Raises PayloadError, or QueueFullError while a change is under way."""
+        """Change to another set. Raises PayloadError, or QueueFullError while a change is under way."""
         installed = self._sets.installed()
         if request.model not in installed:
             raise PayloadError(f"{command}: there is no model set '{request.model}'{nearest(request.model, installed)}")
@@ -92,29 +92,27 @@ class ModelChange(OneAtATime[ChangeRequest]):
         self.begin(request)
 
     def roll_back(self, request_id: str, reply: Reply) -> None:
-        """Have the set speak that spoke before. Raises like `activate`."""
+        """Change to the previous set. Raises like `activate`."""
         previous = self._sets.choice.previous
         if previous is None:
             raise PayloadError(f"models/rollback: no model set spoke before {self._sets.choice.current}")
         self.activate(ChangeRequest(request_id, previous, reply), command="models/rollback")
 
     def show_idle(self) -> None:
-        """See OneAtATime."""
         self.show()
 
     def forget(self) -> None:
-        """See OneAtATime."""
         self._internal_jobs.forget()
 
     def show(self, step: str | None = None, **details: Any) -> None:
-        """Put up the standing fact `models`."""
+        """Publish the retained topic `models`."""
         change = None if step is None else {"step": step, **details}
         choice, installed = self._sets.choice, self._sets.installed()
         names = {"current": choice.current, "previous": choice.previous, "installed": installed}
         self.runtime.events.retain("models", {**names, "given_up": choice.given_up, "change": change})
 
     def serve(self, request: ChangeRequest) -> None:
-        """One change from the first look at the files to the request for a fresh start; one closing report."""
+        """One change, up to the restart; one closing report."""
 
         def report(stage: Stage, details: Mapping[str, Any]) -> None:
             self.report(request, stage, details)
@@ -122,63 +120,65 @@ class ModelChange(OneAtATime[ChangeRequest]):
         report("accepted", {})
         report("started", {"model": request.model})
         try:
-            left = self._prepare(request.model)
+            unready = self._prepare(request.model)
             self._sets.choice.choose(request.model)
         except _Stopping:
             report("interrupted", {"reason": "shutdown"})
-        except Exception as trouble:  # noqa: BLE001 - the files of a set can make anything of it raise
-            error = named(trouble, request.id)
+        except Exception as unexpected:  # noqa: BLE001 - damaged files of a set can raise anything
+            error = named(unexpected, request.id)
             log.error("the model set stays %s: %s", self._sets.choice.current, error)
             report("failed", {"error": type(error).__name__, "message": str(error)})
         else:
             self._hand_over()
-            report("done", {"model": request.model, "unready": left})
-            self._sets.start_again()
+            report("done", {"model": request.model, "unready": unready})
+            self._sets.restart()
 
     def _prepare(self, model: str) -> list[str]:
-        """Everything but the change itself; the ids of the voices that cannot be encoded for the set."""
+        """Everything but the change itself. Returns the ids of the voices that cannot be encoded."""
         self.show("trying", model=model)
-        with self._sets.trial(model, self._give_up_when_stopping) as candidate:
-            left = self._encode_all(model, candidate)
+        with self._sets.trial(model, self._raise_when_stopping) as candidate:
+            failed = self._encode_all(model, candidate)
             candidate.check()
-            return left
+            return failed
 
     def _encode_all(self, model: str, candidate: Candidate) -> list[str]:
-        """Encode one voice after the other, also those that are enrolled meanwhile."""
+        """Encode the voices one by one, also those enrolled meanwhile. Returns the ids of those that failed."""
         failed: list[str] = []
         while waiting := [voice for voice in candidate.missing() if voice.ref.id not in failed]:
             self.show("encoding", model=model, voice=waiting[0].ref.id, left=len(waiting))
             job_id = self._internal_jobs.do(candidate.encoding(waiting[0]), priority="low")
             report = self._internal_jobs.wait(job_id, self.stopping)
-            self._give_up_when_stopping()
+            self._raise_when_stopping()
             if report is None or was_put_off(report):
-                self.stopping.wait(_AGAIN_S)
+                self.stopping.wait(_RETRY_S)
             elif report.stage != "done":
                 log.warning("%s cannot be encoded for %s: %s", waiting[0].ref.id, model, report.details.get("message"))
                 failed.append(waiting[0].ref.id)
         return failed
 
     def _hand_over(self) -> None:
-        """Wait until whatever was in line before has been said and nobody is being enrolled, then keep the line: the
-        fresh start cuts off no sentence and loses no recording."""
-        begun = threading.Event()
+        """Wait for the queue and an enrolment to end, then block the worker: the restart must not cut off a sentence or
+        lose a recording."""
+        blocking = threading.Event()
 
-        def hold(networks: Speaker, should_stop: Callable[[], bool]) -> Iterator[AudioChunk]:
-            begun.set()
+        def block(networks: Speaker, should_stop: Callable[[], bool]) -> Iterator[AudioChunk]:
+            blocking.set()
             while not should_stop() and not self.stopping.wait(_POLL_S):
                 pass
             yield from ()
 
-        while not begun.is_set() and not self.stopping.is_set():
+        while not blocking.is_set() and not self.stopping.is_set():
             if self.runtime.events.retained().get("enrolment", {}).get("step", "idle") != "idle":
-                self.stopping.wait(_AGAIN_S)
+                self.stopping.wait(_RETRY_S)
                 continue
-            held = self._internal_jobs.do(hold)
-            while not begun.wait(_POLL_S) and not self.stopping.is_set() and self._internal_jobs.ended(held) is None:
+            job_id = self._internal_jobs.do(block)
+            while (
+                not blocking.wait(_POLL_S) and not self.stopping.is_set() and self._internal_jobs.ended(job_id) is None
+            ):
                 pass
-            if not begun.is_set():  # `stop`, or a full line: it was not meant for us
-                self.stopping.wait(_AGAIN_S)
+            if not blocking.is_set():  # ended by a `stop` command or a full queue
+                self.stopping.wait(_RETRY_S)
 
-    def _give_up_when_stopping(self) -> None:
+    def _raise_when_stopping(self) -> None:
         if self.stopping.is_set():
             raise _Stopping

@@ -1,7 +1,7 @@
-"""Which model set speaks, once somebody has chosen another than the configured one. Knows names, not what is in a set.
+"""The model set chosen at run time, kept over a restart.
 
-A chosen set is on trial until it has served: if the process dies or cannot start before, the one before it speaks
-again. A new name in the configuration puts an end to every choice made before.
+A chosen set is on trial until it has served: after a failed start the previous set is used again. A new name in the
+configuration discards the choice.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ class _Choice(Record):
     """model.json"""
 
     configured: str
-    """`models.name` of the configuration at the time of the choice."""
+    """`models.name` when the choice was made."""
     current: str
     previous: str | None = None
     trial: bool = False
     starts: int = Field(default=0, ge=0)
-    """How often a start with `current` on trial was begun."""
+    """Starts begun with `current` on trial."""
     given_up: str | None = None
-    """The set whose trial failed last, and why."""
+    """The set whose trial failed last, with the reason."""
 
 
 class ModelChoice:
-    """The file that remembers the choice. `choose` may come from another thread than the rest."""
+    """The choice in its file. `choose` may be called by another thread than the rest."""
 
     def __init__(self, path: Path, *, configured: str) -> None:
-        """A file that is damaged, or was written under another configuration, is not used."""
+        """A file that is damaged or of another configuration is ignored."""
         self._file = StateFile(path, _Choice, what="the choice of a model set")
         self._choice = self._file.read(_Choice(configured=configured, current=configured))
         if self._choice.configured != configured:
@@ -43,21 +43,19 @@ class ModelChoice:
 
     @property
     def current(self) -> str:
-        """The name of the set that speaks."""
         return self._choice.current
 
     @property
     def previous(self) -> str | None:
-        """The one that spoke before, if there was one."""
         return self._choice.previous
 
     @property
     def given_up(self) -> str | None:
-        """The set that was chosen last and had to give way, and why; None when that did not happen."""
+        """The set that was rolled back last, with the reason."""
         return self._choice.given_up
 
     def choose(self, name: str) -> None:
-        """Have `name` speak from the next start on, on trial. Raises ModelError when that cannot be written down."""
+        """Use `name` from the next start, on trial. Raises ModelError when that cannot be stored."""
         chosen = _Choice(configured=self._choice.configured, current=name, previous=self._choice.current, trial=True)
         try:
             self._file.write(chosen)
@@ -66,33 +64,33 @@ class ModelChoice:
         self._choice = chosen
 
     def begin(self) -> None:
-        """A start begins. A set on trial whose first start never came to serving gives way."""
+        """Note a start; roll back a set on trial whose first start never served."""
         if self._choice.trial and self._choice.starts:
             self.fall_back("the process died before it could serve")
         elif self._choice.trial:
             self._keep(self._choice.model_copy(update={"starts": 1}))
 
     def proven(self) -> None:
-        """The current set serves: the trial, if there was one, is over."""
-        if self._choice.trial and self._choice.starts:  # a choice made since has not begun yet
+        """The current set serves: end its trial."""
+        if self._choice.trial and self._choice.starts:  # else it was chosen after this start
             self._keep(self._choice.model_copy(update={"trial": False, "starts": 0}))
 
     def cancel_attempt(self) -> None:
-        """The start is broken off by somebody's wish: that says nothing against the set on trial."""
+        """A user stopped the start: do not count it against the set on trial."""
         if self._choice.trial and self._choice.starts:
             self._keep(self._choice.model_copy(update={"starts": 0}))
 
     def fall_back(self, reason: str) -> bool:
-        """Go back to the set before the one on trial; False when none is on trial, or there is none before."""
-        failed, before = self._choice.current, self._choice.previous
-        if not self._choice.trial or before is None:
+        """End a trial with the previous set; False without a trial or a previous set."""
+        failed, previous = self._choice.current, self._choice.previous
+        if not self._choice.trial or previous is None:
             return False
-        log.critical("model set %s is given up, %s speaks again: %s", failed, before, reason)
-        self._keep(_Choice(configured=self._choice.configured, current=before, given_up=f"{failed}: {reason}"))
+        log.critical("model set %s is given up, %s speaks again: %s", failed, previous, reason)
+        self._keep(_Choice(configured=self._choice.configured, current=previous, given_up=f"{failed}: {reason}"))
         return True
 
     def _keep(self, choice: _Choice) -> None:
-        """Write what is no wish of anybody's: a disk that refuses is logged, and speech goes on."""
+        """Store without a caller to report to: a disk error is only logged."""
         self._choice = choice
         try:
             self._file.write(choice)

@@ -1,4 +1,4 @@
-"""Which model set speaks, and its networks, loaded."""
+"""Opens the chosen model set and loads its networks."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from edge_tts.values import ModelSet
 
 
 def open_choice(config: Config) -> ModelChoice:
-    """Which model set is to speak: the configured one, or the one that was chosen over MQTT since."""
+    """The configured model set, or the one chosen over MQTT since."""
     return ModelChoice(config.state_dir / "model.json", configured=config.models.name)
 
 
 def as_chosen(config: Config, choice: ModelChoice) -> Config:
-    """The configuration with the chosen model set in place of the configured one."""
+    """`config` with the chosen model set."""
     return config.model_copy(update={"models": config.models.model_copy(update={"name": choice.current})})
 
 
 def open_model(config: Config) -> ModelSet:
-    """The configured model set, its files compared with the manifest unless configured not to. Raises ModelError."""
+    """The configured model set, verified unless `models.verify` is off. Raises ModelError."""
     model = find_model_set(config.models.dir, config.models.name)
     if config.models.verify:
         verify_model_set(model)
@@ -36,7 +36,7 @@ def open_model(config: Config) -> ModelSet:
 
 
 def front_end_for(text: TextConfig, stack: ExitStack) -> TextFrontEnd:
-    """The text front end as configured; `stack` closes it. Raises TextError (lexicon) or ModelError (polyphones)."""
+    """The configured front end; `stack` closes it. Raises TextError (lexicon) or ModelError (polyphones)."""
     return open_front_end(stack, lexicon=text.lexicon, polyphones=text.polyphones)
 
 
@@ -44,10 +44,9 @@ def front_end_for(text: TextConfig, stack: ExitStack) -> TextFrontEnd:
 def open_networks(
     model: ModelSet, config: Config, *, on_placed: Callable[[Iterable[Placement]], None] = lambda placements: None
 ) -> Iterator[Networks]:
-    """The networks of a model set, loaded; they are closed at the end. `on_placed` hears what runs each graph.
+    """Load the networks of a model set; `on_placed` receives what runs each graph.
 
-    Where TensorRT is used its engines are built first, which may take minutes, and compared before they speak.
-    Raises ModelError or TextError (lexicon).
+    Building TensorRT engines may take minutes; they are checked before use. Raises ModelError, TextError (lexicon).
     """
     with ExitStack() as stack:
         loader = stack.enter_context(open_loader(config.engine, waiting=extend_start_timeout))
@@ -59,5 +58,5 @@ def open_networks(
 
 
 def extend_start_timeout() -> None:
-    """Tell systemd that a start which takes longer than it expects is still going on."""
+    """Ask systemd for 60 s more before it gives up the start."""
     sd_notify("EXTEND_TIMEOUT_USEC=60000000")

@@ -1,4 +1,4 @@
-"""A model set is tried beside the one that speaks: `ModelSets` and `Candidate` of `change`, in production."""
+"""The trial of a model set beside the current one: `change`'s protocols in production."""
 
 from __future__ import annotations
 
@@ -19,19 +19,17 @@ from edge_tts.voices.store import EnrolledVoice
 
 
 class InstalledSets:
-    """The model sets of this device; `again` asks for a fresh start."""
+    """ModelSets: those of this device; `restart` requests a restart of the process."""
 
-    def __init__(self, *, config: Config, choice: ModelChoice, again: Callable[[], None]) -> None:
+    def __init__(self, *, config: Config, choice: ModelChoice, restart: Callable[[], None]) -> None:
         self.choice = choice
-        self._config, self._again = config, again
+        self._config, self._restart = config, restart
 
     def installed(self) -> list[str]:
-        """See ModelSets."""
         return installed_model_sets(self._config.models.dir)
 
     @contextmanager
     def trial(self, name: str, waiting: Callable[[], None]) -> Iterator[CandidateSet]:
-        """See ModelSets."""
         model = find_model_set(self._config.models.dir, name)
         verify_model_set(model)
         waiting()
@@ -41,27 +39,23 @@ class InstalledSets:
             encoder = OnDemandEncoder(model=model, front_end=front_end, threads=self._config.engine.threads)
             yield CandidateSet(config=self._config, model=model, encoder=encoder)
 
-    def start_again(self) -> None:
-        """See ModelSets."""
-        self._again()
+    def restart(self) -> None:
+        self._restart()
 
 
 class CandidateSet:
-    """A set with its own features of the enrolled voices."""
+    """Candidate: a set with its own features of the enrolled voices."""
 
     def __init__(self, *, config: Config, model: ModelSet, encoder: OnDemandEncoder) -> None:
         self._config, self._model, self._encoder = config, model, encoder
         self._voices: Voices = open_voices(config, model)
 
     def missing(self) -> list[EnrolledVoice]:
-        """See Candidate."""
         return self._voices.features.missing()
 
     def encoding(self, voice: EnrolledVoice) -> Work:
-        """See Candidate."""
         return encoding(voice, self._voices.features, encoder=self._encoder)
 
     def check(self) -> None:
-        """See Candidate."""
         self._voices.catalogue.refresh()
         default_voice(self._config, self._model, self._voices.catalogue)

@@ -1,4 +1,4 @@
-"""Another model set is tried and given voices while this one speaks; then, and only then, it asks for a fresh start."""
+"""Changing the model set: trial and encoding while the current set speaks, then a restart."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from edge_tts.voices.store import EnrolledVoice
 
 
 class ToySets:
-    """Three sets by name; what goes wrong is set by the test."""
+    """A fake of ModelSets and Candidate with errors set by the test."""
 
     def __init__(self, folder: Path) -> None:
         self.choice = ModelChoice(folder / "model.json", configured="old")
@@ -36,7 +36,7 @@ class ToySets:
         self.auditions: list[str] = []
         self.inside, self.go_on = threading.Event(), threading.Event()
         self.go_on.set()
-        self.again = threading.Event()
+        self.restarted = threading.Event()
         self.store = open_store(folder / "voices")
         self.features = FeatureStore(store=self.store, model=read_model_set(write_model_set(folder / "new")))
         self.refused: set[str] = set()
@@ -57,9 +57,9 @@ class ToySets:
         yield self
         self.closed = True
 
-    def start_again(self) -> None:
-        assert self.closed, "a fresh start before the candidate was given back"
-        self.again.set()
+    def restart(self) -> None:
+        assert self.closed, "a restart before the candidate was closed"
+        self.restarted.set()
 
     def missing(self) -> list[EnrolledVoice]:
         return self.features.missing()
@@ -91,37 +91,37 @@ class Stage(Rig):
         self.commands = ModelCommands(change=self.change, new_id=self.runtime.new_id).commands()
 
     def send(self, command: str, payload: object = b"") -> None:
-        """A message as MQTT brings it."""
+        """A command over MQTT."""
         data = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
         self.commands[command](Message(command, data))
 
     def steps(self) -> list[str | None]:
-        """What the fact `models` said was going on, without repetitions."""
-        found: list[str | None] = []
+        """The steps in the retained topic `models`, without repetitions."""
+        steps: list[str | None] = []
         for topic, value in self.notes.retained:
             step = (value["change"] or {}).get("step") if topic == "models" else None
-            if topic == "models" and found[-1:] != [step]:
-                found.append(step)
-        return found
+            if topic == "models" and steps[-1:] != [step]:
+                steps.append(step)
+        return steps
 
 
 @contextmanager
 def stage(folder: Path) -> Iterator[Stage]:
-    """A running one."""
-    made = Stage(ToySets(folder))
-    with made.player, made.worker, made.change:
-        yield made
-        made.jobs.close(timeout_s=WAIT_S)
+    """A running Stage."""
+    running = Stage(ToySets(folder))
+    with running.player, running.worker, running.change:
+        yield running
+        running.jobs.close(timeout_s=WAIT_S)
 
 
 def test_every_voice_is_encoded_before_the_change(tmp_path: Path) -> None:
-    """The steps are told one by one; the fresh start is asked for after all voices are there and the report is out."""
+    """Each step is published; the restart follows when all voices are encoded and the report is sent."""
     with stage(tmp_path) as it:
         for seed in (1, 2):
             it.sets.store.add(new_voice(seed, name=f"V{seed}"))
         it.send("models/activate", {"model": "new", "id": "change"})
         done = it.notes.wait("change", "done")
-        assert it.sets.again.wait(WAIT_S)
+        assert it.sets.restarted.wait(WAIT_S)
         assert done.details == {"model": "new", "unready": []}
         assert sorted(it.sets.encoded) == ["V1", "V2"]
         assert it.notes.stages("change") == ["accepted", "started", "done"]
@@ -130,7 +130,7 @@ def test_every_voice_is_encoded_before_the_change(tmp_path: Path) -> None:
 
 
 def test_the_old_set_speaks_meanwhile(tmp_path: Path) -> None:
-    """While the candidate is tried, and before each voice is encoded, whoever has something to say is served."""
+    """During the trial, and before each voice is encoded, requests are served."""
     with stage(tmp_path) as it:
         it.sets.store.add(new_voice(1, name="V1"))
         it.sets.go_on.clear()
@@ -146,13 +146,13 @@ def test_the_old_set_speaks_meanwhile(tmp_path: Path) -> None:
         it.notes.wait_fact("models", lambda fact: (fact["change"] or {}).get("step") == "encoding")
         assert it.sets.encoded == []
         it.synthesizer.gate.set()
-        assert it.sets.again.wait(WAIT_S)
+        assert it.sets.restarted.wait(WAIT_S)
         order = [report.id for report in it.notes.reports if report.stage == "done"]
         assert order.index("second") < order.index("auto2")
 
 
 def test_no_sentence_is_cut_off_by_the_change(tmp_path: Path) -> None:
-    """What is being said and what waits when all is ready is said to its end by the old set; nothing is begun after."""
+    """The old set speaks the queued requests to their end; none is begun after."""
     with stage(tmp_path) as it:
         it.synthesizer.gate.clear()
         for name in ("first", "second"):
@@ -160,16 +160,16 @@ def test_no_sentence_is_cut_off_by_the_change(tmp_path: Path) -> None:
         it.notes.wait("first", "started")
         it.send("models/activate", {"model": "new", "id": "change"})
         it.notes.wait("auto1", "accepted")
-        assert not it.sets.again.is_set()
+        assert not it.sets.restarted.is_set()
         it.synthesizer.gate.set()
-        assert it.sets.again.wait(WAIT_S)
+        assert it.sets.restarted.wait(WAIT_S)
         it.jobs.submit(Job(sentence("late", "text")))
         assert it.notes.stages("second")[-1] == "done"
         assert it.notes.stages("late") == ["accepted"]
 
 
 def test_a_defect_ends_one_change(tmp_path: Path) -> None:
-    """Whatever the files of a set make raise, the change fails by name, the old set speaks on, another try works."""
+    """After any exception from a set's files the change fails by name, the old set speaks on, and a retry works."""
     with stage(tmp_path) as it:
         it.sets.trouble = UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")
         it.send("models/activate", {"model": "new", "id": "change"})
@@ -183,13 +183,13 @@ def test_a_defect_ends_one_change(tmp_path: Path) -> None:
 
 
 def test_a_set_that_cannot_speak_changes_nothing(tmp_path: Path) -> None:
-    """The report says why, nothing restarts, and another try is welcome."""
+    """The report says why, nothing restarts, and a retry is accepted."""
     with stage(tmp_path) as it:
         it.sets.trouble = ModelError("wave.onnx: is damaged")
         it.send("models/activate", {"model": "new", "id": "bad"})
         assert it.notes.wait("bad", "failed").details == {"error": "ModelError", "message": "wave.onnx: is damaged"}
         it.notes.wait_fact("models", lambda fact: fact["change"] is None)
-        assert (it.sets.choice.current, it.sets.again.is_set()) == ("old", False)
+        assert (it.sets.choice.current, it.sets.restarted.is_set()) == ("old", False)
         it.sets.trouble, it.sets.voiceless = None, True
         it.send("models/activate", {"model": "new", "id": "mute"})
         assert "no voice 'anna'" in it.notes.wait("mute", "failed").details["message"]
@@ -197,7 +197,7 @@ def test_a_set_that_cannot_speak_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_a_voice_that_cannot_be_encoded_is_named_and_left_behind(tmp_path: Path) -> None:
-    """One bad recording does not keep the family from its new model set."""
+    """A voice that cannot be encoded does not prevent the change."""
     with stage(tmp_path) as it:
         voices = [it.sets.store.add(new_voice(seed, name=f"V{seed}")) for seed in (1, 2)]
         it.sets.refused = {"V1"}
@@ -206,8 +206,8 @@ def test_a_voice_that_cannot_be_encoded_is_named_and_left_behind(tmp_path: Path)
 
 
 def test_an_encoding_that_was_stopped_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`stop` means what is being said: the change goes on."""
-    monkeypatch.setattr("edge_tts.model_sets.change._AGAIN_S", 0.0)
+    """`stop` ends the current speech, not the change."""
+    monkeypatch.setattr("edge_tts.model_sets.change._RETRY_S", 0.0)
     with stage(tmp_path) as it:
         it.sets.store.add(new_voice(1, name="V1"))
         it.synthesizer.gate.clear()
@@ -223,7 +223,7 @@ def test_an_encoding_that_was_stopped_is_tried_again(tmp_path: Path, monkeypatch
 
 
 def test_rollback_goes_to_the_set_before(tmp_path: Path) -> None:
-    """It is a change like any other; without a set before there is nothing to go back to."""
+    """A rollback is a change to the previous set; without one it is refused."""
     with stage(tmp_path) as it:
         with pytest.raises(RequestError, match="no model set spoke before old"):
             it.send("models/rollback")
@@ -244,13 +244,13 @@ def test_rollback_goes_to_the_set_before(tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_wish_is_refused(tmp_path: Path, payload: bytes, says: str) -> None:
-    """What cannot be meant is refused at once, by name."""
+    """An impossible request is refused at once, by name."""
     with stage(tmp_path) as it, pytest.raises(RequestError, match=says):
         it.send("models/activate", payload)
 
 
 def test_one_change_at_a_time_and_none_after_the_end(tmp_path: Path) -> None:
-    """A second wish is refused while one is under way; a stop of the process ends the change with a report."""
+    """A second request is refused during a change; stopping the process ends the change with a report."""
     with stage(tmp_path) as it:
         it.sets.go_on.clear()
         it.send("models/activate", {"model": "new", "id": "change"})
@@ -258,4 +258,4 @@ def test_one_change_at_a_time_and_none_after_the_end(tmp_path: Path) -> None:
         with pytest.raises(RequestError, match="under way"):
             it.send("models/activate", b"new")
     assert it.notes.stages("change")[-1] == "interrupted"
-    assert (it.sets.choice.current, it.sets.again.is_set()) == ("old", False)
+    assert (it.sets.choice.current, it.sets.restarted.is_set()) == ("old", False)

@@ -1,4 +1,4 @@
-"""Which model set speaks: the choice outlives a power cut, a bad choice does not, and the owner has the last word."""
+"""ModelChoice: durable, on trial, overruled by the configuration."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from edge_tts.model_sets.choice import ModelChoice
 
 
 def opened(folder: Path, configured: str = "a") -> ModelChoice:
-    """As the daemon opens it at a start."""
+    """The choice, opened anew as at a start."""
     return ModelChoice(folder / "state" / "model.json", configured=configured)
 
 
 def test_without_a_choice_the_configuration_decides(tmp_path: Path) -> None:
-    """Nothing was chosen: the configured set speaks, there is none before, and nothing is written."""
+    """Without a choice the configured set is current and nothing is written."""
     choice = opened(tmp_path)
     choice.begin()
     choice.proven()
@@ -28,7 +28,7 @@ def test_without_a_choice_the_configuration_decides(tmp_path: Path) -> None:
 
 
 def test_a_choice_that_serves_stays(tmp_path: Path) -> None:
-    """Chosen, started, serving: it speaks at every later start, and the one before is known for a rollback."""
+    """A set that has served is used at every later start, and the previous one is kept for a rollback."""
     opened(tmp_path).choose("b")
     for _ in range(3):
         choice = opened(tmp_path)
@@ -38,7 +38,7 @@ def test_a_choice_that_serves_stays(tmp_path: Path) -> None:
 
 
 def test_a_choice_that_dies_before_it_serves_gives_way(tmp_path: Path) -> None:
-    """A start that was begun and never came to serving is not begun again with the same set."""
+    """A start that never served is not retried with the same set."""
     opened(tmp_path).choose("b")
     opened(tmp_path).begin()  # and then the process died
     choice = opened(tmp_path)
@@ -49,7 +49,7 @@ def test_a_choice_that_dies_before_it_serves_gives_way(tmp_path: Path) -> None:
 
 
 def test_a_choice_that_cannot_start_gives_way(tmp_path: Path) -> None:
-    """A named error at the start goes back to the set before, once; a set that has served is never taken back."""
+    """An error at the start rolls back once; a set that has served is never rolled back."""
     choice = opened(tmp_path)
     choice.choose("b")
     choice.begin()
@@ -64,7 +64,7 @@ def test_a_choice_that_cannot_start_gives_way(tmp_path: Path) -> None:
 
 
 def test_a_start_that_somebody_broke_off_is_no_proof(tmp_path: Path) -> None:
-    """A SIGTERM while the set on trial is loaded: it gets another start."""
+    """After a SIGTERM during the loading of a set on trial it gets another start."""
     opened(tmp_path).choose("b")
     choice = opened(tmp_path)
     choice.begin()
@@ -75,7 +75,7 @@ def test_a_start_that_somebody_broke_off_is_no_proof(tmp_path: Path) -> None:
 
 
 def test_a_look_at_the_running_set_does_not_prove_the_next(tmp_path: Path) -> None:
-    """The set that speaks cannot end the trial of one that was chosen a moment ago."""
+    """The current set cannot end the trial of one chosen after its start."""
     choice = opened(tmp_path)
     choice.choose("b")
     choice.proven()
@@ -86,14 +86,14 @@ def test_a_look_at_the_running_set_does_not_prove_the_next(tmp_path: Path) -> No
 
 
 def test_a_new_name_in_the_configuration_ends_the_choice(tmp_path: Path) -> None:
-    """Whoever edits models.name means it."""
+    """A new models.name discards the choice."""
     opened(tmp_path).choose("b")
     assert opened(tmp_path, "c").current == "c"
 
 
 @given(st.binary(max_size=200))
 def test_a_damaged_file_is_not_used(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
-    """Whatever stands in the file, the appliance starts with the configured set."""
+    """With any damaged file the configured set is used."""
     folder = tmp_path_factory.mktemp("damaged")
     (folder / "state").mkdir()
     (folder / "state" / "model.json").write_bytes(content)
@@ -101,7 +101,7 @@ def test_a_damaged_file_is_not_used(tmp_path_factory: pytest.TempPathFactory, co
 
 
 def test_a_disk_that_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A choice that cannot be written is refused and changes nothing; a start goes on without its note."""
+    """A choice that cannot be stored is refused and changes nothing; a start goes on without storing."""
     choice = opened(tmp_path)
     choice.choose("b")
 
