@@ -18,7 +18,7 @@ Owner = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 """A folder and a prefix in the bucket. Lower case: some file systems do not tell `A` from `a`."""
 
 INSTALLED, DATA = Path("/etc/edge-tts"), Path("/var/lib/edge-tts")
-"""An installed device's configuration folder, which is read-only, and its data folder."""
+"""The read-only configuration folder and the data folder of an installed device."""
 
 
 def _resolved(value: Any, info: ValidationInfo) -> Any:
@@ -34,7 +34,7 @@ def _resolved(value: Any, info: ValidationInfo) -> Any:
 
 
 def _with_data(path: Path) -> Path:
-    """An installed device keeps below DATA what a checkout keeps beside its configuration."""
+    """An installed device keeps `.state` and `models` below DATA."""
     match path.parts:
         case (".state", *below):
             return DATA.joinpath(*below)
@@ -44,8 +44,8 @@ def _with_data(path: Path) -> Path:
 
 
 ConfigPath = Annotated[Path, BeforeValidator(_resolved)]
-"""An absolute path. A relative one, defaults included, is resolved against the configuration file's folder, or the
-current folder without a file; on an installed device `.state` and `models` lie below DATA."""
+"""An absolute path; a relative one, defaults included, is resolved against the configuration file's folder, or without
+a file the current one."""
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _BUCKET = re.compile(r"file:///.+|(s3|gs|az)://[A-Za-z0-9$][A-Za-z0-9._-]*(/[^@?#\x00-\x1f]*)?")

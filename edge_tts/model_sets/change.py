@@ -62,19 +62,17 @@ class ModelSets(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ChangeRequest:
-    """A request to change to `model`."""
-
     id: str
     model: str
     reply: Reply = no_reply
 
 
 class _Stopping(Exception):
-    """The process stops, which cancels the change."""
+    """The process stops."""
 
 
 class ModelChange(OneAtATime[ChangeRequest]):
-    """One change at a time, on one thread; `activate` and `roll_back` only queue it."""
+    """One change at a time, on its own thread."""
 
     def __init__(self, *, runtime: Runtime, sets: ModelSets, internal_jobs: InternalJobs) -> None:
         busy = "another change of the model set is under way"
@@ -83,7 +81,7 @@ class ModelChange(OneAtATime[ChangeRequest]):
         self._sets, self._internal_jobs = sets, internal_jobs
 
     def activate(self, request: ChangeRequest, *, command: str = "models/activate") -> None:
-        """Change to another set. Raises PayloadError, or QueueFullError while a change is under way."""
+        """Queue a change. Raises PayloadError, or QueueFullError during a change."""
         installed = self._sets.installed()
         if request.model not in installed:
             raise PayloadError(f"{command}: there is no model set '{request.model}'{nearest(request.model, installed)}")
@@ -92,7 +90,7 @@ class ModelChange(OneAtATime[ChangeRequest]):
         self.begin(request)
 
     def roll_back(self, request_id: str, reply: Reply) -> None:
-        """Change to the previous set. Raises like `activate`."""
+        """Queue a change to the previous set. Raises like `activate`."""
         previous = self._sets.choice.previous
         if previous is None:
             raise PayloadError(f"models/rollback: no model set spoke before {self._sets.choice.current}")
@@ -134,7 +132,7 @@ class ModelChange(OneAtATime[ChangeRequest]):
             self._sets.restart()
 
     def _prepare(self, model: str) -> list[str]:
-        """Everything but the change itself. Returns the ids of the voices that cannot be encoded."""
+        """Returns the ids of the voices that cannot be encoded."""
         self.show("trying", model=model)
         with self._sets.trial(model, self._raise_when_stopping) as candidate:
             failed = self._encode_all(model, candidate)
@@ -142,7 +140,7 @@ class ModelChange(OneAtATime[ChangeRequest]):
             return failed
 
     def _encode_all(self, model: str, candidate: Candidate) -> list[str]:
-        """Encode the voices one by one, also those enrolled meanwhile. Returns the ids of those that failed."""
+        """Also voices enrolled meanwhile. Returns the ids of those that failed."""
         failed: list[str] = []
         while waiting := [voice for voice in candidate.missing() if voice.ref.id not in failed]:
             self.show("encoding", model=model, voice=waiting[0].ref.id, left=len(waiting))

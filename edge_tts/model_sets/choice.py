@@ -31,7 +31,7 @@ class _Choice(Record):
 
 
 class ModelChoice:
-    """The choice in its file. `choose` may be called by another thread than the rest."""
+    """`choose` may be called by another thread than the rest."""
 
     def __init__(self, path: Path, *, configured: str) -> None:
         """A file that is damaged or of another configuration is ignored."""
@@ -55,7 +55,7 @@ class ModelChoice:
         return self._choice.given_up
 
     def choose(self, name: str) -> None:
-        """Use `name` from the next start, on trial. Raises ModelError when that cannot be stored."""
+        """Use `name` from the next start, on trial. Raises ModelError."""
         chosen = _Choice(configured=self._choice.configured, current=name, previous=self._choice.current, trial=True)
         try:
             self._file.write(chosen)
@@ -81,7 +81,7 @@ class ModelChoice:
             self._keep(self._choice.model_copy(update={"starts": 0}))
 
     def fall_back(self, reason: str) -> bool:
-        """End a trial with the previous set; False without a trial or a previous set."""
+        """Return to the previous set; False without a trial or a previous set."""
         failed, previous = self._choice.current, self._choice.previous
         if not self._choice.trial or previous is None:
             return False

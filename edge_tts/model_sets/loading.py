@@ -44,9 +44,9 @@ def front_end_for(text: TextConfig, stack: ExitStack) -> TextFrontEnd:
 def open_networks(
     model: ModelSet, config: Config, *, on_placed: Callable[[Iterable[Placement]], None] = lambda placements: None
 ) -> Iterator[Networks]:
-    """Load the networks of a model set; `on_placed` receives what runs each graph.
+    """Load a set's networks; `on_placed` receives what runs each graph. Building TensorRT engines may take minutes.
 
-    Building TensorRT engines may take minutes; they are checked before use. Raises ModelError, TextError (lexicon).
+    Raises ModelError or TextError (lexicon).
     """
     with ExitStack() as stack:
         loader = stack.enter_context(open_loader(config.engine, waiting=extend_start_timeout))

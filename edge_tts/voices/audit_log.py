@@ -1,4 +1,4 @@
-"""The audit log of voices: one JSON line per event, without personal data, for it outlives the voice."""
+"""The audit log: one JSON line per event, without personal data, as it outlives the voice."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from edge_tts.voices.format import VoiceRef
 
 
 class AuditLog:
-    """Appends to a file under the caller's lock. `clock` gives seconds since 1970."""
+    """Used under the caller's lock. `clock` gives seconds since 1970."""
 
     def __init__(self, *, path: Path, clock: Callable[[], float]) -> None:
         self._path = path
         self._clock = clock
 
     def append(self, event: str, ref: VoiceRef, *, by: str) -> None:
-        """Log that the device `by` did `event`. Raises OSError."""
+        """`by` is the device. Raises OSError."""
         line = {"time": int(self._clock()), "event": event, "owner": ref.owner, "voice": ref.id, "by": by}
         append_line(self._path, json.dumps(line).encode())
 
     def lines(self, *, about: bytes = b"") -> list[dict[str, Any]]:
-        """Every line that contains `about`, oldest first, without lines torn by a power cut. Raises OSError."""
+        """The lines that contain `about`, except torn ones. Raises OSError."""
         if not self._path.exists():
             return []
         parsed = (_parse(line) for line in self._path.read_bytes().splitlines() if about in line)

@@ -47,7 +47,7 @@ class BuiltinVoices:
         return self._model.voices
 
     def cards(self) -> list[VoiceCard]:
-        """All voices. Raises VoiceError when one is damaged."""
+        """Raises VoiceError when a voice is damaged."""
         cards = [self._card(self._folder(voice)) for voice in self.ids()]
         return [VoiceCard(id=card.id, name=card.name, language=card.language, builtin=True) for card in cards]
 

@@ -37,7 +37,7 @@ class Catalogue:
 
     @cached_property
     def _builtin_cards(self) -> list[VoiceCard]:
-        """Read once: they never change, and the set may be removed from the disk while it speaks."""
+        """Cached: the set may be removed from the disk while it speaks."""
         return self._builtin.cards()
 
     def refresh(self) -> None:
@@ -62,19 +62,19 @@ class Catalogue:
         return self._outline() != self._seen
 
     def ids(self) -> tuple[str, ...]:
-        """Every voice that can speak, built-in ones first."""
+        """Built-in voices first."""
         return (*self._builtin.ids(), *self._snapshot.enrolled)
 
     def unready(self) -> tuple[EnrolledVoice, ...]:
-        """The enrolled voices without features for this model set."""
+        """Enrolled voices without features for this model set."""
         return self._snapshot.unready
 
     def damaged(self) -> tuple[tuple[VoiceRef, str], ...]:
-        """The unreadable enrolled voices, each with the reason."""
+        """Unreadable enrolled voices, each with the reason."""
         return self._snapshot.damaged
 
     def cards(self) -> list[VoiceCard]:
-        """All voices. Raises VoiceError when a built-in one is damaged."""
+        """Raises VoiceError when a built-in voice is damaged."""
         enrolled = self._snapshot.enrolled.values()
         own = [VoiceCard(voice.ref.id, voice.name, voice.card.language, builtin=False) for voice in enrolled]
         return [*self._builtin_cards, *own]

@@ -21,21 +21,17 @@ from edge_tts.voices.voice_folder import FEATURES, VOICES, folder_of, incoming_o
 
 
 class Deletions:
-    """The deleted voices of one folder. Changes need the folder's lock. Raises OSError.
-
-    `device` and `clock` (seconds since 1970) go into new tombstones.
-    """
+    """The tombstones of one folder. Changes need the folder's lock. Raises OSError."""
 
     def __init__(self, *, directory: Path, device: str, clock: Callable[[], float], audit: AuditLog) -> None:
         self._directory, self._device, self._clock, self._audit = directory, device, clock, audit
         self._reserve = DiskReserve(directory / ".reserve")
 
     def path(self, ref: VoiceRef) -> Path:
-        """The path of a tombstone, existing or not."""
         return self._directory / ".deleted" / ref.owner / f"{ref.id}.json"
 
     def tombstones(self) -> dict[VoiceRef, bytes]:
-        """Every deleted voice and its tombstone's bytes; an unreadable one counts, with no bytes."""
+        """Deleted voice -> its tombstone; no bytes if it cannot be read."""
         paths = sorted((self._directory / ".deleted").glob(f"{VOICES}.json"))
         return {ref: self.tombstone(ref) for ref in (VoiceRef(path.parent.name, path.stem) for path in paths)}
 
@@ -47,18 +43,13 @@ class Deletions:
             return b""
 
     def new_tombstone(self, ref: VoiceRef) -> Tombstone:
-        """A tombstone of this device and moment."""
         return Tombstone(owner=ref.owner, voice=ref.id, time=int(self._clock()), device=self._device)
 
     def keep_reserve(self) -> None:
-        """Restore the disk reserve, if there is room."""
         self._reserve.keep()
 
     def delete(self, ref: VoiceRef, data: bytes) -> bool:
-        """Delete a voice by the tombstone `data`; True if it was here. Raises VoiceError for a wrong tombstone.
-
-        Once the tombstone is on disk, files and log line that fail now are retried by `finish`.
-        """
+        """Delete a voice by its tombstone `data`; True if it was here. Raises VoiceError for a wrong one."""
         tombstone = read_tombstone(data, ref=ref)
         if not self.path(ref).exists():
             self._write_tombstone(ref, data)
@@ -83,8 +74,8 @@ class Deletions:
             raise errors[0]
 
     def _write_tombstone(self, ref: VoiceRef, data: bytes) -> None:
-        """On a full disk, first free the reserve, then the voice's features; never the recordings, which sync would
-        fetch again if the power failed before the tombstone is on disk."""
+        """On a full disk free the reserve, then the features; never the recordings, which sync would fetch again if the
+        power failed before the tombstone is written."""
         path = self.path(ref)
         frees = iter((self._reserve.release, lambda: remove(folder_of(self._directory, ref) / FEATURES)))
         while True:
@@ -97,7 +88,7 @@ class Deletions:
                     raise
 
     def _remove(self, refs: Iterable[VoiceRef]) -> tuple[set[VoiceRef], list[OSError]]:
-        """Remove the files of `refs`: the voices that were here, and the errors. Idempotent; needs no disk space."""
+        """The voices that were here, and the errors. Idempotent; needs no disk space."""
         removed, errors = set(), []
         for ref in refs:
             folder = folder_of(self._directory, ref)

@@ -1,4 +1,4 @@
-"""Disk space reserved for deletions: a file that is removed when the disk is full."""
+"""Disk space reserved for deletions, by a file that is removed when needed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from edge_tts.durable.files import write_new
 
 RESERVE_BYTES = 1 << 16
-"""A tombstone, its folder and a log line take a block each, of 4 KiB as a rule."""
+"""A tombstone, its folder and a log line take a block (4 KiB) each."""
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 

@@ -20,21 +20,21 @@ from edge_tts.schema import Field, Record, check_json
 CARD, CONSENT, QUALITY, NAME = "voice.json", "consent.json", "quality.json", "name.json"
 
 ID_DIGITS = 32
-"""Hex digits of a voice's id, cut from its card's sha256: 128 bits."""
+"""Of a voice's id, the first hex digits of its card's sha256."""
 
 MOST_JSON_BYTES = 1 << 16
 MOST_RECORDING_BYTES = 1 << 24
 MOST_RECORDINGS = 16
 MOST_VOICE_BYTES = 1 << 26
 LONGEST_S = 60
-"""Of one recording. The consent may last 30 s, the prompt 10 s."""
+"""Of one recording."""
 MOST_SAMPLES = 1 << 25
-"""Of all recordings of a voice, over all channels: 128 MiB as float32. FLAC compresses silence to nothing."""
+"""Over all recordings and channels of a voice. FLAC compresses silence to nothing."""
 _MOST_FLAC_BLOCKS = 64
 _FARTHEST_AHEAD = 1 << 20
 
 UNREADABLE_ZIP = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, KeyError, OverflowError, RuntimeError)
-"""All that zipfile raises for a damaged or hostile file; NotImplementedError is a RuntimeError."""
+"""All that zipfile raises for a damaged or hostile file."""
 
 _ID = rf"[0-9a-f]{{{ID_DIGITS}}}"
 VoiceId = Annotated[str, Field(pattern=f"^{_ID}$")]
@@ -44,7 +44,7 @@ FileName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,47}\.(flac|json)$
 DisplayName = Annotated[str, Field(min_length=1, max_length=80)]
 Device = Annotated[str, Field(max_length=64)]
 UnixTime = Annotated[int, Field(ge=0, lt=1 << 40)]
-"""Seconds since 1970 by the writer's clock: for people to read, never to decide by."""
+"""Seconds since 1970 by the writer's clock; for people only."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -54,26 +54,24 @@ class VoiceRef:
 
 
 class FileEntry(Record):
-    """One immutable file of a voice."""
-
     sha256: Sha256
     bytes: int = Field(ge=1, le=MOST_RECORDING_BYTES)
 
 
 class Card(Record):
-    """voice.json: the immutable facts. The hash of its bytes is the voice's id."""
+    """voice.json: immutable; its hash is the voice's id."""
 
     format: Literal[1] = 1
     owner: Owner
     name: DisplayName
-    """The name given at enrolment; a rename lives in a `NameEntry`."""
+    """At enrolment; a rename is a `NameEntry`."""
     language: str = Field(pattern=r"^[a-z]{2,8}$")
     transcript: str = Field(min_length=1, max_length=2000)
     """Of the first recording."""
     created: UnixTime
     device: Device
     recordings: tuple[RecordingName, ...] = Field(min_length=1, max_length=MOST_RECORDINGS)
-    """The first one is the GPT's prompt; the conditioning is the mean over all."""
+    """The first is the GPT's prompt; the conditioning is the mean over all."""
     files: dict[FileName, FileEntry]
 
 
@@ -84,7 +82,7 @@ class Consent(Record):
     statement: str = Field(min_length=1, max_length=2000)
     language: str = Field(pattern=r"^[a-z]{2,8}$")
     audio_sha256: Sha256
-    """Of the recording of this voice in which the statement is spoken."""
+    """Of the recording that contains the statement."""
     time: UnixTime
     device: Device
 
@@ -141,17 +139,17 @@ def sha256(data: bytes) -> str:
 
 
 def voice_id(card: bytes) -> str:
-    """The id of the voice with this voice.json."""
+    """The id of the voice with the bytes `card`."""
     return sha256(card)[:ID_DIGITS]
 
 
 def is_voice_id(text: str) -> bool:
-    """Whether `text` has the form of an enrolled voice's id; a built-in voice's id is a name."""
+    """Whether `text` is an enrolled voice's id; built-in ones have names."""
     return re.fullmatch(_ID, text) is not None
 
 
 def read_card(data: bytes, *, ref: VoiceRef | None = None, what: str = CARD) -> Card:
-    """The card in `data`, consistent and, if `ref` is given, of that voice. Raises VoiceError."""
+    """The checked card, of `ref` if given. Raises VoiceError."""
     card = check_json(Card, _limited(data, what), error=VoiceError, what=what)
     check_display_name(card.name)
     if ref is not None and (voice_id(data), card.owner) != (ref.id, ref.owner):
@@ -190,7 +188,7 @@ def read_tombstone(data: bytes, *, ref: VoiceRef, what: str = "tombstone") -> To
 
 
 def check_files(card: Card, files: Mapping[str, bytes], *, require_consent: bool) -> None:
-    """Raise VoiceError unless `files` are the card's, the recordings FLAC within the limits, and the consent valid."""
+    """Raise VoiceError unless files, recordings and consent are valid and as the card says."""
     odd = sorted(set(card.files) ^ set(files))
     if odd:
         raise VoiceError(f"the voice's card and its files do not agree: {', '.join(odd)}")
@@ -223,7 +221,7 @@ def check_display_name(name: str) -> str:
 
 
 def same_name(one: str, other: str) -> bool:
-    """Whether two names are equal after Unicode normalisation: some keyboards send combining accents."""
+    """Equality after Unicode normalisation: some keyboards send combining accents."""
     return normalize("NFC", one) == normalize("NFC", other)
 
 
@@ -240,7 +238,7 @@ def flac_samples(data: bytes, *, what: str) -> int:
         raise VoiceError(f"{what}: is a FLAC file without a length or a sample rate")
     if channels > 2:
         raise VoiceError(f"{what}: has {channels} channels; two are the most")
-    # Resampling 44100 Hz to 32 kHz is 441:320; 44101 Hz would be 44101:32000, a filter of gigabytes.
+    # 44100 Hz to 32 kHz is 441:320; 44101 Hz would be 44101:32000, a filter of gigabytes.
     if not 8000 <= rate <= 192000 or rate // gcd(rate, 32000) > 1000:
         raise VoiceError(f"{what}: has an unusual sample rate of {rate} Hz; convert it to 48000 Hz")
     if samples > LONGEST_S * rate:

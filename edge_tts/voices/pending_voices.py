@@ -1,4 +1,4 @@
-"""Encodes the voices without features for this model set: fetched, imported, or older than the set."""
+"""Encodes voices without features for this model set: fetched, imported, or older than the set."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class PendingVoices:
         self._current: tuple[str, VoiceRef] | None = None
 
     def poll(self) -> None:
-        """Collect the result of the last job and queue the next. Call it regularly; returns at once."""
+        """Collect the last result and queue the next job; returns at once."""
         if self._current is not None:
             job_id, ref = self._current
             report = self._internal_jobs.ended(job_id)

@@ -34,7 +34,7 @@ class VoiceStatus:
         self._default = events.state.voice
         self._sync: Mapping[str, Any] | None = None
         self.trouble = ""
-        """The error of the last read of the disk; empty if it worked."""
+        """The error of the last read of the disk, or empty."""
         self._lock = threading.RLock()
         """Keeps reading and publishing in the same order."""
 

@@ -52,8 +52,6 @@ _SHORTEST_PREFIX = 6
 
 @dataclass(frozen=True, slots=True)
 class NewVoice:
-    """A voice to be stored."""
-
     owner: str
     name: str
     language: str
@@ -67,8 +65,6 @@ class NewVoice:
 
 @dataclass(frozen=True, slots=True)
 class EnrolledVoice:
-    """A voice on the disk."""
-
     ref: VoiceRef
     card: Card
     title: NameEntry
@@ -76,16 +72,14 @@ class EnrolledVoice:
 
     @property
     def name(self) -> str:
-        """The current name."""
         return self.title.name
 
 
 @dataclass(frozen=True, slots=True)
 class StoredVoices:
-    """The usable voices, and the damaged ones with the reason."""
-
     voices: tuple[EnrolledVoice, ...]
     damaged: tuple[tuple[VoiceRef, str], ...] = ()
+    """With the reason."""
 
 
 class VoiceStore:
@@ -105,16 +99,13 @@ class VoiceStore:
         self._deletions = Deletions(directory=directory, device=device, clock=clock, audit=self._audit)
 
     def recover(self) -> None:
-        """Make the folder, remove what a crash left and finish interrupted deletions."""
+        """Clean up after a crash and finish interrupted deletions."""
         with self.changing():
             sweep(self.directory)
             self._deletions.finish()
 
     def stored(self, *, thorough: bool = False, known: Mapping[VoiceRef, EnrolledVoice] = _NONE) -> StoredVoices:
-        """Every voice, sorted by owner and id; those in `known` are not read again.
-
-        `thorough` reads the recordings too, to find bit rot.
-        """
+        """Sorted. `known` voices are not read again; `thorough` reads recordings too, to find bit rot."""
         voices, damaged = [], []
         for ref in self._refs():
             try:
@@ -188,7 +179,7 @@ class VoiceStore:
         return self.accept(VoiceRef(new.owner, voice_id(card)), card, files, event="enrolled")
 
     def accept(self, ref: VoiceRef, card: bytes, files: dict[str, bytes], *, event: str) -> EnrolledVoice:
-        """Store a finished voice (archive, bucket) after full checks; a deleted one is refused."""
+        """Store a voice from elsewhere after full checks; a deleted one is refused."""
         check_files(read_card(card, ref=ref), files, require_consent=self.require_consent)
         with self.changing():
             self._refuse_deleted(ref)
@@ -226,18 +217,17 @@ class VoiceStore:
     def apply_tombstone(self, ref: VoiceRef, data: bytes) -> bool:
         """Delete a voice by any device's tombstone, also on a full disk; True if it was here.
 
-        Once the tombstone is on disk, files that cannot be removed now are retried by `recover`.
+        Files that cannot be removed now are retried by `recover`.
         """
         with self.changing():
             return self._deletions.delete(ref, data)
 
     def tombstones(self) -> dict[VoiceRef, bytes]:
-        """Every deleted voice and its tombstone's bytes; an unreadable one counts, with no bytes."""
+        """Deleted voice -> its tombstone; no bytes if it cannot be read."""
         with _disk_errors(self.directory):
             return self._deletions.tombstones()
 
     def tombstone(self, ref: VoiceRef) -> bytes:
-        """A tombstone's bytes; none if it cannot be read."""
         return self._deletions.tombstone(ref)
 
     def drop_incoming(self, *, keep: Collection[VoiceRef]) -> None:
@@ -248,15 +238,13 @@ class VoiceStore:
                     remove(folder)
 
     def folder(self, ref: VoiceRef) -> Path:
-        """The voice's folder, existing or not."""
         return folder_of(self.directory, ref)
 
     def incoming(self, ref: VoiceRef) -> Path:
-        """The folder of the voice's partial fetch."""
+        """Where a partial fetch is kept."""
         return incoming_of(self.directory, ref)
 
     def note(self, event: str, ref: VoiceRef) -> None:
-        """Write to the audit log."""
         with self.changing():
             self._audit.append(event, ref, by=self._device)
 
@@ -317,7 +305,6 @@ def _disk_errors(where: Path) -> Iterator[None]:
 
 
 def _read(path: Path) -> bytes:
-    """A file's bytes; none if it cannot be read."""
     try:
         return path.read_bytes()
     except OSError:

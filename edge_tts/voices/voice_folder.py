@@ -35,12 +35,11 @@ _LEFTOVERS = (  # what `publish` and `write_atomic` leave when they are killed
 
 
 def folder_of(directory: Path, ref: VoiceRef) -> Path:
-    """The voice's folder, existing or not."""
     return directory / ref.owner / ref.id
 
 
 def incoming_of(directory: Path, ref: VoiceRef) -> Path:
-    """The folder of the voice's partial fetch."""
+    """Where a partial fetch is kept."""
     return directory / ".incoming" / ref.owner / ref.id
 
 
@@ -64,7 +63,7 @@ def sweep(directory: Path) -> None:
 
 
 def _refuse_foreign(directory: Path, lock: Path) -> None:
-    """Refuse a folder that holds other things and no voices: `voices.dir` may be a slip."""
+    """`voices.dir` may be a slip: refuse a folder of other things."""
     if any(True for pattern in (f"{VOICES}/{CARD}", f".deleted/{VOICES}.json") for _ in directory.glob(pattern)):
         return
     others = sorted(path.name for path in directory.iterdir() if path.name != "lost+found")
@@ -76,7 +75,7 @@ def _refuse_foreign(directory: Path, lock: Path) -> None:
 
 
 def _refuse_root(directory: Path, lock: Path) -> None:
-    """Refuse root in the service account's folder: the service could not read what root writes."""
+    """The service could not read what root writes."""
     owner = (lock if lock.exists() else directory).stat().st_uid
     if os.geteuid() != 0 or owner == 0:
         return

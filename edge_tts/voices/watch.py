@@ -1,7 +1,4 @@
-"""Detects changes of the voices on disk, by any process, from names, inodes and times.
-
-Every change ends in a rename, which is seen here even if its process is killed before it writes to the audit log.
-"""
+"""Detects changes of the voices on disk by any process, even one killed before it could write to the audit log."""
 
 from __future__ import annotations
 

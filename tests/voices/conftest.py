@@ -1,4 +1,4 @@
-"""Fixtures of the store's tests: servers of each kind of bucket, a flaky way to S3, a fresh bucket of each kind."""
+"""Fixtures: a server for each kind of bucket, a flaky proxy to S3, and fresh buckets."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _numbers = itertools.count()
 
 @pytest.fixture(scope="session")
 def s3() -> Iterator[S3]:
-    """One server for all tests; each has a bucket of its own."""
+    """One S3 server for all tests; each test has its own bucket."""
     with s3_server() as server:
         yield server
 
 
 @pytest.fixture
 def proxy(s3: S3) -> Iterator[FlakyProxy]:
-    """A proxy in front of it that passes everything until told otherwise."""
+    """A proxy in front of it, transparent until a fault is set."""
     with FlakyProxy(upstream_port=s3.port) as flaky:
         yield flaky
 
@@ -41,7 +41,7 @@ def bucket_name(s3: S3) -> str:
 
 @pytest.fixture(scope="session")
 def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azure]:
-    """One emulator for all tests; they are skipped where it is not installed."""
+    """One Azure emulator for all tests; without it they are skipped."""
     with azure_server(tmp_path_factory.mktemp("azurite")) as server:
         if server is None:
             pytest.skip(MISSING)
@@ -50,13 +50,13 @@ def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azure]:
 
 @pytest.fixture(scope="session")
 def google() -> ServiceAccount:
-    """Whose key opens the buckets that are asked in Google's way."""
+    """A service-account key for the Google emulator."""
     return ServiceAccount()
 
 
 @pytest.fixture
 def make_cloud(request: pytest.FixtureRequest, s3: S3, bucket_name: str) -> Iterator[Callable[[str], Cloud]]:
-    """Makes an empty bucket of a kind of service, as a household would configure it."""
+    """Makes an empty bucket of a kind of service from a configuration."""
     with ExitStack() as stack:
 
         def make(kind: str) -> Cloud:

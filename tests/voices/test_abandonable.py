@@ -1,4 +1,4 @@
-"""Work aside: its result comes back, one thread of a name at a time, and whoever waits is never left waiting."""
+"""Abandonable work: its result, one thread per name, and no caller left waiting."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ CALLERS, CALLS = 8, 50
 
 
 def fail() -> None:
-    """Work that goes wrong."""
+    """Work that raises."""
     raise OSError("no such disk")
 
 
 def test_results_and_errors_come_back() -> None:
-    """What the work returns or raises is what the caller gets, and then the name is free again."""
+    """The caller gets the result or the exception, and the name is free again."""
     for _ in range(2):
         assert asyncio.run(run_abandonable(lambda: 7, name="lucky")) == 7
         with pytest.raises(OSError, match="no such disk"):
@@ -30,7 +30,7 @@ def test_results_and_errors_come_back() -> None:
 
 
 def test_callers_of_one_name_take_turns() -> None:
-    """Many threads ask for the same at once: each gets an answer, and no two of them work at the same time."""
+    """Concurrent callers of one name each get an answer, and their work never overlaps."""
     inside, most = 0, 0
 
     def work() -> int:
@@ -50,7 +50,7 @@ def test_callers_of_one_name_take_turns() -> None:
 
 
 def test_a_thread_that_hangs_has_no_second() -> None:
-    """While it is held, others of its name are refused and those of other names are not; afterwards all are served."""
+    """While the work hangs, callers of its name are refused and others are served; afterwards all are."""
     begun, over = threading.Event(), threading.Event()
 
     def hang() -> None:
@@ -74,7 +74,7 @@ def test_a_thread_that_hangs_has_no_second() -> None:
 
 
 def test_a_thread_that_cannot_start_keeps_no_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The system refuses a thread once: the error is told, and the next call works."""
+    """If no thread can be started, the caller gets the error and the next call works."""
 
     def refuse(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")

@@ -1,4 +1,4 @@
-"""The bucket: the same on every service and in a folder, a named error for every fault, and never a secret told."""
+"""Bucket: the same behaviour on every service, a named error for every fault, no secret in any."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from edge_tts.voices.sync.credentials import Secrets, read_secrets
 
 @pytest.fixture(params=["folder", *SERVICES])
 def bucket(request: pytest.FixtureRequest, tmp_path: Path, make_cloud: Callable[[str], Cloud]) -> Iterator[Bucket]:
-    """An empty bucket of each kind that can be had here."""
+    """An empty bucket of each kind that is available here."""
     kind = request.param
     with folder_bucket(tmp_path / "bucket") if kind == "folder" else make_cloud(kind).open() as opened:
         yield opened
 
 
 def test_objects_come_and_go(bucket: Bucket) -> None:
-    """What is put is listed and read under the same mark; what is replaced has another; what is deleted is gone."""
+    """An object is listed and read under the same mark; a replaced one has another; a deleted one is gone."""
     assert bucket.list("v1") == {}
     mark = bucket.create("v1/anna/x", b"one")
     assert bucket.create("v1/bert/y", b"two")
@@ -46,7 +46,7 @@ def test_objects_come_and_go(bucket: Bucket) -> None:
 
 
 def test_a_mark_is_the_same_with_and_without_quotes(proxy: FlakyProxy, bucket_name: str) -> None:
-    """Azure puts an ETag into quotes where it shows an object and not where it lists it."""
+    """The quotes that Azure sends around one object's ETag are no part of its mark."""
     proxy.fault = lambda request: "bare" if "list-type" in request.path else None
     with s3_bucket(proxy, bucket_name) as bucket:
         mark = bucket.create("v1/x", b"x")
@@ -56,7 +56,7 @@ def test_a_mark_is_the_same_with_and_without_quotes(proxy: FlakyProxy, bucket_na
 
 
 def test_create_never_overwrites(bucket: Bucket) -> None:
-    """A conditional put: the second writer is told, and the first one's bytes stay."""
+    """A conditional put: the second writer gets None, and the first one's bytes stay."""
     assert bucket.create("v1/x", b"first")
     assert bucket.create("v1/x", b"second") is None
     blob = bucket.get("v1/x", most=100)
@@ -65,7 +65,7 @@ def test_create_never_overwrites(bucket: Bucket) -> None:
 
 
 def test_an_oversized_object_is_not_read(bucket: Bucket) -> None:
-    """Whoever fills the bucket with gigabytes does not fill our memory."""
+    """An object above the limit is not read into memory."""
     bucket.create("v1/x", b"x" * 1000)
     blob = bucket.get("v1/x", most=999)
     assert blob is not None
@@ -73,7 +73,7 @@ def test_an_oversized_object_is_not_read(bucket: Bucket) -> None:
 
 
 def test_many_objects_are_listed_whole(bucket: Bucket) -> None:
-    """A listing has no page limit."""
+    """A listing of several pages is complete."""
     for number in range(30):
         bucket.create(f"v1/{number:04}", b"x")
     assert len(bucket.list("v1")) == 30
@@ -81,7 +81,7 @@ def test_many_objects_are_listed_whole(bucket: Bucket) -> None:
 
 @pytest.mark.parametrize("fault", ["drop", "reset", "cut", "error", "busy", "skew"])
 def test_every_fault_has_a_name(proxy: FlakyProxy, bucket_name: str, fault: Fault) -> None:
-    """A TransportError that names the bucket, whatever the operation; afterwards the bucket works on."""
+    """After any fault of any operation there is a TransportError that names the bucket, and the next request works."""
     with s3_bucket(proxy, bucket_name) as bucket:
         bucket.create("v1/x", b"x" * 1000)
         proxy.fault = lambda request: fault
@@ -121,7 +121,7 @@ def test_an_answer_that_does_not_fit_the_question(proxy: FlakyProxy, bucket_name
 
 
 def test_an_archived_object_is_a_transport_error(s3: S3, proxy: FlakyProxy) -> None:
-    """Azure answers 409 to whoever reads a blob that lies in the archive."""
+    """Reading a blob in Azure's archive tier (409) is a TransportError."""
     proxy.fault = lambda request: "archived"
     place = Place("az://container/home", endpoint=proxy.url, retry_s=0)
     with (
@@ -132,7 +132,7 @@ def test_an_archived_object_is_a_transport_error(s3: S3, proxy: FlakyProxy) -> N
 
 
 def test_a_panic_of_the_library_is_a_transport_error(proxy: FlakyProxy, bucket_name: str) -> None:
-    """Whatever the library cannot bear (here a header that HTTP does not know) ends one sync, not the daemon."""
+    """An answer that makes obstore panic is a TransportError."""
     secrets = Secrets({"access_key_id": "KEY\r", "secret_access_key": SECRET})
     with (
         Bucket(place=s3_place(proxy, bucket_name), secrets=secrets) as bucket,
@@ -142,7 +142,7 @@ def test_a_panic_of_the_library_is_a_transport_error(proxy: FlakyProxy, bucket_n
 
 
 def test_a_bucket_that_cannot_be_opened_leaves_nothing_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A mistyped key is tried again every few minutes, for as long as the daemon runs."""
+    """A mistyped key leaks no memory or file handles, however often it is retried."""
     made, new = list[asyncio.AbstractEventLoop](), asyncio.new_event_loop
 
     def remembered() -> asyncio.AbstractEventLoop:
@@ -157,14 +157,14 @@ def test_a_bucket_that_cannot_be_opened_leaves_nothing_open(monkeypatch: pytest.
 
 
 def test_a_passing_fault_is_outwaited(proxy: FlakyProxy, bucket_name: str) -> None:
-    """With retries allowed, one 503 is not even noticed."""
+    """With retries, one 503 causes no error."""
     proxy.fault = lambda request: "busy" if request.number == 0 else None
     with s3_bucket(proxy, bucket_name, retry_s=5.0) as bucket:
         assert bucket.list("v1") == {}
 
 
 def test_a_stalled_request_is_given_up_on_demand(proxy: FlakyProxy, bucket_name: str) -> None:
-    """The daemon need not wait for a server that does not answer: it says stop, and the call returns."""
+    """`abandon` cancels a request to a server that does not answer."""
     proxy.fault = lambda request: "stall"
     secrets = Secrets({"access_key_id": KEY, "secret_access_key": SECRET})
     place = s3_place(proxy, bucket_name)
@@ -176,7 +176,7 @@ def test_a_stalled_request_is_given_up_on_demand(proxy: FlakyProxy, bucket_name:
 
 
 def test_a_stalled_request_times_out(proxy: FlakyProxy, bucket_name: str) -> None:
-    """Nobody says stop: the request has a time limit of its own."""
+    """A request without an answer ends with the time-out."""
     proxy.fault = lambda request: "stall"
     secrets = Secrets({"access_key_id": KEY, "secret_access_key": SECRET})
     with (
@@ -187,7 +187,7 @@ def test_a_stalled_request_times_out(proxy: FlakyProxy, bucket_name: str) -> Non
 
 
 def test_a_bucket_that_does_not_exist(proxy: FlakyProxy) -> None:
-    """Neither read from nor written to, and said in plain words."""
+    """A read, a list or a put in it is a TransportError in plain words."""
     with s3_bucket(proxy, "no-such-bucket") as bucket:
         with pytest.raises(TransportError, match="no such bucket"):
             bucket.list("v1")
@@ -196,7 +196,7 @@ def test_a_bucket_that_does_not_exist(proxy: FlakyProxy) -> None:
 
 
 def test_a_folder_that_has_vanished_is_not_made_anew(tmp_path: Path) -> None:
-    """A stick that was pulled out is out of reach, not empty: nothing is written to where it was mounted."""
+    """An unplugged disk is an error, and nothing is written to its mount point."""
     folder = tmp_path / "stick"
     with folder_bucket(folder) as bucket:
         bucket.create("v1/x", b"x")
@@ -210,7 +210,7 @@ def test_a_folder_that_has_vanished_is_not_made_anew(tmp_path: Path) -> None:
 
 
 def test_credentials_come_from_systemd_before_the_environment(tmp_path: Path) -> None:
-    """A file in $CREDENTIALS_DIRECTORY wins; what is there of neither is told by name."""
+    """A file in $CREDENTIALS_DIRECTORY precedes the environment; missing credentials are named."""
     (tmp_path / "aws_secret_access_key").write_text(f"{SECRET}\n")
     environ = {"CREDENTIALS_DIRECTORY": str(tmp_path), "AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": "other"}
     assert read_secrets("s3", environ).values == {"access_key_id": KEY, "secret_access_key": SECRET}
@@ -222,14 +222,14 @@ def test_credentials_come_from_systemd_before_the_environment(tmp_path: Path) ->
 
 @pytest.mark.parametrize("value", ["KEY\r\n", " KEY\u00a0"])
 def test_what_was_pasted_around_a_credential_is_dropped(value: str) -> None:
-    """Blanks, and the line ends of another system."""
+    """White space and CRLF around a credential are removed."""
     environ = {"AWS_ACCESS_KEY_ID": value, "AWS_SECRET_ACCESS_KEY": SECRET}
     assert read_secrets("s3", environ).values["access_key_id"] == "KEY"
 
 
 @pytest.mark.parametrize("value", ["\ufeffTOP", "TOP\nTOP", "TOP\x1bTOP"])
 def test_a_credential_with_an_invisible_character_is_refused(value: str) -> None:
-    """It is named and not repeated."""
+    """The error names the variable and does not quote the value."""
     with pytest.raises(TransportError, match="AWS_SECRET_ACCESS_KEY: holds a character") as caught:
         read_secrets("s3", {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": value})
     assert "TOP" not in told(caught.value)
@@ -237,21 +237,21 @@ def test_a_credential_with_an_invisible_character_is_refused(value: str) -> None
 
 @pytest.mark.parametrize("url", ["gs://bucket/home", "az://container/home"])
 def test_google_and_azure_can_be_opened(url: str) -> None:
-    """Their addresses and credentials are understood; what is behind them is not asked here."""
+    """A bucket of each service can be opened with its credentials, without a request."""
     key = '{"client_email": "a@b.c", "private_key": "x", "private_key_id": "y", "disable_oauth": true}'
     secrets = {"gs": {"service_account_key": key}, "az": {"account_name": "family", "account_key": "c2VjcmV0"}}[url[:2]]
     Bucket(place=Place(url), secrets=Secrets(secrets)).close()
 
 
 def told(error: TransportError) -> str:
-    """All that a log would show of it."""
+    """The traceback as a log would show it."""
     return "".join(traceback.format_exception(error)) + repr(error)
 
 
 def test_secrets_are_never_told(
     s3: S3, proxy: FlakyProxy, bucket_name: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Not in errors, tracebacks, reprs, logs or on stderr: not when refused, not when unreachable, not in a URL."""
+    """No secret is in errors, tracebacks, reprs, logs or stderr, whatever fails."""
     caplog.set_level(logging.DEBUG)
     texts = []
     s3.require_login(True)
@@ -281,7 +281,7 @@ def test_secrets_are_never_told(
 
 
 def test_a_bucket_may_be_used_in_any_thread(bucket: Bucket) -> None:
-    """It is opened by one thread and used by another, as upkeep does."""
+    """A bucket opened by one thread works in another."""
     results: list[object] = []
     thread = threading.Thread(target=lambda: results.append(bucket.list("v1")))
     thread.start()

@@ -36,7 +36,7 @@ def test_cards_tell_what_people_see(tmp_path: Path) -> None:
 
 
 def test_absent_bert_features_are_zeros(tmp_path: Path) -> None:
-    """Languages without BERT features store none."""
+    """Missing BERT features are read as zeros."""
     folder = write_model_set(tmp_path / "toy", voices=())
     write_voice(folder / "voices" / "plain", prompt_bert=None)
     write_manifest(folder, voices=("plain",))
@@ -55,7 +55,7 @@ def test_only_the_manifests_voices_are_offered(tmp_path: Path) -> None:
 
 
 class Evil:
-    """Would run code if it were ever unpickled."""
+    """An object that runs code when it is unpickled."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (pytest.fail, ("a pickle was run",))
@@ -93,7 +93,7 @@ def test_a_damaged_feature_file_is_refused(tmp_path: Path, damage: bytes) -> Non
 
 
 def test_a_card_must_fit_its_folder(tmp_path: Path) -> None:
-    """The id on the card is the folder's name."""
+    """A card whose id is not the folder's name is refused."""
     folder = write_model_set(tmp_path / "toy")
     path = folder / "voices" / "hum" / "voice.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "id": "other"}))

@@ -1,4 +1,4 @@
-"""Each kind of service, from the configuration file on: two devices agree, and trouble is told in plain words."""
+"""Each kind of service, from the configuration file on: sync, and errors in plain words."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_two_devices_agree_over_every_service(cloud: Cloud, tmp_path: Path) -> N
 
 
 def test_a_bucket_that_is_taken_away_is_told_in_plain_words(cloud: Cloud, tmp_path: Path) -> None:
-    """The voices stay; what the service says of it is told too."""
+    """The voices stay, and the report has the service's own message."""
     store, sync = cloud.device(tmp_path / "kitchen")
     store.add(new_voice())
     cloud.drop()
@@ -64,7 +64,7 @@ def test_a_bucket_that_is_taken_away_is_told_in_plain_words(cloud: Cloud, tmp_pa
     [("rwdl", "2001-01-01", "does not accept these credentials"), ("rdl", "2099-01-01", "may not do this")],
 )
 def test_a_sas_token_that_does_not_suffice(cloud: Cloud, rights: str, until: str, words: str) -> None:
-    """It has run out, or allows too little: said in words, the token itself left out."""
+    """An expired or insufficient token is explained without quoting it."""
     token = sas_token(cloud.url.split("/")[2], rights=rights, until=until)
     login = {**cloud.login, "AZURE_STORAGE_SAS_TOKEN": token}
     with replace(cloud, login=login).open() as bucket, pytest.raises(TransportError, match=words) as told:
@@ -74,7 +74,7 @@ def test_a_sas_token_that_does_not_suffice(cloud: Cloud, rights: str, until: str
 
 @pytest.mark.parametrize("cloud", ["az with a SAS"], indirect=True)
 def test_a_deletion_that_is_not_allowed_is_not_passed_over(cloud: Cloud) -> None:
-    """Azure is asked in a batch, whose answer is good though what is in it was refused."""
+    """A deletion refused within Azure's batch response is reported."""
     with cloud.open() as bucket:
         bucket.create("v1/x", b"x")
     login = {**cloud.login, "AZURE_STORAGE_SAS_TOKEN": sas_token(cloud.url.split("/")[2], rights="rwl")}
@@ -86,7 +86,7 @@ def test_a_deletion_that_is_not_allowed_is_not_passed_over(cloud: Cloud) -> None
 
 @pytest.mark.parametrize("cloud", ["az with a key", "gs"], indirect=True)
 def test_a_wrong_key_opens_nothing(cloud: Cloud) -> None:
-    """Another account's: the bucket is out of reach, and no part of the key is told."""
+    """With another account's key the sync fails, and no part of the key is shown."""
     other = {"AZURE_STORAGE_ACCOUNT_KEY": "c2VjcmV0"}
     if cloud.url.startswith("gs"):
         other = {"GOOGLE_SERVICE_ACCOUNT_KEY": ServiceAccount().file()}

@@ -1,4 +1,4 @@
-"""What a model set derives from a voice is kept beside it, per set, and never trusted unread."""
+"""FeatureStore: features per model set, checked when read."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def model(tmp_path: Path) -> ModelSet:
 
 
 def derived(voice_id: str) -> Voice:
-    """What an encoder might have made."""
+    """An encoder's result."""
     return Voice(
         id=voice_id,
         name="Anna",
@@ -36,7 +36,7 @@ def derived(voice_id: str) -> Voice:
 
 
 def test_features_are_kept_per_model_set(tmp_path: Path, model: ModelSet) -> None:
-    """After a change of the model set the voice is on the list of those to encode, and the old set still serves."""
+    """With another model set the voice is missing its features; those of the old set stay."""
     store = open_store(tmp_path / "voices")
     voice = store.add(new_voice())
     old, new = FeatureStore(store=store, model=model), FeatureStore(store=store, model=replace(model, files={"a": "b"}))
@@ -56,13 +56,13 @@ def test_features_are_kept_per_model_set(tmp_path: Path, model: ModelSet) -> Non
 
 
 def test_the_fingerprint_follows_the_networks_alone(model: ModelSet) -> None:
-    """Another built-in voice changes nothing; another network does."""
+    """The fingerprint changes with a network, not with a built-in voice."""
     assert fingerprint(model) == fingerprint(replace(model, files={**model.files, "voices/x/voice.json": "0"}))
     assert fingerprint(model) != fingerprint(replace(model, files={**model.files, "wave.onnx": "0"}))
 
 
 def test_features_with_a_pickle_are_refused_unread(tmp_path: Path, model: ModelSet) -> None:
-    """An array of objects in the feature file is not unpickled: the voice counts as one to encode again."""
+    """An array of objects is not unpickled: the voice counts as missing its features."""
     store = open_store(tmp_path / "voices")
     voice = store.add(new_voice())
     features = FeatureStore(store=store, model=model)
@@ -81,7 +81,7 @@ def test_features_with_a_pickle_are_refused_unread(tmp_path: Path, model: ModelS
 
 
 def test_features_of_a_voice_that_was_deleted_meanwhile_are_not_kept(tmp_path: Path, model: ModelSet) -> None:
-    """The encoder was still at work when the voice was deleted: nothing of it comes back."""
+    """Features saved after the voice was deleted are refused and leave nothing."""
     store = open_store(tmp_path / "voices")
     voice = store.add(new_voice())
     store.delete(voice.ref)

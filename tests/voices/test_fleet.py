@@ -58,7 +58,7 @@ class Pair:
 def test_an_idle_sync_is_one_request_and_reads_each_voice_once(
     tmp_path: Path, proxy: FlakyProxy, bucket_name: str, voices: int
 ) -> None:
-    """However many voices there are. Their recordings are not read at all."""
+    """A sync without changes opens a constant number of files, whatever the number of voices."""
     store, bucket = open_store(tmp_path / "voices"), s3_bucket(proxy, bucket_name)
     for number in range(voices):
         store.add(new_voice(name=f"V{number}"))
@@ -72,26 +72,26 @@ def test_an_idle_sync_is_one_request_and_reads_each_voice_once(
 
 
 def all_fetched(pair: Pair) -> Counter[str]:
-    """The second device takes every voice."""
+    """The second device fetches every voice."""
     return pair.counted(lambda: sync(pair.there, pair.bucket))
 
 
 def all_deleted_here(pair: Pair) -> Counter[str]:
-    """Every voice is deleted, and the bucket told."""
+    """Every voice is deleted, and the deletions synced."""
     for ref in pair.refs:
         pair.here.delete(ref)
     return pair.counted(lambda: pair.settle(pair.here))
 
 
 def all_deleted_there(pair: Pair) -> Counter[str]:
-    """The second device hears of it."""
+    """The second device applies them."""
     pair.settle(pair.there)
     all_deleted_here(pair)
     return pair.counted(lambda: pair.settle(pair.there))
 
 
 def all_renamed(pair: Pair) -> Counter[str]:
-    """Every voice is renamed, and the second device hears of it."""
+    """Every voice is renamed, and the second device gets the names."""
     pair.settle(pair.there)
     for ref in pair.refs:
         pair.here.rename(ref, "Mum")
@@ -100,7 +100,7 @@ def all_renamed(pair: Pair) -> Counter[str]:
 
 @pytest.mark.parametrize("what", [all_fetched, all_deleted_here, all_deleted_there, all_renamed])
 def test_a_sync_opens_files_in_proportion(tmp_path: Path, what: Callable[[Pair], Counter[str]]) -> None:
-    """Three times the voices, three times the files that are opened, and no more fsyncs than that."""
+    """Three times the voices cost three times the opened files and fsyncs at most."""
     few, many = (what(Pair(tmp_path / str(count), count)) for count in (FEW, MANY))
     assert few["fsync"] > 0
     assert many.total() <= MANY / FEW * few.total()
@@ -124,7 +124,7 @@ def planning(voices: int) -> int:
 
 
 def test_a_plan_is_made_in_proportion() -> None:
-    """Sorting aside: eight times the voices take less than twelve times the work."""
+    """Eight times the voices cost less than twelve times the calls (sorting)."""
     assert planning(80) < 12 * planning(10)
 
 

@@ -1,4 +1,4 @@
-"""A folder as a bucket: a disk that is not there, one that does not answer, and what killed writers leave behind."""
+"""A folder as a bucket: unplugged disks, disks that hang, and what killed writers leave."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ from edge_tts.voices.sync.voice_sync import VoiceSync
 
 
 class Nas:
-    """A network drive and the place where it is mounted, which stays when it is not."""
+    """A network drive and its mount point."""
 
     def __init__(self, folder: Path) -> None:
         self.mount_point, self._drive = folder / "mnt", folder / "drive"
         self.mount_point.mkdir()
 
     def unmount(self) -> None:
-        """The server is switched off."""
+        """Unmount the drive."""
         self.mount_point.rename(self._drive)
         self.mount_point.mkdir()
 
     def mount(self) -> None:
-        """And on again. Whatever was written meanwhile would lie beneath, out of sight for good."""
+        """Mount it again, which would hide what was written meanwhile."""
         self.mount_point.rmdir()  # fails if there is anything
         self._drive.rename(self.mount_point)
 
@@ -58,7 +58,7 @@ def store(tmp_path: Path) -> VoiceStore:
 
 
 def sync_with(nas: Nas, store: VoiceStore) -> VoiceSync:
-    """How a device with that store syncs with that drive."""
+    """The sync of that store with that drive."""
     return VoiceSync(store=store, place=Place(str(nas.mount_point)), environ={}, clock=lambda: 1.7e9)
 
 
@@ -102,7 +102,7 @@ def of_old(nas: Nas, store: VoiceStore) -> None:
 
 @pytest.mark.parametrize("used", [complete, incomplete, killed, of_old])
 def test_a_mount_point_without_its_drive_is_no_bucket(nas: Nas, store: VoiceStore, used: object) -> None:
-    """However the last sync ended: nothing is written beneath the mount point, and with the drive all goes on."""
+    """After any last sync nothing is written to the mount point, and sync resumes with the drive."""
     used(nas, store)
     nas.unmount()
     report = sync_with(nas, store)()
@@ -112,14 +112,14 @@ def test_a_mount_point_without_its_drive_is_no_bucket(nas: Nas, store: VoiceStor
 
 
 def test_a_full_bucket_without_a_marker_is_a_bucket(nas: Nas, store: VoiceStore) -> None:
-    """It was filled by an older version, or somebody has copied the voices to a new disk and nothing else."""
+    """A bucket with objects but without a marker is used, and gets one."""
     of_old(nas, store)
     complete(nas, store)
     assert (nas.mount_point / MARKER).exists()
 
 
 def test_an_empty_bucket_of_an_older_version_is_a_bucket(nas: Nas, tmp_path: Path) -> None:
-    """A device without voices had nothing to put there, so nothing is missing."""
+    """A used but always empty bucket that lost its marker is not an error."""
     nobody = open_store(tmp_path / "nobody")
     of_old(nas, nobody)
     complete(nas, nobody)
@@ -128,7 +128,7 @@ def test_an_empty_bucket_of_an_older_version_is_a_bucket(nas: Nas, tmp_path: Pat
 def test_a_full_bucket_that_nobody_may_write_to_can_be_read(
     nas: Nas, store: VoiceStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No marker can be put there, and none is needed. An empty one that refuses the marker is out of reach."""
+    """A read-only bucket with objects is read without a marker; an empty one is an error."""
     of_old(nas, store)
 
     def read_only(path: Path, *_: object, **__: object) -> int:
@@ -144,7 +144,7 @@ def test_a_full_bucket_that_nobody_may_write_to_can_be_read(
 
 
 def test_a_drive_that_goes_during_a_sync_is_missed(nas: Nas, store: VoiceStore) -> None:
-    """Between two objects: the rest is not put beneath the mount point."""
+    """When the drive goes between two objects, the rest is not written to the mount point."""
 
     def unplug(report: SyncReport) -> None:
         if report.sent == 2 and any(nas.mount_point.iterdir()):
@@ -157,7 +157,7 @@ def test_a_drive_that_goes_during_a_sync_is_missed(nas: Nas, store: VoiceStore) 
 
 
 def test_a_bucket_may_be_begun_anew_on_purpose(nas: Nas, store: VoiceStore) -> None:
-    """The message says which file an empty folder needs; with it the voices are put there again."""
+    """The message names the marker that an empty folder needs; with it the voices are sent again."""
     complete(nas, store)
     nas.unmount()
     error = sync_with(nas, store)().error
@@ -167,7 +167,7 @@ def test_a_bucket_may_be_begun_anew_on_purpose(nas: Nas, store: VoiceStore) -> N
 
 
 def test_a_folder_that_is_made_is_private(tmp_path: Path) -> None:
-    """Whatever the umask says: recordings of a family are in it."""
+    """A new bucket folder has mode 0700 under any umask."""
     old = os.umask(0o022)
     try:
         with folder_bucket(tmp_path / "new" / "bucket") as bucket:
@@ -194,7 +194,7 @@ def test_what_killed_writers_left_is_swept_up(tmp_path: Path) -> None:
 
 @pytest.fixture
 def silence(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
-    """A drive whose every file operation waits, until the test is over; set as soon as one does."""
+    """A drive whose file operations hang until the end of the test; set when the first one does."""
     asked, over = threading.Event(), threading.Event()
 
     def hang(*_: object, **__: object) -> bool:
@@ -225,13 +225,13 @@ def test_a_drive_that_does_not_answer_is_given_up_in_time(
 def test_a_drive_that_does_not_answer_does_not_hold_up_the_end(
     nas: Nas, store: VoiceStore, silence: threading.Event
 ) -> None:
-    """The daemon stops: nobody waits for the drive."""
+    """`abandon` ends a request to a drive that hangs."""
     report = sync_with(nas, store)(abandon=silence.is_set)
     assert (report.status, "given up" in report.error) == ("failed", True)
 
 
 def test_a_file_that_does_not_answer_is_given_up_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The drive goes while an object is read: a pipe that nobody writes to stands in for it."""
+    """A read that hangs (a pipe without a writer) ends with the time-out."""
     with folder_bucket(tmp_path) as bucket:
         bucket.create("v1/x", b"x")
         monkeypatch.setattr(bucket, "_place", Place(str(tmp_path), timeout_s=0.2))

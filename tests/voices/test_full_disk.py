@@ -1,4 +1,4 @@
-"""Deleting is how an owner makes room and takes back a consent: it works on a full disk, wherever the room ends."""
+"""Deletion works on a full disk, at whatever point the space ends."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from edge_tts.voices.sync.executor import SyncExecutor
 
 
 def household(root: Path) -> VoiceRef:
-    """Anna, who has been encoded, and Bert; who Anna is."""
+    """Anna, with features, and Bert; returns Anna's ref."""
     store = open_store(root)
     anna = store.add(new_voice(1))
     store.add(new_voice(2, name="Bert"))
@@ -35,7 +35,7 @@ def unopened(root: Path) -> VoiceStore:
 
 
 def sync(store: VoiceStore, bucket: Path) -> str:
-    """One sync with a bucket on another disk: how it ended."""
+    """The status of one sync with a bucket on another disk."""
     with folder_bucket(bucket) as opened:
         return SyncExecutor(store=store, bucket=opened, name="b", clock=lambda: 1.0).run().status
 
@@ -74,7 +74,7 @@ def test_a_voice_is_deleted_wherever_the_room_ends(tmp_path: Path, reserve: str)
 
 
 def test_a_deletion_from_elsewhere_is_obeyed_on_a_full_disk(tmp_path: Path) -> None:
-    """Another device deletes: the tombstone finds room here, however full it is."""
+    """Another device's tombstone can be stored on a full disk."""
     ref, bucket = household(tmp_path / "kitchen"), tmp_path / "bucket"
     kitchen, attic = unopened(tmp_path / "kitchen"), open_store(tmp_path / "attic", device="attic")
     for store in (kitchen, attic, kitchen):
@@ -102,7 +102,7 @@ def test_a_deletion_that_finds_no_room_at_all_changes_nothing(tmp_path: Path) ->
 
 
 def test_power_cut_while_deleting_on_a_full_disk(tmp_path: Path) -> None:
-    """The lights go out at any moment of it: the voice is whole or gone for good, and can be deleted again."""
+    """After a power cut at any moment the voice is whole or gone for good, and can be deleted again."""
     refs: dict[Path, VoiceRef] = {}
 
     def start(root: Path) -> None:
@@ -140,7 +140,7 @@ def test_a_reserve_is_made_where_there_is_room_again(tmp_path: Path) -> None:
 
 
 def test_what_is_deleted_goes_from_a_full_disk(tmp_path: Path) -> None:
-    """Not a byte is free once the tombstone is written: the recording goes all the same, the line in the log later."""
+    """Without space after the tombstone the recording is deleted at once, and the deletion logged later."""
     store = open_store(tmp_path)
     voice = store.add(new_voice())
     stone = tmp_path / ".deleted" / "anna" / f"{voice.ref.id}.json"
@@ -154,7 +154,7 @@ def test_what_is_deleted_goes_from_a_full_disk(tmp_path: Path) -> None:
 
 
 def test_a_rotten_tombstone_holds_on_a_full_disk(tmp_path: Path) -> None:
-    """It cannot be mended and the log cannot be written, but what it is about goes."""
+    """The voice of a damaged tombstone is deleted though neither repair nor log entry has space."""
     store = open_store(tmp_path)
     voice, other = store.add(new_voice(1)), store.add(new_voice(2))
     store.delete(other.ref)

@@ -1,4 +1,4 @@
-"""Voices that came from elsewhere are encoded one at a time, at low priority, each at most once."""
+"""PendingVoices: encoding one voice at a time, at low priority, each at most once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from edge_tts.voices.pending_voices import PendingVoices
 
 
 class Room:
-    """Two voices without features, a line, and a worker that the test plays itself."""
+    """Two voices without features, a queue, and a worker played by the test."""
 
     def __init__(self, folder: Path) -> None:
         self.store = open_store(folder / "voices")
@@ -49,7 +49,7 @@ class Room:
         self.failed += 1
 
     def serve(self) -> str | None:
-        """Do the next job in line; its id."""
+        """Run the next job; its id."""
         job = self.jobs.dequeue(0)
         if job is None:
             return None
@@ -65,7 +65,7 @@ class Room:
 
 @pytest.fixture
 def room(tmp_path: Path) -> Room:
-    """One whose voices were there at an earlier look."""
+    """A Household that has been polled once."""
     room = Room(tmp_path)
     room.pending.poll()
     assert room.serve() is None
@@ -73,7 +73,7 @@ def room(tmp_path: Path) -> Room:
 
 
 def test_all_are_encoded_one_after_the_other(room: Room) -> None:
-    """Looking again while one is under way adds none; afterwards the next one follows, until all can speak."""
+    """Polling during a job adds none; after it the next voice follows, until all have features."""
     for expected in ("e0", "e1"):
         room.pending.poll()
         room.pending.poll()
@@ -90,7 +90,7 @@ def test_all_are_encoded_one_after_the_other(room: Room) -> None:
 
 
 def test_a_voice_that_has_only_just_come_waits_for_the_next_look(room: Room) -> None:
-    """Whoever has enrolled it is about to save its features, however often the voices are read meanwhile."""
+    """A voice found unready for the first time is not queued, as its enrolment is about to save the features."""
     for voice in room.voices:
         make_features(room.features, voice)
     late = room.store.add(new_voice(3, name="V3"))
@@ -106,7 +106,7 @@ def test_a_voice_that_has_only_just_come_waits_for_the_next_look(room: Room) -> 
 
 
 def test_speech_comes_first(room: Room) -> None:
-    """A sentence that comes later is served before the encoding that waits."""
+    """A later speech request is served before a queued encoding."""
     room.pending.poll()
     room.jobs.submit(Job(sentence("sentence", "text")))
     assert room.serve() == "sentence"
@@ -114,7 +114,7 @@ def test_speech_comes_first(room: Room) -> None:
 
 
 def test_what_cannot_be_encoded_is_tried_once(room: Room) -> None:
-    """The report says why, and so does `reason`; the other voice gets its turn; nothing is tried for ever."""
+    """A failure is in the report and in `reason`, is not retried, and the next voice follows."""
     assert [room.pending.reason(voice.ref) for voice in room.voices] == [None, None]
     room.encoder.refuse_to_encode = True
     for _ in range(4):
@@ -134,7 +134,7 @@ def test_what_cannot_be_encoded_is_tried_once(room: Room) -> None:
 def test_a_voice_from_before_the_limits_is_refused_by_name(
     room: Room, monkeypatch: pytest.MonkeyPatch, recordings: list[bytes]
 ) -> None:
-    """It lies on the disk already and would unpack to more than there is memory: it fails alone, the others follow."""
+    """A stored voice that would unpack to more than the memory fails alone, and the others follow."""
     with monkeypatch.context() as before:
         before.setattr(voice_store, "check_files", lambda *_, **__: None)
         bomb = room.store.add(voice_from(*recordings))
@@ -147,7 +147,7 @@ def test_a_voice_from_before_the_limits_is_refused_by_name(
 
 
 def test_what_was_stopped_or_crowded_out_gets_another_turn(room: Room) -> None:
-    """`stop` ends what waits, and a full line has no place for low priority: that is not the voice's fault."""
+    """A voice whose job was stopped or dropped from a full queue is retried."""
     room.pending.poll()
     room.jobs.stop()
     room.pending.poll()

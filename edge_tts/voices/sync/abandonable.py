@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 _WAIT_S = 0.5
 _running: dict[str, Future[Any]] = {}
-"""By thread name. Global: a thread may hang longer than the object that started it lives."""
+"""By thread name. Global: a hung thread may outlive what started it."""
 _lock = threading.Lock()
 
 

@@ -39,7 +39,7 @@ class Place:
     """s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX, or the path of a folder."""
     region: str | None = None
     endpoint: str | None = None
-    """Of a compatible service (MinIO, Garage, R2, an emulator)."""
+    """Of a compatible service (MinIO, R2)."""
     timeout_s: float = 60.0
     """Of one request."""
     retry_s: float = 10.0
@@ -47,19 +47,16 @@ class Place:
 
     @property
     def kind(self) -> str:
-        """s3, gs, az, or file."""
+        """s3, gs, az or file."""
         return urlsplit(self.url).scheme if "://" in self.url else "file"
 
     @property
     def folder(self) -> Path:
-        """The path of a folder bucket."""
         return Path(self.url.removeprefix("file://"))
 
 
 @dataclass(frozen=True, slots=True)
 class ListedObject:
-    """An object in a listing."""
-
     mark: str
     """The ETag, or size and time: changes whenever the bytes may have."""
     size: int
@@ -132,18 +129,16 @@ class Bucket:
             return self.replace(path, data)
 
     def replace(self, path: str, data: bytes) -> str | None:
-        """Unconditional put; the mark."""
+        """Unconditional put; returns the mark."""
         return self._put(path, data, "overwrite")
 
     def delete(self, path: str) -> None:
-        """Delete an object if it exists."""
         try:
             self._do(lambda: obstore.delete_async(self._store, path), expected=(FileNotFoundError,))
         except FileNotFoundError:
             return
 
     def close(self) -> None:
-        """Close the event loop and its connections."""
         self._loop.close()
 
     def __enter__(self) -> Bucket:

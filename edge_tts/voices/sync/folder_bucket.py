@@ -1,7 +1,6 @@
 """A folder as a bucket: whether its disk is connected.
 
-An empty folder may be a new bucket or the mount point of an unplugged disk. So a used bucket holds a marker file; a
-folder with neither marker nor objects is never taken for a used bucket.
+An empty folder may be a new bucket or the mount point of an unplugged disk. So a bucket holds a marker file.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from edge_tts.voices.sync.plan import ROOT
 
 MARKER = "edge-tts-bucket.txt"
 LEFTOVER_S = 86400.0
-"""Age of an unfinished upload that is dead, with a margin for clocks that differ."""
+"""Age of a dead upload, with a margin for differing clocks."""
 
 _TEXT = (
     "edge-tts keeps voices in this folder. If this file and all voices are gone, it waits for the disk to come back.\n"

@@ -2,13 +2,13 @@
 
 In the bucket every object is immutable and named by the hash of its bytes:
 
-    v1/OWNER/ID/card               voice.json; the id is its hash. Sent last: a voice exists once it has a card
+    v1/OWNER/ID/card               voice.json; sent last: without it there is no voice
     v1/OWNER/ID/files/SHA256       reference.flac, consent.json, ...
     v1/OWNER/ID/names/SHA256       a rename; the highest rank wins, the others are erased
     v1/OWNER/ID/tombstones/SHA256  a permanent deletion
 
-So devices never overwrite each other's data, and any device can finish what another left half done. Tombstones are a
-grow-only set and names are totally ordered: devices converge once each has seen the others' objects.
+So devices cannot overwrite each other, and any of them can finish what another began. Tombstones are a grow-only set
+and names totally ordered: devices converge once each has seen all objects.
 """
 
 from __future__ import annotations
@@ -31,8 +31,6 @@ _PATH = re.compile(
 
 @dataclass(frozen=True, slots=True, order=True)
 class Key:
-    """The name of an object."""
-
     ref: VoiceRef
     kind: Kind
     sha256: str = ""
@@ -40,7 +38,6 @@ class Key:
 
     @property
     def path(self) -> str:
-        """As spelled in the bucket."""
         return "/".join(part for part in (ROOT, self.ref.owner, self.ref.id, self.kind, self.sha256) if part)
 
 
