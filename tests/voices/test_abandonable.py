@@ -49,7 +49,7 @@ def test_callers_of_one_name_take_turns() -> None:
     assert most == 1
 
 
-def test_a_thread_that_hangs_has_no_second() -> None:
+def test_a_hung_thread_blocks_its_name_only() -> None:
     """While the work hangs, callers of its name are refused and others are served; afterwards all are."""
     begun, over = threading.Event(), threading.Event()
 

@@ -100,8 +100,7 @@ def test_every_fault_has_a_name(proxy: FlakyProxy, bucket_name: str, fault: Faul
 
 @pytest.mark.parametrize("fault", ["conflict", "precondition"])
 def test_an_answer_that_does_not_fit_the_question(proxy: FlakyProxy, bucket_name: str, fault: Fault) -> None:
-    """409 and 412 mean something to a conditional put alone. Elsewhere (an archived object, a proxy with ideas of its
-    own) they are faults like any other; and a server that says so of all puts does not pass for one that has it all."""
+    """409 and 412 are answers only to one conditional put, and else faults like any other."""
     with s3_bucket(proxy, bucket_name) as bucket:
         bucket.create("v1/x", b"x")
         proxy.fault = lambda request: fault
@@ -132,7 +131,7 @@ def test_an_archived_object_is_a_transport_error(s3: S3, proxy: FlakyProxy) -> N
 
 
 def test_a_panic_of_the_library_is_a_transport_error(proxy: FlakyProxy, bucket_name: str) -> None:
-    """An answer that makes obstore panic is a TransportError."""
+    """A header that makes obstore panic is a TransportError."""
     secrets = Secrets({"access_key_id": "KEY\r", "secret_access_key": SECRET})
     with (
         Bucket(place=s3_place(proxy, bucket_name), secrets=secrets) as bucket,
@@ -142,7 +141,7 @@ def test_a_panic_of_the_library_is_a_transport_error(proxy: FlakyProxy, bucket_n
 
 
 def test_a_bucket_that_cannot_be_opened_leaves_nothing_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A mistyped key leaks no memory or file handles, however often it is retried."""
+    """A mistyped key leaves no event loop open, as it is retried for ever."""
     made, new = list[asyncio.AbstractEventLoop](), asyncio.new_event_loop
 
     def remembered() -> asyncio.AbstractEventLoop:
@@ -156,7 +155,7 @@ def test_a_bucket_that_cannot_be_opened_leaves_nothing_open(monkeypatch: pytest.
     assert [loop.is_closed() for loop in made] == [True]
 
 
-def test_a_passing_fault_is_outwaited(proxy: FlakyProxy, bucket_name: str) -> None:
+def test_a_passing_fault_is_retried(proxy: FlakyProxy, bucket_name: str) -> None:
     """With retries, one 503 causes no error."""
     proxy.fault = lambda request: "busy" if request.number == 0 else None
     with s3_bucket(proxy, bucket_name, retry_s=5.0) as bucket:

@@ -22,8 +22,8 @@ def login(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_two_devices_agree_over_every_service(cloud: Cloud, tmp_path: Path) -> None:
-    """Voices, a rename and a deletion travel both ways; of a deleted voice only the tombstone stays there. Then one
-    listing is the whole traffic: an object's mark is the same however one asks for it."""
+    """Voices, a rename and a deletion are synced; of a deleted voice only the tombstone stays, and then a sync is one
+    listing."""
     kitchen, sync_kitchen = cloud.device(tmp_path / "kitchen")
     bedroom, sync_bedroom = cloud.device(tmp_path / "bedroom")
     mine, yours = kitchen.add(new_voice(1)), bedroom.add(new_voice(2, owner="bert", name="Bert"))
@@ -48,7 +48,7 @@ def test_two_devices_agree_over_every_service(cloud: Cloud, tmp_path: Path) -> N
         cloud.proxy.requests.clear()
 
 
-def test_a_bucket_that_is_taken_away_is_told_in_plain_words(cloud: Cloud, tmp_path: Path) -> None:
+def test_a_bucket_that_is_taken_away_is_reported_in_plain_words(cloud: Cloud, tmp_path: Path) -> None:
     """The voices stay, and the report has the service's own message."""
     store, sync = cloud.device(tmp_path / "kitchen")
     store.add(new_voice())

@@ -58,7 +58,7 @@ class Pair:
 def test_an_idle_sync_is_one_request_and_reads_each_voice_once(
     tmp_path: Path, proxy: FlakyProxy, bucket_name: str, voices: int
 ) -> None:
-    """A sync without changes opens a constant number of files, whatever the number of voices."""
+    """A sync without changes is one request and reads each voice's card once and no recording."""
     store, bucket = open_store(tmp_path / "voices"), s3_bucket(proxy, bucket_name)
     for number in range(voices):
         store.add(new_voice(name=f"V{number}"))

@@ -72,7 +72,7 @@ def complete(nas: Nas, store: VoiceStore) -> None:
 
 
 def incomplete(nas: Nas, store: VoiceStore) -> None:
-    """One voice in the bucket is of no use, so that no sync was ever complete."""
+    """A device with one damaged voice in the bucket, so that no sync was ever complete."""
     junk = nas.mount_point / "v1" / "anna" / ("0" * 32)
     junk.mkdir(parents=True)
     (junk / "card").write_bytes(b"{}")
@@ -91,7 +91,7 @@ def killed(nas: Nas, store: VoiceStore) -> None:
 
 
 def of_old(nas: Nas, store: VoiceStore) -> None:
-    """By a version that knew no markers."""
+    """A device and bucket of an older version, without markers."""
     complete(nas, store)
     complete(nas, store)
     (nas.mount_point / MARKER).unlink()
@@ -119,7 +119,7 @@ def test_a_full_bucket_without_a_marker_is_a_bucket(nas: Nas, store: VoiceStore)
 
 
 def test_an_empty_bucket_of_an_older_version_is_a_bucket(nas: Nas, tmp_path: Path) -> None:
-    """A used but always empty bucket that lost its marker is not an error."""
+    """A bucket of an older version without voices and without a marker is no error."""
     nobody = open_store(tmp_path / "nobody")
     of_old(nas, nobody)
     complete(nas, nobody)
@@ -178,8 +178,7 @@ def test_a_folder_that_is_made_is_private(tmp_path: Path) -> None:
 
 
 def test_what_killed_writers_left_is_swept_up(tmp_path: Path) -> None:
-    """obstore writes beside the object first, under a name that no listing shows and so no deletion would reach. What
-    may still be under way is left alone, and so is what is not ours."""
+    """Old files of obstore's unfinished writes are removed; recent ones and foreign files are left."""
     now = 1.7e9
     folder = tmp_path / "bucket"
     old, new, photo = (folder / name for name in ("v1/anna/files/0#1", "v1/anna/files/0#2", "photos/x#1"))
@@ -210,8 +209,7 @@ def silence(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
 def test_a_drive_that_does_not_answer_is_given_up_in_time(
     nas: Nas, store: VoiceStore, silence: threading.Event
 ) -> None:
-    """Even to look at it takes for ever: the sync fails after timeout_s, and says it is alive meanwhile. The next ones
-    do not add to those who wait."""
+    """With a disk that hangs a sync fails after timeout_s, with heartbeats, and later ones start no threads."""
     pulses: list[bool] = []
     sync = VoiceSync(store=store, place=Place(str(nas.mount_point), timeout_s=0.2), environ={}, clock=lambda: 1.7e9)
     threads = threading.active_count()

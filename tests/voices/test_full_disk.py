@@ -41,8 +41,7 @@ def sync(store: VoiceStore, bucket: Path) -> str:
 
 
 def assert_deleted(root: Path, ref: VoiceRef, bucket: Path) -> None:
-    """Nothing of it is left but its tombstone and the line in the log, and a bucket that still has it changes nothing;
-    the reserve is there for the next one."""
+    """Assert that only tombstone and log line are left, sync revives nothing, and the reserve is restored."""
     store = open_store(root)
     assert sync(store, bucket) == sync(store, bucket) == "done"
     assert list(contents(store).values()) == ["Bert"]
@@ -57,8 +56,7 @@ def assert_deleted(root: Path, ref: VoiceRef, bucket: Path) -> None:
 
 @pytest.mark.parametrize("reserve", ["whole", "used up"])
 def test_a_voice_is_deleted_wherever_the_room_ends(tmp_path: Path, reserve: str) -> None:
-    """The disk is full from the first, second, ... change on: the voice is deleted, and no sync brings it back. Without
-    the reserve (the disk was full before there was one) the voice's own features make room."""
+    """With the disk full from any write on, and with or without a reserve, the voice is deleted for good."""
     for room in itertools.count():
         root, bucket = tmp_path / str(room) / "voices", tmp_path / str(room) / "bucket"
         ref = household(root)
@@ -88,8 +86,7 @@ def test_a_deletion_from_elsewhere_is_obeyed_on_a_full_disk(tmp_path: Path) -> N
 
 
 def test_a_deletion_that_finds_no_room_at_all_changes_nothing(tmp_path: Path) -> None:
-    """Somebody else takes whatever is given up: the deletion is refused by name and the voice is whole; once there is
-    room for a tombstone it is deleted."""
+    """When no space can be freed the deletion is refused and the voice is whole; with space it succeeds."""
     ref = household(tmp_path)
     before = unopened(tmp_path).files(unopened(tmp_path).get(ref))
     with full(tmp_path), pytest.raises(VoiceError, match="No space left"):
@@ -126,8 +123,7 @@ def test_power_cut_while_deleting_on_a_full_disk(tmp_path: Path) -> None:
 
 
 def test_a_reserve_is_made_where_there_is_room_again(tmp_path: Path) -> None:
-    """It comes with the first voice; one that is lost or cut short is made anew at the next start. On a disk that is
-    too full for it nothing of it is left lying there, and nobody is troubled."""
+    """The reserve is made with the first voice and restored at a start; on a full disk nothing of it is left."""
     reserve = tmp_path / ".reserve"
     VoiceStore(directory=tmp_path, device="d", clock=lambda: 0).add(new_voice())
     assert reserve.stat().st_size == RESERVE_BYTES

@@ -1,4 +1,4 @@
-"""Three devices share a bucket, and anything happens in any order: in the end all agree, nothing lost, nothing back."""
+"""Three devices share a bucket: after any sequence of events they agree, without losing or reviving a voice."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ DEVICES = ("attic", "bath", "cellar")
 
 
 class Kill(BaseException):
-    """The process is killed: no handler sees it."""
+    """A killed process: no handler catches it."""
 
 
-class Weather:
-    """A bucket behind a line that breaks: before the n-th request, or after it was served but not answered."""
+class FlakyBucket:
+    """A bucket whose connection breaks before, or after, the n-th request is served."""
 
     def __init__(self, bucket: Bucket, *, breaks_at: int | None, served: bool, trouble: BaseException) -> None:
         self._bucket = bucket
@@ -95,15 +95,15 @@ class Family(RuleBasedStateMachine):
 
     @property
     def present(self) -> list[str]:
-        """Who is still there."""
+        """The devices that have not left."""
         return [device for device in DEVICES if device != self.away]
 
     def here(self, device: str) -> str:
-        """That device, or another in place of one that has left."""
+        """That device, or another if it has left."""
         return self.present[0] if device == self.away else device
 
     def store(self, device: str) -> VoiceStore:
-        """That device after a restart."""
+        """That device's store after a restart."""
         device = self.here(device)
         return open_store(self.folder / device, device=device, now=self.clocks[device])
 
@@ -113,7 +113,7 @@ class Family(RuleBasedStateMachine):
 
     @rule(target=voices, device=devices)
     def enrol(self, device: str) -> Any:
-        """Somebody new on one of the devices."""
+        """A new voice on one device."""
         self.enrolled += 1
         voice = self.store(device).add(new_voice(self.enrolled, name=f"V{self.enrolled}"))
         self.alive.add(voice.ref)
@@ -122,7 +122,7 @@ class Family(RuleBasedStateMachine):
 
     @rule(target=voices, device=devices, cut_at=st.integers(3, 30))
     def enrol_in_a_thunderstorm(self, device: str, cut_at: int) -> Any:
-        """The power goes while a voice is stored: it counts if it is there afterwards."""
+        """A power cut during an enrolment; the voice counts if it is there afterwards."""
         self.enrolled += 1
         store = self.store(device)
         before = {voice.ref for voice in store.stored().voices}
@@ -135,7 +135,7 @@ class Family(RuleBasedStateMachine):
 
     @rule(device=devices, ref=voices, name=st.sampled_from(["Mum", "Dad", "爷爷"]))
     def rename(self, device: str, ref: VoiceRef, name: str) -> None:
-        """On any device that has the voice."""
+        """A rename on any device that has the voice."""
         store = self.store(device)
         try:
             known = store.get(ref).title
@@ -147,7 +147,7 @@ class Family(RuleBasedStateMachine):
 
     @rule(some=st.sets(devices, min_size=1, max_size=2), ref=voices)
     def delete(self, some: set[str], ref: VoiceRef) -> None:
-        """On any device that has the voice, or on two that do not know of each other."""
+        """A deletion on one device or on two at once."""
         for device in sorted(some):
             try:
                 self.store(device).delete(ref)
@@ -157,7 +157,7 @@ class Family(RuleBasedStateMachine):
 
     @rule(device=devices, ref=voices, cut_at=st.integers(0, 20))
     def delete_in_a_thunderstorm(self, device: str, ref: VoiceRef, cut_at: int) -> None:
-        """It counts if the voice is gone afterwards."""
+        """A power cut during a deletion, which counts if the voice is gone afterwards."""
         store = self.store(device)
         if store.folder(ref).exists():
             self.under_thunder(device, cut_at, lambda: store.delete(ref))
@@ -166,7 +166,7 @@ class Family(RuleBasedStateMachine):
 
     @rule(source=devices, target_device=devices, ref=voices)
     def carry_over(self, source: str, target_device: str, ref: VoiceRef) -> None:
-        """A copy is imported by hand, perhaps of a voice that was deleted there: then it is refused."""
+        """An import of a copy, refused where the voice was deleted."""
         store, target = self.store(source), self.store(target_device)
         try:
             voice = store.get(ref)
@@ -178,21 +178,21 @@ class Family(RuleBasedStateMachine):
 
     @rule(device=devices)
     def sync(self, device: str) -> None:
-        """All is well."""
+        """A sync without faults."""
         self.check(self.executor(device, self.bucket).run())
 
     @rule(device=devices, breaks_at=st.integers(1, 12), served=st.booleans())
     def sync_offline(self, device: str, breaks_at: int, served: bool) -> None:
-        """The line breaks during the sync and stays broken."""
+        """The connection breaks during the sync and stays broken."""
         trouble = TransportError("offline")
         self.check(
-            self.executor(device, Weather(self.bucket, breaks_at=breaks_at, served=served, trouble=trouble)).run()
+            self.executor(device, FlakyBucket(self.bucket, breaks_at=breaks_at, served=served, trouble=trouble)).run()
         )
 
     @rule(device=devices, breaks_at=st.integers(1, 12), served=st.booleans())
     def sync_killed(self, device: str, breaks_at: int, served: bool) -> None:
         """The process dies during the sync."""
-        executor = self.executor(device, Weather(self.bucket, breaks_at=breaks_at, served=served, trouble=Kill()))
+        executor = self.executor(device, FlakyBucket(self.bucket, breaks_at=breaks_at, served=served, trouble=Kill()))
         try:
             self.check(executor.run())
         except Kill:
@@ -200,7 +200,7 @@ class Family(RuleBasedStateMachine):
 
     @rule(device=devices, cut_at=st.integers(0, 40))
     def sync_in_a_thunderstorm(self, device: str, cut_at: int) -> None:
-        """The power goes during the sync."""
+        """A power cut during the sync."""
         executor = self.executor(device, self.bucket)
         self.under_thunder(device, cut_at, executor.run)
 
@@ -209,7 +209,7 @@ class Family(RuleBasedStateMachine):
         """Another device syncs in the middle of a sync."""
         family = self
 
-        class Interrupted(Weather):
+        class Interrupted(FlakyBucket):
             def _request(self, work: Callable[[], Any]) -> Any:
                 self._count += 1
                 if self._count == breaks_at:
@@ -222,18 +222,18 @@ class Family(RuleBasedStateMachine):
 
     @rule(device=devices, now=st.sampled_from([0.0, 1e9, 4e9]))
     def set_the_clock(self, device: str, now: float) -> None:
-        """Clocks tell anything."""
+        """A clock jumps."""
         self.clocks[device] = now
 
     @rule()
     def empty_the_bucket(self) -> None:
-        """Somebody clears it out."""
+        """The bucket is emptied."""
         for path in self.bucket.list("v1"):
             self.bucket.delete(path)
 
     @rule(which=st.integers(0, 1000))
     def rot(self, which: int) -> None:
-        """A byte of an object in the bucket turns over; every second time it is a tombstone's."""
+        """A byte of an object in the bucket changes; every second time a tombstone's."""
         paths = sorted(self.bucket.list("v1"))
         if which % 2:
             paths = [path for path in paths if "/tombstones/" in path] or paths
@@ -245,7 +245,7 @@ class Family(RuleBasedStateMachine):
 
     @rule(device=devices, which=st.integers(0, 1000))
     def a_tombstone_rots_here(self, device: str, which: int) -> None:
-        """A bit of its file turns over while the device runs, and the next sync reads it."""
+        """A bit of a local tombstone flips while the device runs, and the next sync reads it."""
         store = self.store(device)
         paths = sorted(store.directory.glob(".deleted/*/*.json"))
         if paths:
@@ -256,7 +256,7 @@ class Family(RuleBasedStateMachine):
 
     @rule(device=devices, which=st.integers(0, 1000))
     def leave_for_good(self, device: str, which: int) -> None:
-        """One device is never seen again, and at the same time something rots that perhaps it alone could mend."""
+        """One device leaves for good while something is damaged that it alone could repair."""
         if self.away is None:
             self.away = device
             stores = [self.store(name) for name in self.present]
@@ -271,7 +271,7 @@ class Family(RuleBasedStateMachine):
 
     @invariant()
     def nobody_speaks_as_the_dead_where_it_is_known(self) -> None:
-        """On no device is a voice both deleted and there, and whatever is there is whole."""
+        """No device has a voice that it has deleted, and every voice is whole."""
         for device in self.present:
             store = self.store(device)
             features = store.stored(thorough=True)
@@ -291,12 +291,12 @@ class Family(RuleBasedStateMachine):
         self.dead.add(ref)
 
     def check(self, report: SyncReport) -> None:
-        """Whatever the sync met is told, never raised; problems are about bytes, not about us."""
+        """A sync reports every fault and raises none; its problems are about damaged bytes only."""
         assert all("wrong bytes" in problem for problem in report.problems), report.problems
 
     def settle(self) -> None:
-        """Everybody is online long enough: all have all living voices under the newest names, and no dead one. All that
-        anybody has to complain of is what a device had left behind that is gone."""
+        """After enough syncs all have all living voices under the newest names, and no dead one; problems are left only
+        of what a departed device had not finished."""
         for _ in range(5):
             reports = [self.executor(device, self.bucket).run() for device in self.present]
         left = [path.split("/") for path in self.bucket.list("v1")]

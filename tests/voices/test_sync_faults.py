@@ -1,4 +1,4 @@
-"""Two devices and a bucket, with everything going wrong on the way: in the end both have the same voices."""
+"""Two devices and a bucket: after any fault both end with the same voices."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ def kitchen(tmp_path: Path, proxy: FlakyProxy, bucket_name: str) -> Device:
 
 @pytest.fixture
 def bedroom(tmp_path: Path, proxy: FlakyProxy, bucket_name: str) -> Device:
-    """Another one."""
+    """Another such device."""
     return Device(tmp_path / "bedroom", s3_bucket(proxy, bucket_name))
 
 
 def settle(*devices: Device) -> None:
-    """Sync until nothing is left to do; that must be soon."""
+    """Sync until nothing is left to do, in a few rounds."""
     for _ in range(4):
         reports = [device.sync() for device in devices]
     assert [(report.status, report.problems, report.error) for report in reports] == [("done", (), "")] * len(devices)
@@ -60,7 +60,7 @@ def settle(*devices: Device) -> None:
 
 
 def test_voices_renames_and_deletions_travel_both_ways(kitchen: Device, bedroom: Device) -> None:
-    """What happens on one device happens on the other, and the bucket keeps nothing of a deleted voice."""
+    """Voices, renames and deletions are synced both ways, and the bucket keeps nothing of a deleted voice."""
     mine, yours = kitchen.store.add(new_voice(1)), bedroom.store.add(new_voice(2, owner="bert", name="Bert"))
     kitchen.sync()
     report = bedroom.sync()
@@ -81,7 +81,7 @@ def test_voices_renames_and_deletions_travel_both_ways(kitchen: Device, bedroom:
 
 
 def test_a_sync_without_changes_only_lists(kitchen: Device, proxy: FlakyProxy) -> None:
-    """Incremental: once everything was read back, one listing is the whole traffic."""
+    """A sync without changes is one listing."""
     kitchen.store.add(new_voice())
     settle(kitchen)
     proxy.requests.clear()
@@ -92,7 +92,7 @@ def test_a_sync_without_changes_only_lists(kitchen: Device, proxy: FlakyProxy) -
 def test_a_rename_that_came_later_holds_whatever_the_clocks_say(
     tmp_path: Path, proxy: FlakyProxy, bucket_name: str
 ) -> None:
-    """One clock is in 1970, the other in 2100: what was renamed last, knowing of the other, is the name."""
+    """The later rename wins although the clocks are decades apart."""
     past = Device(tmp_path / "past", s3_bucket(proxy, bucket_name), now=5.0)
     future = Device(tmp_path / "future", s3_bucket(proxy, bucket_name), now=4.1e9)
     voice = future.store.add(new_voice())
@@ -112,8 +112,7 @@ FAULTS: list[Fault] = ["drop", "reset", "half", "cut", "error", "skew", "spoil",
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_any_request_may_go_wrong(tmp_path: Path, s3: S3, proxy: FlakyProxy, fault: Fault) -> None:
-    """Every eighth request of a two-way sync in turn meets the fault (each fault begins at another, so that all of them
-    are met); the next syncs take up from there and lose nothing."""
+    """After a fault at any request of a two-way sync the next syncs resume and lose nothing."""
     for number in itertools.count(FAULTS.index(fault), len(FAULTS)):
         name = f"any-{fault.replace('_', '-')}-{number}"
         s3.make_bucket(name)
@@ -136,8 +135,8 @@ def test_any_request_may_go_wrong(tmp_path: Path, s3: S3, proxy: FlakyProxy, fau
     assert number > 15
 
 
-def test_a_fetch_goes_on_where_it_broke_off(kitchen: Device, bedroom: Device, proxy: FlakyProxy) -> None:
-    """Files that arrived before the connection broke are not asked for again, nor shown before the rest is there."""
+def test_a_fetch_resumes_where_it_broke_off(kitchen: Device, bedroom: Device, proxy: FlakyProxy) -> None:
+    """A resumed fetch does not repeat files, and the voice appears only when complete."""
     voice = kitchen.store.add(new_voice(takes=3))
     kitchen.sync()
     begin = len(proxy.requests)
@@ -160,8 +159,7 @@ def test_a_fetch_goes_on_where_it_broke_off(kitchen: Device, bedroom: Device, pr
 def test_an_object_that_is_refused_costs_its_voice_only(
     kitchen: Device, bedroom: Device, proxy: FlakyProxy, what: str
 ) -> None:
-    """One lies in the archive (S3 Glacier) and is not given out: the others arrive, and it is asked for again at the
-    next sync. A bucket that does not even list it is out of reach."""
+    """An object that is refused (S3 Glacier) fails its own voice; a refused listing fails the sync."""
     voices = [kitchen.store.add(new_voice(number, name=f"V{number}")) for number in range(4)]
     first = min(voice.ref for voice in voices)
     settle(kitchen)
@@ -181,7 +179,7 @@ def test_an_object_that_is_refused_costs_its_voice_only(
 def test_a_tombstone_that_is_refused_keeps_its_voice_where_it_is(
     kitchen: Device, bedroom: Device, proxy: FlakyProxy
 ) -> None:
-    """The voice is neither sent again nor taken anew, and deleted as soon as the tombstone can be read."""
+    """While its tombstone is refused a voice is neither sent nor fetched; once it is readable, deleted."""
     dead, alive = kitchen.store.add(new_voice(1)), kitchen.store.add(new_voice(2, name="Alive"))
     settle(kitchen)
     kitchen.store.delete(dead.ref)
@@ -195,8 +193,8 @@ def test_a_tombstone_that_is_refused_keeps_its_voice_where_it_is(
     assert bedroom.store.tombstones().keys() == {dead.ref}
 
 
-def test_wrong_bytes_are_never_used_and_are_mended(kitchen: Device, bedroom: Device) -> None:
-    """A recording that somebody changed in the bucket is not taken; the device that has the right one puts it back."""
+def test_wrong_bytes_are_never_used_and_are_repaired(kitchen: Device, bedroom: Device) -> None:
+    """A changed recording in the bucket is not stored, and is repaired by the device with the right one."""
     voice = kitchen.store.add(new_voice())
     settle(kitchen)
     data = bytearray(kitchen.store.read(voice, "reference.flac"))
@@ -212,7 +210,7 @@ def test_wrong_bytes_are_never_used_and_are_mended(kitchen: Device, bedroom: Dev
 
 
 def test_a_rotten_recording_is_taken_from_the_bucket_again(kitchen: Device, bedroom: Device) -> None:
-    """A thorough sync finds bit rot on its own disk and heals it; the name given since is kept."""
+    """A thorough sync repairs bit rot on the local disk and keeps the current name."""
     voice = kitchen.store.add(new_voice())
     settle(kitchen, bedroom)
     bedroom.store.rename(voice.ref, "Mum")
@@ -225,7 +223,7 @@ def test_a_rotten_recording_is_taken_from_the_bucket_again(kitchen: Device, bedr
 
 
 def test_a_rotten_tombstone_brings_nobody_back(kitchen: Device, bedroom: Device) -> None:
-    """While a tombstone cannot be read the voice is neither deleted nor sent; its author mends it: then it counts."""
+    """A voice with an unreadable tombstone is neither deleted nor sent until its author repairs it."""
     voice = kitchen.store.add(new_voice())
     settle(kitchen, bedroom)
     kitchen.store.delete(voice.ref)
@@ -241,7 +239,7 @@ def test_a_rotten_tombstone_brings_nobody_back(kitchen: Device, bedroom: Device)
 @pytest.mark.parametrize("first", [True, False])
 @pytest.mark.parametrize("how", ["rotten", "forged"])
 def test_one_good_tombstone_is_enough(kitchen: Device, bedroom: Device, how: str, first: bool) -> None:
-    """A bad one beside it, whichever is looked at first, keeps nobody alive, and is told once at most."""
+    """A bad tombstone beside a good one prevents no deletion and is reported once at most."""
     voice = kitchen.store.add(new_voice())
     settle(kitchen, bedroom)
     kitchen.store.delete(voice.ref)
@@ -259,8 +257,8 @@ def test_one_good_tombstone_is_enough(kitchen: Device, bedroom: Device, how: str
 
 
 @pytest.mark.parametrize("when", ["before", "during"])
-def test_a_tombstone_that_rots_here_is_mended_and_not_sent(kitchen: Device, bedroom: Device, when: str) -> None:
-    """While the daemon runs, before a sync or in the middle of one: no rotten byte leaves the device."""
+def test_a_tombstone_damaged_here_is_repaired_and_not_sent(kitchen: Device, bedroom: Device, when: str) -> None:
+    """A tombstone damaged on the local disk, before or during a sync, is repaired and never sent."""
     voice = kitchen.store.add(new_voice())
     settle(kitchen, bedroom)
     kitchen.store.delete(voice.ref)
@@ -285,7 +283,7 @@ def test_a_tombstone_that_rots_here_is_mended_and_not_sent(kitchen: Device, bedr
 
 @pytest.mark.parametrize("how", ["wrong owner", "wrong voice", "huge", "not JSON"])
 def test_a_forged_tombstone_deletes_nothing(kitchen: Device, how: str) -> None:
-    """A tombstone counts for the voice whose tree it lies in, and only if it says so itself."""
+    """A tombstone of another voice or owner, or a malformed one, deletes nothing."""
     voice = kitchen.store.add(new_voice())
     settle(kitchen)
     owner = "bert" if how == "wrong owner" else "anna"
@@ -298,7 +296,7 @@ def test_a_forged_tombstone_deletes_nothing(kitchen: Device, how: str) -> None:
 
 
 def test_strange_objects_are_left_alone(kitchen: Device, bedroom: Device) -> None:
-    """A bucket may hold other things: they are neither read nor removed. A card that is none is told and not used."""
+    """Foreign objects are neither read nor removed; a card that is none is reported and not used."""
     for path in ("v1/readme.txt", "v1/Anna/x/card", "other/thing"):
         kitchen.bucket.create(path, b"x")
     kitchen.bucket.create(f"v1/anna/{'0' * 32}/card", b"{}")
@@ -310,7 +308,7 @@ def test_strange_objects_are_left_alone(kitchen: Device, bedroom: Device) -> Non
 
 
 def test_a_report_of_strange_objects_stays_small_and_plain(kitchen: Device) -> None:
-    """Whoever can add objects can neither write into our log or terminal, nor fill the retained message."""
+    """Foreign objects cannot inject control characters into the report nor make it large."""
     for number in range(MOST_PROBLEMS + 5):
         card = json.dumps({f"{number}\n\x1b[2J\x9b\u202e" + "A" * 60000: 1}, ensure_ascii=number % 2 == 0).encode()
         kitchen.bucket.create(f"v1/anna/{voice_id(card)}/card", card)
@@ -321,7 +319,7 @@ def test_a_report_of_strange_objects_stays_small_and_plain(kitchen: Device) -> N
 
 
 def test_an_emptied_bucket_is_filled_again(kitchen: Device, bedroom: Device) -> None:
-    """Voices and tombstones: what was deleted long ago stays deleted for a device that has not heard of it yet."""
+    """An emptied bucket gets voices and tombstones again."""
     dead, alive = kitchen.store.add(new_voice(1)), kitchen.store.add(new_voice(2, name="Alive"))
     settle(kitchen, bedroom)
     kitchen.store.delete(dead.ref)
@@ -333,7 +331,7 @@ def test_an_emptied_bucket_is_filled_again(kitchen: Device, bedroom: Device) -> 
 
 
 def test_wrong_credentials_cost_nothing_but_the_sync(kitchen: Device, s3: S3) -> None:
-    """The report says so; the voices still serve; with the right ones it goes on."""
+    """Wrong credentials fail the sync, and with the right ones it resumes."""
     kitchen.store.add(new_voice())
     s3.require_login(True)
     try:
@@ -348,7 +346,7 @@ def test_wrong_credentials_cost_nothing_but_the_sync(kitchen: Device, s3: S3) ->
 
 
 def test_owners_not_asked_for_are_neither_sent_nor_fetched(tmp_path: Path, proxy: FlakyProxy, bucket_name: str) -> None:
-    """A device limited to one owner asks for that prefix alone, and leaves the others' trees and voices as they are."""
+    """A device limited to one owner lists that prefix alone and touches no other voice."""
     guest = Device(tmp_path / "guest", s3_bucket(proxy, bucket_name), owners=["anna"])
     home = Device(tmp_path / "home", s3_bucket(proxy, bucket_name))
     anna, bert = home.store.add(new_voice(1)), home.store.add(new_voice(2, owner="bert"))
@@ -364,7 +362,7 @@ def test_owners_not_asked_for_are_neither_sent_nor_fetched(tmp_path: Path, proxy
 
 
 def test_a_voice_without_consent_is_not_taken(tmp_path: Path, proxy: FlakyProxy, bucket_name: str) -> None:
-    """Neither are its recordings fetched, unless the configuration allows such voices."""
+    """A voice without consent is not fetched, unless configured otherwise."""
     lax = Device(tmp_path / "lax", s3_bucket(proxy, bucket_name))
     lax.store.require_consent = False
     lax.store.add(new_voice(consent=False))
@@ -377,7 +375,7 @@ def test_a_voice_without_consent_is_not_taken(tmp_path: Path, proxy: FlakyProxy,
 
 
 def test_writers_at_the_same_time(tmp_path: Path, proxy: FlakyProxy, bucket_name: str) -> None:
-    """Four devices that hold the same voice and one of their own sync all at once: no upload disturbs another."""
+    """Four devices that sync the same voice at once do not disturb each other."""
     devices = [Device(tmp_path / f"room{n}", s3_bucket(proxy, bucket_name)) for n in range(4)]
     shared = devices[0].store.add(new_voice(0))
     for number, device in enumerate(devices):
@@ -397,8 +395,8 @@ def test_writers_at_the_same_time(tmp_path: Path, proxy: FlakyProxy, bucket_name
     assert everything["anna", shared.ref.id] == "By 3"  # the same counter: the greater device name decides
 
 
-def test_progress_is_told_step_by_step(kitchen: Device) -> None:
-    """Whoever listens sees it running, how far it is, and how it ended; the end is kept for other processes."""
+def test_progress_is_published_step_by_step(kitchen: Device) -> None:
+    """Reports show the running sync, its progress and its end, which is kept for other processes."""
     kitchen.store.add(new_voice())
     last = kitchen.sync()
     assert kitchen.reports[0].status == "running"
@@ -408,7 +406,7 @@ def test_progress_is_told_step_by_step(kitchen: Device) -> None:
 
 
 def test_a_folder_serves_as_a_bucket(tmp_path: Path) -> None:
-    """No cloud needed: two devices share a folder, and when its disk is pulled out the voices are still here."""
+    """Two devices sync over a folder, and keep their voices when its disk is unplugged."""
     with folder_bucket(tmp_path / "stick") as first, folder_bucket(tmp_path / "stick") as second:
         devices = [Device(tmp_path / "kitchen", first), Device(tmp_path / "bedroom", second)]
         devices[0].store.add(new_voice())
@@ -423,7 +421,7 @@ def test_a_folder_serves_as_a_bucket(tmp_path: Path) -> None:
 
 
 def test_a_voice_deleted_in_the_middle_of_a_sync_stays_deleted(kitchen: Device, bedroom: Device) -> None:
-    """The upload under way is left off or cleared away; the other device never keeps it."""
+    """A voice deleted during its upload is erased from the bucket and stays on no device."""
     voice = kitchen.store.add(new_voice())
     seen: list[VoiceRef] = []
 

@@ -1,4 +1,4 @@
-"""The plan of a sync: what follows from what lies here and there, before any of it is done."""
+"""The plan of a sync, from the local and the remote state."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ keys = st.builds(
 
 
 def here(*refs: VoiceRef, counter: int = 0, deleted: Iterable[VoiceRef] = ()) -> Local:
-    """Those voices are here, each with one file and a name of that count."""
+    """A local state: each voice with one file and a name of that counter."""
     voices = {}
     for ref in refs:
         title = NameEntry(owner=ref.owner, voice=ref.id, name="A", counter=counter, device="d")
@@ -47,14 +47,14 @@ def here(*refs: VoiceRef, counter: int = 0, deleted: Iterable[VoiceRef] = ()) ->
 
 
 def acts(steps: Iterable[SyncStep]) -> list[tuple[str, Key]]:
-    """What is done to which object."""
+    """Each step's action and object."""
     return [(step.act, step.key) for step in steps]
 
 
 @settings(deadline=None)
 @given(keys)
 def test_every_object_is_known_by_its_path(key: Key) -> None:
-    """A path written is read back as the same object."""
+    """A key survives the way through its path."""
     assert parse_key(key.path) == key
     assert parse_key(Key(key.ref, "card").path) == Key(key.ref, "card")
 
@@ -77,35 +77,35 @@ def test_every_object_is_known_by_its_path(key: Key) -> None:
     ],
 )
 def test_strangers_in_the_bucket_are_ignored(path: str) -> None:
-    """What is not ours is not touched, and no name leads out of the store."""
+    """A foreign path is no key, and no name leads out of the store."""
     assert parse_key(path) is None
 
 
 def test_a_new_voice_is_sent_card_last() -> None:
-    """Whoever sees the card finds all the rest."""
+    """The card is sent after the files, so that a device that sees it finds all the rest."""
     assert acts(plan_voices(here(REF), {}, {})) == [("send", FILE), ("send", CARD)]
 
 
 def test_an_unknown_voice_is_fetched_once_its_card_is_there() -> None:
-    """Files without a card are an upload under way."""
+    """Files without a card are an unfinished upload, and not fetched."""
     assert acts(plan_voices(here(), {FILE: "a"}, {})) == []
     assert acts(plan_voices(here(), {FILE: "a", CARD: "b"}, {})) == [("fetch", CARD)]
 
 
 def test_what_is_equal_needs_nothing() -> None:
-    """Objects that were right and have kept their mark are not read again; one with a new mark is."""
+    """A checked object is read again only when its mark has changed."""
     there = {FILE: "a", CARD: "b"}
     assert plan_voices(here(REF), there, there) == []
     assert acts(plan_voices(here(REF), there, {FILE: "a", CARD: "old"})) == [("check", CARD)]
 
 
 def test_what_is_missing_there_is_no_reason_to_delete_here() -> None:
-    """An emptied bucket is filled again."""
+    """What is missing in the bucket is sent, and deleted nowhere."""
     assert {act for act, _ in acts(plan_voices(here(REF, OTHER), {}, {FILE: "a"}))} == {"send"}
 
 
 def test_a_deletion_comes_first_and_clears_everything_but_itself() -> None:
-    """A tombstone there is obeyed; one here is sent, and no object of the voice is left or sent again."""
+    """A remote tombstone is applied; a local one is sent, and all other objects of the voice are erased."""
     there = {STONE: "s", FILE: "a", CARD: "b", NAME: "n"}
     assert acts(plan_tombstones(here(REF), there, {})) == [("delete", STONE)]
     assert acts(plan_tombstones(here(deleted=[REF]), {CARD: "b"}, {})) == [("send", STONE)]
@@ -115,7 +115,7 @@ def test_a_deletion_comes_first_and_clears_everything_but_itself() -> None:
 
 
 def test_names_are_compared_after_ours_was_sent() -> None:
-    """The name given at enrolment is no object; a rename is, and goes first, so that some name always is there."""
+    """Only a rename is an object, and ours is sent before others are erased, so that there is always a name."""
     theirs = Key(REF, "names", HASH)
     assert acts(plan_names(here(REF), {}, {})) == []
     assert acts(plan_names(here(REF, counter=2), {theirs: "x"}, {})) == [("send", NAME), ("compare", theirs)]

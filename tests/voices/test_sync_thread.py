@@ -1,4 +1,4 @@
-"""Upkeep: when it syncs, what it tells, how it stops."""
+"""The sync thread: when it syncs, what it publishes, how it stops."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from edge_tts.voices.sync.voice_sync import VoiceSync
 
 
 class Sync:
-    """A sync that ends as told and tells how often it was run."""
+    """A fake sync with given reports that records its calls."""
 
     def __init__(self, *endings: SyncReport) -> None:
         self.endings = list(endings)
@@ -37,19 +37,19 @@ class Sync:
         return ending
 
     def wait(self) -> None:
-        """Until it has been run once more."""
+        """Wait for the next run."""
         assert self.ran.acquire(timeout=WAIT_S)
 
 
 def sync_thread(
     sync: Sync | VoiceSync, *, publish: Publish = lambda report: None, interval_s: float = 600.0
 ) -> SyncThread:
-    """The part, its clock standing still."""
+    """The part, with a clock that stands still."""
     return SyncThread(runtime=make_runtime(), sync=sync, publish=publish, interval_s=interval_s, random=Random(1))
 
 
 def test_it_syncs_at_start_and_on_demand() -> None:
-    """Not only after the interval: a change is synced soon, and a second wish during a sync is not lost."""
+    """A change is synced at once, and a request during a sync is not lost."""
     sync = Sync()
     with sync_thread(sync) as part:
         sync.wait()
@@ -59,15 +59,15 @@ def test_it_syncs_at_start_and_on_demand() -> None:
 
 
 def test_it_syncs_every_interval() -> None:
-    """Without anybody asking."""
+    """It syncs again after the interval."""
     sync = Sync()
     with sync_thread(sync, interval_s=0.01):
         for _ in range(3):
             sync.wait()
 
 
-def test_trouble_is_logged_once_and_so_is_its_end(caplog: pytest.LogCaptureFixture) -> None:
-    """A bucket that is out of reach all night is one line in the log, not hundreds; a problem is told while new."""
+def test_a_failure_is_logged_once_and_so_is_its_end(caplog: pytest.LogCaptureFixture) -> None:
+    """A failure that lasts is logged once, and so is each new problem."""
     caplog.set_level(logging.INFO)
     failed = SyncReport(bucket="b", status="failed", error="no route")
     odd = SyncReport(bucket="b", status="incomplete", problems=("wrong bytes",))
@@ -85,8 +85,8 @@ def test_trouble_is_logged_once_and_so_is_its_end(caplog: pytest.LogCaptureFixtu
 
 
 @pytest.mark.parametrize("trouble", ["failed", "incomplete"])
-def test_trouble_is_tried_again_sooner_and_ever_less_often(trouble: SyncStatus) -> None:
-    """The pause after it begins small, doubles, and never exceeds the interval."""
+def test_failures_are_retried_with_back_off(trouble: SyncStatus) -> None:
+    """The retry delay starts small, doubles, and never exceeds the interval."""
     part = sync_thread(Sync())
     pauses = []
     for _ in range(12):
@@ -99,8 +99,8 @@ def test_trouble_is_tried_again_sooner_and_ever_less_often(trouble: SyncStatus) 
     assert 450 <= part._pause_s() <= 600
 
 
-def test_now_and_then_everything_is_read_again() -> None:
-    """Not at each start, but often enough to find bit rot while another copy is whole."""
+def test_now_and_then_a_sync_is_thorough() -> None:
+    """A thorough sync is rare, and never the first."""
     part = sync_thread(Sync())
     due = []
     for _ in range(2 * THOROUGH_EVERY):
@@ -110,8 +110,8 @@ def test_now_and_then_everything_is_read_again() -> None:
     assert not due[0]
 
 
-def test_progress_is_told_once_a_second_at_most() -> None:
-    """Each status at once, but a hundred steps within a second are not a hundred retained messages."""
+def test_progress_is_published_once_a_second_at_most() -> None:
+    """A change of the status is published at once, steps once a second at most."""
     told: list[SyncReport] = []
 
     def sync(*, publish: Publish, abandon: Callable[[], bool], thorough: bool) -> SyncReport:
@@ -127,8 +127,8 @@ def test_progress_is_told_once_a_second_at_most() -> None:
     assert [(report.status, report.done) for report in told] == [("running", 0), ("done", 100)]
 
 
-def test_a_surprise_is_fatal() -> None:
-    """What a sync does not report but raise is a defect, and ends the process loudly."""
+def test_an_unexpected_exception_is_fatal() -> None:
+    """An exception that a sync raises ends the process."""
     heard = threading.Event()
 
     def sync(*, publish: Publish, abandon: Callable[[], bool], thorough: bool) -> SyncReport:
@@ -144,14 +144,14 @@ def test_a_surprise_is_fatal() -> None:
 
 @pytest.fixture
 def silent_bucket() -> Iterator[FlakyProxy]:
-    """A server that takes every request and never answers."""
+    """A server that accepts every request and never answers."""
     with FlakyProxy(upstream_port=9) as proxy:
         proxy.fault = lambda request: "stall"
         yield proxy
 
 
 def test_it_stops_while_the_bucket_keeps_it_waiting(tmp_path: Path, silent_bucket: FlakyProxy) -> None:
-    """A server that does not answer holds nobody up: the part ends at once, and the voices are untouched."""
+    """A server that does not answer does not delay the stop, and the voices are untouched."""
     store = open_store(tmp_path)
     store.add(new_voice())
     reports: list[SyncReport] = []
@@ -168,14 +168,14 @@ def test_it_stops_while_the_bucket_keeps_it_waiting(tmp_path: Path, silent_bucke
 
 
 def test_a_bucket_that_cannot_be_opened_is_reported(tmp_path: Path) -> None:
-    """No credentials: said in the report; the next sync looks again."""
+    """Missing credentials are in the report, and the next sync looks for them again."""
     report = VoiceSync(store=open_store(tmp_path), place=Place("s3://bucket"), environ={}, clock=lambda: 7.0)()
     assert (report.status, report.finished) == ("failed", 7.0)
     assert "no credentials" in report.error
 
 
 def test_the_last_report_is_there_for_another_process(tmp_path: Path) -> None:
-    """What the daemon's sync did is what the command line shows; a bucket of another address starts afresh."""
+    """The last report is shared between processes; another bucket's is not used."""
     store = open_store(tmp_path / "voices")
     store.add(new_voice())
     sync = VoiceSync(store=store, place=Place(str(tmp_path / "bucket")), environ={}, clock=lambda: 7.0)

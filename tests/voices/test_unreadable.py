@@ -1,4 +1,4 @@
-"""One file that rots or cannot be read costs its own voice at most: the others speak, are found, synced and changed."""
+"""One damaged or unreadable file affects its own voice at most."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ BAD: dict[str, Callable[[VoiceStore, EnrolledVoice], Path]] = {
 @pytest.mark.parametrize("code", [errno.EIO, errno.EACCES], ids=["rotten", "forbidden"])
 @pytest.mark.parametrize("what", BAD)
 def test_one_unreadable_file_costs_one_voice(tmp_path: Path, what: str, code: int) -> None:
-    """Bert, of another owner, is listed, found, ready to speak and synced, whatever of Anna's cannot be read."""
+    """Whatever of Anna's voice cannot be read, Bert's is listed, found, usable and synced."""
     store, model = open_store(tmp_path / "voices"), read_model_set(write_model_set(tmp_path / "toy"))
     features = FeatureStore(store=store, model=model)
     anna, bert, gone = (
@@ -65,7 +65,7 @@ def test_one_unreadable_file_costs_one_voice(tmp_path: Path, what: str, code: in
     assert {name for (owner, _), name in contents(store).items()} >= {"Anna K."}
 
 
-def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
+def test_what_cannot_be_read_is_reported(tmp_path: Path) -> None:
     """A voice whose card cannot be read counts as damaged, with the reason."""
     store = open_store(tmp_path)
     voice = store.add(new_voice())
@@ -78,13 +78,13 @@ def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
 
 
 def same_features(one: Voice | None, other: Voice | None) -> bool:
-    """Whether both are there with the same numbers in them."""
+    """Equality of two voices' arrays."""
     arrays = ("prompt_tokens", "prompt_phoneme_ids", "prompt_bert", "conditioning")
     return bool(one and other) and all(np.array_equal(getattr(one, name), getattr(other, name)) for name in arrays)
 
 
 def test_any_flipped_bit_in_features_means_to_make_them_anew(tmp_path: Path) -> None:
-    """Whichever bit rots: the features load as they are, or the voice waits to be encoded; nothing else happens."""
+    """With any flipped bit the features load unchanged or count as missing."""
     store, model = open_store(tmp_path / "voices"), read_model_set(write_model_set(tmp_path / "toy"))
     features, voice = FeatureStore(store=store, model=model), store.add(new_voice())
     make_features(features, voice)

@@ -1,4 +1,4 @@
-"""Export and import: a voice travels as one file, and a hostile file gets no further than its refusal."""
+"""Export and import of a voice, and the refusal of hostile archives."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Files = dict[str, bytes]
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """A voice, renamed once, as a file."""
+    """An exported voice that was renamed once."""
     folder = tmp_path_factory.mktemp("exported")
     store = open_store(folder / "voices")
     voice = store.rename(store.add(new_voice(takes=2)).ref, "Mum")
@@ -34,13 +34,13 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 def members(archive: bytes) -> Files:
-    """What is in it."""
+    """The members of an archive."""
     with zipfile.ZipFile(io.BytesIO(archive)) as opened:
         return {name: opened.read(name) for name in opened.namelist()}
 
 
 def packed(files: Files, *, method: int = zipfile.ZIP_STORED) -> bytes:
-    """Those files as a zip."""
+    """A zip of those files."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", method) as archive:
         for name, data in files.items():
@@ -49,7 +49,7 @@ def packed(files: Files, *, method: int = zipfile.ZIP_STORED) -> bytes:
 
 
 def refused(tmp_path: Path, archive: bytes, reason: str) -> None:
-    """The archive is refused for that reason and nothing of it is on the disk."""
+    """Assert that the import is refused for that reason and stores nothing."""
     path = tmp_path / "in.voice"
     path.write_bytes(archive)
     store = open_store(tmp_path / "voices")
@@ -60,7 +60,7 @@ def refused(tmp_path: Path, archive: bytes, reason: str) -> None:
 
 
 def test_a_voice_travels_whole(tmp_path: Path, exported: bytes) -> None:
-    """Exported here and imported there it has the same id, files and name; a second import changes nothing."""
+    """An imported voice has the same id, files and name; a second import changes nothing."""
     (tmp_path / "mum.voice").write_bytes(exported)
     store = open_store(tmp_path / "voices", device="bedroom")
     voice = import_voice(store, tmp_path / "mum.voice")
@@ -72,7 +72,7 @@ def test_a_voice_travels_whole(tmp_path: Path, exported: bytes) -> None:
 
 
 def test_a_later_rename_is_not_undone_by_an_import(tmp_path: Path, exported: bytes) -> None:
-    """The archive's name is older than ours: ours holds."""
+    """A local name newer than the archive's is kept."""
     (tmp_path / "mum.voice").write_bytes(exported)
     store = open_store(tmp_path / "voices")
     voice = import_voice(store, tmp_path / "mum.voice")
@@ -81,7 +81,7 @@ def test_a_later_rename_is_not_undone_by_an_import(tmp_path: Path, exported: byt
 
 
 def test_a_deleted_voice_does_not_come_back_from_an_archive(tmp_path: Path, exported: bytes) -> None:
-    """Whoever withdrew the consent is not heard again because a copy was lying about."""
+    """An archive of a deleted voice is refused."""
     (tmp_path / "mum.voice").write_bytes(exported)
     store = open_store(tmp_path / "voices")
     store.delete(import_voice(store, tmp_path / "mum.voice").ref)
@@ -92,14 +92,14 @@ def test_a_deleted_voice_does_not_come_back_from_an_archive(tmp_path: Path, expo
 
 @pytest.mark.parametrize("name", ["../a.flac", "/etc/a.flac", "a/b.flac", "..\\a.flac", "C:a.flac", "a\0.flac"])
 def test_traversal_is_refused(tmp_path: Path, exported: bytes, name: str) -> None:
-    """No name that leads anywhere else, by whatever spelling."""
+    """A member name with a path, in any spelling, is refused."""
     raw = packed({**members(exported), "x" * len(name): b"evil"}).replace(b"x" * len(name), name.encode())
     refused(tmp_path, raw, "leads out of the voice")
 
 
 @pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFCHR, stat.S_IFBLK, stat.S_IFIFO, stat.S_IFDIR, stat.S_IFSOCK])
 def test_links_and_devices_are_refused(tmp_path: Path, exported: bytes, kind: int) -> None:
-    """Only regular files are a voice's."""
+    """A member that is no regular file is refused."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
         for name, data in members(exported).items():
@@ -111,7 +111,7 @@ def test_links_and_devices_are_refused(tmp_path: Path, exported: bytes, kind: in
 
 
 def test_bombs_are_refused(tmp_path: Path, exported: bytes) -> None:
-    """Too large when unpacked, too many files, or more bytes than the table of contents admits."""
+    """An archive too large when unpacked, with too many files, or with false sizes is refused."""
     files = members(exported)
     zeros = b"\0" * (MOST_RECORDING_BYTES + 1)
     refused(tmp_path, packed({**files, "b.flac": zeros}, method=zipfile.ZIP_DEFLATED), "would unpack to 16777217 bytes")
@@ -127,7 +127,7 @@ def test_bombs_are_refused(tmp_path: Path, exported: bytes) -> None:
 
 @pytest.mark.parametrize("offset", [2**62, 2**63, 2**64 - 1])
 def test_a_file_that_lies_beyond_all_disks_is_refused(tmp_path: Path, exported: bytes, offset: int) -> None:
-    """zip64 can place a file where no number of the system's reaches; that too is a refusal by name."""
+    """A zip64 offset beyond the system's integers is refused by name."""
     entry, end = exported.index(b"PK\x01\x02"), exported.index(b"PK\x05\x06")
     name = int.from_bytes(exported[entry + 28 : entry + 30], "little")
     extra = struct.pack("<HHQ", 1, 8, offset)
@@ -142,7 +142,7 @@ def test_a_file_that_lies_beyond_all_disks_is_refused(tmp_path: Path, exported: 
 
 @pytest.mark.parametrize("name", ["features.npz", "weights.pth", "x.pkl"])
 def test_arrays_and_pickles_are_refused_unread(tmp_path: Path, exported: bytes, name: str) -> None:
-    """A pickle in an .npz is refused for its name already: nothing in it is looked at, let alone executed."""
+    """An array file is refused by its name, unread."""
 
     class Bomb:
         def __reduce__(self) -> tuple[object, tuple[str]]:
@@ -180,7 +180,7 @@ def without(name: str) -> Callable[[Files], Files]:
 def test_what_does_not_fit_its_hash_is_refused(
     tmp_path: Path, exported: bytes, change: Callable[[Files], Files], reason: str
 ) -> None:
-    """Every file is what the card says, and all of them are there."""
+    """A file that is missing or does not match the card is refused."""
     refused(tmp_path, packed(change(members(exported))), reason)
 
 
@@ -195,7 +195,7 @@ def test_no_consent_no_import(tmp_path: Path) -> None:
 
 
 def test_other_formats_are_refused(tmp_path: Path, exported: bytes) -> None:
-    """A tar file, an unusual packing method, an encrypted member, nothing at all, something huge."""
+    """A tar file, another compression, an encrypted member, an empty or a huge file is refused."""
     tar = io.BytesIO()
     with tarfile.open(fileobj=tar, mode="w") as archive:
         archive.addfile(tarfile.TarInfo("../x"), io.BytesIO(b""))
@@ -214,7 +214,7 @@ def test_other_formats_are_refused(tmp_path: Path, exported: bytes) -> None:
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_mangled_archive_is_the_same_voice_or_refused(exported: bytes, tmp_path: Path, data: st.DataObject) -> None:
-    """Whatever bytes are changed, cut or doubled, the import raises VoiceError or stores exactly the voice exported."""
+    """After any change of its bytes the import raises VoiceError or stores exactly the exported voice."""
     mangled = bytearray(exported)
     for _ in range(data.draw(st.integers(1, 4))):
         # mostly in the table of contents at the end: that is where lies are told

@@ -1,4 +1,4 @@
-"""The voices' folder: what is ours in it, whose folder is left alone, and under which account it is changed."""
+"""The voices' folder: foreign folders, the clean-up, the account."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ MINE = (
 
 
 def write(folder: Path, *names: str) -> None:
-    """Somebody's files."""
+    """Foreign files."""
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("mine")
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """All there are."""
+    """The relative paths of all files."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.mark.parametrize("name", [*MINE, "anna/notes.txt", "2020/0a/voice.json"])
 def test_somebody_else_s_folder_is_refused_and_stays_as_it_is(tmp_path: Path, name: str) -> None:
-    """voices.dir by a slip on a home, a stick, a project: nothing is written there, and the message names it."""
+    """A folder of other things is refused by name, and nothing is written there."""
     folder = tmp_path / "stick"
     write(folder, name)
     store = VoiceStore(directory=folder, device="kitchen", clock=lambda: 0.0)
@@ -48,7 +48,7 @@ def test_somebody_else_s_folder_is_refused_and_stays_as_it_is(tmp_path: Path, na
 
 
 def test_only_what_we_left_half_done_is_swept(tmp_path: Path) -> None:
-    """In a folder that is ours already, whatever else lies in it stays; our own leftovers go, wherever they lie."""
+    """The clean-up removes our own leftovers, wherever they are, and no other file."""
     store = open_store(tmp_path)
     voice, gone = store.add(new_voice(1)), store.add(new_voice(2))
     store.delete(gone.ref)
@@ -64,7 +64,7 @@ def test_only_what_we_left_half_done_is_swept(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kept", ["voices", "tombstones", "lost+found"])
 def test_a_folder_of_voices_is_known_without_its_lock(tmp_path: Path, kept: str) -> None:
-    """A copy from a backup, one in which all voices were deleted, a new disk: they are used as they are."""
+    """A backup copy, a folder with tombstones only and a new disk are used."""
     store = open_store(tmp_path / "old")
     store.add(new_voice(1))
     store.delete(store.add(new_voice(2, name="Gone")).ref)
@@ -80,7 +80,7 @@ def test_a_folder_of_voices_is_known_without_its_lock(tmp_path: Path, kept: str)
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="NOT ROOT: a change under another account was not tested")
 def test_root_changes_nothing_in_the_folder_of_a_service(tmp_path: Path) -> None:
-    """What root wrote there the service could not read. Reading is fine; so is a service that is root."""
+    """root may read the folder of a service account but not change it; a service that is root may."""
     store = open_store(tmp_path)
     voice = store.add(new_voice())
     os.chown(tmp_path, 65534, 65534)

@@ -1,4 +1,4 @@
-"""Enrolled voices on disk: what is kept, what is refused, and what a power cut leaves."""
+"""VoiceStore: what is stored, what is refused, and power cuts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from edge_tts.voices.sync.executor import SyncExecutor
 
 
 def test_a_voice_comes_back_as_it_was_enrolled(tmp_path: Path) -> None:
-    """Audio, transcript, consent and quality are read back bit by bit after a restart, under the hash of the card."""
+    """Audio, transcript, consent and quality are read back unchanged after a restart, under the hash of the card."""
     new = new_voice(takes=2)
     stored = open_store(tmp_path).add(new)
     again = open_store(tmp_path).get(stored.ref)
@@ -38,14 +38,14 @@ def test_a_voice_comes_back_as_it_was_enrolled(tmp_path: Path) -> None:
 
 
 def test_nobody_else_may_read_a_voice(tmp_path: Path) -> None:
-    """Folders are open to the owner of the process alone."""
+    """Folders have mode 0700."""
     voice = open_store(tmp_path / "voices").add(new_voice())
     for path in (tmp_path / "voices", voice.folder.parent, voice.folder):
         assert path.stat().st_mode & 0o077 == 0
 
 
 def test_owners_are_kept_apart(tmp_path: Path) -> None:
-    """The same name may be used by two owners; asked without an owner, it is ambiguous and both ids are told."""
+    """Two owners may use one name; without an owner it is ambiguous, and the error has both ids."""
     store = open_store(tmp_path)
     first, second = store.add(new_voice(1, owner="anna")), store.add(new_voice(2, owner="bert"))
     assert store.find("Anna", owner="bert") == second
@@ -57,7 +57,7 @@ def test_owners_are_kept_apart(tmp_path: Path) -> None:
 
 
 def test_a_name_that_is_another_s_id_hides_nobody(tmp_path: Path) -> None:
-    """Whoever is called like another voice's id: the id means the other."""
+    """An id is found before a voice of that name."""
     store = open_store(tmp_path)
     anna, bert = store.add(new_voice(1)), store.add(new_voice(2, name="Bert"))
     store.rename(bert.ref, anna.ref.id)
@@ -67,14 +67,14 @@ def test_a_name_that_is_another_s_id_hides_nobody(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
 def test_an_accent_can_be_typed_in_two_ways(tmp_path: Path, form: Literal["NFC", "NFD"]) -> None:
-    """Whichever way a keyboard sends é, the voice is found, however it was enrolled."""
+    """A name is found in either Unicode form."""
     store = open_store(tmp_path)
     kept = store.add(new_voice(1, name=normalize(form, "Zoé")))
     assert store.find(normalize("NFC", "Zoé")).ref == store.find(normalize("NFD", "Zoé")).ref == kept.ref
 
 
 def test_what_is_damaged_is_found_by_its_id_to_be_deleted(tmp_path: Path) -> None:
-    """Also a voice whose card is gone, and one whose deletion the disk refused to finish."""
+    """A voice without a card, or partly deleted, is found by its id."""
     store = open_store(tmp_path)
     anna, bert, carl = (store.add(new_voice(seed, name=name)) for seed, name in enumerate(["Anna", "Bert", "Carl"]))
     (anna.folder / "voice.json").write_bytes(b"rotten")
@@ -94,7 +94,7 @@ def test_what_is_damaged_is_found_by_its_id_to_be_deleted(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("owner", ["", "..", "a/b", "Anna", ".deleted", "a" * 65, "a\n"])
 def test_an_owner_that_is_no_folder_name_is_refused(tmp_path: Path, owner: str) -> None:
-    """Nothing is stored outside the owner's folder, whatever the owner is called."""
+    """An owner that is no plain folder name is refused."""
     with pytest.raises(VoiceError, match="owner"):
         open_store(tmp_path).add(new_voice(owner=owner))
     assert not contents(open_store(tmp_path))
@@ -102,7 +102,7 @@ def test_an_owner_that_is_no_folder_name_is_refused(tmp_path: Path, owner: str) 
 
 @pytest.mark.parametrize("name", ["", " Anna", "An\nna", "x" * 81, "\u202eannA"])
 def test_a_name_that_cannot_be_shown_is_refused(tmp_path: Path, name: str) -> None:
-    """Neither at enrolment nor at a rename."""
+    """An unprintable name is refused, at enrolment and at a rename."""
     store = open_store(tmp_path)
     voice = store.add(new_voice())
     with pytest.raises(VoiceError, match="name"):
@@ -112,7 +112,7 @@ def test_a_name_that_cannot_be_shown_is_refused(tmp_path: Path, name: str) -> No
 
 
 def test_a_voice_without_consent_is_refused(tmp_path: Path) -> None:
-    """Unless the configuration allows it; a consent about another recording is none."""
+    """A voice without consent, or with one about another recording, is refused unless configured otherwise."""
     with pytest.raises(VoiceError, match="consent"):
         open_store(tmp_path).add(new_voice(consent=False))
     assert open_store(tmp_path, consent=False).add(new_voice(consent=False)).card.recordings
@@ -151,7 +151,7 @@ BOMBS = {
 
 @pytest.mark.parametrize("reason", BOMBS)
 def test_what_would_unpack_to_too_much_is_refused(tmp_path: Path, reason: str) -> None:
-    """FLAC makes any amount of silence tiny: such a voice is refused by name, whoever made it, and is not decoded."""
+    """A recording too long when unpacked is refused by its header, undecoded."""
     store = open_store(tmp_path)
     with pytest.raises(VoiceError, match=reason):
         store.add(voice_from(*BOMBS[reason]()))
@@ -159,13 +159,13 @@ def test_what_would_unpack_to_too_much_is_refused(tmp_path: Path, reason: str) -
 
 
 @pytest.mark.parametrize("rate", [8000, 11025, 22050, 37800, 44100, 96000, 192000])
-def test_usual_sample_rates_are_taken(tmp_path: Path, rate: int) -> None:
-    """Those of sound cards, telephones and CDs, in stereo too."""
+def test_usual_sample_rates_are_accepted(tmp_path: Path, rate: int) -> None:
+    """The usual sample rates are accepted, in stereo too."""
     assert open_store(tmp_path).add(voice_from(silence(1, rate, 2)))
 
 
 def test_a_rename_lasts_and_changes_nothing_else(tmp_path: Path) -> None:
-    """The id and the immutable files stay; each rename counts one further."""
+    """A rename keeps id and files, and increments the counter."""
     store = open_store(tmp_path)
     voice = store.add(new_voice())
     before = (voice.folder / "voice.json").read_bytes()
@@ -176,9 +176,8 @@ def test_a_rename_lasts_and_changes_nothing_else(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("counter", [0, 1 << 21, (1 << 53) - 1])
-def test_a_forged_name_is_not_taken(tmp_path: Path, counter: int) -> None:
-    """One that would outrank every name to come, or that passes for the first name: the voice stays what it is called,
-    here and in the bucket, and can be renamed."""
+def test_a_forged_name_is_ignored(tmp_path: Path, counter: int) -> None:
+    """A name that claims to be the first, or too far ahead, is ignored here and in the bucket."""
     kitchen, attic = (open_store(tmp_path / name, device=name) for name in ("kitchen", "attic"))
     voice = kitchen.add(new_voice())
     forged = to_bytes(voice.title.model_copy(update={"counter": counter, "device": "zzz", "name": "Evil"}))
@@ -194,8 +193,8 @@ def test_a_forged_name_is_not_taken(tmp_path: Path, counter: int) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from("ab"), st.sampled_from("xy")), min_size=1, max_size=5))
-def test_the_order_in_which_names_are_heard_of_does_not_matter(heard: list[tuple[int, str, str]]) -> None:
-    """Whatever comes first, all devices end with the same name: never with the first one if there is another."""
+def test_the_order_in_which_names_arrive_does_not_matter(heard: list[tuple[int, str, str]]) -> None:
+    """In any order of arrival all devices end with the same name, a rename if there is one."""
     fields = {"owner": "anna", "voice": "0" * 32}
     first = NameEntry(**fields, name="Anna", counter=0, device="kitchen")
     entries = [NameEntry(**fields, name=name, counter=counter, device=device) for counter, device, name in heard]
@@ -210,7 +209,7 @@ def test_the_order_in_which_names_are_heard_of_does_not_matter(heard: list[tuple
 
 
 def test_a_damaged_file_is_never_used(tmp_path: Path) -> None:
-    """A flipped bit in the recording or the card is told, the other voices still serve."""
+    """A flipped bit in a recording or card is reported, and other voices are usable."""
     store = open_store(tmp_path)
     bad_card, bad_audio, good = (store.add(new_voice(seed, name=f"V{seed}")) for seed in (1, 2, 3))
     for path in (bad_card.folder / "voice.json", bad_audio.folder / "reference.flac"):
@@ -227,7 +226,7 @@ def test_a_damaged_file_is_never_used(tmp_path: Path) -> None:
 
 
 def test_a_deleted_voice_is_gone_for_good(tmp_path: Path) -> None:
-    """Audio, features and the owner's empty folder go; a tombstone and one audit line without names stay."""
+    """Deletion leaves a tombstone and one audit line without names, and no empty folder of the owner."""
     store = open_store(tmp_path)
     voice = store.add(new_voice())
     (voice.folder / "features").mkdir()
@@ -249,7 +248,7 @@ def test_a_deleted_voice_is_gone_for_good(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("again", ["delete", "recover", "sync"])
 def test_a_recording_that_refuses_to_go_is_never_said_to_be_gone(tmp_path: Path, again: str) -> None:
-    """The deletion fails by name as long as a file of the voice is there, the other files go; then it is finished."""
+    """A deletion fails by name while one file cannot be removed, removes the others, and is completed later."""
     store = open_store(tmp_path / "voices")
     anna, bert = store.add(new_voice(1)), store.add(new_voice(2, name="Bert"))
     bucket = folder_bucket(tmp_path / "bucket")
@@ -274,7 +273,7 @@ def test_a_recording_that_refuses_to_go_is_never_said_to_be_gone(tmp_path: Path,
 
 
 def test_a_rotten_tombstone_is_written_anew(tmp_path: Path) -> None:
-    """The deletion holds although its record has become unreadable, and other devices can read of it again."""
+    """An unreadable tombstone still counts, and is written anew for other devices."""
     store = open_store(tmp_path)
     voice = store.add(new_voice())
     store.delete(voice.ref)
@@ -284,7 +283,7 @@ def test_a_rotten_tombstone_is_written_anew(tmp_path: Path) -> None:
 
 
 def test_two_threads_may_change_the_store(tmp_path: Path) -> None:
-    """Renames from two threads at once all count: none overwrites another unseen."""
+    """Concurrent renames from two threads are all counted."""
     stores = [open_store(tmp_path), open_store(tmp_path)]
     voice = stores[0].add(new_voice())
     threads = [
@@ -298,8 +297,7 @@ def test_two_threads_may_change_the_store(tmp_path: Path) -> None:
 
 
 def test_an_owner_s_folder_that_goes_while_it_is_looked_for(tmp_path: Path) -> None:
-    """Another process deletes an owner's last voice between the list of owners and the look at theirs: the others are
-    listed."""
+    """An owner's folder that disappears during the listing does not affect the others."""
     store = open_store(tmp_path)
     anna, bert = (store.add(new_voice(seed, owner=owner)) for seed, owner in enumerate(("anna", "bert")))
     with before_listing(anna.folder.parent, lambda: store.delete(anna.ref)):
@@ -307,7 +305,7 @@ def test_an_owner_s_folder_that_goes_while_it_is_looked_for(tmp_path: Path) -> N
     assert not anna.folder.parent.exists()
 
 
-def test_the_disk_s_refusal_is_told_by_name(tmp_path: Path) -> None:
+def test_a_disk_error_is_a_voice_error(tmp_path: Path) -> None:
     """A folder that cannot be made is a VoiceError that names it."""
     (tmp_path / "voices").write_text("a file where the folder should be")
     with pytest.raises(VoiceError, match="voices"):
@@ -315,7 +313,7 @@ def test_the_disk_s_refusal_is_told_by_name(tmp_path: Path) -> None:
 
 
 def test_power_cut_while_enrolling(tmp_path: Path) -> None:
-    """Whenever the power goes, after a restart the voice is there whole or not at all, and no rubbish is left."""
+    """After a power cut at any moment the voice is whole or absent, and no leftovers stay."""
 
     def check(root: Path, done: bool) -> None:
         store = open_store(root)
@@ -334,7 +332,7 @@ def test_power_cut_while_enrolling(tmp_path: Path) -> None:
 
 
 def test_power_cut_while_renaming(tmp_path: Path) -> None:
-    """The old name or the new one, never none."""
+    """After a power cut the name is the old or the new one."""
 
     def start(root: Path) -> None:
         open_store(root).add(new_voice())
@@ -351,7 +349,7 @@ def test_power_cut_while_renaming(tmp_path: Path) -> None:
 
 
 def test_power_cut_while_deleting(tmp_path: Path) -> None:
-    """The voice is whole, or it is gone with all its files and exactly one audit line; never half, never back again."""
+    """After a power cut the voice is whole, or fully deleted with exactly one audit line."""
 
     def start(root: Path) -> None:
         store = open_store(root)
@@ -373,7 +371,7 @@ def test_power_cut_while_deleting(tmp_path: Path) -> None:
 
 
 def test_power_cut_while_a_damaged_copy_is_replaced(tmp_path: Path) -> None:
-    """Whenever the power goes, the name that was given here stays, and no less of the voice is there than before."""
+    """After a power cut at any moment the local name is kept, and no file of the voice is lost."""
     good = open_store(tmp_path / "good")
     voice = good.add(new_voice())
     card, files = good.card_bytes(voice), good.files(voice)
@@ -399,7 +397,7 @@ def test_power_cut_while_a_damaged_copy_is_replaced(tmp_path: Path) -> None:
 
 
 def test_a_card_is_only_its_own_voice_s(tmp_path: Path) -> None:
-    """A card under another id or owner is refused: the id is the hash, and the owner is in it."""
+    """A card under another id or owner is refused."""
     store = open_store(tmp_path)
     voice = store.add(new_voice())
     card, files = store.card_bytes(voice), store.files(voice)

@@ -1,4 +1,4 @@
-"""Whether somebody changed the voices on the disk is seen, at whatever point their process was killed."""
+"""Detecting changes of the voices on disk, even by a killed process."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CHANGES: dict[str, Change] = {
 
 
 def model_set(folder: Path, name: str) -> ModelSet:
-    """A model set whose graph is called what it is."""
+    """A model set with that graph."""
     write_model_set(folder / name)
     (folder / name / "wave.onnx").write_text(name)
     write_manifest(folder / name, voices=("hum",))
@@ -38,7 +38,7 @@ def model_set(folder: Path, name: str) -> ModelSet:
 
 @pytest.mark.parametrize("what", CHANGES)
 def test_a_change_is_seen_even_of_a_process_that_was_killed(tmp_path: Path, what: str) -> None:
-    """Wherever the power is cut: what readers find changed is seen to have changed. The log alone would not tell."""
+    """After a power cut at any moment, a change that readers see is detected, unlike by the log."""
     before: dict[Path, tuple[VoiceRef, object, dict[tuple[str, str], str], int]] = {}
     silent: list[int] = []
 
@@ -66,7 +66,7 @@ def test_a_change_is_seen_even_of_a_process_that_was_killed(tmp_path: Path, what
 
 
 def test_nothing_changes_by_looking(tmp_path: Path) -> None:
-    """Reading, listing and hashing leave everything as it was; only the features of the model set in use count."""
+    """Reads change no outline; only the features of the model set in use count."""
     store = open_store(tmp_path / "voices")
     voice = store.add(new_voice())
     mine, other = (FeatureStore(store=store, model=model_set(tmp_path, name)) for name in ("mine", "other"))
@@ -84,7 +84,7 @@ def test_nothing_changes_by_looking(tmp_path: Path) -> None:
 
 
 def test_a_file_replaced_within_a_tick_of_the_clock_is_seen(tmp_path: Path) -> None:
-    """Another name or other features under the very time of those before them: the outline is another one."""
+    """A name or features replaced with the same mtime change the outline."""
     store = open_store(tmp_path / "voices")
     voice = store.add(new_voice(name="First"))
     features = FeatureStore(store=store, model=model_set(tmp_path, "mine"))
@@ -101,12 +101,12 @@ def test_a_file_replaced_within_a_tick_of_the_clock_is_seen(tmp_path: Path) -> N
 
 
 def _stopped_clock(root: Path, features: str) -> object:
-    """The outline, were all of it written within one tick."""
+    """The outline with one mtime for all files."""
     for path in root.rglob("*"):
         os.utime(path, ns=(0, 0))
     return outline(root, features=features)
 
 
 def test_no_folder_is_no_trouble(tmp_path: Path) -> None:
-    """Before the first voice there is nothing to see."""
+    """A missing folder has an empty outline."""
     assert outline(tmp_path / "nowhere", features=FEATURES) == {}
