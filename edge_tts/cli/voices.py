@@ -121,7 +121,7 @@ def command_rename(arguments: argparse.Namespace, config: Config) -> int:
 def command_remove(arguments: argparse.Namespace, config: Config) -> int:
     """Delete an enrolled voice here now, everywhere at the next sync."""
     voices = _voices(config)
-    ref = voices.store.find_remains(arguments.voice)
+    ref = voices.store.find_deletable(arguments.voice)
     voices.store.delete(ref)
     print(f"deleted {arguments.voice} ({ref.id}); a running daemon notices within seconds")
     return 0

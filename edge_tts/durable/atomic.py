@@ -1,7 +1,7 @@
 """Atomic replacement of one file.
 
-`write_atomic` is for the appliance's own state: private and durable. `replacing` is for output that a user asked for:
-it keeps links and modes, and never syncs the folder, which some network drives refuse.
+`write_atomic` is for the appliance's own state: private, durable. `replacing` is for a user's output: it keeps links
+and modes, and does not sync the folder, which some network drives refuse.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def write_atomic(path: Path, data: bytes | memoryview) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield an empty file beside `path`, with its suffix, that replaces `path` when the block ends without an error.
+    """Yield an empty file, with the suffix of `path`, that replaces `path` when the block ends without an error.
 
     Links are followed, the mode is kept, missing folders are made. A device is written to directly. Raises OSError.
     """

@@ -44,15 +44,15 @@ def remove(folder: Path) -> bool:
     """
     if not os.path.lexists(folder):
         return False
-    refused: list[OSError] = []
+    errors: list[OSError] = []
 
-    def note(_: object, path: str, trouble: tuple[type, BaseException, object]) -> None:
-        if isinstance(trouble[1], OSError):
-            trouble[1].filename = path
-            refused.append(trouble[1])
+    def collect(_: object, path: str, info: tuple[type, BaseException, object]) -> None:
+        if isinstance(info[1], OSError):
+            info[1].filename = path
+            errors.append(info[1])
 
-    shutil.rmtree(folder, onerror=note)  # one undeletable file must not keep the others
-    if refused and os.path.lexists(folder):
-        raise refused[0]
+    shutil.rmtree(folder, onerror=collect)  # one undeletable file must not keep the others
+    if errors and os.path.lexists(folder):
+        raise errors[0]
     sync_folder(folder.parent)
     return True

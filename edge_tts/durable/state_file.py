@@ -18,10 +18,7 @@ RecordT = TypeVar("RecordT", bound=Record)
 
 
 class StateFile(Generic[RecordT]):
-    """The file at `path` that holds one `kind`; only for state that may be lost.
-
-    A damaged file is logged once, as `what`; the next write keeps it as NAME.damaged.
-    """
+    """For state that may be lost: a damaged file is logged once, as `what`, and kept as NAME.damaged by `write`."""
 
     def __init__(self, path: Path, kind: type[RecordT], *, what: str) -> None:
         self.path = path
@@ -44,7 +41,7 @@ class StateFile(Generic[RecordT]):
         """Replace the record atomically; missing folders are made. Raises OSError."""
         make_folder(self.path.parent)
         if self._damaged:
-            with suppress(OSError):  # evidence only: it must not prevent the write
+            with suppress(OSError):  # evidence must not prevent the write
                 self.path.replace(self.path.with_name(f"{self.path.name}.damaged"))
         write_atomic(self.path, record.model_dump_json().encode())
         self._damaged = False

@@ -33,7 +33,7 @@ class VoiceCommands:
 
     def _delete(self, message: Message) -> None:
         payload = parse_one_voice(message.payload, what="voices/delete")
-        ref = self._voices.catalogue.remains(payload.voice)
+        ref = self._voices.catalogue.deletable(payload.voice)
         self._change(payload.id, message, lambda: self._voices.store.delete(ref))
 
     def _rename(self, message: Message) -> None:

@@ -79,25 +79,25 @@ class Catalogue:
         own = [VoiceCard(voice.ref.id, voice.name, voice.card.language, builtin=False) for voice in enrolled]
         return [*self._builtin_cards, *own]
 
-    def resolve(self, wanted: str) -> str:
-        """The full id of `wanted`: an id, at least 6 digits of one, or a name. Raises UnknownVoiceError."""
+    def resolve(self, query: str) -> str:
+        """The full id of `query`: an id, at least 6 digits of one, or a name. Raises UnknownVoiceError."""
         snapshot = self._snapshot
-        if wanted in (*self._builtin.ids(), *snapshot.enrolled):
-            return wanted
-        ready = find_ref(_names(snapshot.enrolled.values()), wanted)
+        if query in (*self._builtin.ids(), *snapshot.enrolled):
+            return query
+        ready = find_ref(_names(snapshot.enrolled.values()), query)
         if ready is not None:
             return ready.id
-        if find_ref(_names(snapshot.unready), wanted) is not None:
-            raise UnknownVoiceError(f"the voice '{wanted}' is not ready: the daemon has yet to encode it for this set")
-        raise self._unknown(wanted)
+        if find_ref(_names(snapshot.unready), query) is not None:
+            raise UnknownVoiceError(f"the voice '{query}' is not ready: the daemon has yet to encode it for this set")
+        raise self._unknown(query)
 
-    def enrolled(self, wanted: str) -> VoiceRef:
+    def enrolled(self, query: str) -> VoiceRef:
         """Like `resolve`, for a change: any readable enrolled voice, no built-in one. Raises UnknownVoiceError."""
-        return self._changeable(wanted, {})
+        return self._changeable(query, {})
 
-    def remains(self, wanted: str) -> VoiceRef:
+    def deletable(self, query: str) -> VoiceRef:
         """Like `enrolled`, for a deletion: also a damaged voice, by its id."""
-        return self._changeable(wanted, {ref: "" for ref, _ in self._snapshot.damaged})
+        return self._changeable(query, {ref: "" for ref, _ in self._snapshot.damaged})
 
     def load(self, voice_id: str) -> Voice:
         """The voice with its features. Raises UnknownVoiceError, or VoiceError when they are damaged or lost."""
@@ -115,19 +115,19 @@ class Catalogue:
     def _outline(self) -> Outline:
         return outline(self._store.directory, features=self._features.file)
 
-    def _changeable(self, wanted: str, more: Mapping[VoiceRef, str]) -> VoiceRef:
+    def _changeable(self, query: str, more: Mapping[VoiceRef, str]) -> VoiceRef:
         snapshot = self._snapshot
-        if wanted in self._builtin.ids():
-            raise UnknownVoiceError(f"'{wanted}' is no enrolled voice; those that come with the model set stay")
-        ref = find_ref({**_names((*snapshot.enrolled.values(), *snapshot.unready)), **more}, wanted)
+        if query in self._builtin.ids():
+            raise UnknownVoiceError(f"'{query}' is no enrolled voice; those that come with the model set stay")
+        ref = find_ref({**_names((*snapshot.enrolled.values(), *snapshot.unready)), **more}, query)
         if ref is None:
-            raise self._unknown(wanted)
+            raise self._unknown(query)
         return ref
 
-    def _unknown(self, wanted: str) -> UnknownVoiceError:
+    def _unknown(self, query: str) -> UnknownVoiceError:
         own = (*self._snapshot.enrolled.values(), *self._snapshot.unready)
         names = [*self.ids(), *(voice.name for voice in own)]
-        return UnknownVoiceError(f"there is no voice '{wanted}'{nearest(wanted, names)}")
+        return UnknownVoiceError(f"there is no voice '{query}'{nearest(query, names)}")
 
 
 def _names(voices: Iterable[EnrolledVoice]) -> dict[VoiceRef, str]:

@@ -35,16 +35,12 @@ class FeatureStore:
     def __init__(self, *, store: VoiceStore, model: ModelSet) -> None:
         self.store = store
         self._model = model
-        self._file = f"{fingerprint(model)}.npz"
-
-    @property
-    def file(self) -> str:
+        self.file = f"{fingerprint(model)}.npz"
         """Their file name in each voice's folder."""
-        return self._file
 
     def load(self, voice: EnrolledVoice) -> Voice | None:
         """The voice with its features; None when they are not made yet. Raises VoiceError."""
-        path = voice.folder / FEATURES / self._file
+        path = voice.folder / FEATURES / self.file
         if not os.path.exists(path):  # unlike Path.exists, False without permission too
             return None
         arrays = read_features(path, self._model.sizes)
@@ -62,7 +58,7 @@ class FeatureStore:
         )
         with self.store.changing():
             folder = self.store.get(voice.ref).folder
-            write_atomic(make_folder(folder / FEATURES) / self._file, buffer.getvalue())
+            write_atomic(make_folder(folder / FEATURES) / self.file, buffer.getvalue())
 
     def missing(self) -> list[EnrolledVoice]:
         """The voices whose features are missing or damaged."""

@@ -1,4 +1,4 @@
-"""The records of an enrolled voice, to and from bytes, and the id that is their hash."""
+"""The records of an enrolled voice, and its id."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class NameEntry(Record):
     """The writer; breaks the tie of concurrent renames."""
 
     def rank(self) -> tuple[int, str, str]:
-        """The sort key: of two entries every device keeps the higher."""
+        """Every device keeps the entry of the highest rank."""
         return self.counter, self.device, self.name
 
     def outranks(self, other: NameEntry) -> bool:
@@ -119,7 +119,7 @@ class NameEntry(Record):
 
 
 class Tombstone(Record):
-    """A permanent deletion; every device that reads it deletes the voice too."""
+    """A permanent deletion, to be repeated by every device."""
 
     format: Literal[1] = 1
     owner: Owner

@@ -129,15 +129,15 @@ class VoiceStore:
             card = read_card((folder / CARD).read_bytes(), ref=ref, what=str(folder / CARD))
         return EnrolledVoice(ref, card, self._title(ref, card), folder)
 
-    def find(self, wanted: str, *, owner: str | None = None) -> EnrolledVoice:
+    def find(self, query: str, *, owner: str | None = None) -> EnrolledVoice:
         """The voice of an id (at least 6 digits of it) or a name. Raises UnknownVoiceError."""
         voices = {voice.ref: voice for voice in self.stored().voices if owner in (None, voice.ref.owner)}
-        return voices[_require_ref({ref: voice.name for ref, voice in voices.items()}, wanted)]
+        return voices[_require_ref({ref: voice.name for ref, voice in voices.items()}, query)]
 
-    def find_remains(self, wanted: str) -> VoiceRef:
+    def find_deletable(self, query: str) -> VoiceRef:
         """Like `find`, for a deletion: also a damaged or partly deleted voice, by its id."""
         names = {voice.ref: voice.name for voice in self.stored().voices}
-        return _require_ref({ref: names.get(ref, "") for ref in self._refs()}, wanted)
+        return _require_ref({ref: names.get(ref, "") for ref in self._refs()}, query)
 
     def card_bytes(self, voice: EnrolledVoice) -> bytes:
         """voice.json, checked by its hash."""
@@ -266,8 +266,8 @@ class VoiceStore:
         """The name register; without a readable one, the name given at enrolment."""
         path = self.folder(ref) / NAME
         try:
-            return read_name(_read(path), ref=ref, what=str(path))
-        except VoiceError:
+            return read_name(path.read_bytes(), ref=ref, what=str(path))
+        except (OSError, VoiceError):
             return NameEntry(owner=ref.owner, voice=ref.id, name=card.name, counter=0, device=card.device)
 
     def _write_title(self, ref: VoiceRef, entry: NameEntry) -> None:
@@ -304,32 +304,25 @@ def _disk_errors(where: Path) -> Iterator[None]:
         raise VoiceError(f"{error.filename or where}: {error.strerror or error}") from error
 
 
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError:
-        return b""
-
-
-def find_ref(names: Mapping[VoiceRef, str], wanted: str) -> VoiceRef | None:
+def find_ref(names: Mapping[VoiceRef, str], query: str) -> VoiceRef | None:
     """The voice of an id (at least 6 digits of it) or a name, None if there is none; a whole id precedes a name.
 
     `names` is empty for a voice of unknown name. Raises UnknownVoiceError when several match.
     """
-    matches = [ref for ref in names if ref.id == wanted] or [
+    matches = [ref for ref in names if ref.id == query] or [
         ref
         for ref, name in names.items()
-        if wanted and (same_name(name, wanted) or (len(wanted) >= _SHORTEST_PREFIX and ref.id.startswith(wanted)))
+        if query and (same_name(name, query) or (len(query) >= _SHORTEST_PREFIX and ref.id.startswith(query)))
     ]
     if len(matches) > 1:
         ids = ", ".join(f"{ref.owner}/{ref.id}" for ref in matches)
-        raise UnknownVoiceError(f"'{wanted}' may mean {len(matches)} voices; give the id: {ids}")
+        raise UnknownVoiceError(f"'{query}' may mean {len(matches)} voices; give the id: {ids}")
     return matches[0] if matches else None
 
 
-def _require_ref(names: Mapping[VoiceRef, str], wanted: str) -> VoiceRef:
-    ref = find_ref(names, wanted)
+def _require_ref(names: Mapping[VoiceRef, str], query: str) -> VoiceRef:
+    ref = find_ref(names, query)
     if ref is None:
         known = [name for name in names.values() if name]
-        raise UnknownVoiceError(f"there is no voice '{wanted}'{nearest(wanted, known)}")
+        raise UnknownVoiceError(f"there is no voice '{query}'{nearest(query, known)}")
     return ref

@@ -71,7 +71,7 @@ class ToySets:
                 raise VoiceError("this recording cannot be encoded")
             (voice.folder / "features").mkdir(exist_ok=True)
             source = self.features._model.directory / "voices" / "hum" / "features.npz"
-            (voice.folder / "features" / self.features._file).write_bytes(source.read_bytes())
+            (voice.folder / "features" / self.features.file).write_bytes(source.read_bytes())
             yield from ()
 
         return work

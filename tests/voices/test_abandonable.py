@@ -58,7 +58,7 @@ def test_a_hung_thread_blocks_its_name_only() -> None:
         over.wait(WAIT_S)
 
     async def give_up() -> None:
-        waiting = asyncio.ensure_future(run_abandonable(hang, name="held"))
+        waiting = asyncio.ensure_future(run_abandonable(hang, name="hung"))
         await asyncio.to_thread(begun.wait, WAIT_S)
         waiting.cancel()
         await asyncio.wait({waiting})
@@ -66,11 +66,11 @@ def test_a_hung_thread_blocks_its_name_only() -> None:
     asyncio.run(give_up())
     threads = threading.active_count()
     with pytest.raises(TransportError, match="still does not answer"):
-        asyncio.run(run_abandonable(lambda: 7, name="held"))
+        asyncio.run(run_abandonable(lambda: 7, name="hung"))
     assert threading.active_count() <= threads
     assert asyncio.run(run_abandonable(lambda: 7, name="other")) == 7
     over.set()
-    assert asyncio.run(run_abandonable(lambda: 7, name="held")) == 7
+    assert asyncio.run(run_abandonable(lambda: 7, name="hung")) == 7
 
 
 def test_a_thread_that_cannot_start_keeps_no_name(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -142,17 +142,17 @@ def test_a_panic_of_the_library_is_a_transport_error(proxy: FlakyProxy, bucket_n
 
 def test_a_bucket_that_cannot_be_opened_leaves_nothing_open(monkeypatch: pytest.MonkeyPatch) -> None:
     """A mistyped key leaves no event loop open, as it is retried for ever."""
-    made, new = list[asyncio.AbstractEventLoop](), asyncio.new_event_loop
+    opened, new = list[asyncio.AbstractEventLoop](), asyncio.new_event_loop
 
     def remembered() -> asyncio.AbstractEventLoop:
-        made.append(new())
-        return made[-1]
+        opened.append(new())
+        return opened[-1]
 
     monkeypatch.setattr(asyncio, "new_event_loop", remembered)
     secrets = Secrets({"account_name": "family", "account_key": "!!"})
     with pytest.raises(TransportError, match="Invalid Access Key"):
         Bucket(place=Place("az://container/x"), secrets=secrets)
-    assert [loop.is_closed() for loop in made] == [True]
+    assert [loop.is_closed() for loop in opened] == [True]
 
 
 def test_a_passing_fault_is_retried(proxy: FlakyProxy, bucket_name: str) -> None:
@@ -231,7 +231,7 @@ def test_a_credential_with_an_invisible_character_is_refused(value: str) -> None
     """The error names the variable and does not quote the value."""
     with pytest.raises(TransportError, match="AWS_SECRET_ACCESS_KEY: holds a character") as caught:
         read_secrets("s3", {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": value})
-    assert "TOP" not in told(caught.value)
+    assert "TOP" not in shown(caught.value)
 
 
 @pytest.mark.parametrize("url", ["gs://bucket/home", "az://container/home"])
@@ -242,12 +242,12 @@ def test_google_and_azure_can_be_opened(url: str) -> None:
     Bucket(place=Place(url), secrets=Secrets(secrets)).close()
 
 
-def told(error: TransportError) -> str:
+def shown(error: TransportError) -> str:
     """The traceback as a log would show it."""
     return "".join(traceback.format_exception(error)) + repr(error)
 
 
-def test_secrets_are_never_told(
+def test_secrets_are_never_shown(
     s3: S3, proxy: FlakyProxy, bucket_name: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """No secret is in errors, tracebacks, reprs, logs or stderr, whatever fails."""
@@ -257,20 +257,20 @@ def test_secrets_are_never_told(
     try:
         with s3_bucket(proxy, bucket_name) as bucket, pytest.raises(TransportError, match="credentials") as caught:
             bucket.list("v1")
-        texts.append(told(caught.value))
+        texts.append(shown(caught.value))
     finally:
         s3.require_login(False)
     proxy.fault = lambda request: "drop"
     with s3_bucket(proxy, bucket_name) as bucket, pytest.raises(TransportError) as caught:
         bucket.create("v1/x", b"x")
-    texts.append(told(caught.value))
+    texts.append(shown(caught.value))
     sas = Place("az://container/home", endpoint=proxy.url, retry_s=0)
     with (
         Bucket(place=sas, secrets=Secrets({"account_name": "family", "sas_key": f"sv=2024&sig={SECRET}"})) as bucket,
         pytest.raises(TransportError) as caught,
     ):
         bucket.get("v1/x", most=9)
-    texts.append(told(caught.value))
+    texts.append(shown(caught.value))
     assert any(SECRET in request.path for request in proxy.requests)  # the secret was in the address indeed
     ours = [record.getMessage() for record in caplog.records if record.name.split(".")[0] not in ("moto", "werkzeug")]
     texts += [repr(Secrets({"secret_access_key": SECRET})), *ours, *capfd.readouterr()]

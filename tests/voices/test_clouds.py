@@ -67,9 +67,9 @@ def test_a_sas_token_that_does_not_suffice(cloud: Cloud, rights: str, until: str
     """An expired or insufficient token is explained without quoting it."""
     token = sas_token(cloud.url.split("/")[2], rights=rights, until=until)
     login = {**cloud.login, "AZURE_STORAGE_SAS_TOKEN": token}
-    with replace(cloud, login=login).open() as bucket, pytest.raises(TransportError, match=words) as told:
+    with replace(cloud, login=login).open() as bucket, pytest.raises(TransportError, match=words) as caught:
         bucket.create("v1/x", b"x")
-    assert token.rpartition("sig=")[2] not in str(told.value)
+    assert token.rpartition("sig=")[2] not in str(caught.value)
 
 
 @pytest.mark.parametrize("cloud", ["az with a SAS"], indirect=True)
@@ -92,9 +92,9 @@ def test_a_wrong_key_opens_nothing(cloud: Cloud) -> None:
         other = {"GOOGLE_SERVICE_ACCOUNT_KEY": ServiceAccount().file()}
     with replace(cloud, login=cloud.login | other).open() as bucket:
         for operation in (lambda: bucket.list("v1"), lambda: bucket.create("v1/x", b"x")):
-            with pytest.raises(TransportError, match=cloud.url) as told:
+            with pytest.raises(TransportError, match=cloud.url) as caught:
                 operation()
-            assert "c2VjcmV0" not in str(told.value)
-            assert "PRIVATE KEY" not in str(told.value)
+            assert "c2VjcmV0" not in str(caught.value)
+            assert "PRIVATE KEY" not in str(caught.value)
     with cloud.open() as bucket:
         assert bucket.list("v1") == {}

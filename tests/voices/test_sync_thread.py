@@ -112,7 +112,7 @@ def test_now_and_then_a_sync_is_thorough() -> None:
 
 def test_progress_is_published_once_a_second_at_most() -> None:
     """A change of the status is published at once, steps once a second at most."""
-    told: list[SyncReport] = []
+    published: list[SyncReport] = []
 
     def sync(*, publish: Publish, abandon: Callable[[], bool], thorough: bool) -> SyncReport:
         for done in range(100):
@@ -122,24 +122,24 @@ def test_progress_is_published_once_a_second_at_most() -> None:
         return SyncReport(status="done", done=100)
 
     over = threading.Event()
-    with sync_thread(sync, publish=told.append):
+    with sync_thread(sync, publish=published.append):
         assert over.wait(WAIT_S)
-    assert [(report.status, report.done) for report in told] == [("running", 0), ("done", 100)]
+    assert [(report.status, report.done) for report in published] == [("running", 0), ("done", 100)]
 
 
 def test_an_unexpected_exception_is_fatal() -> None:
     """An exception that a sync raises ends the process."""
-    heard = threading.Event()
+    failed = threading.Event()
 
     def sync(*, publish: Publish, abandon: Callable[[], bool], thorough: bool) -> SyncReport:
         raise ZeroDivisionError
 
-    runtime = make_runtime(fatal=lambda name, surprise: heard.set())
+    runtime = make_runtime(fatal=lambda name, error: failed.set())
     part = SyncThread(runtime=runtime, sync=sync, publish=lambda report: None, interval_s=600, random=Random(1))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(threading, "excepthook", lambda hook: None)  # the traceback is for the journal
         with part:
-            assert heard.wait(WAIT_S)
+            assert failed.wait(WAIT_S)
 
 
 @pytest.fixture

@@ -61,7 +61,7 @@ def test_a_name_that_is_another_s_id_hides_nobody(tmp_path: Path) -> None:
     store = open_store(tmp_path)
     anna, bert = store.add(new_voice(1)), store.add(new_voice(2, name="Bert"))
     store.rename(bert.ref, anna.ref.id)
-    assert store.find(anna.ref.id).ref == store.find_remains(anna.ref.id) == anna.ref
+    assert store.find(anna.ref.id).ref == store.find_deletable(anna.ref.id) == anna.ref
     assert store.find(bert.ref.id[:8]).ref == bert.ref
 
 
@@ -83,12 +83,12 @@ def test_what_is_damaged_is_found_by_its_id_to_be_deleted(tmp_path: Path) -> Non
     for voice in (anna, bert):
         with pytest.raises(UnknownVoiceError):
             store.find(voice.ref.id)
-        assert store.find_remains(voice.ref.id[:8]) == voice.ref
-        store.delete(store.find_remains(voice.ref.id))
-    assert store.find_remains("Carl") == carl.ref
+        assert store.find_deletable(voice.ref.id[:8]) == voice.ref
+        store.delete(store.find_deletable(voice.ref.id))
+    assert store.find_deletable("Carl") == carl.ref
     for unknown in ("", "Anna", anna.ref.id):
         with pytest.raises(UnknownVoiceError):
-            store.find_remains(unknown)
+            store.find_deletable(unknown)
     assert len(list(tmp_path.rglob("*.flac"))) == 1
 
 
@@ -193,11 +193,11 @@ def test_a_forged_name_is_ignored(tmp_path: Path, counter: int) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from("ab"), st.sampled_from("xy")), min_size=1, max_size=5))
-def test_the_order_in_which_names_arrive_does_not_matter(heard: list[tuple[int, str, str]]) -> None:
+def test_the_order_in_which_names_arrive_does_not_matter(arrived: list[tuple[int, str, str]]) -> None:
     """In any order of arrival all devices end with the same name, a rename if there is one."""
     fields = {"owner": "anna", "voice": "0" * 32}
     first = NameEntry(**fields, name="Anna", counter=0, device="kitchen")
-    entries = [NameEntry(**fields, name=name, counter=counter, device=device) for counter, device, name in heard]
+    entries = [NameEntry(**fields, name=name, counter=counter, device=device) for counter, device, name in arrived]
     ends = set()
     for order in itertools.permutations(entries):
         title = first

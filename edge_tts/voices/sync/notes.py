@@ -23,12 +23,12 @@ class SyncReport(Record):
     """Progress or result of a sync. Times are seconds since 1970, by our clock."""
 
     bucket: str = ""
-    """Its address, without credentials."""
+    """The address."""
     status: SyncStatus = "never"
     started: float | None = None
     finished: float | None = None
     last_success: float | None = None
-    """When store and bucket were last equal."""
+    """The last sync without problems."""
     done: int = 0
     """Steps, of `planned`."""
     planned: int = 0
@@ -37,7 +37,7 @@ class SyncReport(Record):
     fetched: int = 0
     """Voices."""
     deleted: int = 0
-    """Voices deleted here by another device's tombstone."""
+    """Voices, by other devices' tombstones."""
     renamed: int = 0
     problems: tuple[str, ...] = ()
     """The first MOST_PROBLEMS."""

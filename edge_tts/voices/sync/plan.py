@@ -74,7 +74,7 @@ Remote = Mapping[Key, str]
 
 @dataclass(frozen=True, slots=True)
 class SyncStep:
-    """One action. If it fails, the later steps of the same voice are skipped."""
+    """If it fails, the later steps of the same voice are skipped."""
 
     ref: VoiceRef
     act: Literal["send", "check", "fetch", "delete", "compare", "erase"]
