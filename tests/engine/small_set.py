@@ -61,7 +61,7 @@ class RandomWeights:
     label = "random"
 
     def __contains__(self, name: str) -> bool:
-        return name.startswith("enc_p.") and name.endswith(".gamma")
+        return name.startswith("enc_p.") and name.endswith(".gamma")  # only its norms are called gamma and beta
 
     def shape(self, name: str, rank: int) -> tuple[int, ...]:
         (found,) = [shape for suffix, shape in _SHAPES.items() if name.endswith(suffix)]
