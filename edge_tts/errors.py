@@ -86,7 +86,12 @@ class EngineError(ModelError): ...
 class VoiceError(EdgeTTSError): ...
 
 
-class AudioError(EdgeTTSError): ...
+class AudioError(EdgeTTSError):
+    """`stuck`: a call into the device's driver does not return."""
+
+    def __init__(self, message: str = "", *, stuck: bool = False) -> None:
+        super().__init__(message)
+        self.stuck = stuck
 
 
 class TransportError(EdgeTTSError): ...

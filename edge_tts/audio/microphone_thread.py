@@ -8,6 +8,7 @@ import threading
 from contextlib import closing
 
 from edge_tts.audio.devices import OpenMicrophone
+from edge_tts.errors import AudioError
 from edge_tts.values import FloatArray
 
 log = logging.getLogger(__name__)
@@ -29,7 +30,7 @@ class MicrophoneThread:
         self._thread.start()
 
     def read(self, timeout_s: float) -> FloatArray | None:
-        """float32 [n], or None after the time-out. Raises what the microphone raises."""
+        """float32 [n], or None after the time-out. Raises AudioError for whatever goes wrong."""
         if not self._pending:
             self._requests.put(True)
         self._pending = True
@@ -38,8 +39,10 @@ class MicrophoneThread:
         except queue.Empty:
             return None
         self._pending = False
-        if isinstance(result, BaseException):
+        if isinstance(result, AudioError):
             raise result
+        if isinstance(result, BaseException):
+            raise AudioError(f"the microphone failed: {type(result).__name__}: {result}") from result
         return result
 
     def close(self) -> None:

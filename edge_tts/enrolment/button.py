@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import logging
 import os
 import select
 import struct
@@ -15,10 +14,8 @@ from types import ModuleType
 from typing import IO, Any, Protocol
 
 from edge_tts.errors import AudioError, ConfigError
-from edge_tts.runtime.part import Part
+from edge_tts.runtime.part import OptionalPart
 from edge_tts.runtime.runtime import Runtime
-
-log = logging.getLogger(__name__)
 
 _DEBOUNCE = timedelta(milliseconds=20)
 _EVENT = struct.Struct("llHHi")
@@ -134,8 +131,8 @@ class TerminalButton:
         """Leaves the terminal open."""
 
 
-class ButtonWatch(Part):
-    """Calls `press` at each press, from its thread. Opening a missing button is retried every `retry_s`."""
+class ButtonWatch(OptionalPart):
+    """Calls `press` at each press, from its thread. Opening a missing or broken button is retried every `retry_s`."""
 
     def __init__(
         self,
@@ -146,30 +143,18 @@ class ButtonWatch(Part):
         press: Callable[[], None],
         retry_s: float = _RETRY_S,
     ) -> None:
-        super().__init__(name=name, runtime=runtime)
-        self._open, self._press, self._retry_s = open_button, press, retry_s
-        self._missing = False
+        advice = "Plug it in, or correct gpio_line or key_device under enrolment in config.yaml"
+        super().__init__(name=name, runtime=runtime, advice=advice, retry_s=retry_s)
+        self._open, self._press = open_button, press
 
     def work(self) -> None:
         self.ready()
-        while not self.stopping.is_set():
-            try:
-                with closing(self._open()) as button:
-                    self._watch(button)
-            except (AudioError, ConfigError) as error:
-                if not self._missing:
-                    log.warning("no %s for now, the rest goes on: %s", self.name, error)
-                self._missing = True
-                self.stopping.wait(self._retry_s)
-
-    def _watch(self, button: Button) -> None:
-        while not self.stopping.is_set():
-            pressed = button.wait(_WAIT_S)
-            if self._missing:
-                log.info("the %s is there again", self.name)
-            self._missing = False
-            if pressed:
-                self._press()
+        with closing(self._open()) as button:
+            while not self.stopping.is_set():
+                pressed = button.wait(_WAIT_S)
+                self.status.ok()
+                if pressed:
+                    self._press()
 
 
 def key_code(name: str | int | None) -> int | None:
@@ -187,8 +172,8 @@ def _gpiod() -> ModuleType:
     """gpiod 2, an optional library. Raises ConfigError."""
     try:
         gpiod = importlib.import_module("gpiod")
-    except ImportError as error:
-        raise ConfigError("a GPIO button needs gpiod 2: pip install 'edge-ttsd[button]'") from error
+    except Exception as error:
+        raise ConfigError(f"a GPIO button needs gpiod 2: pip install 'edge-ttsd[button]' ({error})") from error
     if not hasattr(gpiod, "request_lines"):
         raise ConfigError("this gpiod is version 1; version 2 is needed: pip install 'edge-ttsd[button]'")
     return gpiod

@@ -18,6 +18,7 @@ from edge_tts.errors import AudioError, PayloadError, QueueFullError, VoiceError
 from edge_tts.recordings.clause_alignment import slow_reading_s
 from edge_tts.recordings.reference import Judge, choose_reference
 from edge_tts.runtime.one_at_a_time import OneAtATime
+from edge_tts.runtime.part_status import PartStatus
 from edge_tts.runtime.runtime import Runtime
 from edge_tts.speaking.internal_jobs import InternalJobs
 from edge_tts.speaking.worker import Speaker
@@ -72,6 +73,9 @@ class Enrolment(OneAtATime[EnrolRequest]):
         super().__init__(name="enrolment", runtime=runtime, busy=busy, stop_timeout_s=30.0)
         self._internal_jobs, self._policy = internal_jobs, policy
         self._open_microphone = announced(open_microphone, self._show_microphone)
+        self._microphone = PartStatus(
+            "microphone", events=runtime.events, advice="`arecord -l` lists devices; name one in enrolment.microphone"
+        )
         self._open_analyzers, self._voice_writer = open_analyzers, voice_writer
         self._default = policy.default_person()
         self._presses: queue.Queue[None] = queue.Queue()
@@ -103,6 +107,10 @@ class Enrolment(OneAtATime[EnrolRequest]):
         self._stopped.clear()
         while self._pressed():
             pass  # late presses of the previous enrolment
+
+    def work(self) -> None:
+        self._microphone.begin()
+        super().work()
 
     def stop(self, request_id: str | None = None) -> None:
         """End the enrolment of that id, or any; nothing of it is kept."""
@@ -208,14 +216,7 @@ class Enrolment(OneAtATime[EnrolRequest]):
                 raise _GivenUp("interrupted")
             self._show("recording", person)
             self.report(request, "started", {"name": person.name, "sentence": sentence})
-            recording, ended = record(
-                self._open_microphone,
-                endpoint_rules,
-                whole_s=slow_reading_s(sentence),
-                pressed=self._pressed,
-                given_up=lambda: hold.over.is_set() or self._stopped.is_set() or self.stopping.is_set(),
-                clock=self.runtime.clock,
-            )
+            recording, ended = self._listen(endpoint_rules, slow_reading_s(sentence), hold)
         finally:
             hold.release()
         # An alert or a stop may have come with the last sound, before `hold.over` was set.
@@ -225,6 +226,24 @@ class Enrolment(OneAtATime[EnrolRequest]):
         if ended is Ended.NOBODY:
             raise _GivenUp("nobody")
         return recording
+
+    def _listen(self, endpoint_rules: EndpointRules, whole_s: float, hold: QueueHold) -> tuple[Recording, Ended]:
+        """Record, and show in the state how the microphone does."""
+        try:
+            recording, ended = record(
+                self._open_microphone,
+                endpoint_rules,
+                whole_s=whole_s,
+                pressed=self._pressed,
+                given_up=lambda: hold.over.is_set() or self._stopped.is_set() or self.stopping.is_set(),
+                clock=self.runtime.clock,
+            )
+        except AudioError as error:
+            self._microphone.fail(error)
+            raise
+        if ended is not Ended.GIVEN_UP:
+            self._microphone.ok()
+        return recording, ended
 
     def _encode(self, accepted: AcceptedRecording, recordings: Sequence[Recording]) -> Voice:
         """The features, made in the worker's thread."""

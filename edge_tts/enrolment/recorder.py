@@ -92,8 +92,10 @@ class _Announced:
         self._close, self._show = microphone.close, show
 
     def close(self) -> None:
-        self._close()
-        self._show(False)
+        try:
+            self._close()
+        finally:
+            self._show(False)
 
 
 def announced(open_microphone: OpenMicrophone, show: Callable[[bool], None]) -> OpenMicrophone:
@@ -143,7 +145,8 @@ def record(
             block, rate = microphone.read(_POLL_S), microphone.sample_rate
             if block is None or not len(block):
                 if clock() - last > endpoint_rules.stall_s:
-                    raise AudioError(f"the microphone has given no sound for {endpoint_rules.stall_s:g} s")
+                    lately = f"the microphone has given no sound for {endpoint_rules.stall_s:g} s"
+                    raise AudioError(lately, stuck=block is None)
                 ended = Ended.GIVEN_UP if given_up() else None
                 continue
             if rate != _VAD_RATE and to_vad is None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from edge_tts.errors import named
 from edge_tts.front_doors.payloads import EnrolPayload, parse_enroll
-from edge_tts.runtime.part import Part
+from edge_tts.runtime.part import OptionalPart
 from edge_tts.runtime.runtime import Runtime
 
 log = logging.getLogger(__name__)
@@ -32,12 +32,13 @@ def send_press(folder: Path, payload: bytes) -> str:
         return client.recv(_LARGEST).decode("utf-8", "replace").strip()
 
 
-class PressSocket(Part):
+class PressSocket(OptionalPart):
     """Serves the socket. Making it is retried: nothing else depends on it."""
 
     def __init__(self, *, runtime: Runtime, folder: Path, press: Callable[[EnrolPayload], None]) -> None:
         """`press` may raise RequestError, whose message goes to the client."""
-        super().__init__(name="press-socket", runtime=runtime)
+        advice = "`state_dir` must be a folder of the daemon's own account"
+        super().__init__(name="press-socket", runtime=runtime, advice=advice, retry_s=_RETRY_S)
         self._folder, self._press = folder, press
 
     def wake(self) -> None:
@@ -48,16 +49,16 @@ class PressSocket(Part):
                 client.connect(address)
 
     def work(self) -> None:
-        first = True
         while not self.stopping.is_set():
             try:
                 with self._listening() as listener:
+                    self.status.ok(quiet=True)
                     self.ready()
                     self._serve(listener)
             except OSError as error:
-                if first:
+                if self.status.is_ok:
                     log.warning("no presses by programs on this machine for now (%s), the rest goes on", error)
-                first = False
+                self.status.fail(error, quiet=True)
                 self.ready()
                 self.stopping.wait(_RETRY_S)
 

@@ -11,6 +11,17 @@ from edge_tts.values import Report
 
 
 @dataclass(frozen=True, slots=True)
+class PartHealth:
+    """How something outside does: a device, a bucket, a service."""
+
+    status: Literal["ok", "failing", "stuck"] = "ok"
+    """`ok` until it failed, so also before it was used; `stuck`: a call into its driver does not return."""
+    since: str | None = None
+    """When it began to fail: UTC, ISO 8601."""
+    why: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """The retained topic `state`."""
 
@@ -25,6 +36,8 @@ class State:
     microphone: Literal["open", "closed"] = "closed"
     telemetry: Mapping[str, Any] = field(default_factory=dict)
     """`Telemetry.as_state`."""
+    health: Mapping[str, PartHealth] = field(default_factory=dict)
+    """Of each configured part that depends on something outside, by name."""
 
 
 class EventListener(Protocol):
@@ -73,6 +86,10 @@ class EventBus:
             if state != self._state:
                 self._state = state
                 self.retain("state", asdict(state))
+
+    def set_health(self, part: str, health: PartHealth) -> None:
+        with self._lock:
+            self.update(health={**self._state.health, part: health})
 
     def retain(self, topic: str, value: Mapping[str, Any]) -> None:
         with self._lock:

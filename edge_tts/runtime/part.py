@@ -6,6 +6,8 @@ import logging
 import threading
 from typing import TypeVar
 
+from edge_tts.errors import EdgeTTSError
+from edge_tts.runtime.part_status import PartStatus, reason
 from edge_tts.runtime.runtime import Runtime
 
 log = logging.getLogger(__name__)
@@ -65,3 +67,39 @@ class Part:
         finally:
             self.stopping.set()  # for those who wait on a part that has failed
             self._ready.set()
+
+
+class OptionalPart(Part):
+    """A part that costs only itself: whatever `work` raises is logged and shown in the state, and `work` is called
+    again after `retry_s`. One that does not stop in time is left behind."""
+
+    def __init__(
+        self, *, name: str, runtime: Runtime, advice: str, retry_s: float, stop_timeout_s: float = 3.0
+    ) -> None:
+        """`advice`: what to do about a failure."""
+        super().__init__(name=name, runtime=runtime, stop_timeout_s=stop_timeout_s)
+        self.status = PartStatus(name.replace("-", "_"), events=runtime.events, advice=advice)
+        self._retry_s = retry_s
+
+    def __exit__(self, *exception: object) -> None:
+        self.stopping.set()
+        try:
+            self.wake()
+        except Exception as error:  # noqa: BLE001 - outside, anything can be raised
+            log.warning("the thread %s could not be woken: %s", self.name, reason(error))
+        self._thread.join(self._stop_timeout_s)
+        if self._thread.is_alive():
+            log.warning("the thread %s does not end; it is left behind", self.name)
+
+    def _main(self) -> None:
+        self.status.begin()
+        while not self.stopping.is_set():
+            try:
+                self.work()
+            except BaseException as error:
+                if self.status.is_ok and not isinstance(error, EdgeTTSError):
+                    log.warning("the thread %s met what nobody expected", self.name, exc_info=error)
+                self.status.fail(error)
+                self._ready.set()
+                self.stopping.wait(self._retry_s)
+        self._ready.set()

@@ -9,18 +9,21 @@ import logging
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from edge_tts.runtime.part import Part
+from edge_tts.runtime.part import OptionalPart
+from edge_tts.runtime.part_status import reason
 from edge_tts.runtime.runtime import Runtime
 
 log = logging.getLogger(__name__)
 
 _GPU_NAMES = ("ga10b", "gpu", "gv11b", "gp10b")
 """Device tree names of a Jetson's own GPU."""
+_RETRY_READS = 4
+"""After a failure jtop is connected to again at every fourth reading."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,52 +72,77 @@ class JtopClient(Protocol):
 @dataclass(frozen=True, slots=True)
 class JtopModule:
     open: Callable[[], AbstractContextManager[JtopClient]]
-    error: type[Exception]
 
 
 class TelemetryReader:
-    """A context manager: jtop holds a connection."""
+    """A context manager: jtop holds a connection. Never raises: jtop's trouble is in `trouble`, and sysfs is read."""
 
     def __init__(self, *, root: Path = Path("/"), find_jtop: Callable[[], JtopModule | None] | None = None) -> None:
         self._root = root
         self._find = find_jtop or find_jetson_stats
         self._stack = ExitStack()
         self._client: JtopClient | None = None
-        self._error: type[Exception] = OSError
+        self._reads_to_retry = 0
+        self.trouble = ""
+        """Why jtop, which is installed, cannot be read; empty when it can."""
 
     def __enter__(self) -> TelemetryReader:
-        jtop = self._find()
-        if jtop is not None:
-            self._error = jtop.error
-            try:
-                self._client = self._stack.enter_context(jtop.open())
-            except jtop.error as error:
-                log.warning("jetson-stats is installed but cannot be used (%s); reading sysfs alone", error)
+        self._open()
         return self
 
     def __exit__(self, *exception: object) -> None:
         self._client = None
-        self._stack.close()
+        with suppress(Exception):  # the connection may be gone
+            self._stack.close()
 
     def read(self) -> Telemetry:
-        telemetry = read_files(self._root)
-        if self._client is None:
-            return telemetry
+        telemetry = Telemetry()
         try:
-            return _with_jtop(telemetry, self._client) if self._client.ok() else telemetry
-        except self._error as error:
-            log.warning("jetson-stats has stopped (%s); reading sysfs alone", error)
-            self.__exit__()
+            telemetry = read_files(self._root)
+            if self._has_client():
+                return self._with_client(telemetry)
+        except Exception as error:  # noqa: BLE001 - jtop raises what its socket, its pickles and its keys raise
+            self._fail("has stopped", error)
+        return telemetry
+
+    def _has_client(self) -> bool:
+        """Connects anew now and then after a failure."""
+        if self._client is None and self.trouble:
+            self._reads_to_retry -= 1
+            if self._reads_to_retry <= 0:
+                self._open()
+        return self._client is not None
+
+    def _open(self) -> None:
+        try:
+            jtop = self._find()
+            self._client = None if jtop is None else self._stack.enter_context(jtop.open())
+            self.trouble = ""
+        except Exception as error:  # noqa: BLE001 - an optional library, a service of others
+            self._fail("is installed but cannot be used", error)
+
+    def _with_client(self, telemetry: Telemetry) -> Telemetry:
+        assert self._client is not None
+        if not self._client.ok():
+            self._fail("has stopped", "its service is gone")
             return telemetry
+        return _with_jtop(telemetry, self._client)
+
+    def _fail(self, what: str, error: Exception | str) -> None:
+        self.trouble = f"jetson-stats {what} ({reason(error)}); sysfs is read alone"
+        self._reads_to_retry = _RETRY_READS
+        self.__exit__()
 
 
 def find_jetson_stats() -> JtopModule | None:
-    """None where jetson-stats is not installed."""
+    """None where jetson-stats is not installed; raises what its import raises."""
     try:
-        from jtop import JtopException, jtop
-    except ImportError:
+        from jtop import jtop
+    except ModuleNotFoundError as missing:
+        if missing.name != "jtop":
+            raise
         return None
-    return JtopModule(open=jtop, error=JtopException)
+    return JtopModule(open=jtop)
 
 
 def read_files(root: Path = Path("/")) -> Telemetry:
@@ -141,11 +169,12 @@ def read_files(root: Path = Path("/")) -> Telemetry:
     )
 
 
-class TelemetryWatch(Part):
+class TelemetryWatch(OptionalPart):
     """A thread that publishes telemetry in the state and logs what slows speech down."""
 
     def __init__(self, *, runtime: Runtime, reader: TelemetryReader, interval_s: float = 15.0) -> None:
-        super().__init__(name="telemetry", runtime=runtime)
+        advice = "`systemctl status jtop` tells about its service; the user must be in the group jtop"
+        super().__init__(name="telemetry", runtime=runtime, advice=advice, retry_s=interval_s)
         self._reader, self._interval_s = reader, interval_s
 
     def work(self) -> None:
@@ -154,6 +183,10 @@ class TelemetryWatch(Part):
         with self._reader:
             while not self.stopping.is_set():
                 telemetry = self._reader.read()
+                if self._reader.trouble:
+                    self.status.fail(self._reader.trouble)
+                else:
+                    self.status.ok()
                 self.runtime.events.update(telemetry=telemetry.as_state())
                 for reason in telemetry.throttles:
                     if reason not in throttles:
@@ -178,7 +211,11 @@ def _with_jtop(telemetry: Telemetry, client: JtopClient) -> Telemetry:
         "power_w": None if power is None else power / 1000,
         "power_mode": None if client.nvpmodel is None else str(client.nvpmodel.name),
     }
-    return replace(telemetry, **{name: value for name, value in changes.items() if value is not None})
+    return replace(telemetry, **{name: value for name, value in changes.items() if _is_known(value)})
+
+
+def _is_known(value: object) -> bool:
+    return isinstance(value, str) or (isinstance(value, (int, float)) and math.isfinite(value))
 
 
 def _gpu_folder(root: Path) -> Path | None:

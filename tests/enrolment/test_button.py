@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
-from fakes import WAIT_S
+from fakes import WAIT_S, until
 from rig import make_runtime
 
 from edge_tts.enrolment.button import ButtonWatch, GpioButton, KeyButton, TerminalButton, key_code
@@ -232,6 +232,44 @@ def test_a_watch_passes_presses_on(device: tuple[Path, int]) -> None:
         for _ in range(2):
             os.write(other, event(1, 28, 1) + event(1, 28, 0))
             assert pressed.acquire(timeout=WAIT_S)
+    assert not failed.is_set()
+
+
+@pytest.mark.parametrize("error", [ValueError("odd"), KeyError("line"), SystemExit(3), MemoryError()])
+@pytest.mark.parametrize("where", ["open", "wait", "close", "press"])
+def test_whatever_a_button_raises_costs_only_the_button(error: BaseException, where: str) -> None:
+    """Any exception, at any moment, is shown in the state and tried again; it ends nothing else."""
+    failed, pressed, broken = threading.Event(), threading.Semaphore(0), threading.Event()
+    broken.set()
+
+    def fail(place: str) -> None:
+        if broken.is_set() and place == where:
+            raise error
+
+    class Odd:
+        def wait(self, timeout_s: float) -> bool:
+            fail("wait")
+            if broken.is_set() and where == "close":
+                raise AudioError("pulled out")
+            return True
+
+        def close(self) -> None:
+            fail("close")
+
+    def open_button() -> Odd:
+        fail("open")
+        return Odd()
+
+    def press() -> None:
+        fail("press")
+        pressed.release()
+
+    runtime = make_runtime(fatal=lambda *_: failed.set())
+    with ButtonWatch(runtime=runtime, name="key-button", open_button=open_button, press=press, retry_s=0.001):
+        until(lambda: runtime.events.state.health["key_button"].status == "failing")
+        broken.clear()
+        assert pressed.acquire(timeout=WAIT_S)
+        until(lambda: runtime.events.state.health["key_button"].status == "ok")
     assert not failed.is_set()
 
 

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from fakes import WAIT_S
+from fakes import WAIT_S, until
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from orin import ORIN, tree
@@ -140,7 +140,7 @@ def test_jtop_is_believed_over_the_files(tmp_path: Path) -> None:
     """Its service may read more; what slows the device down still comes from sysfs. It is closed at the end."""
     client = Client()
     root = tree(tmp_path, max_freq="930000000")
-    with TelemetryReader(root=root, find_jtop=lambda: JtopModule(open=client.opened, error=JtopError)) as reader:
+    with TelemetryReader(root=root, find_jtop=lambda: JtopModule(open=client.opened)) as reader:
         seen = reader.read()
         assert client.entered == 1
     assert client.entered == 0
@@ -153,7 +153,7 @@ def test_jtop_without_a_power_mode(tmp_path: Path) -> None:
     """A board without nvpmodel, and a client without power, leave what the files say."""
     client = Client()
     client.nvpmodel, client.power, client.gpu = None, {}, {}
-    module = JtopModule(open=client.opened, error=JtopError)
+    module = JtopModule(open=client.opened)
     with TelemetryReader(root=tree(tmp_path), find_jtop=lambda: module) as reader:
         seen = reader.read()
     assert (seen.power_mode, seen.gpu_load_percent) == ("MAXN", pytest.approx(43.7))
@@ -170,11 +170,74 @@ def test_without_its_service_the_files_do(tmp_path: Path, fault: str) -> None:
         raise JtopError("permission denied: you are not in the group jtop")
         yield client
 
-    module = JtopModule(open=refuse if fault == "refused" else client.opened, error=JtopError)
+    module = JtopModule(open=refuse if fault == "refused" else client.opened)
     with TelemetryReader(root=tree(tmp_path), find_jtop=lambda: module) as reader:
         assert reader.read() == read_files(tmp_path)
         assert reader.read().power_mode == "MAXN"
     assert client.entered == 0
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ConnectionResetError(104, "reset"), EOFError(), PermissionError(13, "no"), KeyError("RAM"), TypeError("x")],
+)
+@pytest.mark.parametrize("where", ["import", "open", "ok", "value", "close"])
+def test_whatever_jtop_raises_costs_only_its_own_view(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, error: Exception, where: str
+) -> None:
+    """jtop raising anything at any moment leaves the files, a word in the state and a warning; it is tried again."""
+    client, broken, runtime = Client(), threading.Event(), make_runtime()
+    broken.set()
+
+    def fail(place: str) -> None:
+        if broken.is_set() and where == place:
+            raise error
+
+    class Memory(dict[str, Any]):
+        def get(self, key: str, default: Any = None) -> Any:
+            fail("value")
+            return super().get(key, default)
+
+    @contextmanager
+    def opened() -> Iterator[Client]:
+        fail("open")
+        with client.opened():
+            yield client
+        fail("close")
+
+    def find() -> JtopModule:
+        fail("import")
+        return JtopModule(open=opened)
+
+    def ok() -> bool:
+        fail("ok")
+        return True
+
+    client.ok, client.memory = ok, Memory(client.memory)  # type: ignore[method-assign]
+    reader = TelemetryReader(root=tree(tmp_path), find_jtop=find)
+    with TelemetryWatch(runtime=runtime, reader=reader, interval_s=0.001):
+        if where != "close":
+            until(lambda: runtime.events.state.health["telemetry"].status == "failing")
+            until(lambda: runtime.events.state.telemetry)
+            health = runtime.events.state.health["telemetry"]
+            assert type(error).__name__ in str(health.why)
+            assert health.since
+        broken.clear()
+        until(lambda: runtime.events.state.health["telemetry"].status == "ok")
+        until(lambda: runtime.events.state.telemetry.get("power_mode") == "MODE_50W")
+        broken.set()
+    warnings = [record for record in caplog.records if "telemetry is failing" in record.message]
+    assert len(warnings) == 1 if where not in ("close", "ok", "value") else len(warnings) <= 2
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), "hot", object(), [1], True])
+def test_values_that_make_no_sense_can_be_published(tmp_path: Path, value: object) -> None:
+    """Whatever jtop gives for a value, the state can still be sent as JSON."""
+    client = Client()
+    client.temperature = {"cpu": {"temp": value, "online": True}}
+    client.power, client.nvpmodel = {"tot": {"power": value}}, SimpleNamespace(name=value)
+    with TelemetryReader(root=tree(tmp_path), find_jtop=lambda: JtopModule(open=client.opened)) as reader:
+        json.dumps(reader.read().as_state(), allow_nan=False)
 
 
 def test_the_watch_publishes_and_warns_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import itertools
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from random import Random
 
 import pytest
 from enrolled import contents, new_voice, open_store
-from fakes import WAIT_S
+from fakes import WAIT_S, until
 from flaky_proxy import FlakyProxy
 from rig import make_runtime
 
@@ -127,19 +127,33 @@ def test_progress_is_published_once_a_second_at_most() -> None:
     assert [(report.status, report.done) for report in published] == [("running", 0), ("done", 100)]
 
 
-def test_an_unexpected_exception_is_fatal() -> None:
-    """An exception that a sync raises ends the process."""
-    failed = threading.Event()
+def test_a_surprise_costs_only_the_sync(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a sync does not report but raise is shown in the state, logged, and tried again."""
+    monkeypatch.setattr("edge_tts.voices.sync.sync_thread.FIRST_RETRY_S", 0.001)
+    tries: list[bool] = []
 
     def sync(*, publish: Publish, abandon: Callable[[], bool], thorough: bool) -> SyncReport:
-        raise ZeroDivisionError
+        tries.append(thorough)
+        if len(tries) <= 3:
+            raise ZeroDivisionError
+        return SyncReport(status="done")
 
-    runtime = make_runtime(fatal=lambda name, error: failed.set())
-    part = SyncThread(runtime=runtime, sync=sync, publish=lambda report: None, interval_s=600, random=Random(1))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(threading, "excepthook", lambda hook: None)  # the traceback is for the journal
-        with part:
-            assert failed.wait(WAIT_S)
+    runtime = make_runtime()
+    with SyncThread(runtime=runtime, sync=sync, publish=lambda report: None, interval_s=600, random=Random(1)):
+        until(lambda: len(tries) == 4 and runtime.events.state.health["sync"].status == "ok")
+    assert sum("sync is failing" in record.message for record in caplog.records) == 1
+
+
+def test_a_bucket_that_raises_anything_is_a_failed_sync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An exception of the bucket's library that nobody foresaw ends in the report, as an unreachable bucket does."""
+
+    def surprise(kind: str, environ: Mapping[str, str]) -> None:
+        raise KeyError("region")
+
+    monkeypatch.setattr("edge_tts.voices.sync.voice_sync.read_secrets", surprise)
+    report = VoiceSync(store=open_store(tmp_path), place=Place("s3://bucket"), environ={}, clock=lambda: 7.0)()
+    assert report.status == "failed"
+    assert "KeyError" in report.error
 
 
 @pytest.fixture

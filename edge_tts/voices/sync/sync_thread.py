@@ -8,7 +8,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Protocol
 
-from edge_tts.runtime.part import Part
+from edge_tts.runtime.part import OptionalPart
 from edge_tts.runtime.runtime import Runtime
 from edge_tts.voices.sync.notes import Publish, SyncReport
 
@@ -28,7 +28,7 @@ class Syncing(Protocol):
         """`publish` receives progress; `abandon` is polled, True ends the sync early."""
 
 
-class SyncThread(Part):
+class SyncThread(OptionalPart):
     """Syncs at start, then every `interval_s`, and after `sync_soon`."""
 
     def __init__(
@@ -40,13 +40,13 @@ class SyncThread(Part):
         interval_s: float,
         random: Random,
     ) -> None:
-        super().__init__(name="sync", runtime=runtime)
+        advice = "`edge-ttsd voices sync` tells more; see bucket in config.yaml"
+        super().__init__(name="sync", runtime=runtime, advice=advice, retry_s=FIRST_RETRY_S, stop_timeout_s=10.0)
         self._sync, self._publish = sync, publish
         self._interval_s, self._random = interval_s, random
         self._pulse = runtime.health.pulse("sync")
         self._wake = threading.Event()
         self._done = 0
-        self._failing = False
         self._incomplete = 0
         self._problems: tuple[str, ...] = ()
         self._published: tuple[str, float] = ("", 0.0)
@@ -72,15 +72,17 @@ class SyncThread(Part):
     def _note(self, report: SyncReport) -> None:
         """Log new problems and the end of a failure, once each."""
         failed = report.status == "failed"
-        if failed and not self._failing and not self.stopping.is_set():
-            log.warning("sync with %s failed, and is tried again: %s", report.bucket, report.error)
-        if not failed and self._failing:
+        if failed and not self.stopping.is_set():
+            if self.status.is_ok:
+                log.warning("sync with %s failed, and is tried again: %s", report.bucket, report.error)
+            self.status.fail(f"{report.bucket}: {report.error}", quiet=True)
+        if not failed and not self.status.is_ok:
             log.info("sync with %s works again", report.bucket)
+            self.status.ok(quiet=True)
         for problem in report.problems:
             if problem not in self._problems:
                 log.warning("sync with %s: %s", report.bucket, problem)
         self._problems = report.problems
-        self._failing = failed
         self._incomplete = 0 if report.status == "done" else self._incomplete + 1
 
     def _pause_s(self) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from edge_tts.errors import TransportError
+from edge_tts.errors import EdgeTTSError, named
 from edge_tts.voices.store import VoiceStore
 from edge_tts.voices.sync.bucket import Bucket, Place
 from edge_tts.voices.sync.credentials import read_secrets
@@ -53,12 +53,12 @@ class VoiceSync:
                     store=self._store, bucket=bucket, name=self._place.url, clock=self._clock, owners=self._owners
                 )
                 return executor.run(publish=publish, thorough=thorough)
-        except TransportError as error:
-            report = self._not_opened(error)
+        except Exception as error:  # noqa: BLE001 - a bucket is outside: it may make its library raise anything
+            report = self._not_opened(named(error, "sync"))
             publish(report)
             return report
 
-    def _not_opened(self, error: TransportError) -> SyncReport:
+    def _not_opened(self, error: EdgeTTSError) -> SyncReport:
         now = self._clock()
         return SyncReport(
             bucket=self._place.url,
