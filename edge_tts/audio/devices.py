@@ -60,11 +60,11 @@ class _Streams:
         try:
             try:
                 return _started(make())
-            except (sounddevice.PortAudioError, ValueError):
+            except Exception:
                 if not self._restart(sounddevice):
                     raise
                 return _started(make())
-        except (sounddevice.PortAudioError, ValueError) as error:
+        except Exception as error:
             with self._lock:
                 self._open -= 1
                 hint = _RESCAN_HINT if self._open else ""
@@ -75,7 +75,7 @@ class _Streams:
         try:
             stream.abort()
             stream.close()
-        except sounddevice.PortAudioError as error:
+        except Exception as error:
             raise AudioError(f"the {what} could not be closed: {error}") from error
         finally:
             with self._lock:
@@ -86,7 +86,7 @@ class _Streams:
         with self._lock:
             if self._open > 1:
                 return False
-            with suppress(sounddevice.PortAudioError):  # a failed restart leaves it down
+            with suppress(Exception):  # a failed restart leaves it down
                 sounddevice._terminate()
             sounddevice._initialize()
             return True
@@ -130,7 +130,7 @@ class PortAudioLoudspeaker:
     def _put(self, samples: FloatArray) -> None:
         try:
             self._stream.write(np.ascontiguousarray(samples, dtype=np.float32).reshape(-1, 1))
-        except self._sounddevice.PortAudioError as error:
+        except Exception as error:
             raise AudioError(f"the loudspeaker stopped taking sound: {error}") from error
 
     def _start(self, device: str | int | None) -> Any:
@@ -138,7 +138,7 @@ class PortAudioLoudspeaker:
         defaults, self._rate = self._sounddevice.query_devices(device, "output"), self.sample_rate
         try:
             self._sounddevice.check_output_settings(device=device, channels=1, samplerate=self._rate)
-        except (self._sounddevice.PortAudioError, ValueError):
+        except Exception:  # noqa: BLE001 - the device's own rate is the next try
             self._rate = int(defaults["default_samplerate"])
         latency = max(_OUTPUT_LATENCY_S, defaults["default_high_output_latency"])
         return self._sounddevice.OutputStream(
@@ -180,7 +180,7 @@ class PortAudioMicrophone:
         """The next 50 ms. Raises AudioError when samples were lost: a recording with a gap is no evidence."""
         try:
             samples, overflowed = self._stream.read(self.sample_rate // 20)
-        except self._sounddevice.PortAudioError as error:
+        except Exception as error:
             raise AudioError(f"the microphone stopped giving sound: {error}") from error
         if overflowed:
             raise AudioError("the machine was too busy to record without gaps; try again")
@@ -191,15 +191,20 @@ class PortAudioMicrophone:
         _STREAMS.close(self._sounddevice, self._stream, "microphone")
 
 
+def find_loudspeaker(device: str | int | None = None) -> None:
+    """Raises AudioError unless PortAudio is installed and finds a device to play on."""
+    sounddevice = _sounddevice()
+    try:
+        sounddevice.query_devices(device, "output")
+    except Exception as error:
+        raise AudioError(f"loudspeaker {_named(device)}: {error}") from error
+
+
 def has_loudspeaker() -> bool:
     """Whether PortAudio finds a device to play on."""
     try:
-        sounddevice = _sounddevice()
+        find_loudspeaker()
     except AudioError:
-        return False
-    try:
-        sounddevice.query_devices(None, "output")
-    except (sounddevice.PortAudioError, ValueError):
         return False
     return True
 
@@ -221,6 +226,9 @@ def _sounddevice() -> ModuleType:
     """Imported on first use: the import fails without libportaudio, which WAV files do not need."""
     try:
         import sounddevice
-    except OSError as missing:
-        raise AudioError("PortAudio is not installed: apt install libportaudio2") from missing
+    except (OSError, ModuleNotFoundError) as missing:
+        raise AudioError(f"PortAudio is not installed ({missing}): apt install libportaudio2") from missing
+    except Exception as broken:
+        hint = "look for mistakes in /etc/asound.conf, ~/.asoundrc and what ALSA_CONFIG_PATH names (`aplay -l`)"
+        raise AudioError(f"the sound system does not start: {broken}; {hint}") from broken
     return sounddevice  # type: ignore[no-any-return]  # sounddevice ships no types

@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-from edge_tts.audio.devices import has_loudspeaker
+from edge_tts.audio.devices import find_loudspeaker
+from edge_tts.audio.loudspeaker_thread import within
 from edge_tts.config import Config
 from edge_tts.doctor.findings import Finding
 from edge_tts.engine.tensorrt.machine import l4t_release
 from edge_tts.engine.tensorrt.trt_engine import load_tensorrt
-from edge_tts.errors import ModelError
+from edge_tts.errors import AudioError, ModelError
 from edge_tts.model_sets.manifest import find_model_set, verify_model_set
 from edge_tts.runtime.telemetry import Telemetry
 from edge_tts.synthesis.g2pw import open_front_end
@@ -26,6 +27,8 @@ _LIBRARIES = ("numpy", "onnxruntime", "onnx", "paho-mqtt", "pydantic", "sounddev
 _OPTIONAL = {"jetson-stats": "pip install 'edge-ttsd[jetson]' for jtop's view of the device"}
 _TIGHT_MB, _FULL_MB = 2000, 200
 _HOT_C = 85.0
+_SOUND_S = 10.0
+"""Time-out of the sound system."""
 
 
 def check_platform(root: Path = Path("/")) -> Iterator[Finding]:
@@ -64,14 +67,17 @@ def check_audio(config: Config) -> Iterator[Finding]:
     """Whether there is something to play on."""
     if config.audio.output == "file":
         yield Finding("audio", "ok", f"sound goes into the file {config.audio.file}")
-    elif has_loudspeaker():
-        yield Finding("audio", "ok", f"loudspeaker: {config.audio.device or 'the default one'}")
-    else:
+        return
+    try:
+        within(_SOUND_S, lambda: find_loudspeaker(config.audio.device))
+    except AudioError as error:
         advice = (
-            "apt install libportaudio2; put the service's user into the group audio; name the device in audio.device "
-            "(`aplay -l` lists them); or set audio.output to file"
+            "put the service's user into the group audio; name the device in audio.device (`aplay -l` lists them); "
+            "restart the sound server if it does not answer; or set audio.output to file"
         )
-        yield Finding("audio", "broken", "there is no loudspeaker that PortAudio can open", advice)
+        yield Finding("audio", "broken", f"there is no loudspeaker that PortAudio can open: {error}", advice)
+    else:
+        yield Finding("audio", "ok", f"loudspeaker: {config.audio.device or 'the default one'}")
 
 
 def check_disk(config: Config) -> Iterator[Finding]:
@@ -109,8 +115,10 @@ def check_model(config: Config) -> Iterator[Finding]:
     yield from _check_voice(config, model)
 
 
-def check_telemetry(telemetry: Telemetry) -> Iterator[Finding]:
-    """Heat, power mode, and what slows the device down."""
+def check_telemetry(telemetry: Telemetry, trouble: str = "") -> Iterator[Finding]:
+    """Heat, power mode, and what slows the device down. `trouble`: why not all of it could be read."""
+    if trouble:
+        yield Finding("device", "warning", trouble, "`systemctl status jtop`; put the user into the group jtop")
     values = {
         "hottest zone": _unit(telemetry.temperature_c, "°C"),
         "power": _unit(telemetry.power_w, "W"),

@@ -70,7 +70,7 @@ def diagnose(
                 advice = "`edge-ttsd models verify` compares the files; convert or install the set again"
                 findings.append(Finding("speech", "broken", str(error), advice))
         telemetry = telemetry_reader.read()  # after the work, when heat shows
-    findings += check_telemetry(telemetry)
+    findings += check_telemetry(telemetry, telemetry_reader.trouble)
     return replace(diagnosis, findings=tuple(findings), telemetry=telemetry)
 
 
