@@ -86,6 +86,18 @@ class AudioServer:
         self._process.terminate()
         self._process.wait(WAIT_S)
 
+    def freeze(self) -> None:
+        """The server stands still: who plays waits for ever."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """It goes on."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
     def speak(self, samples: FloatArray, rate: int) -> None:
         """The person speaks float32 [n] into the microphone; returns when they have finished."""
         command = ["pacat", "--playback", "--device=person", f"--rate={rate}", "--channels=1", "--format=float32le"]

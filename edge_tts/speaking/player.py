@@ -8,16 +8,27 @@ from collections.abc import Callable
 
 import numpy as np
 
-from edge_tts.audio.devices import Loudspeaker, OpenLoudspeaker
+from edge_tts.audio.devices import OpenLoudspeaker
+from edge_tts.audio.loudspeaker_thread import LoudspeakerThread
 from edge_tts.config import AudioConfig
 from edge_tts.errors import AudioError
 from edge_tts.runtime.part import Part
+from edge_tts.runtime.part_status import PartStatus
 from edge_tts.runtime.runtime import Runtime
 from edge_tts.speaking.job import Job, failure
 from edge_tts.values import AudioChunk, FloatArray
 
 BLOCK_S = 0.04
 """Length of a block: how soon a stop or a new volume is heard."""
+
+
+ALERT_WAIT_S = 10.0
+"""How long an alert waits for a loudspeaker that is gone; its deadline may come first."""
+_ALERT_RETRY_S, _PROBE_S = 0.5, 10.0
+_ADVICE = (
+    "`edge-ttsd doctor` tells more: is it plugged in (`aplay -l`), is it the one in audio.device, "
+    "does the sound server answer (`pactl info`)?"
+)
 
 
 class Ramp:
@@ -64,7 +75,15 @@ class Player(Part):
         self._samples_played = 0
         self._sample_rate = 0
         self._ramp = Ramp(full_scale_s=audio.fade_ms / 1000)
-        self._loudspeaker: Loudspeaker | None = None
+        self._loudspeaker: LoudspeakerThread | None = None
+        self._last_thread: LoudspeakerThread | None = None
+        """Of the loudspeaker that was opened last; its driver may not have returned yet."""
+        self.timeout_s = 10.0
+        """Of a call into the loudspeaker's driver."""
+        self._probes = audio.output != "file"
+        self._probe_at = 0.0
+        self.status = PartStatus("loudspeaker", events=runtime.events, advice=_ADVICE)
+        self.status.begin()
         self._release_requested = False
 
     def play(self, job: Job, chunk: AudioChunk, waiting: Callable[[], None]) -> None:
@@ -112,6 +131,11 @@ class Player(Part):
             self._paused = paused
             self._condition.notify_all()
 
+    def give_up(self) -> None:
+        """Play no more: for a stop, once the fade is over. Those who wait for the end of a job are let go."""
+        self.stopping.set()
+        self.wake()
+
     def wake(self) -> None:
         with self._condition:
             self._condition.notify_all()
@@ -124,6 +148,7 @@ class Player(Part):
                 self._pulse()
                 try:
                     self._one_step()
+                    self._probe()
                 except AudioError as error:
                     self._fail(error)
         finally:
@@ -167,17 +192,65 @@ class Player(Part):
     def _write(self, job: Job, block: FloatArray) -> None:
         if self._samples_played == 0 and job.expire(self.runtime.clock()):
             return
-        if self._loudspeaker is None or self._loudspeaker.sample_rate != self._sample_rate:
-            self._close()
-            self._loudspeaker = self._open_loudspeaker(self._sample_rate)
         fading = self._paused or bool(job.stop_reason())
         target = 0.0 if fading else max(self._volume * job.request.gain, job.min_volume)
         if self._samples_played == 0:
             self._ramp.gain = target
-        self._loudspeaker.write(self._ramp.apply(block, target=target, sample_rate=self._sample_rate))
+        self._hand_over(job, self._ramp.apply(block, target=target, sample_rate=self._sample_rate))
         if self._samples_played == 0:
             job.report(self.runtime, "first_audio")
         self._samples_played += len(block)
+
+    def _hand_over(self, job: Job, samples: FloatArray) -> None:
+        """Write to the loudspeaker; an alert waits for one that is gone."""
+        began = self.runtime.clock()
+        while True:
+            try:
+                self._open().write(samples)
+            except AudioError as error:
+                self._close()
+                self.status.fail(error)
+                if not self._may_wait(job, began):
+                    raise
+                with self._condition:
+                    self._condition.wait(_ALERT_RETRY_S)
+                self._pulse()
+            else:
+                self.status.ok()
+                return
+
+    def _may_wait(self, job: Job, began: float) -> bool:
+        if job.request.priority != "alert" or job.stop_reason() or self.stopping.is_set():
+            return False
+        expires_at = None if job.envelope is None else job.envelope.expires_at
+        until = began + ALERT_WAIT_S
+        return self.runtime.clock() < (until if expires_at is None else min(until, expires_at))
+
+    def _open(self) -> LoudspeakerThread:
+        """The loudspeaker at the rate of the job. Raises AudioError."""
+        if self._loudspeaker is None or self._loudspeaker.sample_rate != self._sample_rate:
+            self._close()
+            if self._last_thread is not None and self._last_thread.is_alive:
+                raise AudioError("the loudspeaker's driver still does not answer", stuck=True)
+            self._last_thread = LoudspeakerThread(
+                self._open_loudspeaker,
+                self._sample_rate,
+                timeout_s=self.timeout_s,
+                waiting=self._pulse,
+                in_hurry=self.stopping.is_set,
+            )
+            self._last_thread.open()
+            self._loudspeaker = self._last_thread
+        return self._loudspeaker
+
+    def _probe(self) -> None:
+        """After a failure, open the loudspeaker now and then, so that the state says when it is back."""
+        if self.status.is_ok or self._job is not None or not self._probes or self.runtime.clock() < self._probe_at:
+            return
+        self._probe_at = self.runtime.clock() + _PROBE_S
+        self._open()
+        self._close()
+        self.status.ok()
 
     def _begin(self, job: Job, sample_rate: int) -> None:
         if self._job is not job:
@@ -204,6 +277,8 @@ class Player(Part):
             self._blocks.clear()
             self._condition.notify_all()
         self._close()
+        self.status.fail(error)
+        self._probe_at = self.runtime.clock() + _PROBE_S
 
     def _close(self) -> None:
         loudspeaker, self._loudspeaker = self._loudspeaker, None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -11,10 +12,12 @@ from fakes import RATE, WAIT_S, FakeClock, FakeLoudspeaker, Notes, until
 from rig import make_runtime, sentence
 
 from edge_tts.config import AudioConfig
+from edge_tts.errors import AudioError
+from edge_tts.runtime.event_bus import PartHealth
 from edge_tts.speaking.job import Job, Outcome
 from edge_tts.speaking.journal import Envelope
 from edge_tts.speaking.player import BLOCK_S, Player, Ramp
-from edge_tts.values import AudioChunk
+from edge_tts.values import AudioChunk, FloatArray
 
 BLOCK = int(BLOCK_S * RATE)
 FADE_S = 0.02
@@ -26,6 +29,7 @@ class Room:
     def __init__(self, buffer_s: float = 1.0, keep_open: bool = True) -> None:
         self.speaker = FakeLoudspeaker()
         self.opened = 0
+        self.on_open: Callable[[], None] = lambda: None
         self.notes, self.clock = Notes(), FakeClock()
         self.player = Player(
             runtime=make_runtime(self.notes, clock=self.clock),
@@ -40,7 +44,13 @@ class Room:
 
     def _open(self, sample_rate: int) -> FakeLoudspeaker:
         self.opened += 1
+        self.on_open()
         return self.speaker
+
+    @property
+    def health(self) -> PartHealth:
+        """What the state says of the loudspeaker."""
+        return self.player.runtime.events.state.health["loudspeaker"]
 
     def job(self, name: str = "job", volume: float = 1.0, expires_at: float | None = None) -> Job:
         return Job(sentence(name, volume=100 * volume), sink=self.player, envelope=Envelope(expires_at))
@@ -197,6 +207,152 @@ def test_the_device_is_given_back_between_jobs_if_so_configured() -> None:
             room.player.finish(job, lambda: None)
     assert room.opened == 2
     assert room.speaker.closed
+
+
+class Gone(Exception):
+    """No AudioError."""
+
+
+@pytest.mark.parametrize("error", [AudioError("pulled out"), Gone("odd"), KeyError("card"), SystemExit(1)])
+@pytest.mark.parametrize("where", ["open", "write", "drain", "close"])
+def test_whatever_a_loudspeaker_raises_costs_one_request(
+    error: BaseException, where: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The request fails with an AudioError, the log has one WARNING with what to do, the state says since when and why;
+    the next request is played, and the state says so."""
+    room, broken = Room(keep_open=False), threading.Event()
+    broken.set()
+
+    def fail(place: str) -> None:
+        if broken.is_set() and place == where:
+            raise error
+
+    class Odd(FakeLoudspeaker):
+        def write(self, samples: FloatArray) -> None:
+            fail("write")
+            super().write(samples)
+
+        def drain(self) -> None:
+            fail("drain")
+
+        def close(self) -> None:
+            fail("close")
+
+    room.speaker, room.on_open = Odd(), lambda: fail("open")
+    with room.player:
+        job = room.job("first")
+        room.play(job, seconds=0.1)
+        room.player.finish(job, lambda: None)
+        if where != "close":  # what was heard was heard
+            outcome = job.stop_reason()
+            assert outcome is not None
+            assert outcome.details["error"] == "AudioError"
+            until(lambda: room.health.status == "failing")
+            assert room.health.since
+            (warning,) = [record for record in caplog.records if "loudspeaker is failing" in record.message]
+            assert "edge-ttsd doctor" in warning.message
+        broken.clear()
+        job = room.job("second")
+        room.play(job, seconds=0.1)
+        assert room.player.finish(job, lambda: None) == pytest.approx(0.1)
+        assert room.health == PartHealth()
+
+
+def test_a_loudspeaker_that_never_returns(caplog: pytest.LogCaptureFixture) -> None:
+    """Its request fails after the time-out, the state says `stuck`, the next request fails at once without another
+    thread; when the driver comes to, everything is as before."""
+    room = Room()
+    with room.player:
+        room.speaker.hold()
+        room.player.timeout_s = 0.5
+        job = room.job("first")
+        room.play(job, seconds=0.1)
+        room.player.finish(job, lambda: None)
+        assert job.stop_reason() is not None
+        until(lambda: room.health.status == "stuck")
+        job = room.job("second")
+        room.play(job, seconds=0.1)
+        assert room.player.finish(job, lambda: None) == 0.0
+        assert sum(thread.name == "loudspeaker" for thread in threading.enumerate()) == 1
+        room.speaker.release()
+        until(lambda: all(thread.name != "loudspeaker" for thread in threading.enumerate()))
+        room.clock.now += 11
+        until(lambda: room.health.status == "ok")  # without a request
+        job = room.job("third")
+        room.play(job, seconds=0.1)
+        assert room.player.finish(job, lambda: None) == pytest.approx(0.1)
+    assert sum("loudspeaker is stuck" in record.message for record in caplog.records) == 1
+
+
+def test_a_stop_does_not_wait_for_a_driver() -> None:
+    """A player whose loudspeaker takes nothing any more ends within its two seconds, and who waits for the job goes."""
+    room = Room()
+    with room.player:
+        room.speaker.hold()
+        job = room.job()
+        room.play(job, seconds=0.1)
+        waits = threading.Thread(target=room.player.finish, args=(job, lambda: None))
+        waits.start()
+        began = time.monotonic()
+        room.player.give_up()
+        waits.join(WAIT_S)
+    assert time.monotonic() - began < 8
+    room.speaker.release()
+
+
+def alert(room: Room, ttl_s: float | None = None) -> Job:
+    expires_at = None if ttl_s is None else room.clock.now + ttl_s
+    return Job(sentence("alert", priority="alert"), sink=room.player, envelope=Envelope(expires_at))
+
+
+@pytest.mark.parametrize("moment", ["open", "mid-sentence"])
+def test_an_alert_waits_for_its_loudspeaker(moment: str) -> None:
+    """An alert whose loudspeaker is gone is held, while the state says so, and goes on when it is back."""
+    room, tries = Room(), 0
+
+    def come_back() -> None:
+        nonlocal tries
+        tries += 1
+        if tries == 3:
+            room.speaker.broken = False
+        elif moment == "open" and tries < 3:
+            raise AudioError("not there")
+
+    room.on_open = come_back
+    room.speaker.broken = moment == "mid-sentence"
+    with room.player:
+        job = alert(room)
+        room.play(job, seconds=0.2)
+        assert room.player.finish(job, lambda: None) == pytest.approx(0.2)
+    assert job.stop_reason() is None
+    assert len(room.speaker.heard) == int(0.2 * RATE)
+    assert "failing" in [
+        value["health"].get("loudspeaker", {}).get("status") for topic, value in room.notes.retained if topic == "state"
+    ]
+
+
+@pytest.mark.parametrize(("ttl_s", "waits_s"), [(None, 10.0), (3.0, 3.0), (60.0, 10.0)])
+def test_an_alert_does_not_wait_for_ever(ttl_s: float | None, waits_s: float) -> None:
+    """After ten seconds, or its `ttl_s`, it fails; a stop ends the waiting at once."""
+    room, tried = Room(), threading.Semaphore(0)
+    room.speaker.broken = True
+    room.on_open = tried.release
+    with room.player:
+        job = alert(room, ttl_s)
+        room.play(job, seconds=0.1)
+        assert tried.acquire(timeout=WAIT_S)
+        room.clock.now += waits_s - 0.1
+        assert tried.acquire(timeout=WAIT_S)
+        assert job.stop_reason() is None
+        room.clock.now += 0.2
+        room.player.finish(job, lambda: None)
+        outcome = job.stop_reason()
+        assert outcome is not None
+        assert outcome.details["error"] == "AudioError"
+        job = alert(room)
+        room.play(job, seconds=0.1)
+        job.stop(Outcome("interrupted"))
+        assert room.player.finish(job, lambda: None) == 0.0
 
 
 def test_a_ramp_reaches_its_target_exactly() -> None:
