@@ -95,6 +95,7 @@ class Appliance:
                 start(self.model_change)
             if self._surroundings.telemetry is not None:
                 start(TelemetryWatch(runtime=self.runtime, reader=self._surroundings.telemetry))
+            parts.callback(self.player.give_up)  # or the worker would wait for a loudspeaker that does not answer
             parts.callback(self.jobs.close, CLOSING_S)
             parts.callback(self.link.stopping.set)  # first of all: the broker keeps what comes now
             self._running = parts.pop_all()

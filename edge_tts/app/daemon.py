@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from edge_tts.app.appliance import Appliance, Surroundings, loudspeaker_for
+from edge_tts.app.stop_guard import StopGuard, leave_held_process
 from edge_tts.config import Config
 from edge_tts.engine.load import Placement
 from edge_tts.errors import EdgeTTSError
@@ -33,17 +34,20 @@ class Stop:
     """Requests to stop, from any thread or a signal handler, which may interrupt the thread that holds an Event's lock:
     hence a SimpleQueue."""
 
-    def __init__(self) -> None:
+    def __init__(self, guard: StopGuard | None = None) -> None:
+        self._guard = guard
         self.failed = False
         self._restart = False
         self._asked: queue.SimpleQueue[bool] = queue.SimpleQueue()
 
     def ask(self) -> None:
-        """End the process in order."""
+        """End the process in order, or without when that takes longer than STOP_S."""
+        if self._guard is not None:
+            self._guard.arm()
         self._asked.put(False)
 
     def ask_restart(self) -> None:
-        """Restart the appliance in this process."""
+        """Restart the appliance in this process; the watchdog has its time-out."""
         self._asked.put(True)
 
     def wait(self, timeout_s: float) -> bool:
@@ -75,7 +79,14 @@ def run(config: Config) -> int:
     A model set chosen over MQTT restarts everything. One that cannot start falls back to the one before.
     """
     os.umask(0o077)  # recordings and texts are not for other accounts
-    stop, choice = Stop(), open_choice(config)
+    with StopGuard() as guard:
+        status = _run(config, Stop(guard))
+    leave_held_process(status)
+    return status
+
+
+def _run(config: Config, stop: Stop) -> int:
+    choice = open_choice(config)
     while True:
         choice.begin()
         try:
