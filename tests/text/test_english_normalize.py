@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_tts.text.english.language import normalize
-from edge_tts.text.english.numbers import cardinal, fraction, in_pairs, number, ordinal, plural
+from edge_tts.text.english.numbers import cardinal, fraction, in_pairs, label, number, ordinal, plural, year
 
 CASES = {
     "times": [
@@ -17,8 +17,8 @@ CASES = {
         ("at 11:59 p.m. It", "at eleven fifty-nine P M. It"),
         ("at 9 a.m. or so", "at nine A M or so"),
         ("at 13:15", "at one fifteen p.m."),
-        ("at 12:00", "at twelve o'clock p.m."),
-        ("at 0:15", "at zero fifteen a.m."),
+        ("at 12:00", "at twelve o'clock"),
+        ("at 0:15", "at twelve fifteen a.m."),
         ("12:30:45", "twelve thirty and forty-five seconds p.m."),
         ("a 3:2 win", "a three to two win"),
         ("timer 0:05:30", "timer five minutes and thirty seconds"),
@@ -46,7 +46,7 @@ CASES = {
         ("-$5", "minus five dollars"),
         ("$9.99/kg", "nine dollars and ninety-nine cents per kilogram"),
         ("£5, 50% off", "five pounds, fifty percent off"),
-        ("$1,234.50", "twelve thirty-four dollars and fifty cents"),
+        ("$1,234.50", "one thousand, two hundred thirty-four dollars and fifty cents"),
     ],
     "units": [
         ("60km/h", "sixty kilometers per hour"),
@@ -105,6 +105,91 @@ CASES = {
         ("bob.smith@example.co.uk", "bob dot smith at example dot co dot uk"),
         ("https://example.com/a?x=1", "example dot com slash a question mark x equals one"),
     ],
+    "quantities and years": [
+        ("it made 2,150 boxes", "it made two thousand, one hundred fifty boxes"),
+        ("the deposit is $1,450", "the deposit is one thousand, four hundred fifty dollars"),
+        ("1600 guests came", "one thousand, six hundred guests came"),
+        ("she walked 1984 meters", "she walked one thousand, nine hundred eighty-four meters"),
+        ("opened in 1875, sold in 2016", "opened in eighteen seventy-five, sold in twenty sixteen"),
+        ("the 2008 elections", "the two thousand eight elections"),
+        ("£2.5m and 3.5k fans", "two point five million pounds and three point five thousand fans"),
+    ],
+    "times of today": [
+        ("dinner at 6:09", "dinner at six oh nine"),
+        ("lights out at 22:01", "lights out at ten oh one p.m."),
+        ("we met at 8:30 this morning", "we met at eight thirty this morning"),
+        ("at 19:00 sharp", "at seven p.m. sharp"),
+        ("the timer shows 02:30", "the timer shows two minutes and thirty seconds"),
+        ("1:10:05 left", "one hour and ten minutes and five seconds left"),
+    ],
+    "durations": [
+        ("3h 20m to go", "three hours twenty minutes to go"),
+        ("dry for 2h15m", "dry for two hours fifteen minutes"),
+        ("1d 6h", "one day six hours"),
+        ("a 7m 45s run", "a seven minutes forty-five seconds run"),
+        ("12m left", "twelve minutes left"),
+        ("back in 20m.", "back in twenty minutes."),
+        ("a rope of 12m", "a rope of twelve meters"),
+        ("it takes 1.5 s", "it takes one point five seconds"),
+    ],
+    "dates by the words around": [
+        ("rent is due 3/15", "rent is due March fifteenth"),
+        ("closed on 11/28", "closed on November twenty-eighth"),
+        ("the filter expires on 09/01", "the filter expires on September first"),
+        ("away 12/20-12/27", "away December twentieth to December twenty-seventh"),
+        ("on 24/12", "on December twenty-fourth"),
+        ("from 1/2 of it to 3/4 of it", "from one half of it to three fourths of it"),
+        ("7/16 inch", "seven sixteenths inch"),
+    ],
+    "units of homes": [
+        ("a 16 A fuse", "a sixteen amps fuse"),
+        ("0.31 €/kWh", "zero point three one euros per kilowatt hour"),
+        ("25¢ a piece", "twenty-five cents a piece"),
+        ("water it 2x a week", "water it two times a week"),
+        ("2700 K", "two thousand, seven hundred kelvin"),
+        ("7 l/100km", "seven liters per hundred kilometers"),
+        ("outside 21C", "outside twenty-one degrees celsius"),
+        ("usage in kWh", "usage in kilowatt hours"),
+        ("12 in wide", "twelve inches wide"),
+        ("8 min. left", "eight minutes left"),
+        ("3 L/min.", "three liters per minute."),
+        ("4K", "four K"),
+        ("seat 5 A", "seat five A"),
+    ],
+    "numbers that are names": [
+        ("dial 112 at once", "dial one one two at once"),
+        ("ring 999", "ring nine nine nine"),
+        ("Flight LH 430 lands", "Flight L H four thirty lands"),
+        ("room 205", "room two oh five"),
+        ("train 1516", "train fifteen sixteen"),
+        ("the door code is 7301", "the door code is seven three zero one"),
+        ("PIN: 0815", "pin zero eight one five"),
+        ("call 555-7788", "call five five five, seven seven eight eight"),
+        ("1240 Oak Street", "twelve forty Oak Street"),
+        ("call 300 times", "call three hundred times"),
+        ("Fig. 4 on p. 12", "Figure four on page twelve"),
+        ("living room 850 ppm", "living room eight hundred fifty parts per million"),
+    ],
+    "capitals": [
+        ("the pump is ON", "the pump is on"),
+        ("MOTION DETECTED", "motion detected"),
+        ("DO NOT OPEN IT", "do not open it"),
+        ("the LED is OFF", "the L E D is off"),
+        ("the alarm is ARMED", "the alarm is armed"),
+        ("UNESCO and the CIA", "unesco and the C I A"),
+        ("the IT team", "the I T team"),
+        ("CO DETECTED", "C O detected"),
+    ],
+    "titles and streets": [
+        ("Ask Dr. Reed.", "Ask Doctor Reed."),
+        ("She lives on Birch Dr. now", "She lives on Birch Drive now"),
+        ("Turn into King St. It is close", "Turn into King Street. It is close"),
+        ("St. Paul is at 9 Bay St.", "Saint Paul is at nine Bay Street."),
+        ("Mr. Bell and Mrs. Cole", "Mr Bell and Mrs Cole"),
+        ("Capt. Hook, 4th Ave.", "Captain Hook, fourth Avenue."),
+        ("before WWI", "before World War one"),
+        ("eggs, etc.", "eggs, et cetera."),
+    ],
     "words": [
         ("The CEO of ABC", "The C E O of A B C"),
         ("WARNING: leak", "warning leak"),
@@ -158,7 +243,7 @@ def test_plain_words_are_not_changed(words: list[str]) -> None:
 def test_a_number_is_never_lost(n: int) -> None:
     """Every number is said in words, and its last group is heard at the end."""
     words = normalize(f"it is {n} now").removeprefix("it is ").removesuffix(" now")
-    assert words == number(str(n))
+    assert words in {number(str(n)), year(str(n))}
     assert not re.search(r"\d", words)
 
 
@@ -168,6 +253,12 @@ def test_numbers_in_words() -> None:
     assert cardinal(1_000_000) == "one million"
     assert cardinal(2_045_012) == "two million, forty-five thousand twelve"
     assert (in_pairs(2500), in_pairs(2013)) == ("twenty-five hundred", "twenty thirteen")
+    assert (year("1905"), label("302"), label("1204"), label("90210")) == (
+        "nineteen oh five",
+        "three oh two",
+        "twelve oh four",
+        "nine zero two one zero",
+    )
     assert (ordinal("12"), ordinal("40"), ordinal("1000")) == ("twelfth", "fortieth", "one thousandth")
     assert (plural("sixty"), plural("six")) == ("sixties", "sixes")
     assert (fraction("5", "2"), fraction("7", "365")) == ("five halves", "seven over three hundred sixty-five")

@@ -138,7 +138,7 @@ def test_the_symbol_table_is_the_models() -> None:
         ("It&#39;s <b>on</b> &amp; warm.", "en", "It's on and warm."),
         ('See <a href="https://a.org/?b">this</a>.<br />Now!', "en", "See this. Now!"),
         ("if a <b and c> d then stop", "en", "if a less than b and c greater than d then stop."),
-        ("Next: 2026-11-22T16:05:00+00:00", "en", "Next November twenty-second, twenty twenty-six, four five p.m."),
+        ("Next: 2026-11-22T16:05:00+00:00", "en", "Next November twenty-second, twenty twenty-six, four oh five p.m."),
         ("下次：2026-11-22T16:05:00+00:00", "zh", ".下次,二零二六年十一月二十二日,十六点零五分."),
         ("Ready in 1h30min", "en", "Ready in one hour thirty minutes."),
         ("请到B2层", "zh", "请到 B 二层."),

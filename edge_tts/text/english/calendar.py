@@ -23,6 +23,7 @@ _DAY_RANGE = re.compile(rf"\b({_DAY})\.?\s?[-–]\s?({_DAY})\b\.?")
 _ONE_DAY = re.compile(rf"\b(?!Sat|Sun)({_DAY})\b(?:\.(?=,? \S))?|\b(Sat|Sun)\b\.?(?=,? \d)")
 
 _ROMAN = re.compile(r"\b([A-Z][a-z]{1,20}) (?=[IVX]{2})(X{0,3}(?:IX|IV|V?I{0,3}))\b(?!-)")
+_WORLD_WAR = re.compile(r"\bWW\s?(II?|[12])\b")
 _VALUES = {"I": 1, "V": 5, "X": 10}
 _RULERS = frozenset(
     "Henry Louis Charles George Edward William James Richard Elizabeth Philip John Paul Pius Benedict Francis Leo "
@@ -41,6 +42,7 @@ def say_calendar(text: str) -> str:
 
 def say_roman(text: str) -> str:
     """`text` with the numerals of rulers, chapters, wars and sequels in words, not an ambiguous `IV`."""
+    text = _WORLD_WAR.sub(lambda m: f"World War {cardinal(len(m[1]) if m[1][0] == 'I' else int(m[1]))}", text)
     return _ROMAN.sub(_roman, text)
 
 

@@ -9,10 +9,11 @@ import re
 import unicodedata
 from functools import lru_cache
 
+from edge_tts.text.english.abbreviations import say_abbreviations
 from edge_tts.text.english.calendar import say_calendar, say_roman
+from edge_tts.text.english.capitals import say_capitals
 from edge_tts.text.english.number_rules import say_numbers
-from edge_tts.text.english.units import ABBREVIATIONS, SYMBOLS
-from edge_tts.text.english.words import is_acronym_word, known
+from edge_tts.text.english.units import SYMBOLS
 
 _SAME_MARKS = {
     ",": "，、",
@@ -47,11 +48,6 @@ _FILE = re.compile(
 """Files and entities (`sensor.living_room`), whose full stops end no sentence."""
 _SIGN_NAMES = ".:dot /:slash @:at -:dash _:underscore :colon ?:question~mark =:equals &:and #:hash %:percent +:plus"
 _ADDRESS_SIGNS = {pair[0]: f" {pair.lstrip(pair[0]).lstrip(':').replace('~', ' ')} " for pair in _SIGN_NAMES.split()}
-_ABBREVIATION = re.compile(
-    r"(?<!\w)(?<!\w\.)(?:" + "|".join(map(re.escape, sorted(ABBREVIATIONS, key=len, reverse=True))) + r")(?![\w])",
-    re.IGNORECASE,
-)
-_SPOKEN = {key.lower(): value for key, value in ABBREVIATIONS.items()}
 _OPERAND = r"[\dA-Za-z)]"
 _OPERATORS = (
     (
@@ -74,17 +70,11 @@ _OPERATORS = (
     (re.compile(rf"(?<={_OPERAND})\s+[*×]\s+(?={_OPERAND})"), " times "),
     (re.compile(r"(?<=\d)\s+/\s+(?=\d)"), " divided by "),
     (re.compile(r"(?<=[\dA-Za-z])\s?\^\s?(?=\d)"), " to the power of "),
-    (re.compile(r"(?:#|№|\bNo\.)\s?(?=\d)"), "number "),
+    (re.compile(r"(?:#|№)\s?(?=\d)"), "number "),
     (re.compile(r"#(?=[A-Za-z])"), "hashtag "),
     (re.compile(rf"(?<!{_OPERAND})(?<!{_OPERAND}\s)[<>]|[<>](?!\s?{_OPERAND})"), " "),
 )
 _SYMBOL = re.compile("[" + re.escape("".join(SYMBOLS)) + "]")
-_CAPITALS = re.compile(r"[A-Za-z']+")
-_LETTERED = re.compile(r"(?<=[A-Za-z'])(?=[A-Z])")
-_INSIDE_NAME = re.compile(r"([A-Z][a-z]+)([A-Z][a-z]+)")
-_SHOUTED = re.compile(r"(?<![\w'])[A-Z][A-Z']*(?:[ ,]+[A-Z][A-Z']*)*(?![\w'])")
-_ACRONYM_PLURAL = re.compile(r"[A-Z]{2,5}s")
-_LEAST_SHOUTED = 4
 
 
 @lru_cache(maxsize=4096)
@@ -125,55 +115,20 @@ def _address(m: re.Match[str]) -> str:
     return re.sub(r"\d+", lambda d: " ".join(d[0]), said).lower() + tail
 
 
-def _shouted(m: re.Match[str]) -> str:
-    """Capitals for emphasis become lower case: a run of known words, or one before `:` or `!`."""
-    words = re.findall(r"[A-Z']+", m[0])
-    if any(len(w) >= _LEAST_SHOUTED for w in words) and all(len(w) == 1 or known(w.lower()) for w in words):
-        alone = len(words) == 1 and m.string[m.end() : m.end() + 1] not in {"!", ":"}
-        return m[0] if alone else re.sub(r"(?<![A-Z'])(?!I\b)[A-Z']+", lambda w: w[0].lower(), m[0])
-    return m[0]
-
-
-def _capitals(m: re.Match[str]) -> str:
-    """A blank before every capital inside a word, so that it is spelled; names such as McDonald stay whole."""
-    word = m[0]
-    if (
-        (name := _INSIDE_NAME.fullmatch(word))
-        and known(word.lower())
-        and not all(known(n.lower()) for n in name.groups())
-    ):
-        return word.capitalize()
-    if is_acronym_word(word):
-        return word.lower()
-    if _ACRONYM_PLURAL.fullmatch(word):
-        return " ".join(word[:-1]) + "'s"
-    return _LETTERED.sub(" ", word)
-
-
 def normalize(text: str) -> str:
     text = re.sub(r"。(?=\d)", ". ", text)
     text = "".join(_fold(c) for c in text.translate(_MARKS))
     text = re.sub(r"…+(?=\s*\w)", ". ", text)
     text = _FILE.sub(lambda m: m[0].replace(".", " dot "), text)
     text = _ADDRESS.sub(_address, text)
-    text = _ABBREVIATION.sub(_abbreviation, text)
+    text = say_abbreviations(text)
     text = say_calendar(say_roman(text))
     for pattern, said in _OPERATORS:
         text = pattern.sub(said, text)
     text = say_numbers(text)
     text = _SYMBOL.sub(lambda m: f" {SYMBOLS[m[0]]} ", text)
-    text = _SHOUTED.sub(_shouted, text)
-    text = _CAPITALS.sub(_capitals, text)
+    text = say_capitals(text)
     text = re.sub(r"(?<=[!?,])(?=[A-Za-z])|(?<=\.)(?=[A-Z])", " ", text.replace(";", ","))
     text = re.sub(r"[^A-Za-z'.,?! -]+", " ", text)
     text = re.sub(r"([.,?!])(?:\s*[.,?!])+", r"\1", text)
     return re.sub(r"\s+(?=[.,?!])|(?<=\s)\s+", "", text).strip()
-
-
-def _abbreviation(m: re.Match[str]) -> str:
-    written, said = m[0], _SPOKEN[m[0].lower()]
-    if written[0].islower() and said[0].isupper() and said not in {"Doctor", "Professor"}:
-        return written
-    if said == "Saint" and re.search(r"[A-Z][a-z]+ $", m.string[: m.start()][-20:]):
-        said = "Street"  # Main St.
-    return said if m.string[m.end() :].strip() else f"{said}."

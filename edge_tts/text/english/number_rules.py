@@ -8,8 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 
-from edge_tts.text.english.numbers import cardinal, decimal, digits, fraction, number, ordinal, plural
-from edge_tts.text.english.units import CURRENCIES, GLUED_ONLY, MONTHS, PER, SPACED_LETTERS, UNITS
+from edge_tts.text.english import clock, codes
+from edge_tts.text.english.numbers import cardinal, decimal, digits, fraction, number, ordinal, plural, year
+from edge_tts.text.english.units import CURRENCIES, LETTER_UNITS, PER, UNITS
+from edge_tts.text.english.years import is_year
 
 Match = re.Match[str]
 Rule = tuple[re.Pattern[str], Callable[[Match], str]]
@@ -23,46 +25,16 @@ def _alternatives(words: Iterable[str]) -> str:
 
 _UNIT = _alternatives(UNITS)
 _SIGNS = "".join(CURRENCIES)
-
-
-def _date(year: str, month: str, day: str, whole: str) -> str:
-    if not (1 <= int(month) <= 12 and 1 <= int(day) <= 31):
-        return whole
-    return f"{MONTHS[int(month) - 1]} {ordinal(str(int(day)))}, {number(year)}"
-
-
-def _slash_date(m: Match) -> str:
-    first, second = m[1], m[2]
-    if int(first) > 12:  # 31/12/2025 can only be day first
-        first, second = second, first
-    return _date(m[3], first, second, m[0])
-
-
-def _time(m: Match) -> str:
-    hour, minute, second, half = int(m[1]), int(m[2]), int(m[3] or 0), (m[4] or "").upper()
-    if not hour and m[3] and not half:  # 0:05:00 is a program's duration
-        parts = [f"{cardinal(n)} {name}{'' if n == 1 else 's'}" for n, name in ((minute, "minute"), (second, "second"))]
-        return " and ".join(part for part, n in zip(parts, (minute, second), strict=True) if n) or parts[1]
-    words = cardinal((hour - 1) % 12 + 1 if hour else 0)
-    if minute:
-        words += f" {cardinal(minute)}"
-    elif not half:
-        words += " o'clock"
-    if second:
-        words += f" and {cardinal(second)} second{'s' if second > 1 else ''}"
-    if half:
-        return f"{words} {half} M{_end_mark(m)}"
-    return f"{words} {'p' if hour >= 12 else 'a'}.m."
-
-
-def _end_mark(m: Match) -> str:
-    """The full stop of `p.m.` ends the sentence only where nothing or a capital follows."""
-    rest = m.string[m.end() :].lstrip()
-    return "." if m[0].endswith(".") and (not rest or rest[0].isupper()) else ""
-
-
-def _half_day(m: Match) -> str:
-    return f"{cardinal(int(m[1]))} {m[2].upper()} M{_end_mark(m)}"
+_STANDING = _alternatives(
+    unit for unit in UNITS if len(unit) > 1 and unit[1:] != unit[1:].lower() and unit != unit.upper()
+)
+"""Units with a capital inside: nothing else is written so."""
+_SIZE = re.compile(r"\s*(?:[.,;!?)]|$)|\s(?:wide|long|tall|high|deep|thick|of)\b")
+_NAMED = re.compile(
+    r"\b(?:seat|row|gate|room|platform|apartment|apt|unit|flat|block|building|bus|line|route|section|group|class|plan|"
+    r"terminal|hall|wing|zone|exit|track|grade|figure|page|number|house|door|floor|option|no|exhibit|level|model|type|size|phase|iphone)\b\W{0,2}$",
+    re.I,
+)
 
 
 def _phone(m: Match) -> str:
@@ -72,7 +44,7 @@ def _phone(m: Match) -> str:
 
 def _dotted(m: Match) -> str:
     parts = m[1].split(".")
-    return (" dot " if len(parts) == 4 else " point ").join(number(part) for part in parts)
+    return (" dot " if len(parts) == 4 else " point ").join(year(part) for part in parts)
 
 
 def _money(m: Match) -> str:
@@ -90,11 +62,12 @@ def _money(m: Match) -> str:
 
 
 def _money_after(m: Match) -> str:
-    return f"{decimal(m[1].replace(',', ''))} {CURRENCIES[m[2]][0 if m[1] == '1' else 1]}"
+    per = f" per {PER[m[3]]}" if m[3] else ""
+    return f"{decimal(m[1])} {CURRENCIES[m[2]][0 if m[1] == '1' else 1]}{per}"
 
 
 def _part_of_unit(m: Match) -> str:
-    if m[4] and m[5] in GLUED_ONLY and m[5] not in SPACED_LETTERS:
+    if m[4] and not _is_unit(m, m[5]):
         return m[0]
     part = "a half" if m[1] and (m[2], m[3]) == ("1", "2") else fraction(m[2], m[3])
     return f"{number(m[1])} and {part} {UNITS[m[5]][1]}" if m[1] else f"{part} {UNITS[m[5]][0]}"
@@ -102,10 +75,34 @@ def _part_of_unit(m: Match) -> str:
 
 def _unit(m: Match) -> str:
     amount, blank, unit, per = m[1], m[2], m[3], m[4]
-    if blank and unit in GLUED_ONLY and unit not in SPACED_LETTERS:
+    if not _is_unit(m, unit, glued=not blank):
         return m[0]
     words = f"{decimal(amount)} {UNITS[unit][0 if amount == '1' else 1]}"
     return f"{words} per {PER[per]}" if per else words
+
+
+def _is_unit(m: Match, unit: str, *, glued: bool = False) -> bool:
+    """Whether `unit` behind the number is one: `in` is a word and `A` a name in most places."""
+    rest = m.string[m.end() : m.end() + 12]
+    if unit == "in" and not glued:
+        return not rest or bool(_SIZE.match(rest))
+    if unit == "K" and len(m[1]) < 4:
+        return False  # 4K
+    if unit in LETTER_UNITS:
+        return not _NAMED.search(m.string[max(0, m.start() - 20) : m.start()])
+    return True
+
+
+def _lone_unit(m: Match) -> str:
+    return UNITS[m[1]][1] + (f" per {PER[m[2]]}" if m[2] else "")
+
+
+def _scaled(m: Match) -> str:
+    return f"{decimal(m[1])} {_SCALE[m[2].lower()]}"
+
+
+def _bare(m: Match) -> str:
+    return year(m[0]) if is_year(m) else number(m[0])
 
 
 def _feet(m: Match) -> str:
@@ -118,7 +115,12 @@ def _mixed(m: Match) -> str:
 
 
 def _decade(m: Match) -> str:
-    return plural(number(m[1]))
+    return plural(year(m[1]))
+
+
+def _grouped(m: Match) -> str:
+    """Commas between the groups say that it is a quantity."""
+    return number(m[0].replace(",", ""))
 
 
 def _say(form: str) -> Callable[[Match], str]:
@@ -129,15 +131,29 @@ RULES: tuple[Rule, ...] = tuple(
     (re.compile(pattern), say)
     for pattern, say in [
         (r"(^(?:\. )?|(?<=\D[.!?] ))(\d{1,2})\. (?=[^\W\d_])", lambda m: f"{m[1]}{ordinal(m[2])}, "),
+        *codes.RULES,
+        (
+            rf"(?<![\d.,{_SIGNS}])(?<![{_SIGNS}] )\d{{1,3}}(?:,\d{{3}})+"
+            rf"(?![\d,/]|\.\d|\s?(?:{_UNIT})(?![A-Za-z])|\s?[{_SIGNS}%°])",
+            _grouped,
+        ),
         (r"(?<=\d),(?=\d{3}(?!\d))", _say("")),
-        (r"(?<![\d./-])(\d{4})([-/])(\d{1,2})\2(\d{1,2})(?![\d/-])", lambda m: _date(m[1], m[3], m[4], m[0])),
-        (r"(?<![\d/])(\d{1,2})/(\d{1,2})/(\d{4})(?![\d/])", _slash_date),
-        (r"(?<![\d.])(\d{1,2})\.(\d{1,2})\.((?:19|20)\d\d)(?![\d.]\d)", _slash_date),
+        (r"(?<![\d./-])(\d{4})([-/])(\d{1,2})\2(\d{1,2})(?![\d/-])", lambda m: clock.date(m[1], m[3], m[4], m[0])),
+        (r"(?<![\d/])(\d{1,2})/(\d{1,2})/(\d{4}|\d{2})(?![\d/])", clock.slash_date),
+        (r"(?<![\d.])(\d{1,2})\.(\d{1,2})\.((?:19|20)\d\d)(?![\d.]\d)", clock.slash_date),
+        (
+            r"(?<![\w/.-])(\d{1,2})/(\d{1,2})(?:\s?[-–]\s?(\d{1,2})/(\d{1,2}))?"
+            rf"(?![\w/]|-\d|\.\d|\s?(?:{_UNIT})(?![A-Za-z]))",
+            clock.month_and_day,
+        ),
+        (clock.DURATION, clock.duration),
+        (clock.MINUTES, clock.minutes),
+        (clock.MINUTES_AFTER, clock.minutes),
         (
             r"(?<![\d:])([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?(?![\d:])(?:\s?([AaPp])\.?\s?[Mm](?:\b\.?))?",
-            _time,
+            clock.time,
         ),
-        (r"(?<![\d.:])(1[0-2]|0?[1-9])\s?([AaPp])\.?[Mm](?:\.|\b)", _half_day),
+        (r"(?<![\d.:])(1[0-2]|0?[1-9])\s?([AaPp])\.?[Mm](?:\.|\b)", clock.half_day),
         (r"(?<!\d)(\d{1,3}):(\d{1,3})(?![\d:])", lambda m: f"{number(m[1])} to {number(m[2])}"),
         (r"(?<![\w.])\+\d{1,3}(?:[ -]?\(?\d{1,4}\)?){2,6}(?!\d)", _phone),
         (r"(?<![\w.-])(?:\d{1,2}[ -])?(?:\(\d{3}\) ?|\d{3}[ -])\d{3}[ -]\d{4}(?![\d-])", _phone),
@@ -150,7 +166,10 @@ RULES: tuple[Rule, ...] = tuple(
             rf"(?:\s?/\s?({_alternatives(PER)})(?![A-Za-z\d]))?",
             _money,
         ),
-        (rf"(?<![\d.])(\d+(?:\.\d+)?)\s?([{_SIGNS}])(?!\d)", _money_after),
+        (
+            rf"(?<![\d.])(\d+(?:\.\d+)?)\s?([{_SIGNS}])(?:\s?/\s?({_alternatives(PER)})(?![A-Za-z\d]))?(?!\d)",
+            _money_after,
+        ),
         (r"(?<![\w.])(\d{1,2})'\s?(\d{1,2})(?:\"|'')", _feet),
         (r"(?<!\d)(1\d\d0|20\d0)'?s\b", _decade),
         (r"(?<=[Tt]he )'?(\d0)'?s\b|(?:(?<!\w)'|(?<=s-))(\d0)s\b", lambda m: plural(number(m[1] or m[2]))),
@@ -163,13 +182,19 @@ RULES: tuple[Rule, ...] = tuple(
             rf"(?<![A-Za-z\d./])(\d+(?:\.\d+)?)(\s?)({_UNIT})(?:\s?/\s?({_alternatives(PER)}))?(?![A-Za-z\d°²³'])",
             _unit,
         ),
+        (rf"(?<![\w/])({_STANDING})(?:/({_alternatives(PER)}))?(?![\w/°²³'])", _lone_unit),
+        (
+            r"(?<![\w.])(\d+)\s?[x×](?=\s(?!minus|plus|by|times)[a-z]{2,}|\sa\s|[.,!?]|\s*$)",
+            lambda m: f"{number(m[1])} times",
+        ),
+        (r"(?<![\w.])(\d+(?:\.\d+)?)([kMB])(?= [a-z]|(?<=\.\dk)[.!?]?\s*$)", _scaled),
         (r"(?<![\w/.])24/7(?![\d/])", _say("twenty-four seven")),
         (r"(?<![\d/.])(\d+)\s(\d{1,2})/(\d{1,3})(?![\d/])", _mixed),
         (r"(?<![\d/.])(\d+)/\1(?![\d/]| of\b)", lambda m: f"{number(m[1])} {number(m[1])}"),  # 20/20
         (r"(?<![\d/.])(\d+)/(\d+)(?![\d/])", lambda m: fraction(m[1], m[2])),
         (r"(?<!\d)(\d+)(?:st|nd|rd|th)\b", lambda m: ordinal(m[1])),
         (r"(?<![\d.])(\d*\.\d+)(?!\d)", lambda m: decimal(m[1])),
-        (r"\d+", lambda m: number(m[0])),
+        (r"\d+", _bare),
     ]
 )
 

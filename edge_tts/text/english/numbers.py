@@ -1,7 +1,6 @@
 """Numbers in English words, from digits.
 
-Hyphens and commas are those of ordinary spelling ("twelve thousand, three hundred forty-five"); 1001 to 2999 are read
-in pairs.
+Hyphens and commas are those of ordinary spelling ("twelve thousand, three hundred forty-five").
 """
 
 from __future__ import annotations
@@ -69,15 +68,34 @@ def in_pairs(n: int) -> str:
         return cardinal(n)
     if not rest:
         return f"{_below_100(century)} hundred"
-    return f"{_below_100(century)} {'oh ' + ONES[rest] if rest < 10 else _below_100(rest)}"
+    return f"{_below_100(century)} {oh(rest)}"
 
 
 def number(text: str) -> str:
     """A run of digits as commonly read: leading zeros and very long runs digit by digit."""
     if len(text) > LONGEST or (len(text) > 1 and text.startswith("0")):
         return digits(text)
-    n = int(text)
-    return in_pairs(n) if 1000 < n < 3000 else cardinal(n)
+    return cardinal(int(text))
+
+
+def year(text: str) -> str:
+    """A year: 1001 to 2999 in pairs, others as numbers."""
+    return in_pairs(int(text)) if len(text) == 4 and 1000 < int(text) < 3000 else number(text)
+
+
+def label(text: str) -> str:
+    """The number of a room, flight or street: three oh two, twelve thirty-four; five digits and more one by one."""
+    if not 3 <= len(text) <= 4 or text.startswith("0") or text.endswith("000"):
+        return digits(text) if len(text) > 4 else number(text)
+    hundreds, rest = divmod(int(text), 100)
+    if not rest:
+        return f"{_below_100(hundreds)} hundred"
+    return f"{_below_100(hundreds)} {oh(rest)}"
+
+
+def oh(n: int) -> str:
+    """Two digits behind others: oh five, forty."""
+    return f"oh {ONES[n]}" if n < 10 else _below_100(n)
 
 
 def decimal(text: str) -> str:

@@ -84,12 +84,50 @@ UNITS: dict[str, tuple[str, str]] = {
     "sq ft": ("square foot", "square feet"),
     "ft²": ("square foot", "square feet"),
     "px": ("pixel", "pixels"),
+    "cm²": ("square centimeter", "square centimeters"),
+    "cm³": ("cubic centimeter", "cubic centimeters"),
+    "ha": ("hectare", "hectares"),
+    "gal": ("gallon", "gallons"),
+    "cl": ("centiliter", "centiliters"),
+    "dl": ("deciliter", "deciliters"),
+    "A": ("amp", "amps"),
+    "Ah": ("amp hour", "amp hours"),
+    "VA": ("volt amp", "volt amps"),
+    "GW": ("gigawatt", "gigawatts"),
+    "GWh": ("gigawatt hour", "gigawatt hours"),
+    "kV": ("kilovolt", "kilovolts"),
+    "mW": ("milliwatt", "milliwatts"),
+    "Ω": ("ohm", "ohms"),
+    "kΩ": ("kilo-ohm", "kilo-ohms"),
+    "C": ("degree celsius", "degrees celsius"),
+    "F": ("degree fahrenheit", "degrees fahrenheit"),
+    "K": ("kelvin", "kelvin"),
+    "kJ": ("kilojoule", "kilojoules"),
+    "Pa": ("pascal", "pascals"),
+    "psi": ("pound per square inch", "pounds per square inch"),
+    "PSI": ("pound per square inch", "pounds per square inch"),
+    "BTU": ("B T U", "B T U"),
+    "ppb": ("part per billion", "parts per billion"),
+    "PPM": ("part per million", "parts per million"),
+    "RPM": ("revolution per minute", "revolutions per minute"),
+    "BPM": ("beat per minute", "beats per minute"),
+    "MPH": ("mile per hour", "miles per hour"),
+    "fps": ("frame per second", "frames per second"),
+    "kbit": ("kilobit", "kilobits"),
+    "Mbit": ("megabit", "megabits"),
+    "Gbit": ("gigabit", "gigabits"),
+    "yr": ("year", "years"),
+    "yrs": ("year", "years"),
+    "wk": ("week", "weeks"),
+    "wks": ("week", "weeks"),
+    "ct": ("cent", "cents"),
+    "EUR": ("euro", "euros"),
+    "USD": ("dollar", "dollars"),
+    "GBP": ("pound", "pounds"),
 }
 
-GLUED_ONLY = frozenset({"in", "h", "s", "V", "W", "m", "g", "l", "L", "sec", "min"})
-"""Also a word, a letter or a name: a unit only right behind its number."""
-SPACED_LETTERS = frozenset({"m", "g", "l", "L", "W", "V", "min", "sec"})
-"""Of those, the ones that are units after a blank too, when no letter follows."""
+LETTER_UNITS = frozenset("A C F K V W".split())
+"""Letters that name seats, gates and classes too."""
 
 PER: dict[str, str] = {
     "h": "hour",
@@ -106,8 +144,19 @@ PER: dict[str, str] = {
     "l": "liter",
     "L": "liter",
     "ml": "milliliter",
+    "dL": "deciliter",
     "m": "meter",
     "km": "kilometer",
+    "100km": "hundred kilometers",
+    "100 km": "hundred kilometers",
+    "s²": "second squared",
+    "d": "day",
+    "hour": "hour",
+    "minute": "minute",
+    "person": "person",
+    "lb": "pound",
+    "gal": "gallon",
+    "MWh": "megawatt hour",
     "m²": "square meter",
     "m³": "cubic meter",
     "kWh": "kilowatt hour",
@@ -122,6 +171,7 @@ CURRENCIES: dict[str, tuple[str, str, str, str]] = {
     "₩": ("won", "won", "jeon", "jeon"),
     "₹": ("rupee", "rupees", "paisa", "paise"),
     "₽": ("ruble", "rubles", "kopek", "kopeks"),
+    "¢": ("cent", "cents", "", ""),
 }
 
 SYMBOLS: dict[str, str] = {
@@ -163,32 +213,9 @@ SYMBOLS: dict[str, str] = {
     "₩": "won",
     "₹": "rupees",
     "₽": "rubles",
+    "¢": "cents",
+    "Ω": "omega",
 }
 """Symbols read aloud where no number rule claims them."""
-
-ABBREVIATIONS: dict[str, str] = {
-    "Dr.": "Doctor",
-    "Prof.": "Professor",
-    "Ph.D.": "P H D",
-    "Apt.": "Apartment",
-    "Ave.": "Avenue",
-    "Blvd.": "Boulevard",
-    "Rd.": "Road",
-    "Mt.": "Mount",
-    "ext.": "extension",
-    "incl.": "including",
-    "excl.": "excluding",
-    "St.": "Saint",
-    "Jr.": "Junior",
-    "Sr.": "Senior",
-    "vs.": "versus",
-    "approx.": "approximately",
-    "dept.": "department",
-    "i.e.": "that is",
-    "e.g.": "for example",
-    "w/o": "without",
-    "w/": "with",
-}
-"""Written -> spoken."""
 
 MONTHS = "January February March April May June July August September October November December".split()

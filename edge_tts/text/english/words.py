@@ -36,6 +36,11 @@ def known(word: str) -> bool:
     return _look_up(word) is not None
 
 
+def explained(word: str) -> bool:
+    """Whether `word` (lower case) is a known one with an ending or a prefix."""
+    return explain(word, _look_up) is not None
+
+
 def is_acronym_word(word: str) -> bool:
     """Whether `word`, written in capitals, is read as a word (JSON)."""
     return word in _more()

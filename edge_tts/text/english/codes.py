@@ -1,0 +1,66 @@
+"""Numbers that are names: what precedes them says whether they are read digit by digit, in pairs or as a number."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from edge_tts.text.english.numbers import digits, label
+
+Match = re.Match[str]
+
+_LINK = r"(?:\s(?:is|was|are|number|no|code|to|of|in))?\s?[:#]?\s?"
+_CODE = (
+    "pin|passcode|password|code|otp|zip|postcode|serial|account|tracking|confirmation|reference|digits|ending|"
+    "extension|ext"
+)
+_LABEL = (
+    "room|suite|apartment|apt|flat|flight|train|bus|tram|route|highway|interstate|channel|locker|gate|error|studio|"
+    "cabin|ward|lot|area|line"
+)
+_CALLED = "call|calls|called|calling|dial|dials|dialed|dialled|dialing|ring|phone|telephone|text|hotline|emergency"
+_CALLING = re.compile(rf"\b(?:{_CALLED}|number|tel|fax)\b[^.!?]{{0,20}}$", re.I)
+_STREET = "Street|St|Avenue|Ave|Road|Rd|Drive|Dr|Lane|Ln|Boulevard|Blvd|Way|Court|Ct|Place|Pl|Highway|Hwy"
+_MEASURED = r"(?!\s?[%°]| (?:ppm|lx|lm|kWh|Wh|kW|W|hPa|dB|minutes|hours|seconds|days|people|times|steps)\b)"
+_COUNTED = r"(?! (?:[a-z]{3,20}s|people|percent)\b)(?!\s?[%°])"
+
+
+def _spelled(m: Match) -> str:
+    """Capitals, digits and dashes one by one, a dash as a pause."""
+    parts = [" ".join(digits(c) if c.isdigit() else c for c in part) for part in m[2].split("-") if part]
+    return m[1] + ", ".join(parts)
+
+
+def _label(m: Match) -> str:
+    letters = " ".join(m[2]) + " " if m[2] else ""
+    return f"{m[1]}{letters}{label(m[3])}"
+
+
+def _local(m: Match) -> str:
+    """`555-1234` where it is called; else it may be a range."""
+    called = _CALLING.search(m.string[max(0, m.start() - 30) : m.start()])
+    return f"{digits(m[1])}, {digits(m[2])}" if called else m[0]
+
+
+def _number_at(group: int, say: Callable[[str], str]) -> Callable[[Match], str]:
+    """The digits of that group said by `say`, what precedes them in the match kept."""
+    return lambda m: m[0][: m.start(group) - m.start()] + say(m[group])
+
+
+RULES: tuple[tuple[str, Callable[[Match], str]], ...] = (
+    (
+        rf"(?i:\b((?:{_CODE}){_LINK}(?:is )?))"
+        r"([A-Z0-9]{0,12}\d[A-Z0-9]{0,16}(?:-[A-Z0-9]{1,12}){0,4})(?![\w.,]?\w|:)(?! (?:digits?|times)\b)",
+        _spelled,
+    ),
+    (rf"(?i:\b(?:number|id|order|case|invoice|ticket)){_LINK}(\d{{5,15}})(?![\w.,]\d|\w)", _number_at(1, digits)),
+    (r"(?<![\w.-])(\d{3})-(\d{4})(?![\w-])", _local),
+    (
+        rf"(?i:\b(?:{_CALLED})) (?:me |us |it |them )?(?:at |on |to )?(\d{{3,15}})(?![\w:/-]|[.,]\d){_COUNTED}",
+        _number_at(1, digits),
+    ),
+    (rf"(?<![\w.,$£€#-])911(?![\w:/-]|[.,]\d){_COUNTED}", lambda m: digits(m[0])),
+    (rf"(?i:\b((?:{_LABEL})(?: number)?\s#?))(?:([A-Z]{{1,2}})[ -]?)?(\d{{3,5}})(?![\w:/-]|[.,]\d){_MEASURED}", _label),
+    (rf"(?<![\w.,:/$£€-])(\d{{3,5}})(?=[A-Z]?(?: [A-Z][a-z]{{1,20}}){{1,3}} (?:{_STREET})\b)", lambda m: label(m[1])),
+)
+"""Before every other rule that reads numbers."""
