@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_tts.text.english.compounds import split_compound
-from edge_tts.text.english.language import phonemize
+from edge_tts.text.english.language import normalize, phonemize
 from edge_tts.text.english.neural_g2p import predict
 from edge_tts.text.english.words import pronounce
 from edge_tts.text.sorted_table import SortedTable
@@ -24,7 +24,7 @@ def say(text: str) -> str:
     [
         ("Please record the song.", "R IH0 K AO1 R D"),
         ("The record is old.", "R EH1 K ER0 D"),
-        ("They object to it.", "AA1 B JH EH0 K T"),
+        ("They object to it.", "AH0 B JH EH1 K T"),
         ("I live here.", "L IH1 V"),
         ("The live music hall.", "L AY1 V"),
         ("The wind is strong.", "W IH1 N D"),
@@ -40,6 +40,27 @@ def say(text: str) -> str:
         ("Record now.", "R IH0 K AO1 R D"),
         ("Farms produce more.", "P R AH0 D UW1 S"),
         ("Fresh produce is here.", "P R OW1 D UW0 S"),
+        ("Anna lives upstairs.", "L IH1 V Z"),
+        ("The cat lives outside.", "L IH1 V Z"),
+        ("Alarms save lives.", "L AY1 V Z"),
+        ("The Millers live nearby.", "L IH1 V"),
+        ("The game is live.", "L AY1 V"),
+        ("Remove the lead paint.", "L EH1 D"),
+        ("A cup made of lead.", "L EH1 D"),
+        ("These wires lead outside.", "L IY1 D"),
+        ("Our team is in the lead.", "L IY1 D"),
+        ("The tent has a tear.", "T EH1 R"),
+        ("Please do not tear it.", "T EH1 R"),
+        ("A tear ran down her cheek.", "T IH1 R"),
+        ("Dad read the letter.", "R EH1 D"),
+        ("The card could not be read.", "R EH1 D"),
+        ("Mail marked as read.", "R EH1 D"),
+        ("Did they read it?", "R IY1 D"),
+        ("You have a letter to read.", "R IY1 D"),
+        ("The shops close early.", "K L OW1 Z"),
+        ("Snow is close.", "K L OW1 S"),
+        ("An object is on the stairs.", "AA1 B JH EH0 K T"),
+        ("Nobody will object.", "AH0 B JH EH1 K T"),
     ],
 )
 def test_a_homograph_is_read_by_its_neighbours(sentence: str, word: str) -> None:
@@ -85,6 +106,11 @@ def test_words_are_found_spelled_split_or_predicted(word: str, phonemes: str) ->
 def test_a_known_word_explains_an_unknown_one(word: str, phonemes: str) -> None:
     """Endings, prefixes, contractions, British spelling and halves are found before the network predicts."""
     assert pronounce(word) == phonemes.split()
+
+
+def test_a_title_makes_no_pause() -> None:
+    """The full stop of a title is no mark, and the name follows at once."""
+    assert "." not in phonemize(normalize("Mr. Hall and Mrs. Hill"))[0]
 
 
 def test_marks_letters_and_articles() -> None:

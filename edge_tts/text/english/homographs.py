@@ -9,12 +9,15 @@ from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 
+from edge_tts.text.english.senses import sense
+
 _MORE = """
 wind|w ay1 n d|w ih1 n d|v
 winds|w ay1 n d z|w ih1 n d z|v
 live|l ih1 v|l ay1 v|v
 lives|l ih1 v z|l ay1 v z|v
-lead|l iy1 d|l iy1 d|v
+lead|l iy1 d|l eh1 d|v
+object|ah0 b jh eh1 k t|aa1 b jh eh0 k t|v
 tear|t eh1 r|t ih1 r|v
 tears|t eh1 r z|t ih1 r z|v
 bow|b aw1|b ow1|v
@@ -45,7 +48,6 @@ _MOSTLY_VERB = frozenset("refuse invite invites produce resume upset upsets comb
 """Verbs, or said like them, unless an article or the like precedes."""
 _ARTICLES = frozenset("the a an this that my your his her our their its some fresh local".split())
 _HAVE = frozenset("have has had i've you've we've they've he's she's was were been be being is are having".split())
-_PAST = frozenset("yesterday ago last already once earlier".split())
 
 
 @cache
@@ -70,10 +72,10 @@ def reading(words: Sequence[str], at: int) -> list[str] | None:
 
 
 def _has_tag(words: Sequence[str], at: int, tag: str) -> bool:
+    if (by_sense := sense(words, at)) is not None:
+        return by_sense
     before = words[at - 1] if at else ""
     after = words[at + 1] if at + 1 < len(words) else ""
-    if words[at] == "read":
-        return not (before in _HAVE or before in {"he", "she", "it"} or _PAST & set(words))
     if words[at] == "used":
         return after != "to" or before in _HAVE
     if tag == "n":
@@ -86,9 +88,9 @@ def _has_tag(words: Sequence[str], at: int, tag: str) -> bool:
 def _is_verb(word: str, before: str, after: str) -> bool:
     starts = not before or not before[0].isalpha()
     if word == "live":
-        return before in _BEFORE_VERB or (
-            before.endswith("s") and before not in _BEFORE_NOUN and after in {"in", "at", "on", "near"}
-        )
+        return before in _BEFORE_VERB
+    if word == "close" and after in {"early", "late", "automatically", "itself"}:
+        return True
     if word in _MOSTLY_VERB:
         return before not in _ARTICLES
     if before == "to" or before in _BEFORE_VERB:
