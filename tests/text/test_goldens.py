@@ -33,7 +33,8 @@ def edits(a: list[str], b: list[str]) -> int:
 
 
 CHOSEN = re.compile(
-    r"\b\d?\d:0\d\b|\b0:\d\d\b|\b\d,\d00 |\b(?:Call|Dial|Text|Ticket number|Room)\b.* \d{3}|\b(?:NASA|NVIDIA|Mr\.)|PIN"
+    r"\b\d?\d:0\d\b|\b0:\d\d\b|\b\d,\d00 |\b(?:Call|Dial|Text|Ticket number|Room)\b.* \d{3}"
+    r"|\b(?:NASA|NVIDIA|Mr\.)|PIN|\d-\d\d"
 )
 """End to end these kinds are read otherwise on purpose: `docs/text.md` lists them."""
 

@@ -11,6 +11,8 @@ _TITLES = {
     "Gen": "General", "Gov": "Governor", "Sen": "Senator", "Rev": "Reverend", "St": "Saint", "Mt": "Mount",
     "Ft": "Fort", "Mr": "Mr", "Mrs": "Mrs", "Ms": "Ms",
 }  # fmt: skip
+_BARE = frozenset(["Mr", "Mrs", "Ms"])
+"""Never followed by a pause."""
 _STREETS = {
     "Dr": "Drive", "St": "Street", "Ave": "Avenue", "Blvd": "Boulevard", "Rd": "Road", "Ln": "Lane", "Ct": "Court",
     "Pl": "Place", "Sq": "Square", "Hwy": "Highway", "Pkwy": "Parkway", "Ter": "Terrace", "Cir": "Circle",
@@ -19,7 +21,7 @@ _COUNTED = {
     "vol": "volume", "no": "number", "nos": "numbers", "nr": "number", "fig": "figure", "ch": "chapter", "p": "page",
     "pp": "pages", "pg": "page", "ep": "episode", "pt": "part", "art": "article", "rm": "room", "bldg": "building",
     "fl": "floor", "lvl": "level", "apt": "apartment", "ste": "suite", "ext": "extension", "tel": "telephone",
-    "ver": "version",
+    "ver": "version", "sec": "section",
 }  # fmt: skip
 """Only in front of a number."""
 _WORDS = {
@@ -44,6 +46,7 @@ _TITLE = re.compile(rf"(?<!\w)(?<!\w\.)({_any(_TITLES | _STREETS)})\b(\.?)(?![\w
 _NAME = re.compile(r"(?:\d(?:st|nd|rd|th)|\b[A-Z][a-z]+) $")
 _FIRST = re.compile(r"(?:^|[.!?]\s)\W*[A-Z][a-z]+ $")
 _HOUSE = re.compile(r"\d[A-Z]?(?: [A-Z][a-z]+){1,3} $")
+_INCHES = re.compile(r"(?<=\d)\s?in\.(?=[, ]+[a-z0-9])")
 _UNIT_STOP = re.compile(
     r"(?<=\d)(\s?(?:min|mins|hr|hrs|sec|secs|ft|in|oz|lb|lbs|yd|mi|kg|km|cm|mm))\.(?=[, ]+[a-z0-9])"
 )
@@ -51,7 +54,8 @@ _UNIT_STOP = re.compile(
 
 def say_abbreviations(text: str) -> str:
     """`text` with its abbreviations in words."""
-    text = _NUMBERED.sub(_numbered, _UNIT_STOP.sub(r"\1", text))
+    text = _UNIT_STOP.sub(r"\1", _INCHES.sub(" inches", text))
+    text = _NUMBERED.sub(_numbered, text)
     return _WORD.sub(_word, _TITLE.sub(_title, text))
 
 
@@ -59,6 +63,8 @@ def _numbered(m: Match) -> str:
     written = m[1]
     if not m[2] and (written.islower() or written.lower() not in {"no", "vol", "apt", "rm"}):
         return m[0]  # "no 5" and "Ch 5" are no abbreviations
+    if written in {"sec", "art", "pt"}:
+        return m[0]
     if written == "no" and m[0][-1] != ".":
         return m[0]  # "no. 5" may end a sentence
     said = _COUNTED[written.lower()]
@@ -71,7 +77,7 @@ def _title(m: Match) -> str:
     before = m.string[max(0, m.start() - 60) : m.start()]
     if short in _STREETS and _is_street(short, before, rest):
         return _STREETS[short] + (m[2] if not rest.strip() or _starts_sentence(rest) else "")
-    if short in _TITLES and (m[2] or short in {"Dr", "St", "Mr", "Mrs", "Ms"}) and _names(rest):
+    if short in _BARE or (short in _TITLES and (m[2] or short in {"Dr", "St"}) and _names(rest)):
         return _TITLES[short]
     if short == "Dr" and m[2]:
         return "Doctor" + m[2] * (not rest.strip())

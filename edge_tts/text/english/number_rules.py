@@ -6,11 +6,11 @@ They run in order over the whole text; what a rule has said holds no digits, so 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
-from edge_tts.text.english import clock, codes
+from edge_tts.text.english import clock, codes, measures
 from edge_tts.text.english.numbers import cardinal, decimal, digits, fraction, number, ordinal, plural, year
-from edge_tts.text.english.units import CURRENCIES, LETTER_UNITS, PER, UNITS
+from edge_tts.text.english.units import CURRENCIES, PER, UNITS, alternatives
 from edge_tts.text.english.years import is_year
 
 Match = re.Match[str]
@@ -19,22 +19,9 @@ Rule = tuple[re.Pattern[str], Callable[[Match], str]]
 _SCALE = {"k": "thousand", "m": "million", "mn": "million", "b": "billion", "bn": "billion", "t": "trillion"}
 
 
-def _alternatives(words: Iterable[str]) -> str:
-    return "|".join(sorted(map(re.escape, words), key=len, reverse=True))
-
-
-_UNIT = _alternatives(UNITS)
+_UNIT = alternatives(UNITS)
 _SIGNS = "".join(CURRENCIES)
-_STANDING = _alternatives(
-    unit for unit in UNITS if len(unit) > 1 and unit[1:] != unit[1:].lower() and unit != unit.upper()
-)
-"""Units with a capital inside: nothing else is written so."""
-_SIZE = re.compile(r"\s*(?:[.,;!?)]|$)|\s(?:wide|long|tall|high|deep|thick|of)\b")
-_NAMED = re.compile(
-    r"\b(?:seat|row|gate|room|platform|apartment|apt|unit|flat|block|building|bus|line|route|section|group|class|plan|"
-    r"terminal|hall|wing|zone|exit|track|grade|figure|page|number|house|door|floor|option|no|exhibit|level|model|type|size|phase|iphone)\b\W{0,2}$",
-    re.I,
-)
+_SCORE = re.compile(r"\b(?:scores?|scored|won|wins?|lost|leads?|beat|tied|draw|game|match)\b[^.!?]*$", re.I)
 
 
 def _phone(m: Match) -> str:
@@ -66,35 +53,10 @@ def _money_after(m: Match) -> str:
     return f"{decimal(m[1])} {CURRENCIES[m[2]][0 if m[1] == '1' else 1]}{per}"
 
 
-def _part_of_unit(m: Match) -> str:
-    if m[4] and not _is_unit(m, m[5]):
-        return m[0]
-    part = "a half" if m[1] and (m[2], m[3]) == ("1", "2") else fraction(m[2], m[3])
-    return f"{number(m[1])} and {part} {UNITS[m[5]][1]}" if m[1] else f"{part} {UNITS[m[5]][0]}"
-
-
-def _unit(m: Match) -> str:
-    amount, blank, unit, per = m[1], m[2], m[3], m[4]
-    if not _is_unit(m, unit, glued=not blank):
-        return m[0]
-    words = f"{decimal(amount)} {UNITS[unit][0 if amount == '1' else 1]}"
-    return f"{words} per {PER[per]}" if per else words
-
-
-def _is_unit(m: Match, unit: str, *, glued: bool = False) -> bool:
-    """Whether `unit` behind the number is one: `in` is a word and `A` a name in most places."""
-    rest = m.string[m.end() : m.end() + 12]
-    if unit == "in" and not glued:
-        return not rest or bool(_SIZE.match(rest))
-    if unit == "K" and len(m[1]) < 4:
-        return False  # 4K
-    if unit in LETTER_UNITS:
-        return not _NAMED.search(m.string[max(0, m.start() - 20) : m.start()])
-    return True
-
-
-def _lone_unit(m: Match) -> str:
-    return UNITS[m[1]][1] + (f" per {PER[m[2]]}" if m[2] else "")
+def _range(m: Match) -> str:
+    """Numbers that rise are a range, unless they are a score."""
+    score = _SCORE.search(m.string[max(0, m.start() - 30) : m.start()])
+    return m[0] if score or int(m[1]) >= int(m[2]) else f"{m[1]} to {m[2]}"
 
 
 def _scaled(m: Match) -> str:
@@ -146,6 +108,7 @@ RULES: tuple[Rule, ...] = tuple(
             rf"(?![\w/]|-\d|\.\d|\s?(?:{_UNIT})(?![A-Za-z]))",
             clock.month_and_day,
         ),
+        (r"(?<![\w.,:/$£€-])([1-9]\d?|[1-9]\d{3})-([1-9]\d?|[1-9]\d{3})(?![\w:/-]|[.,]\d)(?!\s?[=+])", _range),
         (clock.DURATION, clock.duration),
         (clock.MINUTES, clock.minutes),
         (clock.MINUTES_AFTER, clock.minutes),
@@ -163,11 +126,11 @@ RULES: tuple[Rule, ...] = tuple(
         (
             rf"([{_SIGNS}])\s?(\d+)(?:\.(\d+))?"
             r"(?:\s?(hundred|thousand|million|billion|trillion|(?:[kKmMbBtT]|[mMbB]n)(?![A-Za-z])))?"
-            rf"(?:\s?/\s?({_alternatives(PER)})(?![A-Za-z\d]))?",
+            rf"(?:\s?/\s?({alternatives(PER)})(?![A-Za-z\d]))?",
             _money,
         ),
         (
-            rf"(?<![\d.])(\d+(?:\.\d+)?)\s?([{_SIGNS}])(?:\s?/\s?({_alternatives(PER)})(?![A-Za-z\d]))?(?!\d)",
+            rf"(?<![\d.])(\d+(?:\.\d+)?)\s?([{_SIGNS}])(?:\s?/\s?({alternatives(PER)})(?![A-Za-z\d]))?(?!\d)",
             _money_after,
         ),
         (r"(?<![\w.])(\d{1,2})'\s?(\d{1,2})(?:\"|'')", _feet),
@@ -176,13 +139,13 @@ RULES: tuple[Rule, ...] = tuple(
         (r"(?<![\d/])(\d{2,3})/(\d{2,3})(?=\s?mmHg)", lambda m: f"{cardinal(int(m[1]))} over {m[2]}"),
         (
             rf"(?<![\d/.])(?:(\d{{1,4}})\s)?(\d{{1,2}})/(\d{{1,2}})(\s?)({_UNIT})(?![A-Za-z\d°²³'/])",
-            _part_of_unit,
+            measures.part_of_unit,
         ),
         (
-            rf"(?<![A-Za-z\d./])(\d+(?:\.\d+)?)(\s?)({_UNIT})(?:\s?/\s?({_alternatives(PER)}))?(?![A-Za-z\d°²³'])",
-            _unit,
+            rf"(?<![A-Za-z\d./])(\d+(?:\.\d+)?)(\s?|-)({_UNIT})(?:\s?/\s?({alternatives(PER)}))?(?![A-Za-z\d°²³'])",
+            measures.unit,
         ),
-        (rf"(?<![\w/])({_STANDING})(?:/({_alternatives(PER)}))?(?![\w/°²³'])", _lone_unit),
+        (rf"(?<![\w/])({measures.STANDING})(?:/({alternatives(PER)}))?(?![\w/°²³'])", measures.lone_unit),
         (
             r"(?<![\w.])(\d+)\s?[x×](?=\s(?!minus|plus|by|times)[a-z]{2,}|\sa\s|[.,!?]|\s*$)",
             lambda m: f"{number(m[1])} times",

@@ -1,6 +1,9 @@
-"""Spoken names of English units, currencies, symbols and abbreviations."""
+"""Spoken names of English units, currencies and symbols."""
 
 from __future__ import annotations
+
+import re
+from collections.abc import Iterable
 
 # abbreviation: (one, many)
 UNITS: dict[str, tuple[str, str]] = {
@@ -219,3 +222,8 @@ SYMBOLS: dict[str, str] = {
 """Symbols read aloud where no number rule claims them."""
 
 MONTHS = "January February March April May June July August September October November December".split()
+
+
+def alternatives(words: Iterable[str]) -> str:
+    """`words` as one expression, the longest first."""
+    return "|".join(sorted(map(re.escape, words), key=len, reverse=True))
