@@ -113,6 +113,7 @@ CASES = {
         ("1600 guests came", "one thousand, six hundred guests came"),
         ("she walked 1984 meters", "she walked one thousand, nine hundred eighty-four meters"),
         ("opened in 1875, sold in 2016", "opened in eighteen seventy-five, sold in twenty sixteen"),
+        ("on May 5, 1821", "on May five, eighteen twenty-one"),
         ("the 2008 elections", "the two thousand eight elections"),
         ("£2.5m and 3.5k fans", "two point five million pounds and three point five thousand fans"),
     ],
@@ -181,6 +182,10 @@ CASES = {
         ("the alarm is ARMED", "the alarm is armed"),
         ("UNESCO and the CIA", "unesco and the C I A"),
         ("the IT team", "the I T team"),
+        ("I AM IN ROOM A", "I am in room A"),
+        ("the ON/OFF switch", "the on off switch"),
+        ("READY IN 20 MIN", "ready in twenty minutes"),
+        ("GPS and SOS", "G P S and S O S"),
         ("CO DETECTED", "C O detected"),
     ],
     "titles and streets": [

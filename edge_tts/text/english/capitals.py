@@ -10,13 +10,16 @@ from edge_tts.text.english.words import explained, is_acronym_word, known, lette
 _CAPITALS = re.compile(r"[A-Za-z']+")
 _LETTERED = re.compile(r"(?<=[A-Za-z'])(?=[A-Z])")
 _INSIDE_NAME = re.compile(r"([A-Z][a-z]+)([A-Z][a-z]+)")
-_RUN = re.compile(r"(?<![\w'&/-])[A-Z][A-Z']*(?:[ ,]+[A-Z][A-Z']*)*(?![\w'])")
+_RUN = re.compile(r"(?<![\w'])[A-Z][A-Z']*(?:[ ,]+[A-Z][A-Z']*)*(?![\w'])")
 _ACRONYM_PLURAL = re.compile(r"[A-Z]{2,5}s")
 _SHORT = frozenset("AN AS AT BE BY DO GO HE HI IF IN IS ME MY NO OF OH OK ON OR SO TO UP WE".split())
 _EITHER = frozenset("IT US AM WHO ARE".split())
 """Words in a sentence of capitals, letters alone."""
-_LETTERS = frozenset("LED LEDS UPS ETA CIA DOS MRI ALS SUV EMS HUD IOS NAS DAB SOC".split())
+_LETTERS = frozenset(
+    "LED LEDS UPS ETA DOS ALS EMS HUD IOS NAS DAB SOC DOB SOS EST AKA PSI ROI ORG NGO AAA IEEE ISA".split()
+)
 """In the dictionary as words or names, but letters in capitals."""
+_VOWELS = frozenset("AEIOUY")
 _LONG = 5
 _SENTENCE = 3
 
@@ -31,7 +34,7 @@ def _is_word(capitals: str) -> bool:
     """Whether a word in capitals is said as one, whatever stands beside it."""
     if is_acronym_word(capitals) or (len(capitals) == 2 and capitals in _SHORT):
         return True
-    if len(capitals) < 3 or capitals in _LETTERS | _EITHER:
+    if len(capitals) < 3 or capitals in _LETTERS | _EITHER or _VOWELS.isdisjoint(capitals):
         return False
     word = capitals.lower()
     return (known(word) and not _sounds_spelled(word)) or (len(word) >= _LONG and explained(word))
@@ -45,14 +48,15 @@ def _sounds_spelled(word: str) -> bool:
 
 def _run(m: re.Match[str]) -> str:
     words = re.findall(r"[A-Z']+", m[0])
-    sentence = len(words) >= _SENTENCE and sum(map(_is_word, words)) * 2 >= len(words)
-    return re.sub(r"[A-Z']+", lambda w: _small(w[0], sentence), m[0])
+    plain = sum(_is_word(word) or word in _EITHER or word in {"A", "I"} for word in words)
+    sentence = len(words) >= _SENTENCE and plain * 2 >= len(words)
+    return re.sub(r"[A-Z']+", lambda w: _small(w, sentence), m[0])
 
 
-def _small(word: str, sentence: bool) -> str:
-    if word == "A":
-        return "a" if sentence else word
-    if len(word) > 1 and (_is_word(word) or (sentence and word in _EITHER)):
+def _small(w: re.Match[str], sentence: bool) -> str:
+    word = w[0]
+    article = word == "A" and w.end() < len(w.string)
+    if (sentence and (article or word in _EITHER)) or (len(word) > 1 and _is_word(word)):
         return word.lower()
     return word
 

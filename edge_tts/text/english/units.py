@@ -129,6 +129,8 @@ UNITS: dict[str, tuple[str, str]] = {
     "GBP": ("pound", "pounds"),
 }
 
+UNITS.update({short.upper(): UNITS[short] for short in "min mins sec secs hr hrs km cm kg ft lb lbs oz".split()})
+
 LETTER_UNITS = frozenset("A C F K V W".split())
 """Letters that name seats, gates and classes too."""
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 
-_NEAR = 24
+from edge_tts.text.english.units import MONTHS
+
+_NEAR = 32
 _SAYS_YEAR = re.compile(
     r"\b(?:year|born|founded|built|since|circa|spring|summer|autumn|fall|winter|early|late|mid)(?: in| of)?[ -]$", re.I
 )
+_DATED = re.compile(rf"\b(?:{'|'.join(MONTHS)})(?: [\w-]+)?,? $")
 _IN_YEAR = re.compile(r"\b(?:in|until|till|before|after|of|by)(?: the year)? $", re.I)
 _SAYS_QUANTITY = re.compile(
     r"\b(?:about|over|under|nearly|almost|exactly|only|than|least|most|has|have|had|costs?|is|are|at|reads|reached|hit|"
@@ -28,7 +31,7 @@ def is_year(m: re.Match[str]) -> bool:
         return False
     before = m.string[max(0, m.start() - _NEAR) : m.start()]
     counted = bool(_COUNTED.match(m.string[m.end() : m.end() + _NEAR]))
-    if _SAYS_YEAR.search(before):
+    if _SAYS_YEAR.search(before) or _DATED.search(before):
         return True
     if not 1900 <= int(m[0]) <= 2099:
         return bool(_IN_YEAR.search(before)) and not counted
