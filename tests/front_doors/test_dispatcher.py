@@ -78,7 +78,7 @@ REFUSED = {
 def test_nobody_gets_the_reports_on_a_request_of_another(command: str) -> None:
     """A sender who reuses the id of a waiting request gets only the reports on its own."""
     rig = DispatcherRig(capacity=1)
-    catalogue = SimpleNamespace(enrolled=lambda wanted: SimpleNamespace(ref=wanted), remains=lambda wanted: wanted)
+    catalogue = SimpleNamespace(enrolled=lambda wanted: SimpleNamespace(ref=wanted), deletable=lambda wanted: wanted)
     voices: Any = SimpleNamespace(catalogue=catalogue, store=None)
     voice_commands = VoiceCommands(runtime=rig.runtime, jobs=rig.jobs, voices=voices, changed=lambda: None)
     commands = {**voice_commands.commands(), "say": lambda message: rig.dispatcher.handle(message)}
