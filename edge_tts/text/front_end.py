@@ -17,8 +17,8 @@ from edge_tts.text.symbols import PUNCTUATION, to_ids
 from edge_tts.text.upstream_cuts import CUTS, before, collapse_marks, cut, guard_first_clause, pieces_of
 from edge_tts.values import Run, Segment
 
-_LETTERS = re.compile("(?<![A-Za-z])[A-Z]{1,2}$")
-_LONE_TWO = re.compile("[2₂](?![0-9.])")
+_LETTERS = re.compile("(?<![A-Za-z])(?:[A-Z]{1,2}|PIN|PNR)$")
+_NAMED = re.compile("[2₂](?![0-9.])|[0-9]{2,4}次(?!数)|[是为:：]+[0-9]")
 _FEWEST_PHONEMES = 6
 """Below this a full stop is put in front: models do badly on less."""
 
@@ -104,11 +104,11 @@ class TextFrontEnd:
         return tuple(run for run in runs if run.phonemes)
 
     def _run(self, language: str, text: str, normalized: bool, *, letters: str) -> Run:
-        """`letters`: capitals right before; a 2 behind them is a name, no count (`B2层` is B 二层, not B 两层)."""
+        """`letters`: capitals right before; what they name is no count (`B2层` is B 二层, `PIN是1024` four digits)."""
         module = self._languages.get(language) or load_language(language)
         spoken = text
         if not normalized:
-            letters = letters if _LONE_TWO.match(text) else ""
+            letters = letters if _NAMED.match(text) else ""
             spoken = module.normalize(letters + self._lexicon.respell(language, text)).removeprefix(letters)
         if not spoken.strip():
             return Run(language, text, "", (), None)

@@ -157,3 +157,17 @@ def test_the_query_of_an_address_stays_in_one_piece() -> None:
         s.text for s in FRONT_END.segments("Where? Visit www.example.com/shop?item=42 and look around today.", "en")
     ]
     assert any("shop?item=42" in piece for piece in pieces)
+
+
+@pytest.mark.parametrize(
+    ("text", "spoken"),
+    [
+        ("K528次晚点", "K五二八次晚点"),
+        ("乘坐MU5101", "乘坐M U五幺零幺"),
+        ("航班CA1302。", "航班C A幺三零二."),
+        ("PIN是2468", "P I N是二四六八"),
+    ],
+)
+def test_letters_in_front_make_a_number_a_name(text: str, spoken: str) -> None:
+    """A number behind the letters of a train, a flight or a PIN is said digit by digit in Mandarin."""
+    assert "".join(run.normalized for run in TextFrontEnd().runs(text, "zh")) == spoken

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edge_tts.text.mandarin.numbers import Match, Substitution, cardinal, spell, substitution
+from edge_tts.text.mandarin.short_dates import SHORT_DATES
 
 TO = "([-~～〜–—－−至到])"
 """Separator of a range; a group, because a written word is kept."""
@@ -29,7 +30,7 @@ def _years(match: Match) -> str:
 
 def _time(hour: str, minute: str, second: str | None) -> str:
     """On the hour, half past, or minutes with 零 below ten; seconds likewise."""
-    spoken = cardinal(hour) + "点"
+    spoken = ("两" if int(hour) == 2 else cardinal(hour)) + "点"
     if second is not None and int(second):
         return spoken + _sixtieths(minute) + "分" + _sixtieths(second) + "秒"
     if minute == "30":
@@ -47,6 +48,7 @@ def _range(match: Match) -> str:
 
 DATES: tuple[Substitution, ...] = (
     substitution(rf"(?<![0-9]){_YEAR}([-/.]){_MONTH}\2{_DAY}(?![0-9])日?", _date),
+    *SHORT_DATES,
     substitution(rf"(?<![0-9]){_YEAR}年?{TO}{_YEAR}(?=年)", _years),
     substitution(rf"(?<![0-9]){_YEAR}([-~～–]){_YEAR}(?![0-9])", _years),
     # 1000年 is a thousand years; 2000年 is a year.

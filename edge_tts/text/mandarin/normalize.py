@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from edge_tts.text.mandarin.characters import simplify, speak_symbols
-from edge_tts.text.mandarin.codes import CODES, counts
+from edge_tts.text.mandarin.codes import CODES, ORDINALS, counts
 from edge_tts.text.mandarin.dates import DATES, TIMES
 from edge_tts.text.mandarin.numbers import LONGEST, Substitution, cardinal, spell, substitution
 from edge_tts.text.mandarin.quantities import SCORES, quantities
@@ -40,7 +40,7 @@ class MandarinNormalizer:
         self._simplified = simplified
         self._has_reading = has_reading
         measure = "|".join(map(re.escape, measure_words()))
-        self._steps = (*_BLANKS, *SCORES, *DATES, *TIMES, *quantities(measure), *CODES, *counts(measure))
+        self._steps = (*_BLANKS, *SCORES, *DATES, *TIMES, *ORDINALS, *quantities(measure), *CODES, *counts(measure))
 
     def normalize(self, text: str) -> str:
         """Spoken text of ideographs and the marks `! ? … , .`; empty when nothing can be spoken. Never raises."""

@@ -40,6 +40,9 @@ def quantities(measure: str) -> tuple[Substitution, ...]:
     """The steps; `measure`: alternation of all measure words."""
     unit = f"(?:{_DEGREE}|[%‰]|{measure})"
     return (
+        substitution(
+            "(?<=血压)([是为:：约]{0,2})([0-9]{2,3})/([0-9]{2,3})", lambda m: f"{m[1]}{cardinal(m[2])},{cardinal(m[3])}"
+        ),
         substitution("(?<![0-9])([0-9]{2,3})/([0-9]{2,3})(?=mmHg|毫米汞柱)", lambda m: f"{cardinal(m[1])},{m[2]}"),
         substitution(rf"满({N})([减送返赠])({N})", lambda m: f"满{number(m[1])}{m[2]}{number(m[3])}"),
         substitution(rf"{START}({N})({UNIT})", lambda m: m[1] + (unit_name(m[2]) or m[2])),
