@@ -9,7 +9,7 @@ from dataclasses import replace
 from edge_tts.errors import TextError
 from edge_tts.text.chunking import chunks
 from edge_tts.text.language_runs import check_option, language_runs, speakable_runs
-from edge_tts.text.languages import Language, load_language
+from edge_tts.text.languages import Language, as_heard, load_language
 from edge_tts.text.lexicon import Lexicon
 from edge_tts.text.machine_text import plain
 from edge_tts.text.ssml import parse_ssml
@@ -108,6 +108,7 @@ class TextFrontEnd:
         module = self._languages.get(language) or load_language(language)
         spoken = text
         if not normalized:
+            module = as_heard(module)
             letters = letters if _NAMED.match(text) else ""
             spoken = module.normalize(letters + self._lexicon.respell(language, text)).removeprefix(letters)
         if not spoken.strip():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol, cast
 
 from edge_tts.errors import TextError
@@ -32,3 +32,9 @@ def load_language(name: str) -> Language:
     if name not in MODULES:
         raise TextError(f"no language {name!r}; supported: {', '.join(sorted(MODULES))}")
     return cast(Language, importlib.import_module(MODULES[name]))
+
+
+def as_heard(module: Language) -> Language:
+    """`module` as it reads written text, where that differs from how it reads a given spoken form (Mandarin)."""
+    heard: Callable[[], Language] | None = getattr(module, "as_heard", None)
+    return heard() if heard else module

@@ -165,7 +165,7 @@ def test_the_query_of_an_address_stays_in_one_piece() -> None:
         ("K528次晚点", "K五二八次晚点"),
         ("乘坐MU5101", "乘坐M U五幺零幺"),
         ("航班CA1302。", "航班C A幺三零二."),
-        ("PIN是2468", "P I N是二四六八"),
+        ("PIN是2468", "pin是二四六八"),
     ],
 )
 def test_letters_in_front_make_a_number_a_name(text: str, spoken: str) -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from copy import copy
 from functools import cache, cached_property
 
+from edge_tts.text.mandarin.contexts import Contexts
 from edge_tts.text.mandarin.neutral_tones import NeutralTones
 from edge_tts.text.mandarin.normalize import MandarinNormalizer
+from edge_tts.text.mandarin.particles import particle_readings, plain_yi
 from edge_tts.text.mandarin.readings import MandarinReadings
 from edge_tts.text.mandarin.sandhi import MandarinSandhi
 from edge_tts.text.mandarin.tables import MandarinTables
-from edge_tts.text.mandarin.words import MandarinWords
+from edge_tts.text.mandarin.words import MandarinWords, Word
 
 Polyphones = Callable[[str], Sequence[str | None]]
 """A clause -> per character a reading like `hao3`, or None where the phrase table decides."""
@@ -31,8 +34,21 @@ class Mandarin:
     """Mandarin; its tables load on first use."""
 
     def __init__(self, *, polyphones: Polyphones | None = None) -> None:
-        """`polyphones`: a model for readings in context; None uses the phrase table alone."""
+        """`polyphones`: a model for readings in context; None uses the phrase table, and the neighbours `as_heard`."""
         self._polyphones = polyphones
+        self._by_context = False
+
+    def as_heard(self) -> Mandarin:
+        """The same language, read by the words around as well, where upstream goes by tables alone."""
+        return self._heard
+
+    @cached_property
+    def _heard(self) -> Mandarin:
+        """Shares what is loaded."""
+        _ = self._normalizer, self._words, self._readings, self._sandhi
+        heard = copy(self)
+        heard._by_context = True
+        return heard
 
     @cached_property
     def _tables(self) -> MandarinTables:
@@ -54,6 +70,10 @@ class Mandarin:
         return MandarinReadings(self._tables)
 
     @cached_property
+    def _contexts(self) -> Contexts:
+        return Contexts()
+
+    @cached_property
     def _sandhi(self) -> MandarinSandhi:
         return MandarinSandhi(read=self._readings.read, subwords=self._words.subwords, neutral=NeutralTones())
 
@@ -70,18 +90,39 @@ class Mandarin:
         return tuple(phonemes), tuple(word2ph)
 
     def _speak(self, clause: str) -> list[tuple[str, ...]]:
+        words = self._words.cut(clause)
         readings = self._readings.read(clause)
+        fixed: dict[int, str] = {}
         if self._polyphones is not None:
             chosen = self._polyphones(clause)
             readings = [c or r for c, r in zip(chosen, readings, strict=True)]
+        elif self._by_context:
+            fixed = self._by_neighbours(clause, words)
+        plain = set(plain_yi(clause)) if self._by_context else set()
         spoken: list[tuple[str, ...]] = []
-        for word in self._sandhi.join(self._words.cut(clause)):
+        for word in self._sandhi.join(words):
             start = len(spoken)
-            own = readings[start : start + len(word.text)]
-            own = list(self._readings.phrase(word.text) or own)
+            own = list(self._readings.phrase(word.text) or readings[start : start + len(word.text)])
+            own = [fixed.get(start + i, reading) for i, reading in enumerate(own)]
             changed = self._sandhi.change(word, own)
+            for i, reading in enumerate(changed):
+                if start + i in plain:
+                    changed[i] = "yi1"
+                elif reading.endswith("5"):
+                    changed[i] = fixed.get(start + i, reading)
             spoken += [self._symbols(c, r) for c, r in zip(word.text, changed, strict=True)]
         return spoken
+
+    def _by_neighbours(self, clause: str, words: Sequence[Word]) -> dict[int, str]:
+        """Place -> reading where the characters or words around decide it."""
+        spans = self._readings.phrase_spans(clause)
+        at = 0
+        for word in words:
+            end = at + len(word.text)
+            if self._words.is_listed(word.text):
+                spans[at:end] = [(min(a, at), max(b, end)) for a, b in spans[at:end]]
+            at = end
+        return self._contexts.read(clause, spans) | particle_readings(self._words.split_at_particles(words))
 
     def _symbols(self, character: str, reading: str) -> tuple[str, ...]:
         if character in _MARKS:
@@ -103,3 +144,8 @@ def normalize(text: str) -> str:
 
 def phonemize(normalized: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
     return _default().phonemize(normalized)
+
+
+@cache
+def as_heard() -> Mandarin:
+    return _default().as_heard()

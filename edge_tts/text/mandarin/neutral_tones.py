@@ -41,7 +41,10 @@ class NeutralTones:
     def _light_syllables(self, text: str, tag: str) -> list[int]:
         light: list[int] = []
         if tag[:1] in ("n", "v", "a") and text not in self._full:
-            light += [i for i in range(1, len(text)) if text[i] == text[i - 1] and text[i] not in DIGITS]
+            border = 2 if len(text) == 4 else 0  # 银行|行长
+            light += [
+                i for i in range(1, len(text)) if text[i] == text[i - 1] and text[i] not in DIGITS and i != border
+            ]
         last = len(text) - 1
         if self._last_is_light(text, tag):
             light.append(last)

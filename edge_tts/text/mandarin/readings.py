@@ -31,6 +31,16 @@ class MandarinReadings:
             position = end
         return readings
 
+    def phrase_spans(self, text: str) -> list[tuple[int, int]]:
+        """Per character (start, end) of the phrase that `read` takes it from, or of itself."""
+        spans: list[tuple[int, int]] = []
+        while len(spans) < len(text):
+            start = len(spans)
+            phrases = [e for e in self._tables.entries(text, start) if e.phrase]
+            end = phrases[-1].end if phrases else start + 1
+            spans += [(start, end)] * (end - start)
+        return spans
+
     def phrase(self, word: str) -> Sequence[str] | None:
         entry = self._tables.entry(word)
         if entry is None or not entry.phrase:

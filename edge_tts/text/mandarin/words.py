@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from itertools import groupby
 from typing import NamedTuple
 
@@ -19,6 +20,9 @@ from edge_tts.text.mandarin.tables import HiddenMarkov, MandarinTables, is_han
 
 IntArray = npt.NDArray[np.int64]
 
+_PARTICLES = frozenset("得地")
+_COMPLEMENT = re.compile("得[快慢高低好多远近早晚大小很太清上下去走来看住过紧准]")
+"""Listed as words, and two words."""
 _NEVER = -3.14e30
 _BLOCK = re.compile(r"[\u4e00-\u9fa5.]+|[^\u4e00-\u9fa5.]")
 """A full stop stays with the ideographs before it: the Markov model judges a lone character there."""
@@ -47,11 +51,22 @@ class MandarinWords:
             for length in (2, 3):
                 if len(part) > length:
                     inner = (part[i : i + length] for i in range(len(part) - length + 1))
-                    parts += [p for p in inner if self._is_word(p)]
+                    parts += [p for p in inner if self.is_listed(p)]
             parts.append(part)
         return parts
 
-    def _is_word(self, text: str) -> bool:
+    def split_at_particles(self, words: Sequence[Word]) -> list[Word]:
+        """`words` with 得 and 地 by themselves where the Markov model made a word with them."""
+        apart: list[Word] = []
+        for word in words:
+            listed = self.is_listed(word.text) and not _COMPLEMENT.match(word.text)
+            if len(word.text) > 1 and not _PARTICLES.isdisjoint(word.text) and not listed:
+                apart += [Word(part, self._tag(part)) for part in re.split("([得地])", word.text) if part]
+            else:
+                apart.append(word)
+        return apart
+
+    def is_listed(self, text: str) -> bool:
         entry = self._tables.entry(text)
         return entry is not None and entry.frequency > 0
 
@@ -82,7 +97,7 @@ class MandarinWords:
 
     def _cut_singles(self, singles: str, model: HiddenMarkov) -> list[Word]:
         """A lone character keeps its own tag; several go to the Markov model."""
-        if len(singles) < 2 or self._is_word(singles):
+        if len(singles) < 2 or self.is_listed(singles):
             return [Word(c, self._tag(c)) for c in singles]
         words: list[Word] = []
         for known, part in groupby(singles, key=lambda c: is_han(c) and model.knows(c)):

@@ -1,0 +1,80 @@
+"""得, 地 and 一 by the words around them: "must" or a complement, an adverb's mark or the ground, a number or "a"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from edge_tts.text.mandarin.words import Word
+
+_GOT = re.compile("[到了着过奖分知票病胜罪名第冠出个以意起体益失当高满零一二三四五六七八九十百千两几]")
+"""After 得 these make it "to get"."""
+_DEGREE = frozenset("很太更最非真好特极十挺不")
+"""After 得 these begin a complement (跑得很快), unless "must" is certain."""
+_OWNER = ("r", "t", "nr", "ns", "s", "f")
+"""Parts of speech before which only a subject can stand: pronouns, times, names, places."""
+_MUST_AFTER = frozenset("就总都也还可又才便只准非必须")
+_PLACES = ("f", "s", "t", "r", "p", "q", "x")
+"""Parts of speech behind which 地 is the ground."""
+_INNER = re.compile("[^心获取觉值难不赢所博应非总夺求购使只]得.")
+"""A word with a complement in it (跑得快)."""
+_YI = re.compile(
+    "一(?=[零〇幺一二三四五六七八九])|(?<=[零〇幺二三四五六七八九])一(?![两刻起下些点直边])|(?<=十)一(?![两刻起下些])"
+    "|一(?=月|号|日(?!三)|楼|年级|等[奖舱座]|单元|季度|班[的同])"
+)
+
+
+def particle_readings(words: Sequence[Word]) -> dict[int, str]:
+    """Place -> reading of 得 and 地 that stand as words of their own or end an adverb."""
+    chosen: dict[int, str] = {}
+    at = 0
+    for i, word in enumerate(words):
+        before, after = words[i - 1] if i else None, words[i + 1] if i + 1 < len(words) else None
+        if word.text == "得":
+            chosen[at] = _got(before, after)
+        elif _INNER.match(word.text):
+            chosen[at + 1] = "de5"
+        elif word.text[-1] == "地" and (len(word.text) > 1 or before):
+            last = at + len(word.text) - 1
+            chosen[last] = "de5" if _is_adverb(word, before, after) else "di4"
+        at += len(word.text)
+    return chosen
+
+
+def _got(before: Word | None, after: Word | None) -> str:
+    """得: `dei3` must, `de2` to get, `de5` before a complement."""
+    if _is_must(before, after):
+        return "dei3"
+    got = after is not None and _GOT.match(after.text) and (before is None or before.tag[:1] not in ("v", "a"))
+    return "de2" if got else "de5"
+
+
+def _is_must(before: Word | None, after: Word | None) -> bool:
+    """A subject or adverb before it, a verb after it."""
+    if after is None or after.tag == "x" or _GOT.match(after.text):
+        return False
+    if before is None or before.tag == "x":
+        return after.tag[:1] in "vdp"
+    if before.text[-1] in _MUST_AFTER:
+        return True
+    if after.text[0] in _DEGREE and before.tag not in ("r", "t"):
+        return False
+    if before.tag in _OWNER or before.tag.startswith(("r", "nr")) or before.text[-1] == "们":
+        return True
+    return before.tag.startswith("n") and after.tag[:1] in "vpdn"
+
+
+def _is_adverb(word: Word, before: Word | None, after: Word | None) -> bool:
+    """地 as the mark of an adverb: behind a doubled, describing or adverbial word, with a verb to follow."""
+    if len(word.text) > 1:
+        stem = word.text[:-1]
+        return word.tag.startswith("d") or (len(stem) > 1 and stem[-1] == stem[-2])
+    if before is None or after is None or after.tag == "x":
+        return False
+    doubled = len(before.text) > 1 and before.text[-1] == before.text[-2]
+    return doubled or (len(before.text) > 1 and before.tag[:1] not in _PLACES)
+
+
+def plain_yi(text: str) -> Iterator[int]:
+    """Places of 一 that keep their tone: in numbers said digit by digit, at the end of a number, in dates and names."""
+    return (m.start() for m in _YI.finditer(text))
