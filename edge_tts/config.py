@@ -177,10 +177,16 @@ class BucketConfig(Section):
 
 
 class TextConfig(Section):
-    """Pronunciation: words that the dictionaries get wrong."""
+    """What is not spoken, and words that the dictionaries get wrong."""
 
+    refuse: tuple[str, ...] = ("unavailable", "unknown", "none", "null", "nan", "undefined")
     lexicon: dict[str, dict[str, str]] = Field(default={})
     polyphones: ConfigPath | None = None
+
+    @field_validator("refuse", mode="before")
+    @classmethod
+    def _as_tuple(cls, value: object) -> object:
+        return tuple(value) if isinstance(value, list) else value  # YAML has lists only
 
 
 class LimitsConfig(Section):

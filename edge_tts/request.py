@@ -5,13 +5,21 @@ The MQTT payload, the journal page, the command line and the published schema ar
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from edge_tts.schema import Field, Record, RequestId
+from edge_tts.schema import BeforeValidator, Field, Record, RequestId
 from edge_tts.values import Priority, Sampling
 
+
+def folded(value: Any) -> Any:
+    """A text without its case and outer spaces: `Alert` is meant as `alert`."""
+    return value.strip().casefold() if isinstance(value, str) else value
+
+
 VoiceName = Annotated[str, Field(min_length=1, max_length=128)]
-Split = Literal["auto", "cut0", "cut1", "cut2", "cut3", "cut4", "cut5"]
+Split = Annotated[Literal["auto", "cut0", "cut1", "cut2", "cut3", "cut4", "cut5"], BeforeValidator(folded)]
+Urgency = Annotated[Priority, BeforeValidator(folded)]
+Language = Annotated[str, Field(max_length=32), BeforeValidator(folded)]
 
 
 class SpeakMessage(Record):
@@ -20,8 +28,8 @@ class SpeakMessage(Record):
     text: str = Field(description="what to say")
     id: RequestId | None = Field(default=None, description="names the request in every report; an id is spoken once")
     voice: VoiceName | None = Field(default=None, description="name or id of a voice; the default voice if absent")
-    language: str = Field(default="auto", max_length=32, description="language option of the text: auto, en, zh, ...")
-    priority: Priority = Field(default="normal", description="an alert interrupts, low waits for everything else")
+    language: Language = Field(default="auto", description="language option of the text: auto, en, zh, ...")
+    priority: Urgency = Field(default="normal", description="an alert interrupts, low waits for everything else")
     ttl_s: float | None = Field(default=None, gt=0, le=604800, description="seconds within which it has to begin")
     volume: float = Field(default=100.0, ge=0, le=100, description="percent of the device's own volume")
     speed: float = Field(default=1.0, ge=0.25, le=4, description="1.3 is faster")

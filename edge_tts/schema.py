@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
@@ -81,15 +82,18 @@ def nearest(name: str, known: list[str]) -> str:
 
 
 def _explain(kind: type[BaseModel], invalid: ValidationError) -> str:
-    """The first problem, and how many more there are."""
-    problems = invalid.errors(include_url=False, include_context=False)
+    """The first problem, and how many more there are. An unknown key goes first: it explains a missing one."""
+    problems = sorted(invalid.errors(include_url=False), key=lambda problem: problem["type"] != "extra_forbidden")
     first, more = problems[0], len(problems) - 1
     path = [one_line(str(part), most=_MOST_KEY) for part in first["loc"]]
     if first["type"] == "extra_forbidden":
-        known = list(_at(kind, path[:-1]).model_fields)
-        text = f"unknown key '{'.'.join(path)}'{nearest(path[-1], known)}"
+        text = f"unknown key '{'.'.join(path)}'{nearest(path[-1], list(_at(kind, path[:-1]).model_fields))}"
     elif first["type"] == "missing":
         text = f"key '{'.'.join(path)}' is missing"
+    elif first["type"] == "literal_error" and isinstance(first["input"], str):
+        known = re.findall(r"'([^']*)'", first["ctx"]["expected"])
+        text = f"key '{'.'.join(path)}': there is no '{one_line(first['input'], most=_MOST_KEY)}'"
+        text += nearest(first["input"][:_MOST_KEY], known)
     elif path:
         text = f"key '{'.'.join(path)}': {first['msg']}"
     else:

@@ -6,6 +6,7 @@ from fakes import FakeClock, FakeLoudspeaker, Notes
 from rig import make_runtime
 
 from edge_tts.errors import UnknownVoiceError
+from edge_tts.front_doors.content_rules import ContentRules
 from edge_tts.front_doors.dispatcher import Dispatcher, RequestRules
 from edge_tts.front_doors.message import Message
 from edge_tts.request import SpeakRequest
@@ -36,9 +37,9 @@ class DispatcherRig:
         self.runtime = make_runtime(self.notes, clock=self.clock)
         self.events = self.runtime.events
         self.jobs = JobQueue(runtime=self.runtime, capacity=capacity, journal=journal)
-        player = Player(runtime=self.runtime, open_loudspeaker=FakeLoudspeaker)
-        rules = RequestRules(resolve_voice=known_voice, text_chars=100, payload_bytes=1000)
-        self.dispatcher = Dispatcher(runtime=self.runtime, rules=rules, jobs=self.jobs, player=player)
+        self.player = Player(runtime=self.runtime, open_loudspeaker=FakeLoudspeaker)
+        rules = RequestRules(resolve_voice=known_voice, content=ContentRules(100, ("unknown",)), payload_bytes=1000)
+        self.dispatcher = Dispatcher(runtime=self.runtime, rules=rules, jobs=self.jobs, player=self.player)
 
     def handle(self, payload: bytes, **facts: object) -> None:
         self.dispatcher.handle(Message("say", payload, **facts))

@@ -15,6 +15,7 @@ from edge_tts.audio.devices import Loudspeaker, OpenLoudspeaker, PortAudioLoudsp
 from edge_tts.audio.wave import WavFile
 from edge_tts.config import AudioConfig, Config
 from edge_tts.engine.load import Placement
+from edge_tts.front_doors.content_rules import ContentRules
 from edge_tts.front_doors.dispatcher import Dispatcher, RequestRules
 from edge_tts.front_doors.model_commands import ModelCommands
 from edge_tts.front_doors.mqtt.link import MqttLink
@@ -134,15 +135,17 @@ class Appliance:
             player=self.player,
             resolve_voice=self.voices.catalogue.resolve,
             save=self.settings.save,
+            new_id=runtime.new_id,
         )
         commands = {**settings.commands(), **self.voice_services.commands()}
         self.model_change: ModelChange | None = None
         if self._surroundings.sets is not None:
-            internal_jobs = InternalJobs(runtime=runtime, jobs=self.jobs, sink=self.player)
+            internal_jobs = InternalJobs(runtime=runtime, jobs=self.jobs, sink=self.player, kind="model")
             self.model_change = ModelChange(runtime=runtime, sets=self._surroundings.sets, internal_jobs=internal_jobs)
             commands |= ModelCommands(change=self.model_change, new_id=runtime.new_id).commands()
         limits = config.limits
-        rules = RequestRules(self.voices.catalogue.resolve, limits.text_chars, limits.payload_bytes)
+        content = ContentRules(limits.text_chars, config.text.refuse)
+        rules = RequestRules(self.voices.catalogue.resolve, content, limits.payload_bytes)
         self.dispatcher = Dispatcher(runtime=runtime, rules=rules, jobs=self.jobs, player=self.player, more=commands)
         self.link = MqttLink(runtime=runtime, config=config.mqtt, device=config.device, dispatcher=self.dispatcher)
         self.voice_services.status.refresh()

@@ -54,7 +54,7 @@ class VoiceServices:
         self._sync = self._sync_thread()
         self._pending_voices = PendingVoices(
             features=voices.features,
-            internal_jobs=InternalJobs(runtime=runtime, jobs=jobs, sink=player),
+            internal_jobs=InternalJobs(runtime=runtime, jobs=jobs, sink=player, kind="encoding"),
             unready=voices.catalogue.unready,
             done=self.status.refresh,
             failed=self.status.show,
@@ -118,7 +118,7 @@ class VoiceServices:
         return Enrolment(
             runtime=self._runtime,
             internal_jobs=InternalJobs(
-                runtime=self._runtime, jobs=self._jobs, sink=self._player, min_volume=min_volume
+                runtime=self._runtime, jobs=self._jobs, sink=self._player, min_volume=min_volume, kind="enrolment"
             ),
             open_microphone=with_released_loudspeaker(self._open_microphone, self._player.release_device),
             open_analyzers=lambda: open_analyzers(config),

@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from edge_tts.errors import PayloadError, TextError, named
+from edge_tts.errors import PayloadError, named
+from edge_tts.front_doors.content_rules import ContentRules
 from edge_tts.front_doors.message import Message
 from edge_tts.front_doors.payloads import id_in, parse_say, parse_which
-from edge_tts.request import SpeakMessage, SpeakRequest
+from edge_tts.request import SpeakRequest
 from edge_tts.runtime.runtime import Runtime
 from edge_tts.schema import nearest
 from edge_tts.speaking.finished_ids import REMEMBERED, Key
@@ -20,7 +21,6 @@ from edge_tts.speaking.job import Job, Reply, failure, no_reply
 from edge_tts.speaking.job_queue import JobQueue
 from edge_tts.speaking.journal import Envelope, Journal, Page, ReplyTo
 from edge_tts.speaking.player import Player
-from edge_tts.text.language_runs import check_option
 from edge_tts.values import Report
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 class RequestRules:
     resolve_voice: Callable[[str], str]
     """Name or id of a voice -> its id. Raises UnknownVoiceError."""
-    text_chars: int
+    content: ContentRules
     payload_bytes: int
 
 
@@ -112,7 +112,7 @@ class Dispatcher:
             level = logging.INFO if message.redelivered else logging.WARNING  # a sender may reuse an id
             log.log(level, "dropped a second delivery of %s: an id is spoken once", say.id or "a message without id")
             return
-        self._check_text(say)
+        self._rules.content.check(say)
         voice = self._rules.resolve_voice(say.voice or self._runtime.events.state.voice)
         request = SpeakRequest.accept(say, id=say.id or self._runtime.new_id(), voice=voice)
         lifetimes = [s for s in (say.ttl_s, message.expires_in_s) if s is not None]
@@ -127,14 +127,6 @@ class Dispatcher:
     def _pause(self, paused: bool) -> None:
         self._player.pause(paused)
         self._runtime.events.update(paused=paused)
-
-    def _check_text(self, say: SpeakMessage) -> None:
-        """Raises TextError."""
-        if not say.text.strip():
-            raise TextError("the text is empty")
-        if len(say.text) > self._rules.text_chars:
-            raise TextError(f"the text has {len(say.text)} characters; limits.text_chars is {self._rules.text_chars}")
-        check_option(say.language)
 
     def _is_duplicate(self, key: Key, *, known_by_id: bool, redelivered: bool) -> bool:
         """An id is never reused; without one only the broker's DUP flag marks a duplicate."""

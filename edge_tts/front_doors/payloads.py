@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import codecs
+import re
+from typing import Annotated, Literal, TypeVar
 
 from edge_tts.errors import PayloadError, RequestError, VoiceError
-from edge_tts.request import SpeakMessage
-from edge_tts.schema import ConfigDict, Field, Record, RequestId, check_json, field_validator
+from edge_tts.front_doors.json_mistakes import explain_json, explain_keys, load_json
+from edge_tts.request import SpeakMessage, folded
+from edge_tts.schema import BeforeValidator, ConfigDict, Field, Record, RequestId, check, check_json, field_validator
 from edge_tts.voices.format import check_display_name
+
+RecordT = TypeVar("RecordT", bound=Record)
+
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_ARRAY = re.compile(r'\s*\[\s*["{\[]')
+"""Begins like a JSON array; `[laughs] Hello` is text."""
+_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?")
 
 
 class WhichPayload(Record):
@@ -20,7 +30,7 @@ class EnrolPayload(Record):
     """`enroll`; absent keys are as configured."""
 
     name: str | None = Field(default=None, min_length=1, max_length=80)
-    language: Literal["zh", "en"] | None = None
+    language: Annotated[Literal["zh", "en"] | None, BeforeValidator(folded)] = None
     id: RequestId | None = None
 
     @field_validator("name")
@@ -59,53 +69,62 @@ class _Volume(Record):
 
 
 def parse_say(payload: bytes) -> SpeakMessage:
-    """Bare UTF-8 text, or a JSON object. Raises PayloadError."""
-    if payload.lstrip()[:1] == b"{":
-        return check_json(SpeakMessage, payload, error=PayloadError, what="say")
-    return SpeakMessage(text=_text(payload, what="say"))
+    """Bare UTF-8 text, or a JSON object or string. Raises PayloadError."""
+    text = read_text(payload, what="say")
+    if text.lstrip()[:1] == "{":
+        return _record(SpeakMessage, text, what="say")
+    value = load_json(text) if text.lstrip()[:1] in ("[", '"') else None
+    if isinstance(value, list) or _ARRAY.match(text):
+        raise PayloadError("say: the payload is a JSON array; send one message for each text: bare, or a JSON object")
+    if isinstance(value, str):
+        return check(SpeakMessage, {"text": value}, error=PayloadError, what="say")
+    return SpeakMessage(text=text)
 
 
 def parse_which(payload: bytes) -> str | None:
     """The id; None for an empty payload, which means all. Raises PayloadError."""
-    if not payload.strip():
-        return None
-    return check_json(WhichPayload, payload, error=PayloadError, what="stop").id
+    text = read_text(payload, what="stop")
+    return _record(WhichPayload, text, what="stop").id if text.strip() else None
 
 
 def parse_enroll(payload: bytes) -> EnrolPayload:
     """Raises PayloadError."""
-    return check_json(EnrolPayload, payload.strip() or b"{}", error=PayloadError, what="enroll")
+    text = read_text(payload, what="enroll")
+    return _record(EnrolPayload, text if text.strip() else "{}", what="enroll")
 
 
 def parse_one_voice(payload: bytes, *, what: str) -> VoicePayload:
     """Raises PayloadError."""
-    return check_json(VoicePayload, payload, error=PayloadError, what=what)
+    return _record(VoicePayload, read_text(payload, what=what), what=what)
 
 
 def parse_model(payload: bytes) -> ModelPayload:
     """A JSON object, or the bare name of a model set. Raises PayloadError."""
-    if payload.lstrip()[:1] == b"{":
-        return check_json(ModelPayload, payload, error=PayloadError, what="models/activate")
-    name = _text(payload, what="models/activate").strip()
-    if not name:
+    text = read_text(payload, what="models/activate").strip()
+    if text[:1] == "{":
+        return _record(ModelPayload, text, what="models/activate")
+    if not text:
         raise PayloadError("models/activate: the payload is empty; the name of a model set is expected")
-    return ModelPayload(model=name[:128])
+    return ModelPayload(model=text[:128])
 
 
 def parse_rollback(payload: bytes) -> RollbackPayload:
     """Raises PayloadError."""
-    return check_json(RollbackPayload, payload.strip() or b"{}", error=PayloadError, what="models/rollback")
+    text = read_text(payload, what="models/rollback")
+    return _record(RollbackPayload, text if text.strip() else "{}", what="models/rollback")
 
 
 def parse_volume(payload: bytes) -> float:
     """0 to 100. Raises PayloadError."""
-    number = _text(payload, what="volume/set").strip()
-    return check_json(_Volume, b'{"volume": %s}' % number.encode(), error=PayloadError, what="volume/set").volume
+    number = read_text(payload, what="volume/set").strip()
+    if not _NUMBER.fullmatch(number):
+        raise PayloadError(f"volume/set: '{number[:40]}' is no number from 0 to 100")
+    return check(_Volume, {"volume": float(number)}, error=PayloadError, what="volume/set").volume
 
 
 def parse_voice(payload: bytes) -> str:
     """A voice's name or id. Raises PayloadError."""
-    voice = _text(payload, what="voice/set").strip()
+    voice = read_text(payload, what="voice/set").strip()
     if not voice:
         raise PayloadError("voice/set: the payload is empty; a voice id is expected")
     return voice
@@ -114,13 +133,29 @@ def parse_voice(payload: bytes) -> str:
 def id_in(payload: bytes) -> str | None:
     """The id in a payload that may be invalid otherwise, else None."""
     try:
-        return check_json(_Id, payload, error=PayloadError, what="id").id
+        return check_json(_Id, read_text(payload, what="id").encode(), error=PayloadError, what="id").id
     except RequestError:
         return None
 
 
-def _text(payload: bytes, *, what: str) -> str:
+def read_text(payload: bytes, *, what: str) -> str:
+    """UTF-8, with or without a byte order mark. Raises PayloadError, also for text with NULs, as UTF-16 has."""
+    if payload.startswith(_UTF16) or b"\0" in payload:
+        raise PayloadError(f"{what}: the payload is not UTF-8: it is UTF-16, or binary; send it as UTF-8")
     try:
-        return payload.decode("utf-8")
+        return payload.decode("utf-8-sig")
     except UnicodeDecodeError as broken:
-        raise PayloadError(f"{what}: the payload is not UTF-8 (byte {broken.start})") from broken
+        raise PayloadError(f"{what}: the payload is not UTF-8 (byte {broken.start}); send it as UTF-8") from broken
+
+
+def _record(kind: type[RecordT], text: str, *, what: str) -> RecordT:
+    """Raises PayloadError that names the mistake."""
+    try:
+        return check_json(kind, text.encode(), error=PayloadError, what=what)
+    except PayloadError as refused:
+        mistake = explain_keys(text, kind.model_fields)
+        if mistake is None and (mistake := explain_json(text)) is not None:
+            mistake = f"the payload is not JSON: {mistake}"
+        if mistake is None:
+            raise
+        raise PayloadError(f"{what}: {mistake}") from refused

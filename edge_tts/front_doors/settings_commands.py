@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 
 from edge_tts.front_doors.message import Message
 from edge_tts.front_doors.payloads import parse_voice, parse_volume
 from edge_tts.runtime.event_bus import EventBus
+from edge_tts.runtime.runtime import random_id
 from edge_tts.speaking.player import Player
+from edge_tts.values import Report
+
+log = logging.getLogger(__name__)
 
 
 class SettingsCommands:
     """`save` writes them to disk before the message is acknowledged."""
 
     def __init__(
-        self, *, events: EventBus, player: Player, resolve_voice: Callable[[str], str], save: Callable[[], None]
+        self,
+        *,
+        events: EventBus,
+        player: Player,
+        resolve_voice: Callable[[str], str],
+        save: Callable[[], None],
+        new_id: Callable[[], str] = random_id,
     ) -> None:
         self._events, self._player, self._resolve_voice, self._save = events, player, resolve_voice, save
+        self._new_id = new_id
 
     def commands(self) -> Mapping[str, Callable[[Message], None]]:
         """Command -> what serves it; each may raise RequestError."""
@@ -27,6 +39,15 @@ class SettingsCommands:
         self._player.set_volume(volume / 100)
         self._events.update(volume=volume)
         self._save()
+        if 0 < volume < 1:  # somebody's scale ends at 1
+            self._warn(message, f"the volume is {volume:g} percent now, which nobody hears: it goes from 0 to 100")
+
+    def _warn(self, message: Message, warning: str) -> None:
+        """Answers a command that was carried out, but was hardly meant."""
+        log.warning("%s: %s", message.command, warning)
+        report = Report(self._new_id(), "done", 0.0, {"kind": message.command, "warning": warning})
+        self._events.report(report)
+        message.reply(report)
 
     def _set_voice(self, message: Message) -> None:
         self._events.update(voice=self._resolve_voice(parse_voice(message.payload)))

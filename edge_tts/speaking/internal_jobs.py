@@ -21,9 +21,12 @@ _TICK_S = 0.5
 class InternalJobs:
     """Queues jobs and keeps their closing reports. Thread-safe."""
 
-    def __init__(self, *, runtime: Runtime, jobs: JobQueue, sink: Sink, min_volume: float = 0.0) -> None:
-        """`min_volume` as in `Job`."""
+    def __init__(
+        self, *, runtime: Runtime, jobs: JobQueue, sink: Sink, min_volume: float = 0.0, kind: str = "internal"
+    ) -> None:
+        """`min_volume` and `kind` as in `Job`."""
         self._runtime, self._jobs, self._sink, self._min_volume = runtime, jobs, sink, min_volume
+        self._kind = kind
         self._closing_reports: dict[str, Report | None] = {}
         self._condition = threading.Condition()
 
@@ -58,8 +61,9 @@ class InternalJobs:
     def _submit(self, request: SpeakRequest | Task) -> str:
         with self._condition:
             self._closing_reports[request.id] = None
+        job = Job(request, sink=self._sink, reply=self._on_report, min_volume=self._min_volume, kind=self._kind)
         try:
-            self._jobs.submit(Job(request, sink=self._sink, reply=self._on_report, min_volume=self._min_volume))
+            self._jobs.submit(job)
         except QueueFullError as error:
             log.warning("left unsaid or undone: %s", error)
             outcome = failure(error)

@@ -23,6 +23,7 @@ from edge_tts.enrolment.prompts import consent, step
 from edge_tts.enrolment.requests import AcceptedRecording, EnrolmentPolicy
 from edge_tts.enrolment.voice_writer import VoiceWriter
 from edge_tts.errors import UnknownVoiceError, VoiceError
+from edge_tts.front_doors.content_rules import ContentRules
 from edge_tts.front_doors.dispatcher import Dispatcher, RequestRules
 from edge_tts.front_doors.message import Message
 from edge_tts.front_doors.voice_commands import EnrolCommands, VoiceCommands
@@ -219,7 +220,7 @@ class House(Rig):
         policy = EnrolmentPolicy(EnrolmentConfig(), "family", ("en", "zh"), sample_rate=RATE)
         enrol = EnrolCommands(runtime=self.runtime, enrolment=None, policy=policy)
         commands = {**change.commands(), **enrol.commands()}
-        rules = RequestRules(resolve_voice=voices.catalogue.resolve, text_chars=100, payload_bytes=1000)
+        rules = RequestRules(resolve_voice=voices.catalogue.resolve, content=ContentRules(100), payload_bytes=1000)
         self.dispatcher = Dispatcher(
             runtime=self.runtime, rules=rules, jobs=self.jobs, player=self.player, more=commands
         )
@@ -280,7 +281,7 @@ def test_a_deleted_default_gives_way(voices: Voices) -> None:
     [
         ("voices/delete", {"voice": "hum"}, "come with the model set"),
         ("voices/delete", {"voice": "nobody"}, "no voice 'nobody'"),
-        ("voices/delete", {"vioce": "Anna"}, "key 'voice' is missing"),
+        ("voices/delete", {"vioce": "Anna"}, "did you mean 'voice'"),
         ("voices/rename", {"voice": "Anna"}, "'name' is missing"),
         ("voices/rename", {"voice": "Anna", "name": " "}, "cannot be a voice's name"),
         ("enroll", {"name": "Bob"}, "switched off"),

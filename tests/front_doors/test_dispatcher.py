@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from dispatcher_rig import DispatcherRig
 
+from edge_tts.config import Config, load_config
 from edge_tts.errors import RequestError
 from edge_tts.front_doors.message import Message
+from edge_tts.front_doors.settings_commands import SettingsCommands
 from edge_tts.front_doors.voice_commands import VoiceCommands
 from edge_tts.request import SpeakRequest
 
@@ -78,7 +81,7 @@ REFUSED = {
 def test_nobody_gets_the_reports_on_a_request_of_another(command: str) -> None:
     """A sender who reuses the id of a waiting request gets only the reports on its own."""
     rig = DispatcherRig(capacity=1)
-    catalogue = SimpleNamespace(enrolled=lambda wanted: SimpleNamespace(ref=wanted), deletable=lambda wanted: wanted)
+    catalogue = SimpleNamespace(enrolled=lambda wanted: wanted, deletable=lambda wanted: wanted)
     voices: Any = SimpleNamespace(catalogue=catalogue, store=None)
     voice_commands = VoiceCommands(runtime=rig.runtime, jobs=rig.jobs, voices=voices, changed=lambda: None)
     commands = {**voice_commands.commands(), "say": lambda message: rig.dispatcher.handle(message)}
@@ -126,6 +129,44 @@ def test_a_language_that_nobody_speaks_is_refused_at_once(language: str, says: s
     rig.handle(json.dumps({"text": "a", "language": language, "id": "a"}).encode())
     assert rig.notes.stages("a") == ["failed"]
     assert says in rig.failures()[0]
+
+
+@pytest.mark.parametrize("payload", [b"unknown", b" Unknown\n", b'{"text": "UNKNOWN"}', b'"unknown"'])
+def test_a_text_that_says_nothing_is_known_is_refused(payload: bytes) -> None:
+    """What is listed under text.refuse is reported, not spoken, when it is the whole text."""
+    rig = DispatcherRig()
+    rig.handle(payload)
+    [message] = rig.failures()
+    assert "text.refuse" in message
+    rig.handle(b"unknown visitors")
+    assert rig.request().text == "unknown visitors"
+
+
+def test_the_words_of_home_systems_are_refused_as_delivered() -> None:
+    """The default list has what they send, and `config.yaml` shows it."""
+    assert {"unavailable", "unknown", "none", "nan", "null"} <= set(Config().text.refuse)
+    shown = load_config(Path(__file__).resolve().parents[2] / "config.yaml")
+    assert shown.text.refuse == Config().text.refuse
+
+
+def test_a_text_with_nuls_is_refused() -> None:
+    """Also inside JSON they are no text."""
+    rig = DispatcherRig()
+    rig.handle(b'{"text": "a\\u0000b"}')
+    assert "NUL" in rig.failures()[0]
+
+
+@pytest.mark.parametrize(("payload", "warned"), [(b"0.5", True), (b"0", False), (b"1", False), (b"50", False)])
+def test_a_volume_on_the_wrong_scale_is_set_with_a_warning(payload: bytes, warned: bool) -> None:
+    """`volume/set` of 0.5 is half a percent: it is carried out and its sender is told what it means."""
+    rig = DispatcherRig()
+    settings = SettingsCommands(
+        events=rig.events, player=rig.player, resolve_voice=str, save=lambda: None, new_id=rig.runtime.new_id
+    )
+    settings.commands()["volume/set"](Message("volume/set", payload, reply=rig.notes.reply("there")))
+    assert rig.events.state.volume == float(payload)
+    assert [(report.stage, report.details["kind"]) for report in rig.notes.reports] == [("done", "volume/set")] * warned
+    assert ["0 to 100" in report.details["warning"] for _, report in rig.notes.replies] == [True] * warned
 
 
 def test_nothing_is_read_of_a_payload_that_is_too_long() -> None:

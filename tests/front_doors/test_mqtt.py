@@ -161,6 +161,18 @@ def test_a_retained_command_is_ignored_and_reported(broker: Broker, model: Path,
         ear.publish("say", b"", retain=True)
 
 
+def test_a_live_retained_command_is_ignored_too(furnish: Furnish) -> None:
+    """MQTT 5: what is published with retain while the device listens is not carried out either."""
+    with furnish("5") as house:
+        house.ear.publish("say", {"id": "kept", "text": "still here"}, retain=True)
+        failed = house.ear.wait_event(id="kept", stage="failed")
+        assert "retain" in failed["details"]["message"]
+        house.ear.publish("say", b"", retain=True)
+        house.say(id="new", text="spoken")
+        house.ear.wait_event(id="new", stage="done")
+        assert house.synthesizer.spoken == ["spoken"]
+
+
 def test_an_alert_interrupts_and_the_rest_follows(furnish: Furnish) -> None:
     """An alert ends the request in service, is spoken next, and those that waited come after it."""
     with furnish() as house:

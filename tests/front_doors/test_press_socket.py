@@ -68,7 +68,7 @@ def test_only_the_daemons_own_account_may_press(tmp_path: Path) -> None:
     [
         (b'{"name": "nobody"}', "no such person"),
         (b"press", "JSON"),
-        (b"\xff\xfe", "JSON"),
+        (b"\xff\xfe", "UTF-8"),
         (b'{"name": "Anna", "age": 7}', "age"),
         (b'{"name": "bug"}', "ZeroDivisionError"),
     ],

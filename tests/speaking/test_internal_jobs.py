@@ -4,8 +4,26 @@ from __future__ import annotations
 
 from rig import Rig, sentence
 
-from edge_tts.speaking.job import Job, Outcome, failure
+from edge_tts.speaking.internal_jobs import InternalJobs
+from edge_tts.speaking.job import Discard, Job, Outcome, failure
 from edge_tts.values import Report
+
+
+def test_an_internal_job_says_what_it_is() -> None:
+    """Every report on it carries its kind, so that nobody takes its `done` for his own."""
+    rig = Rig()
+    for number in range(2):
+        own = InternalJobs(runtime=rig.runtime, jobs=rig.jobs, sink=Discard(), kind="encoding")
+        own.do(lambda networks, should_stop: iter(()), priority="low" if number else "normal")
+    rig.say("a")
+    for _ in range(3):
+        job = rig.jobs.dequeue(0)
+        assert job is not None
+        rig.jobs.finish(job, Outcome("done"))
+    kinds = [(report.id, report.stage, report.details.get("kind")) for report in rig.notes.reports]
+    assert {kind for name, _, kind in kinds if name.startswith("auto")} == {"encoding"}
+    assert {kind for name, _, kind in kinds if name == "a"} == {None}
+    assert [stage for name, stage, _ in kinds if name == "auto1"] == ["accepted", "done"]
 
 
 def test_nobody_else_can_end_an_internal_job() -> None:

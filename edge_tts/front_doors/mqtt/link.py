@@ -17,6 +17,7 @@ from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from edge_tts.config import MqttConfig
 from edge_tts.front_doors.message import Message
@@ -198,7 +199,7 @@ class MqttLink(Part):
             log.error("the broker at %s:%s refuses us: %s", self._config.host, self._config.port, reason)
             return
         log.info("connected to %s:%s (MQTT %s)", self._config.host, self._config.port, self._config.protocol)
-        client.subscribe([(f"{self._base}/{command}", 1) for command in self._dispatcher.commands])
+        client.subscribe([(f"{self._base}/{command}", self._quality()) for command in self._dispatcher.commands])
         for topic, value in self.runtime.events.retained().items():
             self._publish(topic, json.dumps(value, ensure_ascii=False), retain=True)
         self._publish("status", "online", retain=True)
@@ -312,6 +313,10 @@ class MqttLink(Part):
         properties.SessionExpiryInterval = self._config.session_expiry_s
         properties.ReceiveMaximum = IN_FLIGHT
         return properties
+
+    def _quality(self) -> Any:
+        """QoS 1. MQTT 5: with the retain flag as published, else only a copy from the broker's store shows it."""
+        return SubscribeOptions(qos=1, retainAsPublished=True) if self._v5 else 1
 
     def _publish(self, topic: str, payload: str, *, retain: bool = False) -> paho.MQTTMessageInfo:
         return self._send(f"{self._base}/{topic}", payload, retain=retain)

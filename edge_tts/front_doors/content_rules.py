@@ -1,0 +1,31 @@
+"""What a text to speak must be, whichever way it comes in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge_tts.errors import TextError
+from edge_tts.request import SpeakMessage
+from edge_tts.text.language_runs import check_option
+
+
+@dataclass(frozen=True, slots=True)
+class ContentRules:
+    text_chars: int
+    refuse: tuple[str, ...] = ()
+    """Texts that are never spoken alone, in any case."""
+
+    def check(self, say: SpeakMessage) -> None:
+        """Raises TextError."""
+        text = say.text.strip()
+        if not text:
+            raise TextError("the text is empty")
+        if len(say.text) > self.text_chars:
+            raise TextError(f"the text has {len(say.text)} characters; limits.text_chars is {self.text_chars}")
+        if "\0" in text:
+            raise TextError("the text has NUL characters: it was UTF-16, or is no text")
+        if text.casefold() in (word.casefold() for word in self.refuse):
+            raise TextError(
+                f"the text is only '{text}', which programs send when they know nothing: it is not spoken (text.refuse)"
+            )
+        check_option(say.language)
