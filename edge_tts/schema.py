@@ -74,10 +74,11 @@ def readable_json(value: Any) -> str:
 
 
 def nearest(name: str, known: list[str]) -> str:
-    """`, did you mean 'x'?` for the closest known name, else a list of them."""
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    """`, did you mean 'x'?` for the closest known name in any case, else a list of them."""
+    by_case = {each.casefold(): each for each in known}
+    close = difflib.get_close_matches(name.casefold(), by_case, n=1, cutoff=0.5)
     if close:
-        return f", did you mean '{close[0]}'?"
+        return f", did you mean '{by_case[close[0]]}'?"
     return f"; known: {', '.join(sorted(known))}" if known else ""
 
 

@@ -17,6 +17,20 @@ _LONGEST_S = 600
 _MOST_SAMPLES = 1 << 26
 """Over all channels: ten minutes of stereo at 48 kHz, 256 MiB as float32."""
 _FFMPEG_TIMEOUT_S = 60.0
+_UNKNOWN = 1 << 40
+"""libsndfile gives a file without a length more frames than this."""
+_BLOCK = 1 << 16
+
+
+class _Stream(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no types
+    """soundfile seeks after each read, which libsndfile refuses near the end of a FLAC without a length."""
+
+    def seekable(self) -> bool:
+        return False
+
+
+class _NotReadError(AudioError):
+    """libsndfile does not know it; ffmpeg may."""
 
 
 def to_flac(recording: Recording) -> bytes:
@@ -28,23 +42,70 @@ def to_flac(recording: Recording) -> bytes:
 
 
 def read_sound(data: bytes, *, what: str, longest_s: int = _LONGEST_S, most_samples: int = _MOST_SAMPLES) -> Recording:
-    """Decodes what libsndfile reads (WAV, FLAC, OGG, MP3, ...). Raises AudioError, for length before decoding.
+    """Decodes what libsndfile reads (WAV, FLAC, OGG, MP3, ...). Raises AudioError, for length before decoding,
+    and for samples that are no numbers.
 
     `most_samples`: over all channels.
     """
     try:
-        with soundfile.SoundFile(io.BytesIO(data)) as file:
-            if file.frames > longest_s * file.samplerate:
+        with soundfile.SoundFile(io.BytesIO(_with_length(data))) as file:
+            rate, known = int(file.samplerate), file.frames < _UNKNOWN
+            if known and file.frames > longest_s * rate:
                 raise AudioError(f"{what}: lasts longer than {longest_s} s; cut it to what is to be used")
-            if file.frames * file.channels > most_samples:
+            if known and file.frames * file.channels > most_samples:
                 raise AudioError(
                     f"{what}: unpacks to more than {most_samples} samples; make it mono and convert it to 48000 Hz"
                 )
-            samples: FloatArray = file.read(dtype="float32")
-            rate = int(file.samplerate)
+            most_frames = min(longest_s * rate, most_samples // file.channels)
+            samples = file.read(dtype="float32") if known else _read_to_end(data, most_frames, what=what)
     except (soundfile.SoundFileError, RuntimeError) as broken:
-        raise AudioError(f"{what}: is no sound that can be read: {broken}") from broken
-    return Recording(samples, rate)
+        why = getattr(broken, "error_string", "") or "it is damaged or cut short"  # str() names the BytesIO
+        raise _NotReadError(f"{what}: is no sound that can be read: {why}") from broken
+    return _checked(Recording(samples, rate), what=what)
+
+
+def _read_to_end(data: bytes, most_frames: int, *, what: str) -> FloatArray:
+    """Of a file whose header does not say its length, as pipes write it. Raises AudioError."""
+    with _Stream(io.BytesIO(data)) as file:
+        return _read_blocks(file, most_frames, what=what)
+
+
+def _read_blocks(file: _Stream, most_frames: int, *, what: str) -> FloatArray:
+    blocks, frames = [np.zeros((0, file.channels)[: 1 + (file.channels > 1)], np.float32)], 0
+    while len(block := file.read(_BLOCK, dtype="float32")):
+        frames += len(block)
+        if frames > most_frames:
+            raise AudioError(f"{what}: lasts longer than {most_frames // file.samplerate} s; cut it to what is needed")
+        blocks.append(block)
+    return np.concatenate(blocks)
+
+
+def _checked(recording: Recording, *, what: str) -> Recording:
+    """Raises AudioError for what is not even silence."""
+    if not len(recording.samples):
+        raise AudioError(f"{what}: there are no samples in it; its recording has failed")
+    wrong = int(recording.samples.size - np.isfinite(recording.samples).sum())
+    if wrong:
+        raise AudioError(
+            f"{what}: {wrong} of its samples are no numbers (NaN or infinite); the program that wrote it failed, so"
+            " record it again or save it as 16-bit"
+        )
+    return recording
+
+
+def _with_length(data: bytes) -> bytes:
+    """A WAV whose header says length 0, as pipes write it: with the length that it has."""
+    if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
+        return data
+    end, at = int.from_bytes(data[4:8], "little") + 8, 12
+    while at + 8 <= len(data):
+        size = int.from_bytes(data[at + 4 : at + 8], "little")
+        if data[at : at + 4] == b"data":
+            told = size or at + 8 < end <= len(data)  # chunks follow, so the data are really empty
+            rest = (len(data) - at - 8).to_bytes(4, "little")
+            return data if told else data[: at + 4] + rest + data[at + 8 :]
+        at += 8 + size + size % 2
+    return data
 
 
 def read_any(path: Path) -> Recording:
@@ -55,7 +116,7 @@ def read_any(path: Path) -> Recording:
         raise AudioError(f"{path}: cannot be read ({missing.strerror})") from missing
     try:
         return read_sound(data, what=str(path))
-    except AudioError as refused:
+    except _NotReadError as refused:
         ffmpeg = shutil.which("ffmpeg")
         if ffmpeg is None:
             raise AudioError(f"{refused} (ffmpeg, which reads more formats, is not installed)") from refused
@@ -74,4 +135,4 @@ def _by_ffmpeg(ffmpeg: str, path: Path) -> Recording:
     if done.returncode or not done.stdout:
         tail = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:] or ["no sound in it"]
         raise AudioError(f"{path}: neither libsndfile nor ffmpeg can read it: {tail[0]}")
-    return Recording(np.frombuffer(done.stdout, "<f4").copy(), 48000)
+    return _checked(Recording(np.frombuffer(done.stdout, "<f4").copy(), 48000), what=str(path))

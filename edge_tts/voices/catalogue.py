@@ -80,7 +80,7 @@ class Catalogue:
         return [*self._builtin_cards, *own]
 
     def resolve(self, query: str) -> str:
-        """The full id of `query`: an id, at least 6 digits of one, or a name. Raises UnknownVoiceError."""
+        """The full id of `query`: an id, at least 6 digits of one, or a name, in any case. Raises UnknownVoiceError."""
         snapshot = self._snapshot
         if query in (*self._builtin.ids(), *snapshot.enrolled):
             return query
@@ -89,7 +89,10 @@ class Catalogue:
             return ready.id
         if find_ref(_names(snapshot.unready), query) is not None:
             raise UnknownVoiceError(f"the voice '{query}' is not ready: the daemon has yet to encode it for this set")
-        raise self._unknown(query)
+        builtin = self._as_builtin(query)
+        if builtin is None:
+            raise self._unknown(query)
+        return builtin
 
     def enrolled(self, query: str) -> VoiceRef:
         """Like `resolve`, for a change: any readable enrolled voice, no built-in one. Raises UnknownVoiceError."""
@@ -117,12 +120,16 @@ class Catalogue:
 
     def _changeable(self, query: str, more: Mapping[VoiceRef, str]) -> VoiceRef:
         snapshot = self._snapshot
-        if query in self._builtin.ids():
-            raise UnknownVoiceError(f"'{query}' is no enrolled voice; those that come with the model set stay")
         ref = find_ref({**_names((*snapshot.enrolled.values(), *snapshot.unready)), **more}, query)
+        if query in self._builtin.ids() or (ref is None and self._as_builtin(query) is not None):
+            raise UnknownVoiceError(f"'{query}' is no enrolled voice; those that come with the model set stay")
         if ref is None:
             raise self._unknown(query)
         return ref
+
+    def _as_builtin(self, query: str) -> str | None:
+        """The id of a built-in voice, written in any case."""
+        return next((voice for voice in self._builtin.ids() if voice.casefold() == query.casefold()), None)
 
     def _unknown(self, query: str) -> UnknownVoiceError:
         own = (*self._snapshot.enrolled.values(), *self._snapshot.unready)

@@ -305,19 +305,25 @@ def _disk_errors(where: Path) -> Iterator[None]:
 
 
 def find_ref(names: Mapping[VoiceRef, str], query: str) -> VoiceRef | None:
-    """The voice of an id (at least 6 digits of it) or a name, None if there is none; a whole id precedes a name.
+    """The voice of an id (at least 6 digits of it) or a name, None if there is none.
 
-    `names` is empty for a voice of unknown name. Raises UnknownVoiceError when several match.
+    A whole id precedes a name, and the case as written precedes any other. `names` is empty for a voice of unknown
+    name. Raises UnknownVoiceError when several match.
     """
-    matches = [ref for ref in names if ref.id == query] or [
-        ref
-        for ref, name in names.items()
-        if query and (same_name(name, query) or (len(query) >= _SHORTEST_PREFIX and ref.id.startswith(query)))
-    ]
+    matches = [ref for ref in names if ref.id == query] or _named(names, query)
+    matches = matches or _named({ref: name.casefold() for ref, name in names.items()}, query.casefold())
     if len(matches) > 1:
         ids = ", ".join(f"{ref.owner}/{ref.id}" for ref in matches)
         raise UnknownVoiceError(f"'{query}' may mean {len(matches)} voices; give the id: {ids}")
     return matches[0] if matches else None
+
+
+def _named(names: Mapping[VoiceRef, str], query: str) -> list[VoiceRef]:
+    return [
+        ref
+        for ref, name in names.items()
+        if query and (same_name(name, query) or (len(query) >= _SHORTEST_PREFIX and ref.id.startswith(query)))
+    ]
 
 
 def _require_ref(names: Mapping[VoiceRef, str], query: str) -> VoiceRef:

@@ -174,7 +174,7 @@ def test_found_by_id_by_digits_and_by_name(voices: Voices) -> None:
     voice_id = keep(voices)
     for wanted in (voice_id, voice_id[:6], "Anna"):
         assert voices.catalogue.resolve(wanted) == voice_id
-    assert voices.catalogue.resolve("hum") == "hum"
+    assert voices.catalogue.resolve("hum") == voices.catalogue.resolve("HUM") == "hum"
     assert [card.builtin for card in voices.catalogue.cards()] == [True, False]
     with pytest.raises(UnknownVoiceError, match="did you mean 'Anna'"):
         voices.catalogue.resolve("Ana")
@@ -280,7 +280,9 @@ def test_a_deleted_default_gives_way(voices: Voices) -> None:
     ("command", "payload", "says"),
     [
         ("voices/delete", {"voice": "hum"}, "come with the model set"),
+        ("voices/delete", {"voice": "HUM"}, "come with the model set"),
         ("voices/delete", {"voice": "nobody"}, "no voice 'nobody'"),
+        ("voices/delete", {"voice": "ANA"}, "did you mean 'Anna'"),
         ("voices/delete", {"vioce": "Anna"}, "did you mean 'voice'"),
         ("voices/rename", {"voice": "Anna"}, "'name' is missing"),
         ("voices/rename", {"voice": "Anna", "name": " "}, "cannot be a voice's name"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,77 @@ def test_what_is_no_sound_is_refused(tmp_path: Path, data: bytes) -> None:
     path.write_bytes(data)
     with pytest.raises(AudioError, match=r"voice\.bin"):
         read_any(path)
+
+
+def stored(samples: np.ndarray, form: str = "WAV", subtype: str = "PCM_16") -> bytes:
+    """A file of 16 kHz."""
+    packed = io.BytesIO()
+    soundfile.write(packed, samples, 16000, format=form, subtype=subtype)
+    return packed.getvalue()
+
+
+WAVE = np.linspace(-0.5, 0.5, 3000)
+
+
+@pytest.mark.parametrize(
+    ("riff", "data"), [(0, 0), (36, 0), (0xFFFFFFFF, 0), (0xFFFFFFFF, 0xFFFFFFFF), (0, 0x7FFFFFFF)]
+)
+def test_a_wav_that_a_pipe_wrote_is_read_to_its_end(riff: int, data: int) -> None:
+    """A header that was never filled in says nothing about the sound behind it."""
+    whole = bytearray(stored(WAVE))
+    whole[4:8], whole[40:44] = riff.to_bytes(4, "little"), data.to_bytes(4, "little")
+    assert np.allclose(read_sound(bytes(whole), what="it").samples, WAVE, atol=1e-4)
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_a_flac_that_a_pipe_wrote_is_read_to_its_end(channels: int) -> None:
+    """Without a length in its header it is read in blocks, and the limit on its length holds."""
+    samples = np.tile(WAVE, 60)[:, None].repeat(channels, 1).squeeze()
+    piped = bytearray(stored(samples, "FLAC"))
+    piped[21] &= 0xF0
+    piped[22:26] = bytes(4)
+    found = read_sound(bytes(piped), what="it").samples
+    assert found.shape == samples.shape
+    assert np.allclose(found, samples, atol=1e-4)
+    with pytest.raises(AudioError, match="longer than 10 s"):
+        read_sound(bytes(piped), what="it", longest_s=10)
+
+
+def test_a_recording_without_samples_is_called_so() -> None:
+    """Nothing recorded is not silence, also where another chunk follows the empty one."""
+    empty = stored(WAVE[:0])
+    noted = empty + b"LIST\4\0\0\0INFO"
+    noted = noted[:4] + (len(noted) - 8).to_bytes(4, "little") + noted[8:]
+    for data in (empty, noted):
+        with pytest.raises(AudioError, match="no samples"):
+            read_sound(data, what="it")
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+def test_samples_that_are_no_numbers_are_refused(tmp_path: Path, wrong: float) -> None:
+    """Such a recording is not stored; its error names the file and what is wrong."""
+    samples = WAVE.copy()
+    samples[100:110] = wrong
+    path = tmp_path / "broken.wav"
+    path.write_bytes(stored(samples, subtype="FLOAT"))
+    with pytest.raises(AudioError, match=r"broken\.wav: 10 of its samples are no numbers"):
+        read_any(path)
+
+
+@pytest.mark.parametrize("data", [b"", b"RIFF", bytes(2000), stored(WAVE, "FLAC")[:40], stored(WAVE)[:30]])
+def test_errors_name_files_not_objects(data: bytes) -> None:
+    """Nobody can do anything about a BytesIO."""
+    with pytest.raises(AudioError, match=r"^it: ") as refused:
+        read_sound(data, what="it")
+    assert "object at" not in str(refused.value)
+
+
+@given(st.binary(max_size=60), st.integers(0, 100))
+def test_no_file_raises_an_unexpected_exception(data: bytes, at: int) -> None:
+    """A damaged WAV is read or refused with an AudioError."""
+    whole = stored(WAVE[:200])
+    with suppress(AudioError):
+        read_sound(whole[:at] + data + whole[at + len(data) :], what="it")
 
 
 def test_an_endless_recording_is_refused() -> None:
