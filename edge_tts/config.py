@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,6 +20,10 @@ Owner = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 
 INSTALLED, DATA = Path("/etc/edge-tts"), Path("/var/lib/edge-tts")
 """The read-only configuration folder and the data folder of an installed device."""
+
+
+CONFIG_PLACES = (Path("config.yaml"), INSTALLED / "config.yaml")
+"""Where the configuration is looked for without -c; without any, every key has its default."""
 
 
 def _resolved(value: Any, info: ValidationInfo) -> Any:
@@ -233,10 +238,34 @@ class Config(Section):
     log: LogConfig = _DEFAULTS
 
 
+def find_config(path: Path | None = None, *, places: Sequence[Path] = CONFIG_PLACES) -> Config:
+    """The configuration in `path`, else in the first of `places` that is there, else every default. Raises
+    ConfigError, also for a place that may not be looked at."""
+    for place in (path,) if path is not None else places:
+        if path is not None or _is_there(place):
+            return load_config(place)
+    return Config()
+
+
+def _is_there(place: Path) -> bool:
+    try:
+        place.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        pass  # whoever reads it says why not
+    return True
+
+
 def load_config(path: Path) -> Config:
     """Read and validate `path`. Raises ConfigError."""
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except PermissionError as forbidden:
+        raise ConfigError(
+            f"{path}: this account may not read it; use the daemon's (sudo -u edge-tts edge-ttsd ...), or name another"
+            " file with -c"
+        ) from forbidden
     except OSError as missing:
         raise ConfigError(f"{path}: cannot be read ({missing.strerror})") from missing
     except yaml.MarkedYAMLError as broken:  # its own message quotes the line, which may hold a password

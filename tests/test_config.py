@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 from contextlib import suppress
 from itertools import pairwise
@@ -14,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from edge_tts.config import Config, config_from, load_config
+from edge_tts.config import Config, config_from, find_config, load_config
 from edge_tts.errors import ConfigError
 from edge_tts.schema import check
 
@@ -173,6 +174,25 @@ def test_a_configuration_cannot_be_changed() -> None:
     """A validated configuration cannot be changed."""
     with pytest.raises(ValueError, match="frozen"):
         Config().device = "other"
+
+
+def test_a_configuration_that_may_not_be_read_is_told(tmp_path: Path) -> None:
+    """An account that may not look into the folder hears so in place of getting every default."""
+    folder = tmp_path / "etc"
+    folder.mkdir()
+    place = write(folder, "device: kitchen")
+    folder.chmod(0)
+    account = os.geteuid()
+    try:
+        if account == 0:
+            os.seteuid(65534)
+        with pytest.raises(ConfigError, match=r"config\.yaml: this account may not read it"):
+            find_config(places=(place,))
+    finally:
+        os.seteuid(account)
+        folder.chmod(0o700)
+    assert find_config(places=(tmp_path / "nowhere.yaml", place / "below", place)).device == "kitchen"
+    assert find_config(places=()).device == "home"
 
 
 TREES = st.recursive(

@@ -11,8 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from edge_tts.cli.main import CONFIG_PLACES
-from edge_tts.config import Config, load_config
+from edge_tts.config import find_config
 from edge_tts.engine.load import EngineLoader
 from edge_tts.errors import EdgeTTSError, ModelError
 from edge_tts.graphs import BUILT
@@ -28,7 +27,7 @@ def main() -> int:
     try:
         model = read_model_set(arguments.model_set)
         verify_model_set(model)
-        engine = _config(arguments.config).engine.model_copy(update={"execution": "tensorrt"})
+        engine = find_config(arguments.config).engine.model_copy(update={"execution": "tensorrt"})
         with open_loader(engine, progress=_show) as loader:
             if loader.unavailable:
                 raise ModelError(loader.unavailable)
@@ -64,11 +63,6 @@ def _build(model: ModelSet, loader: EngineLoader, *, again: bool) -> int:
 
 def _show(phase: str, step: int, of: int) -> None:
     print(f"\r{phase[:70]:70} {step:5}/{of:<5}", end="", file=sys.stderr, flush=True)
-
-
-def _config(path: Path | None) -> Config:
-    places = [path] if path is not None else [place for place in CONFIG_PLACES if place.exists()]
-    return load_config(places[0]) if places else Config()
 
 
 def _arguments() -> argparse.Namespace:

@@ -12,7 +12,7 @@ from typing import Any
 
 import paho.mqtt.client as paho
 
-from edge_tts.config import Config, load_config
+from edge_tts.config import Config, find_config
 from edge_tts.enrolment.button import Button, GpioButton, KeyButton, TerminalButton, key_code
 from edge_tts.errors import EdgeTTSError, TransportError
 from edge_tts.front_doors.mqtt.client import make_client
@@ -94,7 +94,7 @@ class Link:
 def main() -> int:
     arguments = _arguments()
     try:
-        config = load_config(arguments.config) if arguments.config else Config()
+        config = find_config(arguments.config)
         button = _button(arguments)
         link = Link(config, show=lambda line: print(line, flush=True))
     except EdgeTTSError as trouble:

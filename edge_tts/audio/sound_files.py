@@ -5,11 +5,16 @@ from __future__ import annotations
 import io
 import shutil
 import subprocess
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import soundfile
 
+from edge_tts.audio.wave import to_pcm16, whole_file, whole_wav
 from edge_tts.errors import AudioError
 from edge_tts.values import FloatArray, Recording
 
@@ -20,6 +25,50 @@ _FFMPEG_TIMEOUT_S = 60.0
 _UNKNOWN = 1 << 40
 """libsndfile gives a file without a length more frames than this."""
 _BLOCK = 1 << 16
+
+
+_WRITTEN = {".wav": ("WAV", "PCM_16"), ".flac": ("FLAC", "PCM_16"), ".ogg": ("OGG", "VORBIS")}
+"""Ending of an output's name -> libsndfile's format."""
+
+
+class SoundSink(Protocol):
+    def write(self, samples: FloatArray) -> None:
+        """Append mono float32 [n]. Raises AudioError."""
+
+    def drain(self) -> None:
+        """Return when everything was written."""
+
+
+class _EncodedFile:
+    """A loudspeaker that writes a mono file by libsndfile, whole once it is closed."""
+
+    def __init__(self, *, path: Path, sample_rate: int, called: Path) -> None:
+        """`called`: the file's name in errors, and its ending. Raises AudioError."""
+        form, subtype = _WRITTEN[called.suffix.lower()]
+        self._called = called
+        self._file: soundfile.SoundFile = self._do(
+            lambda: soundfile.SoundFile(path, "w", sample_rate, 1, subtype, format=form)
+        )
+
+    def write(self, samples: FloatArray) -> None:
+        for begin in range(0, len(samples), _BLOCK):  # libsndfile's Vorbis takes stack space by the block
+            self._do(partial(self._file.write, to_pcm16(samples[begin : begin + _BLOCK])))
+
+    def drain(self) -> None:
+        """Nothing is buffered that `close` does not write."""
+
+    def __enter__(self) -> _EncodedFile:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._do(self._file.close)
+
+    def _do(self, act: Callable[[], Any]) -> Any:
+        try:
+            return act()
+        except (soundfile.SoundFileError, RuntimeError, OSError) as error:
+            why = getattr(error, "error_string", "") or error
+            raise AudioError(f"{self._called}: cannot be written ({why})") from error
 
 
 class _Stream(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no types
@@ -39,6 +88,20 @@ def to_flac(recording: Recording) -> bytes:
     pcm16 = np.round(recording.samples.astype(np.float64) * 32768).clip(-32768, 32767).astype(np.int16)
     soundfile.write(buffer, pcm16, recording.sample_rate, format="FLAC", subtype="PCM_16")
     return buffer.getvalue()
+
+
+def check_writable(path: Path) -> None:
+    """Raises AudioError for an output whose name has another ending than those written here; a device may have any."""
+    if path.suffix.lower() not in _WRITTEN and (path.is_file() or not path.exists()):
+        raise AudioError(f"{path}: what is written goes by the ending of the name: .wav, .flac or .ogg")
+
+
+def whole_sound(path: Path, *, sample_rate: int) -> AbstractContextManager[SoundSink]:
+    """Replaces `path` atomically when the block ends well: WAV, FLAC or OGG by its ending. Raises AudioError."""
+    check_writable(path)
+    if path.suffix.lower() in (".flac", ".ogg"):
+        return whole_file(path, lambda beside: _EncodedFile(path=beside, sample_rate=sample_rate, called=path))
+    return whole_wav(path, sample_rate=sample_rate)
 
 
 def read_sound(data: bytes, *, what: str, longest_s: int = _LONGEST_S, most_samples: int = _MOST_SAMPLES) -> Recording:

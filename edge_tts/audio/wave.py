@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -84,15 +85,23 @@ class WavFile:
             data, offset = data[count:], offset + count
 
 
-@contextmanager
-def whole_wav(path: Path, *, sample_rate: int) -> Iterator[WavFile]:
+FileT = TypeVar("FileT")
+
+
+def whole_wav(path: Path, *, sample_rate: int) -> AbstractContextManager[WavFile]:
     """Replaces `path` atomically when the block ends well. Raises AudioError."""
+    return whole_file(path, lambda beside: WavFile(path=beside, sample_rate=sample_rate, called=path))
+
+
+@contextmanager
+def whole_file(path: Path, open_file: Callable[[Path], AbstractContextManager[FileT]]) -> Iterator[FileT]:
+    """Like `whole_wav`, for a file that `open_file` opens. Raises AudioError."""
     with ExitStack() as stack:
         try:
             temporary = stack.enter_context(replacing(path))
         except OSError as error:
             raise AudioError(f"{path}: cannot be written ({error.strerror})") from error
-        with WavFile(path=temporary, sample_rate=sample_rate, called=path) as file:
+        with open_file(temporary) as file:
             yield file
         try:
             stack.close()

@@ -5,21 +5,24 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
 
 from edge_tts import __version__
 from edge_tts.app.daemon import run
-from edge_tts.audio.devices import Loudspeaker, PortAudioLoudspeaker
-from edge_tts.audio.wave import whole_wav
+from edge_tts.audio.devices import PortAudioLoudspeaker
+from edge_tts.audio.sound_files import SoundSink, check_writable, whole_sound
 from edge_tts.cli import voices as cli_voices
-from edge_tts.config import Config, load_config
+from edge_tts.config import Config, find_config
 from edge_tts.doctor.examine import diagnose
 from edge_tts.doctor.report import as_json, as_text
 from edge_tts.errors import MOST_CHARS, EdgeTTSError, ModelError, PayloadError, one_line
+from edge_tts.front_doors.content_rules import ContentRules
+from edge_tts.front_doors.payloads import read_text
 from edge_tts.model_folder import MANIFEST
 from edge_tts.model_sets.activation import open_loader
 from edge_tts.model_sets.loading import as_chosen, front_end_for, open_choice, open_model, open_networks
@@ -35,15 +38,25 @@ from edge_tts.voices.local_voices import first_voice, open_voices
 
 _NOT_OPTIONS = {"text", "id", "priority", "ttl_s", "volume"}
 """Keys of a request without an option: they mean nothing without a queue."""
-CONFIG_PLACES = (Path("config.yaml"), Path("/etc/edge-tts/config.yaml"))
-"""Where the configuration is looked for without -c; without any, every key has its default."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The exit status: 1 for an EdgeTTSError, which is printed as one line."""
-    arguments = _parser().parse_args(argv)
+    """The exit status: 1 for an EdgeTTSError, which is printed as one line; 130 after Ctrl-C, 141 when nobody reads
+    the output any more."""
     try:
-        config = _config(arguments.config)
+        return _run(argv)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        with suppress(OSError, AttributeError):  # the interpreter flushes once more at its end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    try:
+        arguments = _parser().parse_args(argv)
+        config = find_config(arguments.config)
         _log_to_stderr(config.log.level)
         if arguments.command is not command_run:  # the daemon keeps configured and chosen set apart
             config = as_chosen(config, open_choice(config))
@@ -51,8 +64,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except EdgeTTSError as error:
         print(f"edge-ttsd: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        return 130
+    finally:
+        if sys.stdout is not None:
+            sys.stdout.flush()
 
 
 class _OneLine(logging.Formatter):
@@ -74,11 +88,11 @@ def command_run(arguments: argparse.Namespace, config: Config) -> int:
 
 def command_say(arguments: argparse.Namespace, config: Config) -> int:
     """Speak one text without a broker, through the same Synthesizer.stream as the daemon."""
+    message = _message(arguments, config)
+    if arguments.out:
+        check_writable(Path(arguments.out))
     model = open_model(config)
     catalogue = open_voices(config, model).catalogue
-    options = {name: value for name, value in vars(arguments).items() if name in SpeakMessage.model_fields}
-    values = {name: value for name, value in options.items() if value is not None}
-    message = check(SpeakMessage, values, error=PayloadError, what="say", strict=False)
     voice = catalogue.load(catalogue.resolve(message.voice or first_voice(config, model, catalogue)))
     request = SpeakRequest.accept(message, id=random_id(), voice=voice.id)
     began, samples, first_s = time.monotonic(), 0, None
@@ -97,10 +111,29 @@ def command_say(arguments: argparse.Namespace, config: Config) -> int:
     return 0
 
 
-def _sink(out: str | None, sample_rate: int, config: Config) -> AbstractContextManager[Loudspeaker]:
+def _message(arguments: argparse.Namespace, config: Config) -> SpeakMessage:
+    """Raises RequestError for what MQTT would refuse."""
+    options = {name: value for name, value in vars(arguments).items() if name in SpeakMessage.model_fields}
+    values = {name: value for name, value in options.items() if value is not None}
+    if arguments.text == "-":
+        values["text"] = _standard_input(config.limits.payload_bytes)
+    message = check(SpeakMessage, values, error=PayloadError, what="say", strict=False)
+    ContentRules(config.limits.text_chars, config.text.refuse).check(message)
+    return message
+
+
+def _standard_input(most_bytes: int) -> str:
+    """Raises PayloadError."""
+    data = b"" if sys.stdin is None else sys.stdin.buffer.read(most_bytes + 1)
+    if len(data) > most_bytes:
+        raise PayloadError(f"say: more than {most_bytes} bytes come in; limits.payload_bytes is {most_bytes}")
+    return read_text(data, what="say")
+
+
+def _sink(out: str | None, sample_rate: int, config: Config) -> AbstractContextManager[SoundSink]:
     """A file, written atomically, or the loudspeaker."""
     if out:
-        return whole_wav(Path(out), sample_rate=sample_rate)
+        return whole_sound(Path(out), sample_rate=sample_rate)
     return PortAudioLoudspeaker(sample_rate=sample_rate, device=config.audio.device)
 
 
@@ -171,15 +204,6 @@ def command_doctor(arguments: argparse.Namespace, config: Config) -> int:
     return 1 if diagnosis.broken else 0
 
 
-def _config(path: Path | None) -> Config:
-    if path is not None:
-        return load_config(path)
-    for place in CONFIG_PLACES:
-        if place.exists():
-            return load_config(place)
-    return Config()
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="edge-ttsd",
@@ -233,7 +257,7 @@ def _add_say(commands: _Commands[argparse.ArgumentParser]) -> None:
         says="speak one text, without a broker",
         more="Example: edge-ttsd say 'The kettle has boiled.' --out kettle.wav",
     )
-    parser.add_argument("text", help="what to say")
+    parser.add_argument("text", help="what to say; - reads it from standard input")
     for name, field in SpeakMessage.model_fields.items():
         option = f"--{name.replace('_', '-')}"
         if field.annotation is bool:
@@ -242,7 +266,7 @@ def _add_say(commands: _Commands[argparse.ArgumentParser]) -> None:
             unset = "" if field.default is None else f" (default: {field.default})"
             parser.add_argument(option, metavar="X", help=f"{field.description}{unset}")
     where = parser.add_mutually_exclusive_group()
-    where.add_argument("--out", metavar="FILE.wav", help="write a WAV file instead of playing")
+    where.add_argument("--out", metavar="FILE", help="write FILE.wav, FILE.flac or FILE.ogg instead of playing")
     where.add_argument("--play", action="store_true", help="play on the loudspeaker (what happens without --out)")
     parser.set_defaults(command=command_say)
 
@@ -255,8 +279,12 @@ def _add_phonemes(commands: _Commands[argparse.ArgumentParser]) -> None:
         more="Example: edge-ttsd phonemes 'Dinner with Aoife' --language en. Mend a wrong word under text.lexicon.",
     )
     parser.add_argument("text", nargs="?", default="", help="what would be said")
-    parser.add_argument("--language", default="auto", help="language option of the text (default: auto)")
-    parser.add_argument("--split", default="auto", help="how the text is cut: auto, cut0 ... cut5 (default: auto)")
+    parser.add_argument(
+        "--language", default="auto", type=str.casefold, help="language option of the text (default: auto)"
+    )
+    parser.add_argument(
+        "--split", default="auto", type=str.casefold, help="how the text is cut: auto, cut0 ... cut5 (default: auto)"
+    )
     parser.add_argument("--ssml", action="store_true", help="the text is SSML")
     parser.add_argument("--normalized", action="store_true", help="the text is in its spoken form already")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")

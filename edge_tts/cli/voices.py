@@ -163,7 +163,9 @@ def _add_enroll(commands: Any, add: AddParser) -> None:
     )
     parser.add_argument("--audio", required=True, metavar="FILE", help="3 to 10 s of one person's speech, any format")
     parser.add_argument("--text", required=True, help="what is said in it, word for word")
-    parser.add_argument("--language", required=True, help="language of the text: zh, en, ja, ko or yue")
+    parser.add_argument(
+        "--language", required=True, type=str.casefold, help="language of the text: zh, en, ja, ko or yue"
+    )
     parser.add_argument("--name", required=True, metavar="N", help="what the voice is called")
     parser.add_argument("--owner", help="whose voice it is (default: voices.owner)")
     parser.add_argument("--take", action="append", default=[], metavar="FILE", help="one more recording of this person")

@@ -22,10 +22,19 @@ class ContentRules:
             raise TextError("the text is empty")
         if len(say.text) > self.text_chars:
             raise TextError(f"the text has {len(say.text)} characters; limits.text_chars is {self.text_chars}")
-        if "\0" in text:
-            raise TextError("the text has NUL characters: it was UTF-16, or is no text")
+        if "\0" in text or not _is_utf8(text):
+            raise TextError("the text has NUL characters or halves of a character: it was UTF-16, or is no text")
         if text.casefold() in (word.casefold() for word in self.refuse):
             raise TextError(
                 f"the text is only '{text}', which programs send when they know nothing: it is not spoken (text.refuse)"
             )
         check_option(say.language)
+
+
+def _is_utf8(text: str) -> bool:
+    """False with lone surrogates, as an argument in another encoding has."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

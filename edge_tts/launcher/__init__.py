@@ -14,7 +14,10 @@ def main() -> int:
     try:
         other = importlib.metadata.distribution("edge-tts")
     except importlib.metadata.PackageNotFoundError:
-        return int(importlib.import_module("edge_tts.cli.main").main())
+        try:
+            return int(importlib.import_module("edge_tts.cli.main").main())
+        except KeyboardInterrupt:  # while it is being imported
+            return 130
     print(
         f"edge-ttsd: PyPI's edge-tts {other.version} is installed in this Python environment ({sys.prefix}); it"
         " overwrites the package edge_tts that edge-ttsd needs. Use a virtual environment of its own for each, or:"

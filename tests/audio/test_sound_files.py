@@ -14,7 +14,7 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_tts.audio.sound_files import read_any, read_sound, to_flac
+from edge_tts.audio.sound_files import read_any, read_sound, to_flac, whole_sound
 from edge_tts.errors import AudioError
 from edge_tts.values import Recording
 
@@ -85,6 +85,49 @@ def test_a_flac_that_a_pipe_wrote_is_read_to_its_end(channels: int) -> None:
     assert np.allclose(found, samples, atol=1e-4)
     with pytest.raises(AudioError, match="longer than 10 s"):
         read_sound(bytes(piped), what="it", longest_s=10)
+
+
+@pytest.mark.parametrize(("ending", "form"), [("wav", "WAV"), ("flac", "FLAC"), ("OGG", "OGG")])
+def test_a_file_is_written_by_its_ending(tmp_path: Path, ending: str, form: str) -> None:
+    """What is written in pieces is one file of the format that its name says."""
+    path = tmp_path / f"speech.{ending}"
+    with whole_sound(path, sample_rate=16000) as file:
+        file.write(WAVE[:1000].astype(np.float32))
+        file.write(WAVE[1000:].astype(np.float32))
+        file.drain()
+    with soundfile.SoundFile(path) as found:
+        assert (found.format, found.samplerate, found.frames) == (form, 16000, len(WAVE))
+        assert np.abs(found.read() - WAVE).max() < (0.05 if form == "OGG" else 1e-4)
+    assert [each.name for each in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("name", ["speech.mp3", "speech", "speech.wav.txt"])
+def test_another_ending_is_refused(tmp_path: Path, name: str) -> None:
+    """Nobody gets a WAV that calls itself MP3."""
+    with pytest.raises(AudioError, match=r"\.wav, \.flac or \.ogg"), whole_sound(tmp_path / name, sample_rate=16000):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("ending", ["flac", "ogg"])
+def test_an_interrupted_file_leaves_nothing(tmp_path: Path, ending: str) -> None:
+    """What was there stays there, and nothing lies beside it."""
+    path = tmp_path / f"speech.{ending}"
+    path.write_bytes(b"a recording")
+    with suppress(KeyboardInterrupt), whole_sound(path, sample_rate=16000) as file:
+        file.write(WAVE.astype(np.float32))
+        raise KeyboardInterrupt
+    assert [each.read_bytes() for each in tmp_path.iterdir()] == [b"a recording"]
+
+
+@pytest.mark.parametrize("ending", ["wav", "flac", "ogg"])
+def test_a_full_disk_is_told_by_the_file(tmp_path: Path, ending: str) -> None:
+    """Writing, or closing, raises AudioError with the file's name."""
+    path = tmp_path / f"speech.{ending}"
+    path.symlink_to("/dev/full")
+    noise = np.random.default_rng(1).uniform(-1, 1, 1 << 17).astype(np.float32)
+    with pytest.raises(AudioError, match=r"speech\..*cannot be written"), whole_sound(path, sample_rate=16000) as file:
+        file.write(noise)
 
 
 def test_a_recording_without_samples_is_called_so() -> None:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+import soundfile
 import yaml
+from fakes import WAIT_S
 from toy_model_sets import write_model_set
 
 from edge_tts.cli.main import main
@@ -90,3 +96,109 @@ def test_a_say_that_fails_leaves_the_recording_that_was_there(
     assert main(["say", "-c", str(config), "--out", str(out), *arguments]) == 1
     assert capsys.readouterr().err.startswith("edge-ttsd: ")
     assert [path.read_bytes() for path in out.parent.iterdir()] == [b"a recording"]
+
+
+@pytest.fixture
+def starter(tmp_path: Path) -> str:
+    """A configuration with the real networks."""
+    path = tmp_path / "starter.yaml"
+    path.write_text(yaml.safe_dump({"models": {"dir": str(ROOT / "models"), "name": "starter"}}))
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["Hi.", "--speed", "0"], "say: key 'speed'"),
+        (["Hi.", "--speed", "nan"], "say: key 'speed'"),
+        (["Hi.", "--speed", "-1"], "say: key 'speed'"),
+        (["Hi.", "--seed", "-1"], "say: key 'seed'"),
+        (["Hi.", "--voice", ""], "say: key 'voice'"),
+        (["Hi.", "--split", "cut9"], "there is no 'cut9', did you mean 'cut"),
+        (["\udcff"], "halves of a character"),
+        ([" "], "the text is empty"),
+        (["unavailable"], "text.refuse"),
+        (["Hi.", "--language", "fr"], "no language option 'fr'"),
+        (["x" * 51], "limits.text_chars is 50"),
+        (["Hi.", "--out", "speech.mp3"], ".wav, .flac or .ogg"),
+    ],
+)
+def test_say_has_the_limits_of_mqtt(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], says: str
+) -> None:
+    """What no message may ask for is refused by its name, before a model set is looked for."""
+    config = tmp_path / "config.yaml"
+    config.write_text(yaml.safe_dump({"limits": {"text_chars": 50}, "models": {"dir": "nowhere"}}))
+    assert main(["say", "-c", str(config), *arguments]) == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert says in line
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"", "the text is empty"),
+        ("Hi.".encode("utf-16"), "UTF-16"),
+        (b"Gr\xfc\xdfe", "not UTF-8"),
+        (b"x" * 301, "limits.payload_bytes is 300"),
+    ],
+)
+def test_standard_input_is_read_like_a_payload(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    data: bytes,
+    says: str,
+) -> None:
+    """`say -` refuses what is no UTF-8 text, or too long."""
+    config = tmp_path / "config.yaml"
+    config.write_text(yaml.safe_dump({"limits": {"payload_bytes": 300}}))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+    assert main(["say", "-c", str(config), "-"]) == 1
+    assert says in capsys.readouterr().err
+
+
+def test_standard_input_is_spoken_into_a_flac_file(
+    tmp_path: Path, starter: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`say -` reads over a byte order mark, and `--out` goes by the ending of its name."""
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\xef\xbb\xbfHello.\n")))
+    out = tmp_path / "hello.flac"
+    assert main(["say", "-c", starter, "-", "--seed", "1", "--out", str(out)]) == 0
+    with soundfile.SoundFile(out) as sound:
+        assert (sound.format, sound.frames > 8000) == ("FLAC", True)
+
+
+def started(*arguments: str, **streams: int) -> subprocess.Popen[bytes]:
+    """The command as a process of its own."""
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    command = [sys.executable, "-m", "edge_tts", *arguments]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, env=buffered, **streams)
+
+
+def test_ctrl_c_ends_with_130_and_leaves_nothing(tmp_path: Path, starter: str) -> None:
+    """In the middle of a long text: no traceback, the file that was there keeps its bytes, nothing lies beside it."""
+    folder = tmp_path / "sound"
+    folder.mkdir()
+    (folder / "good.wav").write_bytes(b"a recording")
+    text = "This sentence is long enough. " * 300
+    with started("say", "-c", starter, text, "--out", str(folder / "good.wav")) as process:
+        deadline = time.monotonic() + 10 * WAIT_S
+        while len(list(folder.iterdir())) < 2 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        assert (process.stderr.read(), process.wait(WAIT_S)) == (b"", 130)
+    assert [path.read_bytes() for path in folder.iterdir()] == [b"a recording"]
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["models", "list"], ["phonemes", "Hello."]])
+def test_a_closed_pipe_ends_with_141(config: str, arguments: list[str]) -> None:
+    """Nobody reads any more, as behind `| head`: that is no error to tell."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    where = [] if arguments == ["--help"] else ["-c", config]
+    with started(*arguments, *where, stdout=writing) as process:
+        os.close(writing)
+        assert process.stderr is not None
+        assert (process.stderr.read(), process.wait(WAIT_S)) == (b"", 141)
