@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import json
 import re
 from typing import Annotated, Literal, TypeVar
 
@@ -77,7 +78,7 @@ def parse_say(payload: bytes) -> SpeakMessage:
     if isinstance(value, list) or _ARRAY.match(text):
         raise PayloadError("say: the payload is a JSON array; send one message for each text: bare, or a JSON object")
     if isinstance(value, str):
-        return check(SpeakMessage, {"text": value}, error=PayloadError, what="say")
+        return _record(SpeakMessage, json.dumps({"text": value}), what="say")
     return SpeakMessage(text=text)
 
 

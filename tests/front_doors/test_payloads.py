@@ -86,7 +86,7 @@ def test_a_wrong_payload_is_refused_by_name(payload: bytes, named: str) -> None:
         (b'\xef\xbb\xbf [{"text": "hi"}]', "JSON array"),
         (b'[{"text": "hi"', "JSON array"),
         (b"[]", "JSON array"),
-        (b'"\\ud800"', "'text'"),
+        (b'"\\ud800"', "hex escape"),
         ("Hello".encode("utf-16"), "UTF-16"),
         ("Hello".encode("utf-16-le"), "UTF-16"),
         ('{"text": "hi"}'.encode("utf-16-be"), "UTF-16"),
