@@ -39,8 +39,8 @@ _FOREIGN_TO_HAN = re.compile(rf"[々{KANA}{HANGUL}]")
 _ITERATION = re.compile(rf"([{HAN}])々")
 _IDEOGRAPHS = re.compile(rf"([{HAN}]+)")
 _SENTENCE_ENDS = frozenset("。！？!?\n")
-_FLIGHT = re.compile(rf"[A-Z]{{1,2}}[{DIGIT}]{{3,4}}(?![{DIGIT}.:/-])")
-"""A flight or train number behind Mandarin (航班CA1234)."""
+_FLIGHT = re.compile(rf"[A-Z]{{1,2}}[{DIGIT}]{{3,5}}(?![{DIGIT}.:/-])")
+"""A flight, train or number plate behind or before Mandarin (航班CA1234, D301次)."""
 _ISOLATED_KANA = 1
 """A lone の between ideographs does not make a sentence Japanese."""
 
@@ -147,8 +147,9 @@ def _settle_numbers(pieces: list[_Piece], numbers: str | None, fixed: str | None
         if piece.language == "number":
             left = settled[-1] if settled else None
             right = pieces[i + 1] if i + 1 < len(pieces) else None
-            flight = len(settled) > 1 and settled[-2].language == "zh" and _FLIGHT.match(settled[-1].text + piece.text)
-            piece.language = numbers or ("zh" if flight else _of_neighbours(piece.text, left, right, fixed))
+            piece.language = numbers or _of_neighbours(piece.text, left, right, fixed)
+            if (settled[-2:-1] and settled[-2].language == "zh") or (right and right.text.startswith("次") and left):
+                piece.language = "zh" if _FLIGHT.match(settled[-1].text + piece.text) else piece.language
         if settled and settled[-1].language == piece.language:
             settled[-1].text += piece.text
         else:
