@@ -239,7 +239,7 @@ def test_rollback_goes_to_the_set_before(tmp_path: Path) -> None:
         (b"nwe", "no model set 'nwe', did you mean 'new'"),
         (b"old", "the model set old speaks already"),
         (b"", "the payload is empty"),
-        (b'{"modle": "new"}', "key 'model' is missing"),
+        (b'{"modle": "new"}', "unknown key 'modle', did you mean 'model'"),
         (b"../new", "no model set '../new'"),
     ],
 )
