@@ -19,6 +19,7 @@ from edge_tts.front_doors.content_rules import ContentRules
 from edge_tts.front_doors.dispatcher import Dispatcher, RequestRules
 from edge_tts.front_doors.model_commands import ModelCommands
 from edge_tts.front_doors.mqtt.link import MqttLink
+from edge_tts.front_doors.mqtt.session import ClashNote, session_config
 from edge_tts.front_doors.settings_commands import SettingsCommands
 from edge_tts.model_sets.change import ModelChange, ModelSets
 from edge_tts.request import SpeakMessage
@@ -66,6 +67,7 @@ class Appliance:
     def __init__(self, config: Config, model: ModelSet, surroundings: Surroundings) -> None:
         self._config, self._model, self._surroundings = config, model, surroundings
         self._running = ExitStack()
+        self._session = session_config(config, keep=True)  # before anything else is in the state folder
         self.voices = open_voices(config, model, recover=True)
         self.settings = SettingsFile(config.state_dir / "settings.json")
         self.runtime = Runtime(
@@ -147,7 +149,13 @@ class Appliance:
         content = ContentRules(limits.text_chars, config.text.refuse)
         rules = RequestRules(self.voices.catalogue.resolve, content, limits.payload_bytes)
         self.dispatcher = Dispatcher(runtime=runtime, rules=rules, jobs=self.jobs, player=self.player, more=commands)
-        self.link = MqttLink(runtime=runtime, config=config.mqtt, device=config.device, dispatcher=self.dispatcher)
+        self.link = MqttLink(
+            runtime=runtime,
+            config=self._session,
+            device=config.device,
+            dispatcher=self.dispatcher,
+            clash=ClashNote(config.state_dir).set,
+        )
         self.voice_services.status.refresh()
         runtime.events.retain("capabilities", capabilities(config, self._model, self.dispatcher.commands))
 

@@ -9,13 +9,16 @@ import os
 import queue
 import signal
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from pathlib import Path
 
 from edge_tts.app.appliance import Appliance, Surroundings, loudspeaker_for
 from edge_tts.app.stop_guard import StopGuard, leave_held_process
 from edge_tts.config import Config
+from edge_tts.durable.folders import make_folder
+from edge_tts.durable.lock import HeldError, held_alone
 from edge_tts.engine.load import Placement
-from edge_tts.errors import EdgeTTSError
+from edge_tts.errors import ConfigError, EdgeTTSError
 from edge_tts.model_sets.choice import ModelChoice
 from edge_tts.model_sets.loading import as_chosen, open_choice, open_model, open_networks
 from edge_tts.model_sets.trial import InstalledSets
@@ -79,10 +82,25 @@ def run(config: Config) -> int:
     A model set chosen over MQTT restarts everything. One that cannot start falls back to the one before.
     """
     os.umask(0o077)  # recordings and texts are not for other accounts
-    with StopGuard() as guard:
-        status = _run(config, Stop(guard))
-    leave_held_process(status)
-    return status
+    with ExitStack() as stack:
+        own_state(config.state_dir, stack)
+        with StopGuard() as guard:
+            status = _run(config, Stop(guard))
+        leave_held_process(status)
+        return status
+
+
+def own_state(folder: Path, stack: ExitStack) -> None:
+    """Keep other daemons out of the state folder until `stack` is closed. Raises ConfigError when one is there; a disk
+    that cannot be written is only logged."""
+    try:
+        stack.enter_context(held_alone(make_folder(folder) / "daemon.lock"))
+    except HeldError as other:
+        raise ConfigError(
+            f"state_dir: another daemon (pid {other}) uses {folder}; stop it, or give each daemon its own state_dir"
+        ) from other
+    except OSError as error:
+        log.warning("state_dir: no other daemon can be kept out of %s: %s", folder, error)
 
 
 def _run(config: Config, stop: Stop) -> int:

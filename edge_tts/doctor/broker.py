@@ -8,6 +8,7 @@ from edge_tts.config import Config, MqttConfig
 from edge_tts.doctor.findings import Finding
 from edge_tts.errors import TransportError
 from edge_tts.front_doors.mqtt.probe import BrokerProbe, Failure, ProbeResult
+from edge_tts.front_doors.mqtt.session import ClashNote, session_config
 
 CHECK = "broker"
 TIMEOUT_S = 5.0
@@ -27,10 +28,13 @@ def check_broker(config: Config) -> Iterator[Finding]:
     """Connect, subscribe, publish, hear it, leave."""
     where = f"{config.mqtt.host}:{config.mqtt.port}"
     try:
-        result = BrokerProbe(config.mqtt, config.device, timeout_s=TIMEOUT_S).run()
+        result = BrokerProbe(session_config(config, keep=False), config.device, timeout_s=TIMEOUT_S).run()
     except TransportError as unusable:
         yield Finding(CHECK, "broken", str(unusable), "correct the file, or who may read it")
         return
+    if ClashNote(config.state_dir).is_set():
+        text = f"{where}: another client seems to use the name {session_config(config, keep=False).client_id}"
+        yield Finding(CHECK, "broken", text, "stop the other daemon, or give each its own mqtt.client_id")
     if result.protocol:
         yield Finding(CHECK, "ok", f"{where}: {_terms(config.mqtt, result)}")
     for failure in result.failures:
@@ -61,7 +65,8 @@ def _explain(failure: Failure, config: Config, result: ProbeResult) -> tuple[str
             advice = "compare mqtt.tls, ca_file, cert_file and key_file with the broker's certificate"
             return f"TLS fails: {why}", advice
         case "greet":
-            return f"something answers that is no MQTT broker, or it hung up: {why}", _NOT_MQTT
+            hint = "" if config.mqtt.tls or "closed" not in why else "; is this a TLS port?"
+            return f"something answers that is no MQTT broker, or it hung up: {why}{hint}", _NOT_MQTT
         case "enter":
             return f"refuses us: {why}", _REFUSALS.get(why, "look at the broker's log") + by_id
         case "subscribe":

@@ -203,3 +203,15 @@ def test_a_damaged_graph_stops_the_start(tmp_path: Path, untrained: Path) -> Non
         _, log = process.communicate(timeout=120)
     assert process.returncode == 1
     assert "wave.onnx: is damaged" in log
+
+
+def test_a_second_daemon_of_the_same_state_is_refused(tmp_path: Path, untrained: Path, broker: Broker) -> None:
+    """It ends at once and names the first one's pid; the first serves on."""
+    config = write_config(tmp_path, untrained, broker.port, "shared")
+    with Ear(broker, "edge-tts/shared") as ear, daemon(config) as first:
+        ear.wait_topic("status", "online")
+        with daemon(config) as second:
+            assert second.wait(WAIT_S) == 1
+            assert second.stderr is not None
+            assert f"another daemon (pid {first.pid}) uses {tmp_path}/.state" in second.stderr.read()
+        assert first.poll() is None

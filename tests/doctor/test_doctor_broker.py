@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import socket
 import threading
@@ -19,6 +20,7 @@ from fakes import WAIT_S
 from edge_tts.config import Config, MqttConfig
 from edge_tts.doctor.broker import check_broker
 from edge_tts.doctor.findings import Finding
+from edge_tts.front_doors.mqtt.session import ClashNote
 
 PROTOCOLS = ["5", "3.1.1"]
 BASE = "edge-tts/kitchen"
@@ -33,7 +35,8 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def findings(port: int, **settings: Any) -> list[Finding]:
     """What is found about the broker at that port."""
-    return list(check_broker(Config(device="kitchen", mqtt=MqttConfig(host="127.0.0.1", port=port, **settings))))
+    mqtt = MqttConfig(host="127.0.0.1", port=port, **settings)
+    return list(check_broker(Config(device="kitchen", state_dir=Path("/nowhere"), mqtt=mqtt)))
 
 
 def only(found: list[Finding], level: str) -> Finding:
@@ -71,7 +74,7 @@ def test_a_broker_that_lets_us_do_all_is_found_fine(broker: Broker, protocol: st
     (finding,) = findings(broker.port, protocol=protocol)
     assert finding.level == "ok"
     assert f"takes us (MQTT {protocol}, unencrypted, without a user" in finding.text
-    assert "as edge-tts-kitchen-doctor" in finding.text
+    assert re.search(r"as edge-tts-kitchen-[0-9a-f]{6}-doctor", finding.text)
 
 
 def test_a_running_daemon_is_left_alone(broker: Broker) -> None:
@@ -155,7 +158,18 @@ def test_a_refused_subscription_is_told(tmp_path: Path) -> None:
         finding = only(findings(broker.port), "broken")
     assert "not subscribe to our commands: Not authorized" in finding.text
     assert f"{BASE}/#" in finding.advice
-    assert "edge-tts-kitchen-doctor" in finding.advice
+    assert re.search(r"edge-tts-kitchen-[0-9a-f]{6}-doctor", finding.advice)
+
+
+def test_a_clash_of_names_is_told(broker: Broker, tmp_path: Path) -> None:
+    """The daemon leaves a note when another client seems to use its name, and takes it away afterwards."""
+    config = Config(device="kitchen", state_dir=tmp_path, mqtt=MqttConfig(host="127.0.0.1", port=broker.port))
+    note = ClashNote(tmp_path)
+    note.set(True)
+    finding = only(list(check_broker(config)), "broken")
+    assert "another client seems to use the name edge-tts-kitchen-" in finding.text
+    note.set(False)
+    assert [each.level for each in check_broker(config)] == ["ok"]
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from rig import DeafDispatcher, make_runtime
 
 from edge_tts.config import MqttConfig
 from edge_tts.errors import TransportError
+from edge_tts.front_doors.mqtt.client import make_client
 from edge_tts.front_doors.mqtt.link import MqttLink
 
 
@@ -64,11 +65,55 @@ def test_the_brokers_certificate_is_checked(tmp_path: Path, caplog: pytest.LogCa
             until(log_line(caplog, "connected to"))
 
 
-def test_unusable_certificates_are_named(tmp_path: Path) -> None:
-    """A file that is no certificate stops the start with a TransportError."""
-    (tmp_path / "ca").write_text("no certificate")
-    with pytest.raises(TransportError, match="TLS files cannot be used"):
-        link(1883, tls=True, ca_file=str(tmp_path / "ca"))
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"ca_file": "text"}, r"mqtt\.ca_file: .*/text cannot be used"),
+        ({"ca_file": "nowhere"}, r"mqtt\.ca_file: .*/nowhere cannot be read \(No such file"),
+        ({"ca_file": "empty"}, r"mqtt\.ca_file: .*/empty cannot be used"),
+        ({"cert_file": "text", "key_file": "one.key"}, r"mqtt\.cert_file: .*/text cannot be used"),
+        ({"cert_file": "one.crt", "key_file": "text"}, r"mqtt\.key_file: .*/text cannot be used"),
+        ({"cert_file": "one.crt", "key_file": "two.key"}, r"mqtt\.key_file: .*/two.key cannot be used"),
+        ({"cert_file": "one.crt"}, r"mqtt\.cert_file: .*/one.crt cannot be used"),
+        ({"key_file": "one.key"}, r"mqtt\.key_file: a key needs its certificate"),
+    ],
+)
+def test_unusable_certificates_are_named(tmp_path: Path, settings: dict[str, str], named: str) -> None:
+    """The file that is wrong stops the start with a TransportError that names it, and its key."""
+    for name in ("one", "two"):
+        make_certificate(tmp_path, name)
+    (tmp_path / "text").write_text("no certificate")
+    (tmp_path / "empty").touch()
+    with pytest.raises(TransportError, match=named):
+        link(1883, tls=True, **{key: str(tmp_path / name) for key, name in settings.items()})
+
+
+def test_a_password_may_have_a_byte_order_mark(tmp_path: Path) -> None:
+    """Some editors write one; it is not part of the password. What is no text is named."""
+    file = tmp_path / "password"
+    file.write_bytes(b"\xef\xbb\xbfright\r\n")
+    config = MqttConfig(username="house", password_file=file)
+    assert make_client(config, "safe").password == "right"
+    file.write_bytes(b"\xff\xfer\0")
+    with pytest.raises(TransportError, match=r"mqtt\.password_file: .*/password is not UTF-8"):
+        make_client(config, "safe")
+
+
+def test_a_tls_port_is_guessed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Who speaks plain MQTT to a TLS port, or TLS to a plain one, is asked whether that is so."""
+    make_certificate(tmp_path, "broker")
+    settings = f"allow_anonymous true\ncertfile {tmp_path}/broker.crt\nkeyfile {tmp_path}/broker.key"
+    with Broker(tmp_path, settings=settings) as broker, link(broker.port):
+        until(log_line(caplog, "is this a TLS port"))
+    with Broker(tmp_path) as broker, link(broker.port, tls=True, ca_file=str(tmp_path / "broker.crt")):
+        until(lambda: log_line(caplog, "port without TLS")() or log_line(caplog, "speak MQTT over TLS?")())
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+def test_a_clash_of_names_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture, protocol: str) -> None:
+    """Two clients with one name throw each other out: from the second loss within seconds on, the log names it."""
+    with Broker(tmp_path) as broker, link(broker.port, protocol=protocol), link(broker.port, protocol=protocol):
+        until(log_line(caplog, "another client seems to use the name edge-tts-safe"))
 
 
 def test_the_way_back_is_jittered_and_grows() -> None:

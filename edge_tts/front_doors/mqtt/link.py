@@ -37,6 +37,8 @@ IN_FLIGHT = 20
 """Unacknowledged messages from the broker (receive maximum)."""
 GOODBYE_S = 2.0
 """How long a stop waits for the last reports to be sent."""
+SHORT_S, CLASH = 10.0, 2
+"""So many connections in a row, lost within so many seconds, mean that two clients have one name."""
 REPLY_BYTES, REPLY_LEVELS = 1024, 100
 """Limits of a response topic. A broker disconnects a client that publishes to too many levels (mosquitto: 200)."""
 
@@ -68,13 +70,16 @@ class MqttLink(Part):
         device: str,
         dispatcher: Handler,
         jitter: Callable[[], float] = random.random,
+        clash: Callable[[bool], None] = lambda clashing: None,
     ) -> None:
+        """`clash` is called after a lost connection with whether another client seems to use our name."""
         super().__init__(name="mqtt", runtime=runtime)
-        self._config, self._dispatcher, self._jitter = config, dispatcher, jitter
+        self._config, self._dispatcher, self._jitter, self._clash = config, dispatcher, jitter, clash
+        self._client_id = daemon_client_id(config, device)
         self._base = f"{config.base_topic}/{device}"
         self._delay_s = config.reconnect_min_s
         self._v5 = config.protocol == "5"
-        self._client = self._make_client(device)
+        self._client = self._make_client()
         self._lock = threading.Lock()
         self._held: deque[tuple[str, str, Properties | None]] | None = deque()
         """Reports made since the connection was lost; None while there is one."""
@@ -84,6 +89,10 @@ class MqttLink(Part):
         self._count = threading.Lock()
         """Acquired inside paho's locks: acquire no other lock inside it."""
         self._unsent, self._dropped = 0, 0
+        self._answer: ReasonCode | None = None
+        """The broker's CONNACK on this connection."""
+        self._short_lived = 0
+        """Connections in a row that were lost within seconds."""
         runtime.events.subscribe(self)  # reports may come before there is a broker
 
     # -- for other threads; returns at once
@@ -121,6 +130,7 @@ class MqttLink(Part):
             if self._connect():
                 began = self.runtime.clock()
                 self._run_loop()
+                self._explain_loss(self.runtime.clock() - began)
                 if self.runtime.clock() - began > self._config.reconnect_max_s:
                     self._delay_s = self._config.reconnect_min_s  # only a connection that lasts resets the back-off
             if not self.stopping.wait(self._next_delay_s()):
@@ -137,7 +147,27 @@ class MqttLink(Part):
         self._leaving.set()
         self._client.disconnect()
 
+    def _explain_loss(self, lasted_s: float) -> None:
+        """Guesses why the connection is gone, for whom the broker tells nothing."""
+        if self.stopping.is_set():
+            return
+        if self._answer is None:
+            other = "does it speak MQTT over TLS?" if self._config.tls else "is this a TLS port (mqtt.tls: true)?"
+            log.warning("it was closed before the broker had answered: %s", other)
+        elif not self._answer.is_failure:
+            self._short_lived += lasted_s < SHORT_S
+            if lasted_s > 2 * self._config.reconnect_max_s + SHORT_S:  # the other one's back-off has grown, too
+                self._short_lived = 0
+            self._clash(self._short_lived >= CLASH)
+            if self._short_lived == CLASH:
+                log.error(
+                    "another client seems to use the name %s: of two with one name the broker throws the older out; "
+                    "give each its own mqtt.client_id",
+                    self._client_id,
+                )
+
     def _connect(self) -> bool:
+        self._answer = None
         with self._lock:
             self._held = self._held or deque()
         self._untaken.clear()  # the broker resends what was not acknowledged
@@ -150,7 +180,9 @@ class MqttLink(Part):
                 properties=self._connect_properties(),
             )
         except OSError as refused:
-            log.warning("no broker at %s:%s: %s", self._config.host, self._config.port, refused)
+            plain = isinstance(refused, ConnectionResetError) or "WRONG_VERSION_NUMBER" in str(refused)
+            hint = "; is this a port without TLS (mqtt.tls: false)?" if self._config.tls and plain else ""
+            log.warning("no broker at %s:%s: %s%s", self._config.host, self._config.port, refused, hint)
             return False
         if self._leaving.is_set():  # `wake` came before there was a socket to close
             self._client.disconnect()
@@ -195,6 +227,7 @@ class MqttLink(Part):
     # -- paho's callbacks, on the thread
 
     def _on_connect(self, client: paho.Client, data: Any, flags: Any, reason: ReasonCode, properties: Any) -> None:
+        self._answer = reason
         if reason.is_failure:
             log.error("the broker at %s:%s refuses us: %s", self._config.host, self._config.port, reason)
             return
@@ -294,8 +327,8 @@ class MqttLink(Part):
 
     # -- construction
 
-    def _make_client(self, device: str) -> paho.Client:
-        client = make_client(self._config, daemon_client_id(self._config, device), persistent=True)
+    def _make_client(self) -> paho.Client:
+        client = make_client(self._config, self._client_id, persistent=True)
         client.max_queued_messages_set(2 * MAX_UNSENT)  # leaves room for retained topics
         client.will_set(f"{self._base}/status", "offline", qos=1, retain=True)
         client.on_connect = self._on_connect
