@@ -129,6 +129,13 @@ class Hearing:
         data = self._path.read_bytes()
         self.heard = np.frombuffer(data[: len(data) // 4 * 4], "<f4").copy()
 
+    def wait_sound(self) -> None:
+        """Until something is heard."""
+        deadline = time.monotonic() + 10 * WAIT_S
+        while not any(self._path.read_bytes()):
+            assert time.monotonic() < deadline, "nothing is heard"
+            time.sleep(0.02)
+
     def _size(self) -> int:
         return self._path.stat().st_size
 

@@ -121,6 +121,7 @@ def broker(port: int) -> Iterator[subprocess.Popen[bytes]]:
     program = find_program("mosquitto")
     if program is None:
         raise DemoError("mosquitto is not installed")
+    STATE.mkdir(exist_ok=True)
     settings = STATE / "mosquitto.conf"
     settings.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n")
     with (STATE / "mosquitto.log").open("w") as log:

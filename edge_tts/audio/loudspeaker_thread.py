@@ -6,6 +6,7 @@ import logging
 import queue
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 from edge_tts.audio.devices import Loudspeaker, OpenLoudspeaker
@@ -62,7 +63,10 @@ class LoudspeakerThread:
             raise
 
     def write(self, samples: FloatArray) -> None:
-        self._do(lambda loudspeaker: loudspeaker.write(samples), "played on")
+        """In blocks: a call takes as long as what it plays, and must end within `timeout_s`."""
+        for begin in range(0, len(samples), self.sample_rate):
+            block = samples[begin : begin + self.sample_rate]
+            self._do(partial(_write, samples=block), "played on")
 
     def drain(self) -> None:
         self._do(lambda loudspeaker: loudspeaker.drain(), "drained")
@@ -115,6 +119,10 @@ class LoudspeakerThread:
                 loudspeaker.close()
         except BaseException as error:  # noqa: BLE001 - the device is gone, and nobody waits
             log.info("the loudspeaker could not be closed: %s", error)
+
+
+def _write(loudspeaker: Loudspeaker, *, samples: FloatArray) -> None:
+    loudspeaker.write(samples)
 
 
 def within(timeout_s: float, work: Callable[[], T]) -> T:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import atexit
 import json
 import logging
 import os
+import signal
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, ExitStack, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 from edge_tts import __version__
 from edge_tts.app.daemon import run
+from edge_tts.app.stop_guard import leave_held_process
 from edge_tts.audio.devices import PortAudioLoudspeaker
+from edge_tts.audio.loudspeaker_thread import LoudspeakerThread
 from edge_tts.audio.sound_files import SoundSink, check_writable, whole_sound
 from edge_tts.cli import voices as cli_voices
 from edge_tts.config import Config, find_config
@@ -55,18 +59,44 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(argv: Sequence[str] | None) -> int:
     try:
+        _keep_stderr()
         arguments = _parser().parse_args(argv)
         config = find_config(arguments.config)
         _log_to_stderr(config.log.level)
-        if arguments.command is not command_run:  # the daemon keeps configured and chosen set apart
-            config = as_chosen(config, open_choice(config))
-        return int(arguments.command(arguments, config))
+        if arguments.command is command_run:  # has its own signals, and keeps configured and chosen set apart
+            return run(config)
+        with _unwinding_signals():
+            return int(arguments.command(arguments, as_chosen(config, open_choice(config))))
     except EdgeTTSError as error:
         print(f"edge-ttsd: {error}", file=sys.stderr)
         return 1
     finally:
         if sys.stdout is not None:
             sys.stdout.flush()
+
+
+def _keep_stderr() -> None:
+    """Give Python's stderr a descriptor of its own: sounddevice points number 2 at /dev/null while PortAudio starts,
+    for ever over a frozen sound server."""
+    if sys.stderr is not None and sys.stderr is sys.__stderr__:
+        sys.stderr = open(os.dup(2), "w", buffering=1, errors="backslashreplace")  # noqa: SIM115 - as long as the process
+
+
+@contextmanager
+def _unwinding_signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP end the block like Ctrl-C does, so that nothing half written is left."""
+
+    def leave(number: int, frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    numbers = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is signal.SIG_DFL]
+    try:
+        for number in numbers:
+            signal.signal(number, leave)
+        yield
+    finally:
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
 
 
 class _OneLine(logging.Formatter):
@@ -134,7 +164,20 @@ def _sink(out: str | None, sample_rate: int, config: Config) -> AbstractContextM
     """A file, written atomically, or the loudspeaker."""
     if out:
         return whole_sound(Path(out), sample_rate=sample_rate)
-    return PortAudioLoudspeaker(sample_rate=sample_rate, device=config.audio.device)
+    return _loudspeaker(sample_rate, config.audio.device)
+
+
+@contextmanager
+def _loudspeaker(sample_rate: int, device: str | int | None) -> Iterator[SoundSink]:
+    """Raises AudioError, also for a driver that does not return."""
+    loudspeaker = LoudspeakerThread(lambda rate: PortAudioLoudspeaker(sample_rate=rate, device=device), sample_rate)
+    try:
+        loudspeaker.open()
+        with closing(loudspeaker):
+            yield loudspeaker
+    finally:
+        if loudspeaker.is_alive:
+            atexit.register(leave_held_process, 1)  # after PortAudio's own, so before it runs
 
 
 def command_phonemes(arguments: argparse.Namespace, config: Config) -> int:

@@ -176,8 +176,10 @@ def started(*arguments: str, **streams: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, stderr=subprocess.PIPE, env=buffered, **streams)
 
 
-def test_ctrl_c_ends_with_130_and_leaves_nothing(tmp_path: Path, starter: str) -> None:
-    """In the middle of a long text: no traceback, the file that was there keeps its bytes, nothing lies beside it."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_say_quietly_and_leaves_nothing(tmp_path: Path, starter: str, number: signal.Signals) -> None:
+    """In the middle of a long text: the shell's status, no traceback, the file that was there keeps its bytes, nothing
+    lies beside it."""
     folder = tmp_path / "sound"
     folder.mkdir()
     (folder / "good.wav").write_bytes(b"a recording")
@@ -186,9 +188,9 @@ def test_ctrl_c_ends_with_130_and_leaves_nothing(tmp_path: Path, starter: str) -
         deadline = time.monotonic() + 10 * WAIT_S
         while len(list(folder.iterdir())) < 2 and time.monotonic() < deadline:
             time.sleep(0.02)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         assert process.stderr is not None
-        assert (process.stderr.read(), process.wait(WAIT_S)) == (b"", 130)
+        assert (process.stderr.read(), process.wait(WAIT_S)) == (b"", 128 + number)
     assert [path.read_bytes() for path in folder.iterdir()] == [b"a recording"]
 
 

@@ -154,3 +154,22 @@ def test_commands_name_a_broken_asound_conf(
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert "sound system" in done.stdout + done.stderr or "loudspeaker" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("moment", ["before it plays", "in mid-sentence"])
+def test_say_ends_over_a_frozen_sound_server(tmp_path: Path, server: AudioServer, untrained: Path, moment: str) -> None:
+    """The command line says that the loudspeaker does not answer and ends, though the driver holds its thread."""
+    config = write_config(tmp_path, untrained, 9, "say", audio={"output": "speaker", "device": "loudspeaker"})
+    command = [sys.executable, "-m", "edge_tts", "say", "-c", str(config), LONG]
+    with server.hearing() as hearing:
+        if moment == "before it plays":
+            server.freeze()
+        with subprocess.Popen(command, env=server.environment, stderr=subprocess.PIPE, text=True) as process:
+            if moment == "in mid-sentence":
+                hearing.wait_sound()
+                server.freeze()
+            _, errors = process.communicate(timeout=10 * WAIT_S)
+        server.thaw()
+    assert process.returncode == 1
+    assert "does not answer" in errors
+    assert "Traceback" not in errors
