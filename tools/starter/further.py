@@ -24,10 +24,10 @@ from edge_tts.synthesis.synthesizer import Synthesizer, load_synthesizer
 from edge_tts.text.front_end import TextFrontEnd
 from edge_tts.values import EncodeRequest, ModelSet, Recording, Voice
 from edge_tts.voices.builtin import BuiltinVoices
+from tools.judging.recognisers import RATE, Pocketsphinx
 from tools.plain_decode import plain_decode
 
 from . import data, person
-from .asr import RATE, Listener
 from .clips import Clips
 from .edits import distance, words
 from .speech import spoken
@@ -42,7 +42,7 @@ SOME = 10
 
 def tokens_to_speech(model: ModelSet, sentences: Sequence[str], originals: Sequence[FloatArray]) -> float:
     """Word error rate of the teacher's own tokens through the decoder, in the default voice."""
-    listener, front_end = Listener(), TextFrontEnd()
+    listener, front_end = Pocketsphinx(), TextFrontEnd()
     voice = BuiltinVoices(model).load(model.default_voice or model.voices[0])
     errors = count = 0
     with ExitStack() as stack:

@@ -15,8 +15,8 @@ from edge_tts.recordings.speaker_embedding import SpeakerEmbedder
 from edge_tts.synthesis.encoder import VoiceEncoder
 from edge_tts.synthesis.synthesizer import Synthesizer
 from edge_tts.values import EncodeRequest, Recording, Voice
+from tools.judging.recognisers import RATE, Pocketsphinx
 
-from .asr import RATE, Listener
 from .edits import distance, words
 from .speech import spoken
 
@@ -52,7 +52,7 @@ def figures(
     person = encoder.encode(EncodeRequest("person", "person", "en", TRANSCRIPT, recordings))
     timbre = replace(builtin, id="timbre", conditioning=person.conditioning)
     truth = identity.embed(recording(REST))
-    listener = Listener()
+    listener = Pocketsphinx()
     found: dict[str, float] = {"person_similarity_to_self": float(truth @ identity.embed(recording(PROMPT)))}
     for name, voice in (("person_builtin_prompt", timbre), ("person_own_prompt", person), ("person_floor", builtin)):
         waves = [
