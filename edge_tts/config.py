@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
-
-import yaml
+from unicodedata import category
 
 from edge_tts.errors import ConfigError
 from edge_tts.schema import BeforeValidator, ConfigDict, Field, Record, ValidationInfo, check, field_validator
+from edge_tts.yaml_file import BrokenYamlError, read_yaml
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
 """A topic level or a folder."""
@@ -21,6 +22,8 @@ Owner = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 INSTALLED, DATA = Path("/etc/edge-tts"), Path("/var/lib/edge-tts")
 """The read-only configuration folder and the data folder of an installed device."""
 
+_MOST_NAME_BYTES, _MOST_PATH_BYTES = 255, 4095  # limits.h
+_MOST_TEXT = 1000
 
 CONFIG_PLACES = (Path("config.yaml"), INSTALLED / "config.yaml")
 """Where the configuration is looked for without -c; without any, every key has its default."""
@@ -33,9 +36,12 @@ def _resolved(value: Any, info: ValidationInfo) -> Any:
     folder = Path.cwd() if info.context is None else info.context.absolute()
     try:
         path = Path(value).expanduser()
-        return (folder / (_with_data(path) if folder == INSTALLED else path)).resolve()
+        path = (folder / (_with_data(path) if folder == INSTALLED else path)).resolve()
     except RuntimeError as nowhere:  # an unknown user's home, or circular links
         raise ValueError(f"leads nowhere: {nowhere}") from nowhere
+    if max(map(len, map(os.fsencode, path.parts))) > _MOST_NAME_BYTES or len(os.fsencode(path)) > _MOST_PATH_BYTES:
+        raise ValueError("is too long for a path")
+    return path
 
 
 def _with_data(path: Path) -> Path:
@@ -57,21 +63,39 @@ _BUCKET = re.compile(r"file:///.+|(s3|gs|az)://[A-Za-z0-9$][A-Za-z0-9._-]*(/[^@?
 _ENDPOINT = re.compile(r"https?://[^@?#\s]+")
 
 
+def _texts(value: object) -> Iterator[str]:
+    """All texts in a value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, tuple | dict):
+        for item in value.items() if isinstance(value, dict) else value:
+            yield from _texts(item)
+
+
 class Section(Record):
     """Base of the groups of keys. Defaults are validated too, so that their paths are resolved."""
 
     model_config = ConfigDict(validate_default=True)
 
+    @field_validator("*")
+    @classmethod
+    def _is_text(cls, value: object) -> object:
+        """Refuse here, where the key is known, what no host, topic or device can be called."""
+        bad = next((mark for text in _texts(value) for mark in text if category(mark) in ("Cc", "Cs")), None)
+        if bad is not None:
+            raise ValueError(f"holds the character U+{ord(bad):04X}; remove it")
+        return value
+
 
 class MqttConfig(Section):
     """The MQTT broker."""
 
-    host: str = "localhost"
+    host: str = Field(default="localhost", pattern=r"^[^\s/]{1,253}$")
     port: int = Field(default=1883, ge=1, le=65535)
     protocol: Literal["5", "3.1.1"] = "5"
-    base_topic: str = Field(default="edge-tts", pattern=r"^[^#+/\x00]+(/[^#+/\x00]+)*$")
-    client_id: str | None = None
-    username: str | None = None
+    base_topic: str = Field(default="edge-tts", max_length=_MOST_TEXT, pattern=r"^[^#+/\x00]+(/[^#+/\x00]+)*$")
+    client_id: str | None = Field(default=None, max_length=_MOST_TEXT)
+    username: str | None = Field(default=None, max_length=_MOST_TEXT)
     password_file: ConfigPath | None = None
     tls: bool = False
     ca_file: ConfigPath | None = None
@@ -260,7 +284,7 @@ def _is_there(place: Path) -> bool:
 def load_config(path: Path) -> Config:
     """Read and validate `path`. Raises ConfigError."""
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = read_yaml(path)
     except PermissionError as forbidden:
         raise ConfigError(
             f"{path}: this account may not read it; use the daemon's (sudo -u edge-tts edge-ttsd ...), or name another"
@@ -268,11 +292,8 @@ def load_config(path: Path) -> Config:
         ) from forbidden
     except OSError as missing:
         raise ConfigError(f"{path}: cannot be read ({missing.strerror})") from missing
-    except yaml.MarkedYAMLError as broken:  # its own message quotes the line, which may hold a password
-        line = 0 if broken.problem_mark is None else broken.problem_mark.line + 1
-        raise ConfigError(f"{path}: is not YAML: line {line}: {broken.problem}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as broken:
-        raise ConfigError(f"{path}: is not YAML: {broken}") from broken
+    except BrokenYamlError as broken:
+        raise ConfigError(f"{path}: cannot be read as YAML: {broken}") from None
     return config_from({} if raw is None else raw, folder=path.parent, what=str(path))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
@@ -95,7 +95,32 @@ def test_every_shipped_key_is_commented() -> None:
         ('models: {dir: "a\\0b"}', "key 'models.dir'"),
         ("state_dir: ~nobody-has-this-name/x", "key 'state_dir': Value error, leads nowhere"),
         ("- a list", "valid dictionary"),
-        ("a: b: c", "is not YAML"),
+        ("a: b: c", "as YAML: line 1"),
+        ("mqtt: {port: 1:2:3}", "key 'mqtt.port'"),
+        ("mqtt: {port: 01883}", "key 'mqtt.port'"),
+        ("mqtt: {port: 1_883}", "key 'mqtt.port'"),
+        ("audio: {volume: 1:20.5}", "key 'audio.volume'"),
+        ("audio: {volume: 1.0e+999}", "key 'audio.volume'"),
+        ("log: {level: 2024-99-99}", "key 'log.level'"),
+        ("5: x", "unknown key '5'"),
+        ("true: x", "unknown key 'true'"),
+        ("device: a\nmqtt: {tls: true}\ndevice: b", "line 3: the key 'device' is given twice"),
+        ("mqtt: {host: a, 'host': b}", "line 1: the key 'host' is given twice"),
+        ("? [a, b]\n: c", "line 1: a list or mapping stands where a key belongs"),
+        ("a: " + "[" * 900 + "]" * 900, "line 1: nested deeper than any key"),
+        ("[" * 100_000, "line 1: nested deeper than any key"),
+        ("x: &x [1]\ny: [*x, *x]", "line 2: an alias (*name) is not supported"),
+        ("&a [*a]", "line 1: an alias"),
+        ("device: !!timestamp x", "line 1: a tag (!...) is not supported"),
+        ("mqtt: {port: !!int abc}", "line 1: a tag"),
+        ("device: home\nvoice: a\0b", "line 2: the character U+0000"),
+        ('mqtt: {host: "a\\0b"}', "key 'mqtt.host': "),
+        ('mqtt: {username: "\\ud800"}', "key 'mqtt.username': "),
+        ('text: {refuse: ["a\\0b"]}', "key 'text.refuse': Value error, holds the character U+0000"),
+        ('text: {lexicon: {en: {"\\ud800": a}}}', "key 'text.lexicon': Value error, holds the character U+D800"),
+        ("mqtt: {host: ''}", "key 'mqtt.host'"),
+        ("models: {dir: " + "a" * 300 + "}", "key 'models.dir': Value error, is too long for a path"),
+        ("# " + "x" * 300_000, "more than 256 KiB"),
     ],
 )
 def test_a_wrong_file_is_refused_by_name(tmp_path: Path, text: str, named: str) -> None:
@@ -105,6 +130,51 @@ def test_a_wrong_file_is_refused_by_name(tmp_path: Path, text: str, named: str) 
         load_config(path)
     assert str(path) in str(refused.value)
     assert named in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "named"), [("utf-16", "UTF-16"), ("utf-16-be", "UTF-16"), ("latin-1", "line 2: not UTF-8")]
+)
+def test_another_encoding_is_named(tmp_path: Path, encoding: str, named: str) -> None:
+    """A file that is not UTF-8 is refused with what to do, and a byte order mark before UTF-8 is read over."""
+    (tmp_path / "config.yaml").write_bytes("device: home\nvoice: Zoë".encode(encoding))
+    with pytest.raises(ConfigError, match=rf"{named}.* as UTF-8"):
+        load_config(tmp_path / "config.yaml")
+    (tmp_path / "config.yaml").write_bytes("\ufeffdevice: kitchen\nvoice: Zoë".encode())
+    assert (load_config(tmp_path / "config.yaml").device, load_config(tmp_path / "config.yaml").voice) == (
+        "kitchen",
+        "Zoë",
+    )
+
+
+def test_a_key_and_a_date_are_the_text_that_stands_there(tmp_path: Path) -> None:
+    """Words that YAML takes for numbers, dates and truth values are text as keys, and a date is as a value too."""
+    config = load_config(
+        write(tmp_path, "voice: 2024-01-01\ntext: {lexicon: {en: {no: noh, 1984: x, 1:20: y, on: z}}}")
+    )
+    assert config.voice == "2024-01-01"
+    assert config.text.lexicon["en"] == {"no": "noh", "1984": "x", "1:20": "y", "on": "z"}
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.binary(max_size=60) | st.text("-[]{}:,&*!|>'\"%@`?#\n a1.~<=", max_size=60).map(str.encode))
+def test_no_bytes_cause_a_surprise(data: bytes, tmp_path: Path) -> None:
+    """Any bytes are a configuration or a ConfigError."""
+    (tmp_path / "config.yaml").write_bytes(data)
+    with suppress(ConfigError):
+        load_config(tmp_path / "config.yaml")
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(position=st.integers(0, 1 << 20), piece=st.text(max_size=4), length=st.integers(0, 4))
+def test_no_edit_of_the_shipped_file_causes_a_surprise(position: int, piece: str, length: int, tmp_path: Path) -> None:
+    """The shipped file with some characters replaced is a configuration or a ConfigError."""
+    text = SHIPPED.read_text(encoding="utf-8")
+    start = position % len(text)
+    edited = text[:start] + piece + text[start + length :]
+    (tmp_path / "config.yaml").write_bytes(edited.encode("utf-8", "surrogatepass"))
+    with suppress(ConfigError):
+        load_config(tmp_path / "config.yaml")
 
 
 @pytest.mark.parametrize(
@@ -125,6 +195,7 @@ def test_a_wrong_file_is_refused_by_name(tmp_path: Path, text: str, named: str) 
         "url: 's3://key:TOPSECRET@bucket",
         "url: s3://key:TOPSECRET@bucket: x",
         "secret: TOPSECRET",
+        "s3://TOPSECRET: x\n  s3://TOPSECRET: x",
         "- s3://key:TOPSECRET@bucket",
     ],
 )

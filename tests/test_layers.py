@@ -13,7 +13,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "edge_tts"
 
 RANKS = [
-    ("__init__", "values", "errors", "schema", "config", "request", "durable", "model_folder", "graphs"),
+    ("__init__", "values", "errors", "schema", "config", "request", "durable", "model_folder", "graphs", "yaml_file"),
     ("text", "engine", "audio", "convert"),
     ("synthesis", "recordings"),
     ("runtime",),
@@ -30,7 +30,7 @@ RANKS = [
 
 HOMES = {
     "pydantic": "schema.py",
-    "yaml": "config.py",
+    "yaml": "yaml_file.py",
     "paho": "front_doors/mqtt/",
     "sounddevice": "audio/devices.py",
     "soundfile": "audio/sound_files.py",
