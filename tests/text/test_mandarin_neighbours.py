@@ -39,6 +39,8 @@ CASES = {
     "仇qiu2:仇老师 盖ge3:盖女士 区ou1:区先生来电 华hua4:华经理 单shan4:他姓单",
     "no surnames": "任ren4:担任主任 查cha2:调查先生的账户 解jie3:了解老师 "
     "曾ceng2:他曾经来过 单dan1:名单小组 区qu1:小区先生",
+    "persons and suffixes": "子zi3:王子来了 子zi3:母子平安 子zi3:粒子 子zi3:瓜子 "
+    "子zi5:房子很大 子zi5:孩子们 伙huo3:小伙子",
     "one in numbers": "一yi1:一月五号 一yi1:一九九八年 一yi1:十一点 一yi1:二十一个 一yi1:一号楼 一yi1:一等奖 "
     "一yi2:三点一刻 一yi2:一个 一yi4:一条",
 }
@@ -51,6 +53,28 @@ CASES = {
 def test_neighbours_decide_the_reading(character: str, wanted: str, text: str) -> None:
     """A character with several readings is read by the words around it, and known words stay whole."""
     assert reads(text, character, wanted)
+
+
+@pytest.mark.parametrize(
+    ("text", "readings"),
+    [
+        ("想想", "xiang2 xiang5"),
+        ("试试看", "shi4 shi5 kan4"),
+        ("你想想再说", "ni3 xiang2 xiang5 zai4 shuo1"),
+        ("高高的", "gao1 gao1 de5"),
+        ("满满的", "man2 man3 de5"),
+        ("处处", "chu4 chu4"),
+        ("天天", "tian1 tian1"),
+        ("妈妈", "ma1 ma5"),
+    ],
+)
+def test_the_second_of_two_syllables_is_light_in_verbs(text: str, readings: str) -> None:
+    """The echo of a verb or a relative is light; adjectives and what means "every" keep both tones."""
+    for i, wanted in enumerate(readings.split()):
+        phonemes, word2ph = HEARD.phonemize(text)
+        start = sum(word2ph[:i])
+        initial, final = pinyin_symbols()[wanted[:-1]]
+        assert phonemes[start : start + 2] == (initial, final + wanted[-1]), f"{text}: {i}"
 
 
 def test_a_given_spoken_form_is_read_by_the_tables_alone() -> None:

@@ -75,7 +75,6 @@ def test_third_tones_rise_before_each_other(text: str, sounds: str) -> None:
         ("桌子", "zhuo1 zi05"),
         ("男子", "nan2 zi03"),
         ("电子表", "dian4 zi03 biao3"),
-        ("小伙子", "xiao2 huo3 zi05"),
         ("干干净净", "gan1 gan1 jing4 jing4"),
         ("朋友", "peng2 you5"),
         ("好吧", "hao3 ba5"),

@@ -10,9 +10,9 @@ from functools import cache, cached_property
 from edge_tts.text.mandarin.contexts import Contexts
 from edge_tts.text.mandarin.neutral_tones import NeutralTones
 from edge_tts.text.mandarin.normalize import MandarinNormalizer
-from edge_tts.text.mandarin.particles import particle_readings, plain_yi
+from edge_tts.text.mandarin.particles import particle_readings, plain_yi, said_twice
 from edge_tts.text.mandarin.readings import MandarinReadings
-from edge_tts.text.mandarin.sandhi import MandarinSandhi
+from edge_tts.text.mandarin.sandhi import MandarinSandhi, twice
 from edge_tts.text.mandarin.tables import MandarinTables
 from edge_tts.text.mandarin.words import MandarinWords, Word
 
@@ -98,20 +98,19 @@ class Mandarin:
             readings = [c or r for c, r in zip(chosen, readings, strict=True)]
         elif self._by_context:
             fixed = self._by_neighbours(clause, words)
-        plain = set(plain_yi(clause)) if self._by_context else set()
-        spoken: list[tuple[str, ...]] = []
+        spoken: list[str] = []
         for word in self._sandhi.join(words):
             start = len(spoken)
             own = list(self._readings.phrase(word.text) or readings[start : start + len(word.text)])
-            own = [fixed.get(start + i, reading) for i, reading in enumerate(own)]
-            changed = self._sandhi.change(word, own)
-            for i, reading in enumerate(changed):
-                if start + i in plain:
-                    changed[i] = "yi1"
-                elif reading.endswith("5"):
-                    changed[i] = fixed.get(start + i, reading)
-            spoken += [self._symbols(c, r) for c, r in zip(word.text, changed, strict=True)]
-        return spoken
+            here = {i: fixed[start + i] for i in range(len(word.text)) if start + i in fixed}
+            own = [here.get(i, reading) for i, reading in enumerate(own)]
+            spoken += self._sandhi.change(word, own, here)
+        if self._by_context:
+            for i in plain_yi(clause):
+                spoken[i] = "yi1"
+            for i, light in said_twice(words):
+                spoken[i : i + 2] = twice(readings[i], light=light)
+        return [self._symbols(c, r) for c, r in zip(clause, spoken, strict=True)]
 
     def _by_neighbours(self, clause: str, words: Sequence[Word]) -> dict[int, str]:
         """Place -> reading where the characters or words around decide it."""

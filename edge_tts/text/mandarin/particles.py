@@ -1,4 +1,5 @@
-"""得, 地 and 一 by the words around them: "must" or a complement, an adverb's mark or the ground, a number or "a"."""
+"""得, 地, 一 and verbs said twice, by the words around: "must" or a complement, an adverb's mark or the ground, a
+number or "a"."""
 
 from __future__ import annotations
 
@@ -78,3 +79,16 @@ def _is_adverb(word: Word, before: Word | None, after: Word | None) -> bool:
 def plain_yi(text: str) -> Iterator[int]:
     """Places of 一 that keep their tone: in numbers said digit by digit, at the end of a number, in dates and names."""
     return (m.start() for m in _YI.finditer(text))
+
+
+def said_twice(words: Sequence[Word]) -> Iterator[tuple[int, bool]]:
+    """Places of syllables that are said twice, and whether the second is light: a verb's is (想想), an adjective's not
+    (高高的)."""
+    at = 0
+    for word in words:
+        if len(word.text) in (2, 3) and word.text[0] == word.text[1]:
+            if word.tag[:1] == "v" and word.text != "处处":
+                yield at, True
+            elif word.tag[:1] in ("v", "a") or word.text.endswith("的"):
+                yield at, False
+        at += len(word.text)

@@ -6,7 +6,7 @@ GPT-SoVITS v2 models were trained on these rules: first words are joined, then t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from edge_tts.text.mandarin.neutral_tones import DIGITS, NeutralTones
 from edge_tts.text.mandarin.words import Word
@@ -32,6 +32,13 @@ def _with_tone(reading: str, digit: str) -> str:
     return reading[:-1] + digit if tone(reading) else reading
 
 
+def twice(reading: str, *, light: bool) -> tuple[str, str]:
+    """A syllable said twice; a third tone rises before its echo, even a light one."""
+    return (_with_tone(reading, "2") if tone(reading) == "3" else reading), _with_tone(
+        reading, "5"
+    ) if light else reading
+
+
 class MandarinSandhi:
     def __init__(self, *, read: Reader, subwords: Splitter, neutral: NeutralTones) -> None:
         """`read`: readings of a word alone; `subwords`: words inside a word and the parts it falls into."""
@@ -46,13 +53,15 @@ class MandarinSandhi:
         joined = self._join_thirds(joined, whole=False)
         return _join_er(joined)
 
-    def change(self, word: Word, readings: Sequence[str]) -> list[str]:
-        """The readings in speech, one per character."""
+    def change(self, word: Word, readings: Sequence[str], fixed: Mapping[int, str]) -> list[str]:
+        """The readings in speech, one per character; `fixed`: place in the word -> reading that no list makes light."""
         changed = list(readings)
         _change_bu(word.text, changed)
         _change_yi(word.text, changed)
         parts = self.parts(word.text)
         self._neutral.apply(word, parts, changed)
+        for i, reading in fixed.items():
+            changed[i] = reading
         _change_thirds(parts, changed)
         _change_er(word, changed)
         return changed
