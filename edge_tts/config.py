@@ -145,6 +145,7 @@ class VoicesConfig(Section):
     dir: ConfigPath = Path(".state/voices")
     owner: Owner = "family"
     require_consent: bool = True
+    undo_s: float = Field(default=600.0, ge=0, le=2592000)
 
 
 class EnrolmentConfig(Section):

@@ -91,10 +91,15 @@ def new_voice(
 
 
 def open_store(
-    directory: Path, *, device: str = "kitchen", now: float = 1_700_000_000.0, consent: bool = True
+    directory: Path,
+    *,
+    device: str = "kitchen",
+    now: float = 1_700_000_000.0,
+    consent: bool = True,
+    undo_s: float = 600.0,
 ) -> VoiceStore:
     """A store as the daemon opens it, its clock stopped at `now`."""
-    store = VoiceStore(directory=directory, device=device, clock=lambda: now, require_consent=consent)
+    store = VoiceStore(directory=directory, device=device, clock=lambda: now, require_consent=consent, undo_s=undo_s)
     store.recover()
     return store
 

@@ -162,11 +162,11 @@ class Notes:
         """The stages a request has gone through so far."""
         return [report.stage for report in list(self.reports) if report.id == request_id]
 
-    def wait(self, request_id: str, stage: str) -> Report:
-        """The report of that stage, as soon as it is there."""
+    def wait(self, request_id: str, stage: str, *, count: int = 1) -> Report:
+        """The report of that stage, as soon as there are `count` of them."""
 
         def found() -> Report | None:
-            return next((r for r in self.reports if (r.id, r.stage) == (request_id, stage)), None)
+            return next(iter([r for r in self.reports if (r.id, r.stage) == (request_id, stage)][count - 1 :]), None)
 
         with self._condition:
             report = self._condition.wait_for(found, WAIT_S)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -16,6 +17,7 @@ from edge_tts.enrolment.enrolment import Analyzers, Enrolment
 from edge_tts.enrolment.recorder import EndpointRules, with_released_loudspeaker
 from edge_tts.enrolment.requests import EnrolmentPolicy
 from edge_tts.enrolment.voice_writer import VoiceWriter
+from edge_tts.errors import VoiceError
 from edge_tts.front_doors.message import Message
 from edge_tts.front_doors.payloads import EnrolPayload
 from edge_tts.front_doors.press_socket import PressSocket
@@ -32,6 +34,8 @@ from edge_tts.voices.local_voices import Voices, first_voice, voice_sync
 from edge_tts.voices.pending_voices import PendingVoices
 from edge_tts.voices.status import VoiceStatus
 from edge_tts.voices.sync.sync_thread import SyncThread
+
+log = logging.getLogger(__name__)
 
 
 class VoiceServices:
@@ -59,6 +63,8 @@ class VoiceServices:
             done=self.status.refresh,
             failed=self.status.show,
         )
+        self._unfinished = ""
+        """Why deletions cannot be finished."""
         self._enrolment = self._make_enrolment()
         jobs.on_stop(self._enrolment.stop)
 
@@ -78,10 +84,23 @@ class VoiceServices:
         return [*syncing, self._enrolment, socket, *buttons]
 
     def poll(self) -> None:
-        """Every few seconds: notice changes by other processes, and queue the encoding of missing features."""
+        """Every few seconds: finish deletions, notice changes by other processes, and queue the encoding of missing
+        features."""
+        self._finish_deletions()
         if self._catalogue.is_stale():
             self._notice_changes()
         self._pending_voices.poll()
+
+    def _finish_deletions(self) -> None:
+        error = ""
+        if any(one.until <= time.time() for one in self._catalogue.deleting()):
+            try:
+                self._voices.store.finish_deletions()
+            except VoiceError as refused:
+                error = str(refused)
+        if error and error != self._unfinished:
+            log.warning("a deleted voice cannot be removed, and is tried again: %s", error)
+        self._unfinished = error
 
     def _notice_changes(self) -> None:
         """Voices on disk were changed by another process or the sync."""

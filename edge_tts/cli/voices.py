@@ -1,4 +1,4 @@
-"""The commands about voices: enroll from a file, list, show, rename, remove."""
+"""The commands about voices: enroll from a file, list, show, rename, remove, undelete."""
 
 from __future__ import annotations
 
@@ -94,6 +94,9 @@ def command_list(arguments: argparse.Namespace, config: Config) -> int:
         print(f"  {voice.ref.id:32} {voice.card.language:6} {voice.name} (not encoded for {model.name} yet)")
     for ref, problem in voices.catalogue.damaged():
         print(f"  {ref.id:32} {'':6} damaged, cannot be used: {problem}")
+    for one in voices.catalogue.deleting():
+        until = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(one.until))
+        print(f"  {one.ref.id:32} {'':6} {one.name} (deleted; until {until} `edge-ttsd voices undelete` undoes that)")
     if config.bucket.url and (voices.store.stored().voices or voices.store.tombstones()):
         print(last_sync(config, voices.store, now=time.time()))
     return 0
@@ -127,11 +130,20 @@ def command_remove(arguments: argparse.Namespace, config: Config) -> int:
     return 0
 
 
+def command_undelete(arguments: argparse.Namespace, config: Config) -> int:
+    """Undo a deletion that came over MQTT."""
+    store = _voices(config).store
+    ref = store.find_pending(arguments.voice)
+    store.undelete(ref)
+    print(f"{arguments.voice} ({ref.id}) is back; a running daemon notices within seconds")
+    return 0
+
+
 def add_parsers(commands: Any, add: AddParser) -> None:
     """The parsers of these commands; `add` makes one with the common options."""
     _add_enroll(commands, add)
     add_sync(commands, add)
-    group = commands.add_parser("voices", help="list, show, rename or remove voices")
+    group = commands.add_parser("voices", help="list, show, rename, remove or bring back voices")
     group = group.add_subparsers(required=True, metavar="COMMAND")
     add_carrying(group, add)
     parser = add(group, "list", says="print the voices that can speak; * marks the default")
@@ -140,6 +152,7 @@ def add_parsers(commands: Any, add: AddParser) -> None:
         ("show", "print what is known of an enrolled voice", command_show),
         ("rename", "call an enrolled voice something else", command_rename),
         ("remove", "delete an enrolled voice for good", command_remove),
+        ("undelete", "bring back a voice that was deleted over MQTT less than voices.undo_s ago", command_undelete),
     ):
         parser = add(group, name, says=says)
         parser.add_argument("voice", help="its id (6 digits will do) or its name")

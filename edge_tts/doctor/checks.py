@@ -139,7 +139,8 @@ def check_telemetry(telemetry: Telemetry, trouble: str = "") -> Iterator[Finding
 
 
 def _check_voice(config: Config, model: ModelSet) -> Iterator[Finding]:
-    known = open_voices(config, model).catalogue.ids()
+    catalogue = open_voices(config, model).catalogue
+    known = catalogue.ids()
     listed = ", ".join(known) or "none"
     if config.voice is not None and config.voice not in known:
         yield Finding("voice", "warning", f"there is no voice '{config.voice}'", f"correct `voice`; known: {listed}")
@@ -147,6 +148,10 @@ def _check_voice(config: Config, model: ModelSet) -> Iterator[Finding]:
         yield Finding("voice", "warning", "nobody can speak yet", "enroll a voice: `edge-ttsd enroll --help`")
     else:
         yield Finding("voice", "ok", f"can speak: {listed}")
+    deleted = ", ".join(f"{one.name or 'damaged'} ({one.ref.id})" for one in catalogue.deleting())
+    if deleted:
+        advice = "`edge-ttsd voices undelete ID` brings one back; `edge-ttsd voices list` says until when"
+        yield Finding("voice", "warning", f"about to be deleted for good: {deleted}", advice)
 
 
 def _version(distribution: str) -> str | None:

@@ -51,6 +51,20 @@ class VoicePayload(Record):
     id: RequestId | None = None
 
 
+class DeletionPayload(Record):
+    """`id` and `name` are the voice's own, in full."""
+
+    id: RequestId
+    name: str | None = Field(default=None, min_length=1, max_length=80)
+    forget: bool = False
+    """For good at once."""
+
+
+class UndeletionPayload(Record):
+    id: RequestId
+    name: str | None = Field(default=None, min_length=1, max_length=80)
+
+
 class ModelPayload(Record):
     model: str = Field(min_length=1, max_length=128)
     id: RequestId | None = None
@@ -97,6 +111,16 @@ def parse_enroll(payload: bytes) -> EnrolPayload:
 def parse_one_voice(payload: bytes, *, what: str) -> VoicePayload:
     """Raises PayloadError."""
     return _record(VoicePayload, read_text(payload, what=what), what=what)
+
+
+def parse_deletion(payload: bytes) -> DeletionPayload:
+    """Raises PayloadError."""
+    return _record(DeletionPayload, read_text(payload, what="voices/delete"), what="voices/delete")
+
+
+def parse_undeletion(payload: bytes) -> UndeletionPayload:
+    """Raises PayloadError."""
+    return _record(UndeletionPayload, read_text(payload, what="voices/undelete"), what="voices/undelete")
 
 
 def parse_model(payload: bytes) -> ModelPayload:

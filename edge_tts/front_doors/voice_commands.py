@@ -8,7 +8,7 @@ from edge_tts.enrolment.enrolment import Enrolment
 from edge_tts.enrolment.requests import EnrolmentPolicy, EnrolRequest
 from edge_tts.errors import PayloadError
 from edge_tts.front_doors.message import Message
-from edge_tts.front_doors.payloads import parse_enroll, parse_one_voice
+from edge_tts.front_doors.payloads import parse_deletion, parse_enroll, parse_one_voice, parse_undeletion
 from edge_tts.runtime.runtime import Runtime
 from edge_tts.speaking.job import Job
 from edge_tts.speaking.job_queue import JobQueue
@@ -18,10 +18,10 @@ from edge_tts.voices.local_voices import Voices
 
 
 class VoiceCommands:
-    """Serves `voices/delete` and `voices/rename`.
+    """Serves `voices/delete`, `voices/undelete` and `voices/rename`.
 
     A change of the store is a task in the worker's queue, so that no voice is deleted while it speaks. `changed` is
-    called after it.
+    called after it. The reports on a deletion have the voice's id.
     """
 
     def __init__(self, *, runtime: Runtime, jobs: JobQueue, voices: Voices, changed: Callable[[], None]) -> None:
@@ -29,12 +29,18 @@ class VoiceCommands:
 
     def commands(self) -> Mapping[str, Callable[[Message], None]]:
         """Command -> its handler, which may raise RequestError."""
-        return {"voices/delete": self._delete, "voices/rename": self._rename}
+        return {"voices/delete": self._delete, "voices/undelete": self._undelete, "voices/rename": self._rename}
 
     def _delete(self, message: Message) -> None:
-        payload = parse_one_voice(message.payload, what="voices/delete")
-        ref = self._voices.catalogue.deletable(payload.voice)
-        self._change(payload.id, message, lambda: self._voices.store.delete(ref))
+        payload, store = parse_deletion(message.payload), self._voices.store
+        ref = self._voices.catalogue.deletable(payload.id, payload.name)
+        delete = store.delete if payload.forget else store.delete_later
+        self._change(payload.id, message, lambda: delete(ref))
+
+    def _undelete(self, message: Message) -> None:
+        payload = parse_undeletion(message.payload)
+        ref = self._voices.catalogue.undeletable(payload.id, payload.name)
+        self._change(payload.id, message, lambda: self._voices.store.undelete(ref))
 
     def _rename(self, message: Message) -> None:
         payload = parse_one_voice(message.payload, what="voices/rename")

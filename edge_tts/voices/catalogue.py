@@ -12,8 +12,8 @@ from edge_tts.schema import nearest
 from edge_tts.values import Voice
 from edge_tts.voices.builtin import BuiltinVoices, VoiceCard
 from edge_tts.voices.feature_store import FeatureStore
-from edge_tts.voices.format import VoiceRef
-from edge_tts.voices.store import EnrolledVoice, VoiceStore, find_ref
+from edge_tts.voices.format import VoiceRef, same_name
+from edge_tts.voices.store import EnrolledVoice, PendingDeletion, VoiceStore, find_ref
 from edge_tts.voices.watch import Outline, outline
 
 
@@ -24,6 +24,7 @@ class _Snapshot:
     """Without features for this model set."""
     damaged: tuple[tuple[VoiceRef, str], ...] = ()
     """With the reason."""
+    deleting: tuple[PendingDeletion, ...] = ()
 
 
 class Catalogue:
@@ -54,6 +55,7 @@ class Catalogue:
                 {voice.ref.id: voice for voice in stored.voices if voice.ref not in unready},
                 tuple(voice for voice in stored.voices if voice.ref in unready),
                 stored.damaged,
+                self._store.pending_deletions(),
             )
             self._seen = seen
 
@@ -72,6 +74,10 @@ class Catalogue:
     def damaged(self) -> tuple[tuple[VoiceRef, str], ...]:
         """Unreadable enrolled voices, each with the reason."""
         return self._snapshot.damaged
+
+    def deleting(self) -> tuple[PendingDeletion, ...]:
+        """Voices whose deletion can be undone."""
+        return self._snapshot.deleting
 
     def cards(self) -> list[VoiceCard]:
         """Raises VoiceError when a built-in voice is damaged."""
@@ -96,11 +102,24 @@ class Catalogue:
 
     def enrolled(self, query: str) -> VoiceRef:
         """Like `resolve`, for a change: any readable enrolled voice, no built-in one. Raises UnknownVoiceError."""
-        return self._changeable(query, {})
+        ref = find_ref(_names((*self._snapshot.enrolled.values(), *self._snapshot.unready)), query)
+        self._refuse_builtin(query, ref)
+        if ref is None:
+            raise self._unknown(query)
+        return ref
 
-    def deletable(self, query: str) -> VoiceRef:
-        """Like `enrolled`, for a deletion: also a damaged voice, by its id."""
-        return self._changeable(query, {ref: "" for ref, _ in self._snapshot.damaged})
+    def deletable(self, voice_id: str, name: str | None) -> VoiceRef:
+        """The enrolled voice of exactly this id and name. A damaged one, whose name cannot be read, needs none, and one
+        that is being deleted is there, too. Raises UnknownVoiceError."""
+        snapshot = self._snapshot
+        names = _names((*snapshot.enrolled.values(), *snapshot.unready))
+        names |= {**dict.fromkeys((ref for ref, _ in snapshot.damaged), ""), **self._deleting_names()}
+        return self._exact(names, voice_id, name)
+
+    def undeletable(self, voice_id: str, name: str | None) -> VoiceRef:
+        """Like `deletable`, for undoing a deletion; the name may be left out."""
+        names = self._deleting_names()
+        return self._exact(names if name else dict.fromkeys(names, ""), voice_id, name)
 
     def load(self, voice_id: str) -> Voice:
         """The voice with its features. Raises UnknownVoiceError, or VoiceError when they are damaged or lost."""
@@ -118,14 +137,24 @@ class Catalogue:
     def _outline(self) -> Outline:
         return outline(self._store.directory, features=self._features.file)
 
-    def _changeable(self, query: str, more: Mapping[VoiceRef, str]) -> VoiceRef:
-        snapshot = self._snapshot
-        ref = find_ref({**_names((*snapshot.enrolled.values(), *snapshot.unready)), **more}, query)
+    def _deleting_names(self) -> dict[VoiceRef, str]:
+        return {one.ref: one.name for one in self._snapshot.deleting}
+
+    def _exact(self, names: Mapping[VoiceRef, str], voice_id: str, name: str | None) -> VoiceRef:
+        ref = next((ref for ref in names if ref.id == voice_id), None)
+        self._refuse_builtin(voice_id, ref)
+        if ref is None:
+            listed = "the retained topic `voices` lists ids and names"
+            raise UnknownVoiceError(f"there is no such voice with the id '{voice_id}'; {listed}")
+        if names[ref] and name is None:
+            raise UnknownVoiceError(f"the voice {voice_id} has a name, which must be given, too: key 'name'")
+        if names[ref] and not same_name(names[ref], name or ""):
+            raise UnknownVoiceError(f"the voice {voice_id} has another name than '{name}'")
+        return ref
+
+    def _refuse_builtin(self, query: str, ref: VoiceRef | None) -> None:
         if query in self._builtin.ids() or (ref is None and self._as_builtin(query) is not None):
             raise UnknownVoiceError(f"'{query}' is no enrolled voice; those that come with the model set stay")
-        if ref is None:
-            raise self._unknown(query)
-        return ref
 
     def _as_builtin(self, query: str) -> str | None:
         """The id of a built-in voice, written in any case."""

@@ -37,6 +37,7 @@ def open_store(config: Config, *, clock: Callable[[], float] = time.time) -> Voi
         device=config.device,
         clock=clock,
         require_consent=config.voices.require_consent,
+        undo_s=config.voices.undo_s,
     )
 
 

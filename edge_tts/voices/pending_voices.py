@@ -52,6 +52,7 @@ class PendingVoices:
                 self._failed()
         voices, seen = self._unready(), self._seen
         self._seen = frozenset(voice.ref for voice in voices)
+        self._tried &= self._seen  # one that was deleted is tried anew once that is undone
         for voice in voices:
             if voice.ref in seen and voice.ref not in self._tried:
                 self._tried.add(voice.ref)

@@ -1,4 +1,4 @@
-"""The retained topic `voices`: usable, unready and damaged voices, and the last sync."""
+"""The retained topic `voices`: voices that are usable, unready, damaged or being deleted, and the last sync."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict
+from datetime import datetime, timezone
 from typing import Any
 
 from edge_tts.errors import ConfigError, VoiceError
@@ -83,5 +84,13 @@ class VoiceStatus:
                 for voice in self._catalogue.unready()
             ]
             damaged = [{"id": ref.id, "reason": reason} for ref, reason in self._catalogue.damaged()]
+            deleting = [
+                {"id": one.ref.id, "name": one.name, "until": _utc(one.until)} for one in self._catalogue.deleting()
+            ]
             value = {"default": self._default, "voices": cards, "unready": unready, "damaged": damaged}
-            self._events.retain("voices", {**value, "sync": self._sync})
+            self._events.retain("voices", {**value, "deleting": deleting, "sync": self._sync})
+
+
+def _utc(seconds: float) -> str:
+    """ISO 8601, of seconds since 1970."""
+    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="seconds")

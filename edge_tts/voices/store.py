@@ -4,6 +4,7 @@ OWNER/ID/voice.json, reference.flac, consent.json, quality.json    immutable; ID
 OWNER/ID/name.json                                                 the current name
 OWNER/ID/features/FINGERPRINT.npz                                  features for a model set; made anew when lost
 .deleted/OWNER/ID.json                                             tombstones, kept for good
+.deleted/OWNER/ID.pending                                          deletions that can be undone
 .staging/ .incoming/                                               unfinished work; a fetch resumes from .incoming
 .reserve                                                           space for a deletion on a full disk
 audit.log                                                          one JSON line per change
@@ -82,17 +83,35 @@ class StoredVoices:
     """With the reason."""
 
 
+@dataclass(frozen=True, slots=True)
+class PendingDeletion:
+    """A deletion that can be undone."""
+
+    ref: VoiceRef
+    name: str
+    """Empty where it cannot be read."""
+    until: float
+    """Seconds since 1970."""
+
+
 class VoiceStore:
     """The only writer of the voices' folder; safe for threads and processes. Raises VoiceError.
 
-    `device` and `clock` (seconds since 1970) only go into records and the log.
+    `device` and `clock` (seconds since 1970) go into records and the log; `undo_s` is by that clock, too.
     """
 
     def __init__(
-        self, *, directory: Path, device: str, clock: Callable[[], float], require_consent: bool = True
+        self,
+        *,
+        directory: Path,
+        device: str,
+        clock: Callable[[], float],
+        require_consent: bool = True,
+        undo_s: float = 600.0,
     ) -> None:
         self.directory = directory
         self.require_consent = require_consent
+        self._undo_s = undo_s
         self._device = device
         self._clock = clock
         self._audit = AuditLog(path=directory / "audit.log", clock=clock)
@@ -103,6 +122,7 @@ class VoiceStore:
         with self.changing():
             sweep(self.directory)
             self._deletions.finish()
+            self._deletions.finish_pending(undo_s=self._undo_s)
 
     def stored(self, *, thorough: bool = False, known: Mapping[VoiceRef, EnrolledVoice] = _NONE) -> StoredVoices:
         """Sorted. `known` voices are not read again; `thorough` reads recordings too, to find bit rot."""
@@ -124,7 +144,7 @@ class VoiceStore:
         """The voice. Raises UnknownVoiceError, or VoiceError when its card is damaged or cannot be read."""
         folder = self.folder(ref)
         with _disk_errors(folder):
-            if not folder.is_dir() or self._deletions.path(ref).exists():
+            if not folder.is_dir() or self._deletions.is_deleted(ref):
                 raise UnknownVoiceError(f"there is no voice {ref.id} of {ref.owner}")
             card = read_card((folder / CARD).read_bytes(), ref=ref, what=str(folder / CARD))
         return EnrolledVoice(ref, card, self._title(ref, card), folder)
@@ -135,8 +155,10 @@ class VoiceStore:
         return voices[_require_ref({ref: voice.name for ref, voice in voices.items()}, query)]
 
     def find_deletable(self, query: str) -> VoiceRef:
-        """Like `find`, for a deletion: also a damaged or partly deleted voice, by its id."""
-        names = {voice.ref: voice.name for voice in self.stored().voices}
+        """Like `find`, for a deletion for good: also a voice whose deletion is pending, and a damaged or partly deleted
+        one, by its id."""
+        names = {one.ref: one.name for one in self.pending_deletions()}
+        names |= {voice.ref: voice.name for voice in self.stored().voices}
         return _require_ref({ref: names.get(ref, "") for ref in self._refs()}, query)
 
     def card_bytes(self, voice: EnrolledVoice) -> bytes:
@@ -209,10 +231,38 @@ class VoiceStore:
 
     def delete(self, ref: VoiceRef) -> None:
         """Delete a voice for good: here now, in the bucket at the next sync."""
-        with _disk_errors(self.folder(ref)):
-            if not self.folder(ref).exists():
-                raise UnknownVoiceError(f"there is no voice {ref.id} of {ref.owner}")
+        self._require_folder(ref)
         self.apply_tombstone(ref, to_bytes(self._deletions.new_tombstone(ref)))
+
+    def delete_later(self, ref: VoiceRef) -> None:
+        """Delete a voice so that `undelete` can bring it back for `undo_s`: it is silent here at once, and is deleted
+        for good by `recover` or `finish_deletions` afterwards."""
+        if self._undo_s == 0:
+            self.delete(ref)
+            return
+        with self.changing():
+            self._require_folder(ref)
+            self._deletions.begin(ref)
+
+    def undelete(self, ref: VoiceRef) -> None:
+        with self.changing():
+            self._require_folder(ref)
+            if not self._deletions.undo(ref):
+                raise UnknownVoiceError(f"the voice {ref.id} of {ref.owner} is not about to be deleted")
+
+    def pending_deletions(self) -> tuple[PendingDeletion, ...]:
+        with _disk_errors(self.directory):
+            pending = self._deletions.pending()
+        return tuple(PendingDeletion(ref, self._last_name(ref), at + self._undo_s) for ref, at in pending.items())
+
+    def find_pending(self, query: str) -> VoiceRef:
+        """Like `find`, among the voices whose deletion can be undone."""
+        return _require_ref({one.ref: one.name for one in self.pending_deletions()}, query)
+
+    def finish_deletions(self) -> None:
+        """Delete for good what was deleted more than `undo_s` ago."""
+        with self.changing():
+            self._deletions.finish_pending(undo_s=self._undo_s)
 
     def apply_tombstone(self, ref: VoiceRef, data: bytes) -> bool:
         """Delete a voice by any device's tombstone, also on a full disk; True if it was here.
@@ -262,6 +312,18 @@ class VoiceStore:
                     folders += owner.glob(IDS)
         return [VoiceRef(path.parent.name, path.name) for path in sorted(folders)]
 
+    def _require_folder(self, ref: VoiceRef) -> None:
+        with _disk_errors(self.folder(ref)):
+            if not self.folder(ref).exists():
+                raise UnknownVoiceError(f"there is no voice {ref.id} of {ref.owner}")
+
+    def _last_name(self, ref: VoiceRef) -> str:
+        """Of a voice that may be deleted or damaged."""
+        try:
+            return self._title(ref, read_card((self.folder(ref) / CARD).read_bytes(), ref=ref)).name
+        except (OSError, VoiceError):
+            return ""
+
     def _title(self, ref: VoiceRef, card: Card) -> NameEntry:
         """The name register; without a readable one, the name given at enrolment."""
         path = self.folder(ref) / NAME
@@ -293,6 +355,8 @@ class VoiceStore:
     def _refuse_deleted(self, ref: VoiceRef) -> None:
         if self._deletions.path(ref).exists():
             raise VoiceError(f"voice {ref.id} of {ref.owner} was deleted and stays deleted; record the person anew")
+        if self._deletions.is_deleted(ref):
+            raise VoiceError(f"voice {ref.id} of {ref.owner} was just deleted; `edge-ttsd voices undelete` undoes that")
 
 
 @contextmanager

@@ -31,6 +31,7 @@ _LEFTOVERS = (  # what `publish` and `write_atomic` leave when they are killed
     f"{VOICES}/{FEATURES}/.*.*.*",
     f".incoming/{VOICES}/.*.*",  # of earlier versions
     ".deleted/*/.*.json.*",
+    ".deleted/*/.*.pending.*",
 )
 
 

@@ -31,5 +31,6 @@ def _files(directory: Path, features: str) -> Iterator[tuple[VoiceRef, Path]]:
             for name in (CARD, NAME, f"{FEATURES}/{features}"):
                 yield VoiceRef(folder.parent.name, folder.name), folder / name
     with suppress(OSError):
-        for tombstone in directory.glob(f".deleted/{VOICES}.json"):
-            yield VoiceRef(tombstone.parent.name, tombstone.stem), tombstone
+        for kind in ("json", "pending"):
+            for tombstone in directory.glob(f".deleted/{VOICES}.{kind}"):
+                yield VoiceRef(tombstone.parent.name, tombstone.stem), tombstone

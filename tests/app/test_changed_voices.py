@@ -208,9 +208,9 @@ def test_a_voice_that_cannot_be_encoded_is_not_stuck(house: House) -> None:
         it.ear.wait_event(id="r", stage="done")
         fact = it.fact(lambda fact: "Mum" in [voice["name"] for voice in fact["unready"]])
         assert {voice["reason"] for voice in fact["unready"]} == {why}
-        it.ear.publish("voices/delete", {"id": "d", "voice": "Mum"})
-        it.ear.publish("voices/delete", {"id": "e", "voice": bert.ref.id[:6]})
-        it.ear.wait_event(id="e", stage="done")
+        it.ear.publish("voices/delete", {"id": anna.ref.id, "name": "Mum", "forget": True})
+        it.ear.publish("voices/delete", {"id": bert.ref.id, "name": "Bert", "forget": True})
+        it.ear.wait_event(id=bert.ref.id, stage="done")
         it.fact(lambda fact: fact["unready"] == [])
     assert house.other_process()[0].stored().voices == ()
 
@@ -228,12 +228,41 @@ def test_a_damaged_voice_is_listed_and_deleted(house: House) -> None:
         it.say("s", anna.ref.id)
         for refused in ("r", "s"):
             assert it.ear.wait_event(id=refused, stage="failed")["details"]["error"] == "UnknownVoiceError"
-        it.ear.publish("voices/delete", {"id": "d", "voice": anna.ref.id[:6]})
-        it.ear.wait_event(id="d", stage="done")
+        it.ear.publish("voices/delete", {"id": anna.ref.id, "forget": True})
+        it.ear.wait_event(id=anna.ref.id, stage="done")
         it.fact(lambda fact: fact["damaged"] == [])
     assert not anna.folder.exists()
     store, _ = house.other_process()
     assert [voice.ref for voice in store.stored().voices] == [bert.ref]
+    assert set(store.tombstones()) == {anna.ref}
+
+
+def test_a_deletion_is_finished_and_sent_by_the_daemon(house: House, broker: Broker) -> None:
+    """A voice that was deleted over MQTT is silent after a restart, comes back from the command line, and once its time
+    is over the next look deletes it for good and sends the tombstone."""
+    anna = house.enrol("Anna")
+    store, _ = house.other_process()
+    there = house.bucket / "v1" / "anna" / anna.ref.id / "tombstones"
+    with house.open() as it:
+        it.named("Anna")
+        it.fact(lambda fact: bool(fact["sync"]) and fact["sync"]["status"] == "done")
+        it.ear.publish("voices/delete", {"id": anna.ref.id, "name": "Anna"})
+        it.ear.wait_event(id=anna.ref.id, stage="done")
+    house.ear = Ear(broker, f"edge-tts/{house.config.device}")
+    with house.open() as it:
+        it.named()
+        it.say("a", anna.ref.id)
+        assert it.ear.wait_event(id="a", stage="failed")["details"]["error"] == "UnknownVoiceError"
+        assert it.voices("undelete", "Anna") == 0
+        it.look()
+        it.named("Anna")
+        it.ear.publish("voices/delete", {"id": anna.ref.id, "name": "Anna"})
+        it.fact(lambda fact: [voice["id"] for voice in fact["deleting"]] == [anna.ref.id])
+        assert not there.exists()
+        pending = store.directory / ".deleted" / "anna" / f"{anna.ref.id}.pending"
+        pending.write_text(json.dumps({**json.loads(pending.read_text()), "time": 1_700_000_000}))
+        it.fact(lambda fact: fact["deleting"] == [] and there.is_dir() and any(there.iterdir()), looking=True)
+    assert not anna.folder.exists()
     assert set(store.tombstones()) == {anna.ref}
 
 
@@ -310,7 +339,7 @@ def a_file(folder: Path) -> None:
 def test_trouble_with_the_voices_folder_silences_nobody(house: House, trouble: Callable[[Path], None]) -> None:
     """The daemon starts, says in the log what is wrong, and speaks; what is there and whole can be read and speaks too.
     To enrol or delete is refused by name. A sync fails and ends nothing."""
-    house.enrol("Anna")
+    anna = house.enrol("Anna")
     folder = house.config.voices.dir
     trouble(folder)
     known = ["Anna"] if trouble is read_only else []
@@ -324,8 +353,8 @@ def test_trouble_with_the_voices_folder_silences_nobody(house: House, trouble: C
                 it.say(name, name)
                 it.ear.wait_event(id=name, stage="done")
             for name in known:
-                it.ear.publish("voices/delete", {"id": "d", "voice": name})
-                assert str(folder) in it.ear.wait_event(id="d", stage="failed")["details"]["message"]
+                it.ear.publish("voices/delete", {"id": anna.ref.id, "name": name})
+                assert str(folder) in it.ear.wait_event(id=anna.ref.id, stage="failed")["details"]["message"]
             it.fact(lambda fact: bool(fact["sync"]) and fact["sync"]["status"] == "failed")
             it.look()
     assert len(told) == 1

@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 import soundfile
 import yaml
+from enrolled import new_voice
 from slow_reader import RATE, slow_reader
 
 from edge_tts.audio.sound_files import read_sound
 from edge_tts.cli.main import main
 from edge_tts.cli.voices import same_words
 from edge_tts.config import load_config
+from edge_tts.doctor.checks import check_model
 from edge_tts.model_sets.loading import open_networks
 from edge_tts.model_sets.manifest import find_model_set
 from edge_tts.values import EncodeRequest
@@ -61,6 +63,25 @@ def test_enrol_show_rename_remove(config: str, capsys: pytest.CaptureFixture[str
     capsys.readouterr()
     assert main(["voices", "list", "-c", config]) == 0
     assert voice not in capsys.readouterr().out
+
+
+def test_a_deletion_is_shown_and_undone(config: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """`voices list` and the doctor name a voice whose deletion is pending, `undelete` brings it back by its name, and
+    `remove` deletes it for good all the same."""
+    loaded = load_config(Path(config))
+    store = open_store(loaded)
+    ref = store.add(new_voice()).ref
+    store.delete_later(ref)
+    assert main(["voices", "list", "-c", config]) == 0
+    assert f"{ref.id} {'':6} Anna (deleted; until 20" in capsys.readouterr().out
+    found = [(finding.level, finding.text) for finding in check_model(loaded) if finding.check == "voice"]
+    assert ("warning", f"about to be deleted for good: Anna ({ref.id})") in found
+    assert main(["voices", "undelete", "-c", config, "Anna"]) == 0
+    assert main(["voices", "undelete", "-c", config, "Anna"]) == 1
+    assert [voice.ref for voice in store.stored().voices] == [ref]
+    store.delete_later(ref)
+    assert main(["voices", "remove", "-c", config, "Anna"]) == 0
+    assert set(store.tombstones()) == {ref}
 
 
 def test_a_long_recording_is_cut_with_its_text(config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

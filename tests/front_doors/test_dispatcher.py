@@ -71,7 +71,7 @@ def test_a_wrong_message_cannot_end_the_replies_of_another() -> None:
 
 
 REFUSED = {
-    "voices/delete": {"voice": "Anna"},
+    "voices/delete": {"name": "Anna"},
     "voices/rename": {"voice": "Anna", "name": "Mum"},
     "say": {"text": "a"},
 }
@@ -81,8 +81,8 @@ REFUSED = {
 def test_nobody_gets_the_reports_on_a_request_of_another(command: str) -> None:
     """A sender who reuses the id of a waiting request gets only the reports on its own."""
     rig = DispatcherRig(capacity=1)
-    catalogue = SimpleNamespace(enrolled=lambda wanted: wanted, deletable=lambda wanted: wanted)
-    voices: Any = SimpleNamespace(catalogue=catalogue, store=None)
+    catalogue = SimpleNamespace(enrolled=lambda wanted: wanted, deletable=lambda wanted, name: wanted)
+    voices: Any = SimpleNamespace(catalogue=catalogue, store=SimpleNamespace(delete_later=lambda ref: None))
     voice_commands = VoiceCommands(runtime=rig.runtime, jobs=rig.jobs, voices=voices, changed=lambda: None)
     commands = {**voice_commands.commands(), "say": lambda message: rig.dispatcher.handle(message)}
     rig.handle(b'{"text": "private", "id": "victim", "priority": "alert"}', reply=rig.notes.reply("mine"))

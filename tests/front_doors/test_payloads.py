@@ -14,11 +14,13 @@ from hypothesis import strategies as st
 from edge_tts.errors import PayloadError
 from edge_tts.front_doors.payloads import (
     id_in,
+    parse_deletion,
     parse_enroll,
     parse_model,
     parse_one_voice,
     parse_rollback,
     parse_say,
+    parse_undeletion,
     parse_voice,
     parse_volume,
     parse_which,
@@ -134,7 +136,8 @@ def test_words_of_an_option_may_have_any_case() -> None:
 def test_no_payload_raises_an_unexpected_exception(payload: bytes) -> None:
     """Any bytes at all are either understood or refused with a PayloadError."""
     parsers = (parse_say, parse_which, parse_volume, parse_voice, parse_enroll, parse_model, parse_rollback)
-    for parse in (*parsers, partial(parse_one_voice, what="voices/delete")):
+    parsers += (parse_deletion, parse_undeletion)
+    for parse in (*parsers, partial(parse_one_voice, what="voices/rename")):
         with suppress(PayloadError):
             parse(payload)
     id_in(payload)

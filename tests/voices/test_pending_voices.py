@@ -128,6 +128,23 @@ def test_what_cannot_be_encoded_is_tried_once(room: Room) -> None:
     assert room.serve() is None
 
 
+def test_a_voice_that_came_back_is_tried_again(room: Room) -> None:
+    """A voice that could not be encoded because it was deleted meanwhile is encoded once that is undone."""
+    ref = room.features.missing()[0].ref
+    room.pending.poll()
+    room.store.delete_later(ref)
+    room.encoder.refuse_to_encode = True  # as it does whose files are gone
+    room.serve()
+    room.encoder.refuse_to_encode = False
+    room.pending.poll()
+    room.serve()
+    room.store.undelete(ref)
+    for _ in range(3):
+        room.pending.poll()
+        room.serve()
+    assert room.features.missing() == []
+
+
 @pytest.mark.parametrize(
     "recordings", [[silence(61)], [silence(60, 48000, 8), silence(60, 48000, 4)]], ids=["long", "much"]
 )

@@ -155,7 +155,7 @@ class SyncExecutor:
                 files = frozenset(entry.sha256 for entry in voice.card.files.values())
                 voices[voice.ref] = LocalVoice(files, voice.title, sha256(to_bytes(voice.title)))
         tombstones = {ref: sha256(data) for ref, data in self._store.tombstones().items() if self._is_ours(ref)}
-        return Local(voices, tombstones)
+        return Local(voices, tombstones, {one.ref for one in self._store.pending_deletions()})
 
     def _is_ours(self, ref: VoiceRef) -> bool:
         return self._owners is None or ref.owner in self._owners

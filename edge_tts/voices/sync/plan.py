@@ -14,7 +14,7 @@ and names totally ordered: devices converge once each has seen all objects.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -66,6 +66,8 @@ class Local:
     voices: Mapping[VoiceRef, LocalVoice]
     tombstones: Mapping[VoiceRef, str]
     """Deleted voice -> sha256 of its tombstone."""
+    pending: Collection[VoiceRef] = ()
+    """Voices whose deletion can be undone: neither sent nor fetched; another device's tombstone deletes them."""
 
 
 Remote = Mapping[Key, str]
@@ -101,7 +103,8 @@ def plan_voices(local: Local, remote: Remote, checked: Remote) -> list[SyncStep]
         if ref not in deleted:
             for key in [*(Key(ref, "files", sha256) for sha256 in sorted(voice.files)), Key(ref, "card")]:
                 steps += _ensure(key, remote, checked)
-    unknown = (key for key in _of_kind(remote, "card") if key.ref not in local.voices and key.ref not in deleted)
+    here = {*local.voices, *local.pending, *deleted}
+    unknown = (key for key in _of_kind(remote, "card") if key.ref not in here)
     return steps + [SyncStep(key.ref, "fetch", key) for key in unknown]
 
 
