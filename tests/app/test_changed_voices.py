@@ -260,7 +260,8 @@ def test_a_deletion_is_finished_and_sent_by_the_daemon(house: House, broker: Bro
         it.fact(lambda fact: [voice["id"] for voice in fact["deleting"]] == [anna.ref.id])
         assert not there.exists()
         pending = store.directory / ".deleted" / "anna" / f"{anna.ref.id}.pending"
-        pending.write_text(json.dumps({**json.loads(pending.read_text()), "time": 1_700_000_000}))
+        with store.changing():
+            pending.write_text(json.dumps({**json.loads(pending.read_text()), "time": 1_700_000_000}))
         it.fact(lambda fact: fact["deleting"] == [] and there.is_dir() and any(there.iterdir()), looking=True)
     assert not anna.folder.exists()
     assert set(store.tombstones()) == {anna.ref}
