@@ -188,6 +188,8 @@ class AudioChunk:
     request_id: str
     last: bool
     """The final chunk, which may be empty."""
+    warnings: tuple[str, ...] = ()
+    """What a person should know of the request, with the final chunk: a sentence each."""
 
 
 @dataclass(frozen=True, slots=True)

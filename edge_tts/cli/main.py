@@ -35,9 +35,10 @@ from edge_tts.request import SpeakMessage, SpeakRequest
 from edge_tts.runtime.runtime import random_id
 from edge_tts.schema import check, readable_json
 from edge_tts.text.front_end import TextFrontEnd
+from edge_tts.text.reader import Reader
 from edge_tts.text.show import show_json, show_stream, show_table
 from edge_tts.text.symbols import to_ids
-from edge_tts.values import Segment
+from edge_tts.values import ModelSet, Segment
 from edge_tts.voices.local_voices import first_voice, open_voices
 
 _NOT_OPTIONS = {"text", "id", "priority", "ttl_s", "volume"}
@@ -132,6 +133,8 @@ def command_say(arguments: argparse.Namespace, config: Config) -> int:
             for chunk in synthesizer.stream(request, voice, lambda: False):
                 first_s = first_s or time.monotonic() - loaded
                 sink.write(chunk.samples)
+                for warning in chunk.warnings:
+                    _print_warning(warning)
                 samples += len(chunk.samples)
             sink.drain()
     spoken_s = samples / model.sample_rate
@@ -183,15 +186,27 @@ def _loudspeaker(sample_rate: int, device: str | int | None) -> Iterator[SoundSi
 def command_phonemes(arguments: argparse.Namespace, config: Config) -> int:
     """Print the normalized text, its phonemes and their ids."""
     with ExitStack() as stack:
-        return _show_phonemes(arguments, front_end_for(config.text, stack), join=_joins_sentences(config))
+        front_end = front_end_for(config.text, stack)
+        try:
+            model = find_model_set(config.models.dir, config.models.name)
+        except ModelError:  # this command needs none
+            return _show_phonemes(arguments, front_end, join=True)
+        reader = Reader(home=_home_language(config, model), warn=_print_warning)
+        return _show_phonemes(arguments, front_end.read_by(reader), join=model.join_sentences)
 
 
-def _joins_sentences(config: Config) -> bool:
-    """As the current model set says; this command needs none."""
-    try:
-        return find_model_set(config.models.dir, config.models.name).join_sentences
-    except ModelError:
-        return True
+def _home_language(config: Config, model: ModelSet) -> str:
+    """Of the voice that speaks where none is named, or the set's first."""
+    language = model.languages[0]
+    with suppress(EdgeTTSError):
+        catalogue = open_voices(config, model).catalogue
+        voice = first_voice(config, model, catalogue)
+        language = next(card.language for card in catalogue.cards() if card.id == voice)
+    return language if language in model.languages else model.languages[0]
+
+
+def _print_warning(warning: str) -> None:
+    print(f"edge-ttsd: warning: {warning}", file=sys.stderr)
 
 
 def _show_phonemes(arguments: argparse.Namespace, front_end: TextFrontEnd, *, join: bool) -> int:

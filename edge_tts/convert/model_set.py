@@ -15,7 +15,8 @@ from edge_tts.errors import CheckpointError
 from edge_tts.model_folder import FORMAT, MANIFEST, unnamed_files
 
 SAMPLE_RATE = 32000
-LANGUAGES = ("zh", "en", "ja", "ko", "yue")
+LANGUAGES = ("zh", "en")
+"""Of those that the weights were trained in, the ones that the text front end reads."""
 
 VoiceWriter = Callable[[Path], Sequence[str]]
 """Writes voices/ID into the folder of finished graphs and returns the ids, the default first."""

@@ -10,6 +10,7 @@ from edge_tts.errors import ModelError
 from edge_tts.graphs import AUDIO_POSITIONS, BERT_POSITIONS, TEXT_POSITIONS, Family
 from edge_tts.model_folder import MANIFEST
 from edge_tts.schema import ConfigDict, Field, Record, check_json, nearest
+from edge_tts.text.languages import MODULES
 from edge_tts.values import ModelSet, ModelSizes, Sampling
 
 _Count = Annotated[int, Field(ge=1)]
@@ -74,12 +75,13 @@ def read_model_set(directory: Path) -> ModelSet:
     manifest = _read_manifest(directory)
     for name, file in manifest.files.items():
         _check_size(_inside(directory, name), file)
-    values = manifest.model_dump(exclude={"format", "quality", "sizes", "sampling", "files"})
+    values = manifest.model_dump(exclude={"format", "quality", "sizes", "sampling", "files", "languages"})
     return ModelSet(
         directory=directory,
         sizes=ModelSizes(**manifest.sizes.model_dump()),
         sampling=Sampling(**manifest.sampling.model_dump()),
         files={name: file.sha256 for name, file in manifest.files.items()},
+        languages=_spoken(manifest, directory),
         **values,
     )
 
@@ -122,6 +124,15 @@ def _read_manifest(directory: Path) -> _Manifest:
     except OSError as unreadable:
         raise ModelError(f"{path}: cannot be read ({unreadable.strerror})") from unreadable
     return check_json(_Manifest, raw, error=ModelError, what=str(path))
+
+
+def _spoken(manifest: _Manifest, directory: Path) -> tuple[str, ...]:
+    """The set's languages that the text front end reads. Raises ModelError where there are none."""
+    spoken = tuple(language for language in manifest.languages if language in MODULES)
+    if not spoken:
+        known = ", ".join(sorted(MODULES))
+        raise ModelError(f"{directory / MANIFEST}: languages: none of them can be read yet; it should have {known}")
+    return spoken
 
 
 def _inside(directory: Path, name: str) -> Path:

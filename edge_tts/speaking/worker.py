@@ -74,18 +74,19 @@ class Worker(Part):
     def _serve(self, speaker: Speaker, job: Job) -> Outcome:
         request = job.request
         job.report(self.runtime, "started", {"voice": request.voice} if isinstance(request, SpeakRequest) else {})
-        synthesis_s, chunks = 0.0, self._chunks(speaker, job)
+        synthesis_s, chunks, warnings = 0.0, self._chunks(speaker, job), list[str]()
         while True:
             began = self.runtime.clock()
             chunk = self._next(job, chunks)
             synthesis_s += self.runtime.clock() - began
             if chunk is None:  # a stopped job's stream ends by itself: it calls should_stop
                 break
+            warnings += chunk.warnings
             job.sink.play(job, chunk, self._pulse)
         audio_s = job.sink.finish(job, self._pulse)
         rtf = round(synthesis_s / audio_s, 3) if audio_s else None
-        numbers = {"audio_s": round(audio_s, 3), "synthesis_s": round(synthesis_s, 3), "rtf": rtf}
-        return job.stop_reason() or Outcome("done", numbers)
+        details = {"audio_s": round(audio_s, 3), "synthesis_s": round(synthesis_s, 3), "rtf": rtf}
+        return job.stop_reason() or Outcome("done", details | ({"warnings": warnings} if warnings else {}))
 
     def _next(self, job: Job, chunks: Iterator[AudioChunk]) -> AudioChunk | None:
         """The next chunk, None at the end. An exception stops this one job; only DeviceLostError is raised."""

@@ -20,6 +20,8 @@ from edge_tts.synthesis.sovits import NoiseField, Sovits
 from edge_tts.synthesis.stream import SegmentStream
 from edge_tts.synthesis.t2s import SemanticDecoder, generate
 from edge_tts.text.front_end import TextFrontEnd
+from edge_tts.text.reader import Reader
+from edge_tts.text.ssml import FASTEST, SLOWEST
 from edge_tts.values import AudioChunk, FloatArray, IntArray, ModelSet, Sampling, Segment, Voice
 
 # Tokens between two chunks: few at first, for low latency; then more, since each chunk encodes all tokens again.
@@ -53,38 +55,35 @@ class Synthesizer:
         `should_stop` is called per token and ends the stream after what is settled. Raises `TextError` for a text
         without words, with a piece that is too long, or in a language that the set does not speak.
         """
-        segments = self._segments(request)
+        warnings: list[str] = []
+        segments = self._segments(request, voice, warnings)
         self._check_lengths(segments, voice)
         sampling = request.sampling(self.model.sampling)
         seed = _seed(sampling)
         for index, segment in enumerate(segments):
             sampling = replace(sampling, seed=seed + index)
-            for samples in self._speak(segment, voice, sampling, request.speed * segment.rate, should_stop):
+            for samples in self._speak(segment, voice, sampling, _speed(request, segment), should_stop):
                 yield self._chunk(samples, request, last=False)
             if should_stop():
                 break
             pause = request.fragment_interval if segment.pause_s is None else segment.pause_s
             yield self._chunk(np.zeros(round(pause * self.model.sample_rate), np.float32), request, last=False)
-        yield self._chunk(np.zeros(0, np.float32), request, last=True)
+        yield replace(self._chunk(np.zeros(0, np.float32), request, last=True), warnings=tuple(warnings))
 
-    def _segments(self, request: SpeakRequest) -> list[Segment]:
-
-        def read(language: str) -> list[Segment]:
-            join = self.model.join_sentences
-            return self._front_end.segments(request.text, language, split=request.split, ssml=request.ssml, join=join)
-
-        segments, known = read(request.language), self.model.languages
+    def _segments(self, request: SpeakRequest, voice: Voice, warnings: list[str]) -> list[Segment]:
+        languages = self.model.languages
+        reader = Reader(
+            languages=languages,
+            home=voice.language if voice.language in languages else languages[0],
+            name=f"the model set {self.model.name}",
+            warn=warnings.append,
+        )
+        segments = self._front_end.read_by(reader).segments(
+            request.text, request.language, split=request.split, ssml=request.ssml, join=self.model.join_sentences
+        )
         if not segments:
             raise TextError("nothing in the text can be spoken: it has no letter, digit or ideograph")
-        foreign = [run for segment in segments for run in segment.runs if run.language not in known]
-        if not any(character.isalpha() for run in foreign for character in run.text):
-            # Digits and punctuation have no language: read them in the set's own.
-            return read(known[0]) if foreign else segments
-        requested = ", ".join(sorted({run.language for run in foreign}))
-        raise TextError(
-            f"the model set {self.model.name} speaks {', '.join(known)}, not {requested}; install GPT-SoVITS weights "
-            "that do with tools/convert"
-        )
+        return segments
 
     def _check_lengths(self, segments: list[Segment], voice: Voice) -> None:
         """Refuse pieces that the GPT has no positions for before the first chunk."""
@@ -172,6 +171,11 @@ def load_synthesizer(
 
 def _codes(tokens: list[int]) -> IntArray:
     return np.array(tokens, np.int64)
+
+
+def _speed(request: SpeakRequest, segment: Segment) -> float:
+    """The document's rate on top of the request's speed, within the limits of either."""
+    return min(max(request.speed * segment.rate, SLOWEST), FASTEST)
 
 
 def _seed(sampling: Sampling) -> int:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 
 from edge_tts.errors import TextError
 from edge_tts.text.chunking import chunks
-from edge_tts.text.language_runs import check_option, language_runs, speakable_runs
+from edge_tts.text.language_runs import check_option, has_words, language_runs, unread_apart
 from edge_tts.text.languages import Language, as_heard, load_language
 from edge_tts.text.lexicon import Lexicon
 from edge_tts.text.machine_text import plain
-from edge_tts.text.ssml import parse_ssml
+from edge_tts.text.reader import Reader
+from edge_tts.text.ssml import SpokenPart, parse_ssml
 from edge_tts.text.symbols import PUNCTUATION, to_ids
 from edge_tts.text.upstream_cuts import CUTS, before, collapse_marks, cut, guard_first_clause, pieces_of
 from edge_tts.values import Run, Segment
@@ -36,6 +38,13 @@ class TextFrontEnd:
         """
         self._languages = dict(languages or {})
         self._lexicon = Lexicon(lexicon or {})
+        self._reader = Reader()
+
+    def read_by(self, reader: Reader) -> TextFrontEnd:
+        """The same front end, which speaks as `reader` does and shares what is loaded."""
+        other = copy(self)
+        other._reader = reader
+        return other
 
     def segments(
         self, text: str, language: str = "auto", *, split: str = "auto", ssml: bool = False, join: bool = True
@@ -49,16 +58,17 @@ class TextFrontEnd:
         check_option(language)
         if split != "auto" and split not in CUTS:
             raise TextError(f"no way to split called {split!r}; one of auto, {', '.join(CUTS)}")
-        if not ssml:
-            return self._plain(plain(text), language, split, join)
+        parts = parse_ssml(text, language) if ssml else [SpokenPart(plain(text), language)]
         segments: list[Segment] = []
-        for part in parse_ssml(text, language):
-            spoken = [replace(s, rate=part.rate) for s in self._plain(part.text, part.language, split, join)]
+        foreign: list[Run] = []
+        for part in parts:
+            spoken = [replace(s, rate=part.rate) for s in self._plain(part, split, join, foreign)]
             segments += spoken
             if segments and part.pause_s is not None:
                 segments[-1] = replace(
                     segments[-1], pause_s=(segments[-1].pause_s or 0.0) * (not spoken) + part.pause_s
                 )
+        self._reader.leave_out(foreign, [run for segment in segments for run in segment.runs])
         return segments
 
     def explain_empty(self, text: str) -> str:
@@ -69,20 +79,30 @@ class TextFrontEnd:
             return "the text has no letter or digit, only marks, symbols or emoji"
         return "the text has no character that a supported language can read"
 
-    def _plain(self, text: str, language: str, split: str, join: bool) -> list[Segment]:
-        mark = "." if language == "en" else "。"
-        text = guard_first_clause(collapse_marks(text), mark)
+    def _plain(self, part: SpokenPart, split: str, join: bool, foreign: list[Run]) -> list[Segment]:
+        """The segments of one part; runs that are not spoken are added to `foreign`."""
+        mark = "." if part.language == "en" else "。"
+        text = guard_first_clause(collapse_marks(part.text), mark)
         if split == "auto":
             pieces = pieces_of("\n".join(chunks(text, join=join)), mark, join=join)
         else:
             pieces = pieces_of(cut(text, split), mark)
         segments = []
+        home = self._first_home(pieces, part.language)
         for piece in pieces:
-            runs = self.runs(piece, language)
+            runs, unspoken = self._runs(piece, part.language, home)
+            foreign += unspoken
             phonemes = [p for run in runs for p in run.phonemes]
             if not PUNCTUATION.issuperset(phonemes):
                 segments.append(Segment(piece, runs, to_ids(phonemes)))
+                home = runs[-1].language if has_words(piece) else home
         return segments
+
+    def _first_home(self, pieces: Sequence[str], language: str) -> str:
+        """The language of numbers in front of every word: that of the first word, or the reader's own."""
+        worded = next((piece for piece in pieces if has_words(piece)), "")
+        runs = language_runs(worded, language, self._reader.home)
+        return next((name for name, _ in runs if name in self._reader.languages), self._reader.home)
 
     def runs(self, text: str, language: str, *, normalized: bool = False) -> tuple[Run, ...]:
         """The runs of one piece, which is not cut. Raises TextError as `segments` does.
@@ -90,18 +110,32 @@ class TextFrontEnd:
         `normalized`: the text is in its spoken form already.
         """
         check_option(language)
-        runs = self._speak(text, language, normalized)
-        if sum(len(run.phonemes) for run in runs) < _FEWEST_PHONEMES and not normalized:
-            runs = self._speak(before(text, "."), language, normalized)
+        runs, foreign = self._runs(text, language, self._reader.home, normalized=normalized)
+        self._reader.leave_out(foreign, runs)
         return runs
 
-    def _speak(self, text: str, language: str, normalized: bool) -> tuple[Run, ...]:
+    def _runs(
+        self, text: str, language: str, home: str, *, normalized: bool = False
+    ) -> tuple[tuple[Run, ...], list[Run]]:
+        """The runs that are spoken, and those that are not."""
+        runs = self._speak(text, language, home, normalized)
+        if sum(len(run.phonemes) for run in runs) < _FEWEST_PHONEMES and not normalized:
+            runs = self._speak(before(text, "."), language, home, normalized)
+        known = self._reader.languages
+        return tuple(r for r in runs if r.phonemes), [r for r in runs if r.language not in known]
+
+    def _speak(self, text: str, language: str, home: str, normalized: bool) -> list[Run]:
+        """A run in a language that is not spoken has no phonemes; one without words is read in the home language."""
         text = re.sub(" {2,}", " ", text)
         runs, letters = [], ""
-        for name, stretch in speakable_runs(language_runs(text, language)):
-            runs.append(self._run(name, stretch, normalized, letters=letters))
+        for name, stretch in unread_apart(language_runs(text, language, home)):
+            if name in self._reader.languages or not has_words(stretch):
+                own = name if name in self._reader.languages else home
+                runs.append(self._run(own, stretch, normalized, letters=letters))
+            else:
+                runs.append(Run(name, stretch, "", (), None))
             letters = capitals[0] if (capitals := _LETTERS.search(stretch)) else ""
-        return tuple(run for run in runs if run.phonemes)
+        return runs
 
     def _run(self, language: str, text: str, normalized: bool, *, letters: str) -> Run:
         """`letters`: capitals right before; what they name is no count (`B2层` is B 二层, `PIN是1024` four digits)."""

@@ -1,19 +1,23 @@
 """Text to runs of one language, by script and context.
 
 The text is cut into words of one script, numbers and marks. A mark belongs to what precedes it. A number takes the
-language of its neighbours and keeps its unit, sign or date.
+language of its neighbours and keeps its unit, sign or date; without any it is the reader's.
+
+A script that no module reads is then taken apart, named by its language (`ko`) or script (`Cyrillic`).
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from itertools import groupby
 
 from edge_tts.errors import TextError
+from edge_tts.text.english.units import UNITS, alternatives
 from edge_tts.text.languages import MODULES, PLANNED
-from edge_tts.text.mandarin.units import WRITTEN_UNIT
-from edge_tts.text.scripts import DIGIT, HAN, HANGUL, KANA, LATIN, NUMERAL_SIGN
+from edge_tts.text.mandarin.units import UNIT, WRITTEN_UNIT
+from edge_tts.text.scripts import DIGIT, GREEK, HAN, HANGUL, KANA, LATIN, NUMERAL_SIGN
 
 OPTIONS = (
     "auto",
@@ -28,16 +32,21 @@ _MEASURES = rf"°[CF]?|[℃℉%‰％]|{WRITTEN_UNIT}"
 _NUMBER = rf"[-−－+$￥¥£€]?[{DIGIT}](?:[{DIGIT}.,:/~～×÷*^+=－-]*[{DIGIT}])*(?: ?(?:{_MEASURES}))?"
 _WORD = re.compile(
     rf"(?P<number>{_NUMBER})|(?P<en>[{LATIN}]+(?:['’][{LATIN}]+)*)|(?P<zh>[{HAN}]+(?:(?:/|(?<=每)){WRITTEN_UNIT})?)|(?P<ja>[{KANA}]+)|(?P<ko>[{HANGUL}]+)"
-    rf"|(?P<greek>[\u0370-\u03ff]+)|(?P<power>[²³¹⁰⁴-⁹]+)|(?P<sign>[{NUMERAL_SIGN}]+)|(?P<other>[^\W\d_]+)|(?P<mark>\s+|.)",
+    rf"|(?P<greek>[{GREEK}]+)|(?P<power>[²³¹⁰⁴-⁹]+)|(?P<sign>[{NUMERAL_SIGN}]+)|(?P<other>[^\W\d_]+)|(?P<mark>\s+|.)",
     re.DOTALL,
 )
 _ADDRESS = re.compile(
     r"(?:https?://|www\.)[!-~]+|(?<![A-Za-z0-9.+-])[A-Za-z0-9.+_-]{1,64}@[A-Za-z0-9.-]{0,250}[A-Za-z0-9]"
     r"|(?<![A-Za-z0-9.-])(?:[A-Za-z0-9-]{1,63}\.){1,5}(?:com|org|net|cn|io)\b"
 )
-_FOREIGN_TO_HAN = re.compile(rf"[々{KANA}{HANGUL}]")
-_ITERATION = re.compile(rf"([{HAN}])々")
 _IDEOGRAPHS = re.compile(rf"([{HAN}]+)")
+_UNREAD = re.compile(
+    rf"(?P<ja>[{KANA}]+)|(?P<ko>[{HANGUL}]+)|(?P<greek>[{GREEK}]{{3,}})"
+    rf"|(?P<other>(?:(?![{LATIN}{HAN}{KANA}{HANGUL}{GREEK}{NUMERAL_SIGN}])[^\W\d_])+)"
+)
+"""Fewer Greek letters are symbols (α, Ω)."""
+_MEASURE = re.compile(rf"(?<=[{DIGIT}]) ?(?:{_MEASURES}|(?:{alternatives(UNITS)})(?![A-Za-z]))")
+_MANDARIN_MEASURE = re.compile(rf"(?<=[{DIGIT}]) ?(?:{_MEASURES}|{UNIT})")
 _SENTENCE_ENDS = frozenset("。！？!?\n")
 _FLIGHT = re.compile(rf"[A-Z]{{1,2}}[{DIGIT}]{{3,5}}(?![{DIGIT}.:/-])")
 """A flight, train or number plate behind or before Mandarin (航班CA1234, D301次)."""
@@ -60,31 +69,47 @@ def check_option(language: str) -> None:
             raise TextError(f"{english} ({language}) is not supported yet; supported: {', '.join(sorted(MODULES))}")
 
 
-def language_runs(text: str, language: str) -> list[tuple[str, str]]:
-    """(language, text) of each run, in order; joined they are `text`. Languages: zh, en; with `auto` also ja and ko."""
+def language_runs(text: str, language: str, home: str = "zh") -> list[tuple[str, str]]:
+    """(language, text) of each run, in order; joined they are `text`. Languages: zh, en; with `auto` also ja and ko.
+
+    `home`: the language of what has no words, where the option leaves it open.
+    """
     if language == "en":
         return [("zh" if i % 2 else "en", part) for i, part in enumerate(_IDEOGRAPHS.split(text)) if part]
     base = language.removeprefix("all_")
     fixed = None if base in ("auto", "auto_yue") else base
-    pieces = _join(_label(_words(text), fixed))
+    if fixed is None and home == "zh" and not any(map(str.isalpha, _MANDARIN_MEASURE.sub("", text))):
+        return [(home, text)]
+    pieces = _join(_label(_words(text), fixed, home))
     numbers = fixed if language.startswith("all_") else None
-    return [(p.language, p.text) for p in _settle_numbers(pieces, numbers, fixed)]
+    return [(p.language, p.text) for p in _settle_numbers(pieces, numbers, fixed or home)]
 
 
-def speakable_runs(runs: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """`runs` with every stretch that the module of its language cannot read given to one that can; nothing is lost.
-
-    Ideographs go to Mandarin; kana, Hangul and other letters to English, which names or romanizes them.
-    """
-    spoken: list[tuple[str, str]] = []
+def unread_apart(runs: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """`runs` with the words that the module of their language cannot read in runs of their own."""
+    pieces = []
     for language, text in runs:
-        if language not in PLANNED and not (language == "zh" and _FOREIGN_TO_HAN.search(text)):
-            spoken.append((language, text))
-            continue
-        words = _words(_ITERATION.sub(r"\1\1", text.replace("の", "的") if language == "zh" else text))
-        pieces = _join(_label(words, None, japanese=False))
-        spoken += [(p.language, p.text) for p in _settle_numbers(pieces, None, None)]
-    return spoken
+        at = 0
+        for m in _UNREAD.finditer(text) if language in MODULES else ():
+            script = m.lastgroup if m.lastgroup in PLANNED else _script(m[0])
+            if script is not None and not (language == "zh" and m[0] == "の"):
+                pieces += [_Piece(language, text[at : m.start()]), _Piece(script, m[0])]
+                at = m.end()
+        pieces.append(_Piece(language, text[at:]))
+    return [(piece.language, piece.text) for piece in _join(pieces) if piece.text]
+
+
+def _script(word: str) -> str | None:
+    """The name of the script of `word`; None for symbols and for variants of Latin letters."""
+    if not word[0].isalpha():
+        return None
+    script = unicodedata.name(unicodedata.normalize("NFKC", word)[0], "LATIN").split()[0]
+    return None if script in ("LATIN", "MODIFIER", "CJK") else script.capitalize()
+
+
+def has_words(text: str) -> bool:
+    """Whether there is more than numbers, units and marks."""
+    return any(map(str.isalpha, _MEASURE.sub("", text)))
 
 
 def _words(text: str) -> list[_Piece]:
@@ -97,21 +122,20 @@ def _words(text: str) -> list[_Piece]:
     return pieces + [_Piece(m.lastgroup or "mark", m[0]) for m in _WORD.finditer(text, at)]
 
 
-def _label(pieces: list[_Piece], fixed: str | None, *, japanese: bool = True) -> list[_Piece]:
+def _label(pieces: list[_Piece], fixed: str | None, home: str) -> list[_Piece]:
     """Sets the language of every word; a mark gets that of the piece before, leading marks that of the first word."""
-    if fixed is None and japanese:
+    if fixed is None:
         _decide_han(pieces)
     for piece in pieces:
-        if piece.language in ("zh", "greek") or (fixed and piece.language in ("ja", "ko")):
-            piece.language = fixed or "zh"
+        if fixed and piece.language in ("ja", "ko", "power", "greek"):
+            piece.language = fixed
         elif piece.language == "power":
-            piece.language = fixed or "mark"
-        elif piece.language == "sign":
+            piece.language = "mark"
+        elif piece.language in ("sign", "greek"):
             piece.language = "number"
-        elif piece.language == "other" or (not japanese and piece.language in ("ja", "ko")):
+        elif piece.language == "other":
             piece.language = "en"
-    first = next((p.language for p in pieces if p.language != "mark"), fixed or "zh")
-    before = first
+    before = next((p.language for p in pieces if p.language != "mark"), fixed or home)
     for piece in pieces:
         if piece.language == "mark":
             piece.language = before
@@ -140,14 +164,14 @@ def _join(pieces: list[_Piece]) -> list[_Piece]:
     ]
 
 
-def _settle_numbers(pieces: list[_Piece], numbers: str | None, fixed: str | None) -> list[_Piece]:
-    """Numbers (with their marks) get `numbers`, or the language of a neighbour."""
+def _settle_numbers(pieces: list[_Piece], numbers: str | None, usual: str) -> list[_Piece]:
+    """Numbers (with their marks) get `numbers`, or the language of a neighbour, or `usual`."""
     settled: list[_Piece] = []
     for i, piece in enumerate(pieces):
         if piece.language == "number":
             left = settled[-1] if settled else None
             right = pieces[i + 1] if i + 1 < len(pieces) else None
-            piece.language = numbers or _of_neighbours(piece.text, left, right, fixed)
+            piece.language = numbers or _of_neighbours(piece.text, left, right, usual)
             if (settled[-2:-1] and settled[-2].language == "zh") or (right and right.text.startswith("次") and left):
                 piece.language = "zh" if _FLIGHT.match(settled[-1].text + piece.text) else piece.language
         if settled and settled[-1].language == piece.language:
@@ -157,10 +181,10 @@ def _settle_numbers(pieces: list[_Piece], numbers: str | None, fixed: str | None
     return settled
 
 
-def _of_neighbours(number: str, left: _Piece | None, right: _Piece | None, fixed: str | None) -> str:
+def _of_neighbours(number: str, left: _Piece | None, right: _Piece | None, usual: str) -> str:
     if left is None or right is None:
         near = left or right
-        return near.language if near else fixed or "zh"
+        return near.language if near else usual
     if left.language == right.language:
         return left.language
     if left.text[-1] in _MARKS_THAT_END:

@@ -16,6 +16,7 @@ from edge_tts.convert.graph_writer import GraphWriter
 from edge_tts.convert.model_set import Options, Sources, convert
 from edge_tts.errors import CheckpointError, ModelError
 from edge_tts.model_sets.manifest import read_model_set, verify_model_set
+from edge_tts.text.languages import MODULES
 
 from .golden import manifest, tensors, write_checkpoint
 
@@ -34,6 +35,7 @@ def test_a_v2_set_is_complete_and_described(v2: Sources, tmp_path: Path) -> None
     facts = read_manifest(out)
     assert {name.removesuffix(".onnx") for name in facts["files"]} == SPEAKING
     assert (facts["name"], facts["family"], facts["precision"], facts["licence"]) == ("mine", "v2", "fp32", "CC0-1.0")
+    assert sorted(facts["languages"]) == sorted(MODULES)
     assert facts["sizes"]["t2s_layers"] == 3
     assert facts["sizes"]["conditioning_width"] == 512
     assert facts["sizes"]["speaker_width"] == 0

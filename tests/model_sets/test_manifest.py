@@ -34,6 +34,12 @@ def test_a_set_is_read_no_further_than_it_says(tmp_path: Path) -> None:
     assert (told.most_phonemes, told.sizes.limits.bert_positions) == (900, 300)
 
 
+def test_languages_that_cannot_be_read_are_not_announced(tmp_path: Path) -> None:
+    """A set of an older conversion names what its weights were trained in; known is what the front end reads."""
+    model = read_model_set(write_model_set(tmp_path / "toy", languages=["zh", "en", "ja", "ko", "yue"]))
+    assert model.languages == ("zh", "en")
+
+
 def remove(folder: Path) -> None:
     (folder / "wave.onnx").unlink()
 
@@ -105,6 +111,7 @@ def test_a_damaged_set_is_refused(tmp_path: Path, damage: Callable[[Path], None]
         ({"format": 2}, "'format'"),
         ({"family": "v4"}, "'family'"),
         ({"sizes": {**SIZES, "tokens": 0}}, r"'sizes\.tokens'"),
+        ({"languages": ["ja", "ko"]}, "languages: none of them can be read yet; it should have en, zh"),
         ({"sizes": {}}, r"'sizes\.tokens' is missing"),
         ({"colour": "red"}, "unknown key 'colour'"),
         ({"files": {"a": {"sha256": "x", "bytes": 1}}}, r"'files\.a\.sha256'"),

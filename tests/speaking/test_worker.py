@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from fakes import RATE, WAIT_S, FakeSynthesizer, silent_voice
 from rig import CountingHealth, Rig
 
 from edge_tts.errors import DeviceLostError, ModelError, UnknownVoiceError, VoiceError
+from edge_tts.request import SpeakRequest
 from edge_tts.speaking.job import Job
 from edge_tts.speaking.worker import Speaker, Task
 from edge_tts.values import AudioChunk, EncodeRequest, Recording, Voice
@@ -48,6 +50,21 @@ def test_done_carries_the_numbers() -> None:
     assert done.details["audio_s"] == pytest.approx(0.3)
     assert done.details["rtf"] == 0.0  # the clock stood still
     assert len(it.loudspeaker.heard) == int(0.3 * RATE)
+
+
+def test_done_carries_the_warnings() -> None:
+    """What the synthesizer says about a text comes with the report that closes the request, if there is anything."""
+
+    class Warning(FakeSynthesizer):
+        def stream(self, request: SpeakRequest, voice: Voice, should_stop: Callable[[], bool]) -> Iterator[AudioChunk]:
+            for chunk in super().stream(request, voice, should_stop):
+                yield replace(chunk, warnings=("left out: Иван",)) if chunk.last and request.text == "w" else chunk
+
+    with bench(Warning()) as it:
+        it.say("a", text="w")
+        it.say("b")
+        assert it.notes.wait("a", "done").details["warnings"] == ["left out: Иван"]
+        assert "warnings" not in it.notes.wait("b", "done").details
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import numpy as np
 from edge_tts.request import SpeakRequest
 from edge_tts.synthesis.synthesizer import Synthesizer
 from edge_tts.synthesis.t2s import SemanticDecoder
+from edge_tts.text.reader import Reader
 from edge_tts.values import ModelSet, Run, Segment, Voice
 
 from .toys import CONDITIONING, SIZES, WIDTH, ToyGpt, toy_sovits
@@ -46,6 +47,11 @@ class ToyFrontEnd:
 
     def __init__(self) -> None:
         self.join: bool | None = None
+        self.reader = Reader()
+
+    def read_by(self, reader: Reader) -> ToyFrontEnd:
+        self.reader = reader
+        return self
 
     def segments(self, text: str, language: str, *, split: str, ssml: bool, join: bool) -> list[Segment]:
         self.join = join
@@ -59,7 +65,7 @@ class ToyFrontEnd:
 class Stage:
     """A synthesizer on toys, with what happened in order."""
 
-    def __init__(self, *, model: ModelSet = MODEL, gain: float = 1.0, **options: Any) -> None:
+    def __init__(self, *, model: ModelSet = MODEL, gain: float = 1.0, front_end: Any = None, **options: Any) -> None:
         self.events: list[str] = []
         self.front_end = ToyFrontEnd()
         gpt = ToyGpt(SCRIPT)
@@ -69,7 +75,7 @@ class Stage:
         self._spy(sovits._wave, "wave")
         self.synthesizer = Synthesizer(
             model=model,
-            front_end=self.front_end,
+            front_end=front_end or self.front_end,
             decoder=SemanticDecoder(prefill=gpt.prefill, step=gpt.step, limits=SIZES.limits, max_positions=256),
             vocoder=sovits,
             **options,

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from threading import Event
+from typing import Any
 
 import numpy as np
 import pytest
 
 from edge_tts.errors import TextError
-from edge_tts.values import AudioChunk, FloatArray
+from edge_tts.text.front_end import TextFrontEnd
+from edge_tts.values import AudioChunk, FloatArray, Segment
 
-from .stage import MODEL, SCRIPT, VOICE, Stage, request
+from .stage import MODEL, SCRIPT, VOICE, Stage, ToyFrontEnd, request
 from .toys import SAMPLES_PER_FRAME, SIZES, WIDTH
 
 
@@ -113,13 +115,46 @@ def test_nothing_to_speak_is_an_error() -> None:
 
 def test_a_language_the_set_does_not_speak_is_refused() -> None:
     """Instead of gibberish there is an error that names the set, the language and what to install."""
+    stage = Stage(front_end=TextFrontEnd())
     with pytest.raises(TextError, match=r"toy speaks en, not zh; install .* tools/convert"):
-        list(Stage().synthesizer.stream(request("hello 你好"), VOICE))
+        list(stage.synthesizer.stream(request("hello 你好"), VOICE))
 
 
-def test_digits_are_read_in_the_language_of_the_set() -> None:
-    """A bare number, which could be of any language, is spoken by a set of one language."""
-    assert len(join(list(Stage().synthesizer.stream(request("42"), VOICE)))) > 0
+@pytest.mark.parametrize(("voice", "home"), [("en", "en"), ("zh", "zh"), ("ko", "zh")])
+def test_the_voice_says_in_which_language_numbers_are_read(voice: str, home: str) -> None:
+    """The front end is told the set's languages, and the voice's own where the set speaks it, else the set's first."""
+    stage = Stage(model=replace(MODEL, languages=("zh", "en")))
+    list(stage.synthesizer.stream(request(), replace(VOICE, language=voice)))
+    assert (stage.front_end.reader.languages, stage.front_end.reader.home) == (("zh", "en"), home)
+
+
+def test_warnings_of_the_front_end_come_with_the_last_chunk() -> None:
+    """What was left out of the text is told once, at the end of the stream."""
+
+    class Warning(ToyFrontEnd):
+        def segments(self, text: str, language: str, **options: Any) -> list[Segment]:
+            self.reader.warn("left out: Иван")
+            return super().segments(text, language, **options)
+
+    chunks = list(Stage(front_end=Warning()).synthesizer.stream(request(), VOICE))
+    assert [chunk.warnings for chunk in chunks] == [()] * (len(chunks) - 1) + [("left out: Иван",)]
+
+
+@pytest.mark.parametrize(("speed", "rate", "halves"), [(0.25, 0.25, 4), (4.0, 4.0, 1 / 4), (2.0, 0.5, 1)])
+def test_the_rates_of_a_document_keep_to_the_limits_of_speed(speed: float, rate: float, halves: float) -> None:
+    """Speed and rate multiply, and never beyond a quarter and four times."""
+
+    class Rated(ToyFrontEnd):
+        def segments(self, text: str, language: str, **options: Any) -> list[Segment]:
+            return [replace(segment, rate=rate) for segment in super().segments(text, language, **options)]
+
+    def samples(**options: Any) -> int:
+        return len(join(list(Stage(**options).synthesizer.stream(request(fragment_interval=0.0, **keys), VOICE))))
+
+    keys: dict[str, Any] = {}
+    plain = samples()
+    keys["speed"] = speed
+    assert samples(front_end=Rated()) == pytest.approx(plain * halves, abs=SAMPLES_PER_FRAME)
 
 
 def test_speed_shortens_the_speech() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from typing import Any
+
 import numpy as np
 import pytest
 from counting import steps
@@ -10,6 +13,7 @@ from hypothesis import strategies as st
 
 from edge_tts.errors import TextError
 from edge_tts.text.front_end import TextFrontEnd
+from edge_tts.text.reader import Reader
 from edge_tts.text.symbols import symbol_ids, symbols, to_ids
 from edge_tts.values import Segment
 
@@ -39,10 +43,11 @@ def check(segments: list[Segment]) -> None:
     st.sampled_from(["auto", "cut0", "cut1", "cut2", "cut3", "cut4", "cut5"]),
 )
 def test_any_string_gives_segments_or_a_reason(text: str, language: str, split: str) -> None:
-    """Arbitrary Unicode gives a list of sound segments; an empty list has a reason."""
-    segments = FRONT_END.segments(text, language, split=split)
-    check(segments)
-    assert segments or FRONT_END.explain_empty(text)
+    """Arbitrary Unicode gives a list of sound segments or an error; an empty list has a reason."""
+    with suppress(TextError):
+        segments = FRONT_END.segments(text, language, split=split)
+        check(segments)
+        assert segments or FRONT_END.explain_empty(text)
 
 
 @settings(deadline=None)
@@ -61,10 +66,15 @@ def test_no_readable_word_is_dropped(words: list[str]) -> None:
 @given(st.text(alphabet=HOSTILE, min_size=1, max_size=4), st.sampled_from(["auto", "en", "zh"]))
 def test_the_work_grows_with_the_length_and_no_faster(unit: str, language: str) -> None:
     """Four times the text takes four times the steps, and a few, whatever is repeated."""
+
+    def read(text: str) -> None:
+        with suppress(TextError):
+            FRONT_END.segments(text, language)
+
     short, long = unit * 250, unit * 1000  # beyond the lengths that one piece may have
     for text in (short, long):
-        FRONT_END.segments(text, language)  # tables are read, and words are remembered, once
-    work = [steps(lambda text=text: FRONT_END.segments(text, language)) for text in (short, long)]
+        read(text)  # tables are read, and words are remembered, once
+    work = [steps(lambda text=text: read(text)) for text in (short, long)]
     assert work[1] <= 5 * work[0] + 2000
 
 
@@ -173,3 +183,72 @@ def test_the_query_of_an_address_stays_in_one_piece() -> None:
 def test_letters_in_front_make_a_number_a_name(text: str, spoken: str) -> None:
     """A number behind the letters of a train, a flight or a PIN is said digit by digit in Mandarin."""
     assert "".join(run.normalized for run in TextFrontEnd().runs(text, "zh")) == spoken
+
+
+def said(text: str, *, language: str = "auto", **reader: Any) -> list[tuple[str, str]]:
+    """(language, spoken form) of each run, a sentence to a segment."""
+    segments = FRONT_END.read_by(Reader(**reader)).segments(text, language, join=False)
+    return [(run.language, run.normalized.strip(" .")) for s in segments for run in s.runs]
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "languages", "home", "spoken"),
+    [
+        ("1750 W", "auto", ("en",), "en", [("en", "one thousand, seven hundred fifty watts")]),
+        ("1750 W", "zh", ("en",), "en", [("en", "one thousand, seven hundred fifty watts")]),
+        ("1750 W", "auto", ("zh", "en"), "zh", [("zh", "一千七百五十瓦")]),
+        ("42", "auto", ("zh", "en"), "en", [("en", "forty-two")]),
+        ("12:30, 5 A, 45 %", "auto", ("zh",), "zh", [("zh", "十二点半,五安,百分之四十五")]),
+    ],
+)
+def test_numbers_alone_are_read_as_in_the_house(
+    text: str, language: str, languages: tuple[str, ...], home: str, spoken: list[tuple[str, str]]
+) -> None:
+    """A sensor's bare value is spoken in the language of the voice, and never refused for its unit."""
+    assert said(text, language=language, languages=languages, home=home) == spoken
+
+
+def test_numbers_between_sentences_are_read_as_their_neighbours() -> None:
+    """A piece of numbers in a longer text takes the language of the words before it, or of the first words."""
+    pieces = said("25 °C. It is a warm day outside. 45 %. 今天天气很好，出去走走吧。30 °C。", home="zh")
+    assert [language for language, _ in pieces] == ["en", "en", "en", "zh", "zh"]
+
+
+@pytest.mark.parametrize(
+    ("text", "languages", "left_out"),
+    [
+        ("Good morning, Иван. Breakfast is ready in the kitchen.", ("en",), "Иван (Cyrillic"),
+        ("Dinner is at seven, 안녕, come down to the kitchen please.", ("zh", "en"), "안녕 (Korean (ko)"),
+        ("Tell 小明 that dinner is ready in the kitchen.", ("en",), "小明 (zh"),
+        ("今天晚上我们在家里看电影，大家都来吧。さよ。", ("zh", "en"), "さよ (Japanese (ja)"),
+        ("The door is open (ツ), please close it.", ("en",), "ツ (Japanese (ja)"),
+    ],
+)
+def test_a_small_part_that_nobody_reads_is_left_out(text: str, languages: tuple[str, ...], left_out: str) -> None:
+    """A name in another script is skipped with a warning that quotes it, and never spoken as noise."""
+    warnings: list[str] = []
+    runs = said(text, languages=languages, home=languages[0], name="the model set toy", warn=warnings.append)
+    assert {language for language, _ in runs} <= set(languages)
+    assert warnings == [f"left out: {left_out}, which the model set toy does not speak)"]
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "named"),
+    [
+        ("Привет, как дела?", "auto", "Cyrillic"),
+        ("مرحبا", "en", "Arabic"),
+        ("안녕하세요", "auto", r"Korean \(ko\)"),
+        ("안녕하세요", "zh", r"Korean \(ko\)"),
+        ("こんにちは", "en", r"Japanese \(ja\)"),
+        ("今日は良い天気ですね", "auto", r"Japanese \(ja\)"),
+        ("שלום", "auto", "Hebrew"),
+        ("Καλημέρα", "auto", "Greek"),
+        ("Hello Привет", "auto", "Cyrillic"),
+    ],
+)
+def test_a_text_that_nobody_reads_is_refused_by_name(text: str, language: str, named: str) -> None:
+    """A script without a front end is refused with its name and what is spoken instead."""
+    with pytest.raises(TextError, match=f"speaks en, zh, not {named}; only en, zh can be read so far"):
+        FRONT_END.segments(text, language)
+    with pytest.raises(TextError, match=named):
+        FRONT_END.runs(text, language)

@@ -7,14 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_tts.errors import TextError
-from edge_tts.text.language_runs import OPTIONS, check_option, language_runs, speakable_runs
+from edge_tts.text.language_runs import OPTIONS, check_option, has_words, language_runs, unread_apart
 
 ANY_TEXT = st.text(max_size=100) | st.text(alphabet="ab 我的かな한1.5km/h°C%，。!²①@/", max_size=40)
-
-
-def spoken(text: str, option: str) -> list[tuple[str, str]]:
-    """The runs as they are spoken."""
-    return speakable_runs(language_runs(text, option))
 
 
 @pytest.mark.parametrize(
@@ -34,13 +29,20 @@ def spoken(text: str, option: str) -> list[tuple[str, str]]:
         ("请发到tom@example.com吧", "auto", ["zh", "en", "zh"]),
         ("The word 你好 means hello.", "en", ["en", "zh", "en"]),
         ("α粒子", "auto", ["zh"]),
-        ("Привет，你好", "auto", ["en", "zh"]),
+        ("Привет，你好", "auto", ["Cyrillic", "en", "zh"]),
+        ("안녕 hello", "auto", ["ko", "en"]),
+        ("안녕 hello", "en", ["ko", "en"]),
+        ("在안녕家", "zh", ["zh", "ko", "zh"]),
+        ("猫が", "auto", ["zh", "ja"]),
+        ("Set α to 5", "auto", ["en"]),
+        ("Say Καλημέρα twice", "auto", ["en", "Greek", "en"]),
+        ("Café, ŵ, ə", "auto", ["en"]),
         ("①打开盖子", "zh", ["zh"]),
     ],
 )
 def test_runs_are_what_a_reader_takes_them_for(text: str, option: str, runs: list[str]) -> None:
-    """Units, signs, addresses and foreign letters go to the language that can say them."""
-    assert [language for language, _ in spoken(text, option)] == runs
+    """Units, signs and addresses go to the language that can say them; a script that none can read stands alone."""
+    assert [language for language, _ in unread_apart(language_runs(text, option))] == runs
 
 
 @pytest.mark.parametrize(
@@ -61,19 +63,35 @@ def test_japanese_sentences_are_told_from_chinese_ones() -> None:
     """Kana make a sentence Japanese; a lone の between ideographs does not."""
     assert language_runs("猫が窓のそばで寝ている。", "auto") == [("ja", "猫が窓のそばで寝ている。")]
     assert language_runs("这是美の家。", "auto") == [("zh", "这是美の家。")]
-    assert spoken("这是美の家。", "auto") == [("zh", "这是美的家。")]
-    assert spoken("人々来了。", "auto") == [("zh", "人人来了。")]
-    assert spoken("猫が", "auto") == [("zh", "猫"), ("en", "が")]
+    assert language_runs("人々来了。", "auto") == [("zh", "人々来了。")]
+
+
+@pytest.mark.parametrize(
+    ("text", "option", "home", "runs"),
+    [
+        ("1750 W", "auto", "en", [("en", "1750 W")]),
+        ("1750 W", "auto", "zh", [("zh", "1750 W")]),
+        ("5 A, 21.5 °C", "auto", "zh", [("zh", "5 A, 21.5 °C")]),
+        ("21.5 °C / 45 %", "auto", "en", [("en", "21.5 °C / 45 %")]),
+        ("25", "zh", "en", [("zh", "25")]),
+        ("25", "en", "zh", [("en", "25")]),
+        ("Привет 25", "auto", "en", [("Cyrillic", "Привет"), ("en", " 25")]),
+    ],
+)
+def test_numbers_alone_are_read_in_the_home_language(
+    text: str, option: str, home: str, runs: list[tuple[str, str]]
+) -> None:
+    """Without a word to go by, `auto` takes the language of the house; an option that names one is kept."""
+    assert unread_apart(language_runs(text, option, home)) == runs
+    assert has_words(text) == text.startswith("П")
 
 
 @given(ANY_TEXT, st.sampled_from(["auto", "en", "zh", "all_zh"]))
 def test_runs_join_to_the_text(text: str, option: str) -> None:
-    """No character is lost or changes its place, and every run has a language that is spoken."""
+    """No character is lost or changes its place."""
     runs = language_runs(text, option)
     assert "".join(run for _, run in runs) == text
-    said = speakable_runs(runs)
-    assert sum(len(run) for _, run in said) == len(text)
-    assert {language for language, _ in said} <= {"zh", "en"}
+    assert "".join(run for _, run in unread_apart(runs)) == text
 
 
 def test_languages_that_are_not_there_are_refused() -> None:

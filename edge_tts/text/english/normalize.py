@@ -95,15 +95,10 @@ def _fold(c: str) -> str:
 
 def _letter_name(letters: str) -> str:
     name = unicodedata.name(letters[0], "")
-    for word in (
-        "SYLLABLE ",
-        "LETTER SMALL ",
-        "LETTER ",
-    ):  # kana and Hangul are syllables: their names run together to a word
+    for word in ("LETTER SMALL ", "LETTER "):
         if word in name:
-            said = name.split(word, 1)[1].lower()
-            return said if name.startswith(("HANGUL", "HIRAGANA", "KATAKANA")) else f" {said} "
-    return "" if "SOUND MARK" in name else " "
+            return f" {name.split(word, 1)[1].lower()} "
+    return " "
 
 
 def _address(m: re.Match[str]) -> str:
