@@ -39,9 +39,12 @@ MOST_TOKENS = 1500
 """Upstream's limit of semantic tokens per piece, a minute."""
 BUCKET = 64
 """Cache lengths are multiples of this, so that few shapes occur."""
-_PIECE_FRAMES = 1024  # of features or latents in one run, where a halo suffices
+LONGEST_PIECE = 80
+"""Semantic tokens that are vocoded at once, at most."""
+SLOWEST_SPEED = 0.25
+_PROMPT_TOKENS = 265  # what the longest reference has: ten seconds, and upstream's 0.6 s of silence behind it
+_JOIN_FRAMES = 14  # features that a piece takes from the one before it
 _CACHE_POSITIONS = 2048
-_SLOWEST = 4  # as many times the frames, at the slowest speed
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +57,10 @@ class SequenceLimits:
     """Semantic tokens of prompt and piece together."""
     bert_positions: int = BERT_POSITIONS
     """Characters, BERT's two special tokens included."""
-    flow_frames: int = _PIECE_FRAMES
+    flow_frames: int = 1024
     """Feature frames in one run of the flow."""
+    wave_frames: int = 1024
+    """Latent frames in one run of the wave."""
 
     @property
     def most_phonemes(self) -> int:
@@ -63,14 +68,29 @@ class SequenceLimits:
         return PHONEMES.within(self, 1).max
 
     @property
+    def most_prompt_tokens(self) -> int:
+        """Of the prefill."""
+        return min(_PROMPT_TOKENS, self.audio_positions)
+
+    @property
+    def most_tokens(self) -> int:
+        """Of one segment: the last one needs no position."""
+        return min(MOST_TOKENS, self.audio_positions + 1)
+
+    @property
     def cache_positions(self) -> int:
         """Of the decode cache: a multiple of `BUCKET`."""
         return min(-(-(self.text_positions + self.audio_positions) // BUCKET) * BUCKET, _CACHE_POSITIONS)
 
 
-def flow_frames(halo: int, frames_per_token: int) -> int:
-    """Most frames in one run of a flow: a whole piece where the halo is long (the starter's phase runs on)."""
-    return _PIECE_FRAMES if 4 * halo <= _PIECE_FRAMES else MOST_TOKENS * frames_per_token * _SLOWEST
+def piece_frames(halo: int, frames_per_token: int) -> int:
+    """Most frames in one run of flow or wave: the longest piece at the slowest speed and `halo` frames on each side.
+
+    Where the halo is longer than that (the starter's phase runs on), all frames of the longest segment.
+    """
+    piece = round((LONGEST_PIECE * frames_per_token + _JOIN_FRAMES) / SLOWEST_SPEED)
+    whole = round(MOST_TOKENS * frames_per_token / SLOWEST_SPEED) + 1
+    return piece + 2 * halo if halo <= piece else whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +110,7 @@ class Axis:
     range: Range | None = None
     """None in outputs and graphs without an engine."""
     limit: str = ""
-    """The field of `SequenceLimits` that bounds it, or `rows`: the decode batch."""
+    """What of `SequenceLimits` bounds it, or `rows`: the decode batch."""
     parts: tuple[Axis, ...] = ()  # whose sizes add up to its own
 
     def within(self, limits: SequenceLimits, rows: int) -> Range:
@@ -145,14 +165,14 @@ class GraphContract:
 
 
 PHONEMES = Axis("P", Range(1, 96, 1024), "text_positions")
-_PROMPT = Axis("N", Range(0, 128, 512), "audio_positions")
+_PROMPT = Axis("N", Range(0, 128, _PROMPT_TOKENS), "audio_positions")
 _BOTH = Axis("T", parts=(PHONEMES, _PROMPT))
 _PIECE = Axis("P", Range(1, 48, 1024), "text_positions")
 _ROWS = Axis("B", Range(1, 1, 1024), "rows")
 _BUCKETS = Axis("S", Range(BUCKET, 512, _CACHE_POSITIONS), "cache_positions")
-_TOKENS = Axis("N", Range(1, 128, MOST_TOKENS))
+_TOKENS = Axis("N", Range(1, 128, MOST_TOKENS), "most_tokens")
 _FLOW_FRAMES = Axis("F", Range(1, 256, 1 << 16), "flow_frames")
-_WAVE_FRAMES = Axis("F", Range(1, 256, _PIECE_FRAMES))
+_WAVE_FRAMES = Axis("F", Range(1, 256, 1 << 16), "wave_frames")
 _CHARACTERS = Axis("n", Range(2, 32, 512), "bert_positions")
 _ANY_FRAMES, _ANY_SAMPLES = Axis("F"), Axis("samples")
 

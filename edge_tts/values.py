@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from edge_tts.graphs import AUDIO_POSITIONS, BERT_POSITIONS, TEXT_POSITIONS, SequenceLimits, flow_frames
+from edge_tts.graphs import AUDIO_POSITIONS, BERT_POSITIONS, TEXT_POSITIONS, SequenceLimits, piece_frames
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
@@ -99,7 +99,8 @@ class ModelSizes:
             text_positions=self.text_positions,
             audio_positions=self.audio_positions,
             bert_positions=self.bert_positions,
-            flow_frames=flow_frames(self.flow_halo_frames, self.frames_per_token),
+            flow_frames=piece_frames(self.flow_halo_frames + self.wave_halo_frames, self.frames_per_token),
+            wave_frames=piece_frames(self.wave_halo_frames, self.frames_per_token),
         )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from edge_tts.engine.contract import Engine
 from edge_tts.engine.load import load_engine
 from edge_tts.errors import TextError
-from edge_tts.graphs import ENCODER, FLOW, MOST_TOKENS, T2S_PREFILL, T2S_STEP, WAVE
+from edge_tts.graphs import ENCODER, FLOW, LONGEST_PIECE, MOST_TOKENS, T2S_PREFILL, T2S_STEP, WAVE
 from edge_tts.request import SpeakRequest
 from edge_tts.synthesis.checked import GraphLoader
 from edge_tts.synthesis.interfaces import Decoder, Prompt, Vocoder
@@ -25,7 +25,7 @@ from edge_tts.text.ssml import FASTEST, SLOWEST
 from edge_tts.values import AudioChunk, FloatArray, IntArray, ModelSet, Sampling, Segment, Voice
 
 # Tokens between two chunks: few at first, for low latency; then more, since each chunk encodes all tokens again.
-_FIRST_PIECE, _LONGEST_PIECE, _GROWTH = 16, 80, 1.5
+_FIRST_PIECE, _GROWTH = 16, 1.5
 
 BertFeatures = Callable[[Segment], FloatArray]
 """Segment -> float32 [phonemes, BERT width]."""
@@ -114,7 +114,7 @@ class Synthesizer:
         for token in generate(self._decoder, prompt, sampling=sampling, limit=limit, should_stop=should_stop):
             tokens.append(token)
             if len(tokens) == due:
-                piece = min(piece * _GROWTH, _LONGEST_PIECE)
+                piece = min(piece * _GROWTH, LONGEST_PIECE)
                 due += int(piece)
                 yield stream.render(_codes(tokens), last=False)
         if not should_stop():

@@ -60,6 +60,9 @@ class SemanticDecoder:
         phonemes, length = len(prompt.phoneme_ids), len(prompt.phoneme_ids) + len(prompt.tokens)
         if phonemes > self._limits.most_phonemes:
             raise TextError(f"the text and the reference have {phonemes} phonemes; {self._limits.most_phonemes} fit")
+        if len(prompt.tokens) > self._limits.most_prompt_tokens:
+            most = self._limits.most_prompt_tokens
+            raise TextError(f"the reference has {len(prompt.tokens)} semantic tokens; {most} fit, some ten seconds")
         if length >= self._capacity:
             raise TextError(f"the text and the reference need {length} positions; at most {self._capacity - 1} fit")
         results, rows = self._prefill.run_keeping(

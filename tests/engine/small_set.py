@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -92,6 +92,13 @@ def write_graphs(folder: Path, *, half: bool = False) -> Path:
         writer(Module(graph, weights), sizes)
         graph.save(folder / f"{name}.onnx")
     return folder
+
+
+def write_prefill_of(path: Path, *, text_positions: int) -> None:
+    """A prefill whose table has so many positions for phonemes."""
+    graph, weights = Graph("t2s_prefill"), cast("Any", RandomWeights())
+    write_prefill(Module(graph, weights), replace(GPT, text_positions=text_positions))
+    graph.save(path)
 
 
 def model_set(folder: Path, precision: str = "fp32") -> ModelSet:

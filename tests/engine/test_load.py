@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 from edge_tts.engine.load import Backends, BuildRules, EngineLoader
@@ -26,7 +27,7 @@ from edge_tts.graphs import SequenceLimits
 
 from .fake_tensorrt import fake_tensorrt
 from .here import Here
-from .small_set import SIZES
+from .small_set import SIZES, write_prefill_of
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD = PlanVerdict(agrees=True, reason="equal")
@@ -160,6 +161,32 @@ def test_a_graph_that_the_parser_refuses_falls_back(here: Here) -> None:
         engine.close()
 
 
+def test_a_profile_beyond_the_tables_of_the_graph_falls_back(here: Here) -> None:
+    """A manifest that promises more positions than the network has: TensorRT only warns, and its engine is not used."""
+    write_prefill_of(here.prefill, text_positions=300)
+    with here.loader() as loader:
+        loader.prepare([here.prefill], SequenceLimits(text_positions=301))
+        engine = loader.load(here.prefill)
+        assert "the profile promises shapes that the network cannot take" in loader.choices[0].reason
+        engine.close()
+    assert list(here.plans.glob("*.plan")) == []
+    with here.loader() as loader:
+        assert loader.prepare([here.prefill], SequenceLimits(text_positions=300)) == (here.prefill,)
+
+
+def test_an_operator_that_the_parser_does_not_take_is_named(here: Here) -> None:
+    """The parser says no more than `false`; the reason has node and operator."""
+    node = onnx.helper.make_node("Det", ["latent"], ["audio"], name="odd")
+    inputs = [onnx.helper.make_tensor_value_info("latent", onnx.TensorProto.FLOAT, [1, 8, "F"])]
+    outputs = [onnx.helper.make_tensor_value_info("audio", onnx.TensorProto.FLOAT, None)]
+    onnx.save(onnx.helper.make_model(onnx.helper.make_graph([node], "wave", inputs, outputs)), here.wave)
+    with here.loader() as loader:
+        loader.prepare([here.wave])
+        assert loader.built(here.wave) is None
+        with pytest.raises(ModelError, match=r"refuses the graph: odd \(Det\): it does not take this operator"):
+            loader.candidate(here.wave)
+
+
 def damage_plan(plan: Path) -> None:
     data = bytearray(plan.read_bytes())
     data[-1] ^= 1
@@ -227,7 +254,7 @@ def test_a_full_device_at_load_falls_back_as_a_group(here: Here) -> None:
         loader.prepare([here.prefill, here.step], SIZES.limits)
         loader.judge(here.prefill, GOOD)
         loader.judge(here.step, GOOD)
-        here.device.total = 1_000_000  # the prefill fits with its outputs, the step's scratch does not
+        here.device.total = 970_000  # the prefill fits with its outputs, the step's scratch does not
         here.device.used = 300_000
         assert speaks_on(loader, here.prefill) == CPU
         assert speaks_on(loader, here.step) == CPU
@@ -263,7 +290,7 @@ def test_a_child_reports_progress_and_cost(tmp_path: Path, graphs: Path, child: 
         options=BuildOptions(),
     )
     cost = build_in_child(request, limit_s=60, progress=lambda *step: steps.append(step), waiting=lambda: None)
-    assert steps == [("Building", 1, 2), ("Building", 2, 2)]
+    assert steps == [("Cloning network graph", 1, 1), ("Building engine", 1, 2), ("Building engine", 2, 2)]
     assert cost.seconds > 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["timings", "wave.plan"]
 

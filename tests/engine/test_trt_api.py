@@ -17,7 +17,7 @@ from .fake_cudart import FakeCudart
 from .fake_tensorrt import VERSIONS, Strict, api, check_call, fake_tensorrt
 
 FOLDER = Path(edge_tts.engine.tensorrt.__file__).parent
-SOURCES = [FOLDER / name for name in ("trt_engine.py", "context.py", "build.py")]
+SOURCES = [FOLDER / name for name in ("trt_engine.py", "context.py", "messages.py", "build.py")]
 
 CLASSES = {
     "builder": "Builder",

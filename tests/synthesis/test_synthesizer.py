@@ -10,11 +10,14 @@ import numpy as np
 import pytest
 
 from edge_tts.errors import TextError
+from edge_tts.synthesis.interfaces import Latents
+from edge_tts.synthesis.synthesizer import Synthesizer
+from edge_tts.synthesis.t2s import SemanticDecoder
 from edge_tts.text.front_end import TextFrontEnd
-from edge_tts.values import AudioChunk, FloatArray, Segment
+from edge_tts.values import AudioChunk, FloatArray, IntArray, Segment
 
 from .stage import MODEL, SCRIPT, VOICE, Stage, ToyFrontEnd, request
-from .toys import SAMPLES_PER_FRAME, SIZES, WIDTH
+from .toys import SAMPLES_PER_FRAME, SIZES, WIDTH, ToyGpt
 
 
 def join(chunks: list[AudioChunk]) -> FloatArray:
@@ -181,3 +184,43 @@ def test_a_piece_with_more_phonemes_than_positions_is_refused_before_anything_is
     assert (stage.prefill.calls, stage.events) == ([], [])
     list(stage.synthesizer.stream(request(long[:7]), VOICE))
     assert len(stage.prefill.calls) == 1
+
+
+class SlowFrontEnd(ToyFrontEnd):
+    """Every word is spoken at a quarter of the rate, as SSML may ask."""
+
+    def _segment(self, word: str, language: str) -> Segment:
+        return replace(super()._segment(word, language), rate=0.25)
+
+
+class Framed:
+    """A vocoder of the toy's sizes that notes the frames of every run."""
+
+    def __init__(self) -> None:
+        self.sizes = SIZES
+        self.flows: list[int] = []
+        self.waves: list[int] = []
+
+    def encode(self, codes: IntArray, phoneme_ids: IntArray, conditioning: FloatArray) -> FloatArray:
+        return np.zeros((1, WIDTH, 2 * len(codes)), np.float32)
+
+    def flow(self, features: FloatArray, conditioning: FloatArray, noise: FloatArray, noise_scale: float) -> Latents:
+        self.flows.append(features.shape[2])
+        return Latents(mean=noise, log_scale=noise, latent=noise)
+
+    def wave(self, latent: FloatArray, conditioning: FloatArray) -> FloatArray:
+        self.waves.append(latent.shape[2])
+        return np.zeros(latent.shape[2] * SAMPLES_PER_FRAME, np.float32)
+
+
+def test_no_run_needs_more_frames_than_an_engine_is_built_for() -> None:
+    """However many tokens a segment has, at the slowest speed and a slow rate on top, flow and wave stay within the
+    profile, and the profile promises little more than is needed."""
+    vocoder, limits = Framed(), SIZES.limits
+    for tokens in (290, 291, 330, 368, 369, 370):
+        gpt = ToyGpt([index % 30 for index in range(tokens)])
+        decoder = SemanticDecoder(prefill=gpt.prefill, step=gpt.step, limits=limits, max_positions=512)
+        subject = Synthesizer(model=MODEL, front_end=SlowFrontEnd(), decoder=decoder, vocoder=vocoder)
+        list(subject.stream(request("slow", speed=0.25), VOICE))
+    assert limits.flow_frames - 16 <= max(vocoder.flows) <= limits.flow_frames
+    assert limits.wave_frames - 16 <= max(vocoder.waves) <= limits.wave_frames

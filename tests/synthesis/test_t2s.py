@@ -153,3 +153,13 @@ def test_a_prompt_longer_than_the_positions_is_refused() -> None:
     with pytest.raises(TextError, match="5 phonemes; 4 fit"):
         decoder(gpt, limits=SequenceLimits(text_positions=4)).start(0, prompt(phonemes=5))
     assert gpt.prefill.calls == []
+
+
+def test_a_reference_longer_than_any_recording_is_refused() -> None:
+    """The prefill is built for the tokens of ten seconds; more are refused alike on every runtime."""
+    gpt = ToyGpt(LONG)
+    subject = decoder(gpt, positions=512)
+    subject.start(0, prompt(phonemes=3, tokens=265))
+    with pytest.raises(TextError, match="has 266 semantic tokens; 265 fit"):
+        subject.start(0, prompt(phonemes=3, tokens=266))
+    assert len(gpt.prefill.calls) == 1

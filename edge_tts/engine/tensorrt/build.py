@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from edge_tts.durable.atomic import write_atomic
+from edge_tts.engine.tensorrt.messages import make_logger
 from edge_tts.engine.tensorrt.profiles import shape_ranges
-from edge_tts.engine.tensorrt.trt_engine import load_tensorrt, make_logger
+from edge_tts.engine.tensorrt.trt_engine import load_tensorrt
 from edge_tts.errors import ModelError
 from edge_tts.graphs import SequenceLimits
 
@@ -58,30 +59,47 @@ def build(request: BuildRequest, *, trt: Any, progress: Progress) -> None:
     logger = make_logger(trt, request.graph)
     builder = trt.Builder(logger)
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
+    if network is None:
+        raise ModelError(f"{request.onnx}: TensorRT makes no strongly typed network: {logger.reason()}")
     _parse(request, network, trt=trt, logger=logger)
     config = _configure(request, builder, trt=trt, progress=progress)
+    _add_profile(request, network, builder, config, logger)
+    timings = Path(request.timing_cache)
+    _use_timings(config, timings)
+    plan = builder.build_serialized_network(network, config)
+    if plan is None:
+        raise ModelError(f"{request.onnx}: TensorRT could not build an engine: {logger.reason()}")
+    if logger.promises:  # TensorRT goes on; the engine would fail at these shapes
+        reason = f"the profile promises shapes that the network cannot take: {logger.promises[0]}"
+        raise ModelError(f"{request.onnx}: {reason}; the manifest's positions must be those of the graphs")
+    write_atomic(Path(request.plan), plan)
+    write_atomic(timings, config.get_timing_cache().serialize())
+
+
+def _add_profile(request: BuildRequest, network: Any, builder: Any, config: Any, logger: Any) -> None:
+    """The one profile of an engine: what the set's limits allow."""
     profile = builder.create_optimization_profile()
     tensors = [network.get_input(index) for index in range(network.num_inputs)]
     inputs = {tensor.name: tuple(tensor.shape) for tensor in tensors}
     options = request.options
     for name, shapes in shape_ranges(request.graph, inputs, limits=options.limits, batch=options.batch).items():
         profile.set_shape(name, shapes.min, shapes.opt, shapes.max)
-    config.add_optimization_profile(profile)
-    timings = Path(request.timing_cache)
-    _use_timings(config, timings)
-    plan = builder.build_serialized_network(network, config)
-    if plan is None:
-        raise ModelError(f"{request.onnx}: TensorRT could not build an engine: {'; '.join(logger.errors[-3:])}")
-    write_atomic(Path(request.plan), plan)
-    write_atomic(timings, config.get_timing_cache().serialize())
+    if config.add_optimization_profile(profile) < 0:
+        raise ModelError(f"{request.onnx}: TensorRT refuses the profile: {logger.reason()}")
 
 
 def _parse(request: BuildRequest, network: Any, *, trt: Any, logger: Any) -> None:
     parser = trt.OnnxParser(network, logger)
     if not parser.parse_from_file(request.onnx):  # by path, so that external weights are found
         errors = [parser.get_error(index) for index in range(parser.num_errors)]
-        reason = "; ".join(f"{error.node_name()} ({error.node_operator()}): {error.desc()}" for error in errors[:3])
+        reason = "; ".join(f"{error.node_name()} ({error.node_operator()}): {_said(error)}" for error in errors[:3])
         raise ModelError(f"{request.onnx}: TensorRT's parser refuses the graph: {reason}")
+
+
+def _said(error: Any) -> str:
+    """The parser's own check of an operator says no more than `false`."""
+    text: str = error.desc()
+    return "it does not take this operator" if text == "false" else text
 
 
 def _configure(request: BuildRequest, builder: Any, *, trt: Any, progress: Progress) -> Any:

@@ -23,7 +23,7 @@ from edge_tts.errors import ModelError
 
 log = logging.getLogger(__name__)
 
-FORMAT = 2
+FORMAT = 3
 """Incremented when the same inputs give another engine (profiles, build settings)."""
 _KEPT_PER_GRAPH = 3  # of the current model set, the previous one, and one under trial
 

@@ -17,6 +17,7 @@ from edge_tts.engine.contract import Array, Buffer, TensorSpec
 from edge_tts.engine.tensorrt.context import BoundContext, Replay
 from edge_tts.engine.tensorrt.cuda import Cuda
 from edge_tts.engine.tensorrt.device_buffer import DeviceBuffer, HostArea
+from edge_tts.engine.tensorrt.messages import make_logger
 from edge_tts.engine.tensorrt.profiles import Shape, ShapeRange
 from edge_tts.errors import DeviceLostError, EngineError, ModelError
 
@@ -41,27 +42,6 @@ def load_tensorrt() -> Any:
     return tensorrt
 
 
-def make_logger(trt: Any, label: str) -> Any:
-    """A `trt.ILogger` that keeps the latest messages in `errors`: calls return only success or not."""
-
-    class Logger(trt.ILogger):  # type: ignore[misc]  # the base comes from a module without types
-        def __init__(self) -> None:
-            trt.ILogger.__init__(self)
-            self.errors: list[str] = []
-
-        def log(self, severity: Any, msg: str) -> None:
-            severities = trt.ILogger.Severity
-            if severity in (severities.ERROR, severities.INTERNAL_ERROR):
-                self.errors = [*self.errors[-9:], msg]
-                log.error("%s: %s", label, msg)
-            elif severity == severities.WARNING:
-                log.warning("%s: %s", label, msg)
-            else:
-                log.debug("%s: %s", label, msg)
-
-    return Logger()
-
-
 class _Work(NamedTuple):
     """The tensors of one run."""
 
@@ -83,7 +63,7 @@ class TrtEngine:
         runtime = trt.Runtime(self._logger)
         engine = runtime.deserialize_cuda_engine(plan)
         if engine is None:
-            raise ModelError(f"{path}: TensorRT refuses this engine, build it again: {self._reason()}")
+            raise ModelError(f"{path}: TensorRT refuses this engine, build it again: {self._logger.reason()}")
         self._runtime, self._engine = runtime, engine
         self.inputs, self.outputs, self.ranges = _describe(trt, engine)
         self._areas: dict[str, HostArea] = {}
@@ -233,7 +213,7 @@ class TrtEngine:
             size = prod(shape) * self.inputs[name].dtype.itemsize
             self._cuda.upload(address, self._area(name).address, size)
         if not context.native.execute_async_v3(self._cuda.stream):
-            raise EngineError(f"{self._path}: TensorRT failed to run: {self._reason()}")
+            raise EngineError(f"{self._path}: TensorRT failed to run: {self._logger.reason()}")
         for name in work.downloads:
             size = prod(context.outputs[name]) * self.outputs[name].dtype.itemsize
             self._cuda.download(self._area(name).address, self._memory[name], size)
@@ -241,10 +221,10 @@ class TrtEngine:
     def _context(self) -> BoundContext:
         native = self._engine.create_execution_context(self._trt.ExecutionContextAllocationStrategy.USER_MANAGED)
         if native is None:
-            raise EngineError(f"{self._path}: no execution context: {self._reason()}")
+            raise EngineError(f"{self._path}: no execution context: {self._logger.reason()}")
         native.set_device_memory(self._memory[_SCRATCH], self._scratch_size)
         if not native.set_optimization_profile_async(0, self._cuda.stream):
-            raise EngineError(f"{self._path}: the optimisation profile cannot be set: {self._reason()}")
+            raise EngineError(f"{self._path}: the optimisation profile cannot be set: {self._logger.reason()}")
         context = BoundContext(native, tuple(self.outputs), self._path)
         context.place(self._memory, self.outputs)
         return context
@@ -264,9 +244,6 @@ class TrtEngine:
                 size = self._sizes[name]
             area = self._areas[name] = HostArea(size, self._cuda)
         return area
-
-    def _reason(self) -> str:
-        return "; ".join(self._logger.errors[-3:]) or "no reason given"
 
 
 def _describe(trt: Any, engine: Any) -> tuple[dict[str, TensorSpec], dict[str, TensorSpec], dict[str, ShapeRange]]:
