@@ -131,6 +131,19 @@ def test_a_language_that_nobody_speaks_is_refused_at_once(language: str, says: s
     assert says in rig.failures()[0]
 
 
+def test_a_document_cannot_say_more_than_the_limit() -> None:
+    """Digits that become words count as these, and a malformed document is refused before it waits in line."""
+    rig = DispatcherRig()
+    for text, message in (
+        ("<speak><say-as interpret-as='digits'>777777777777777777777</say-as></speak>", "says 125 characters; limits"),
+        ("<speak><say-as interpret-as='digits'>7</say-as>", "no element found at line 1"),
+    ):
+        rig.handle(json.dumps({"text": text, "ssml": True}).encode())
+        assert message in rig.failures()[-1]
+    rig.handle(b'{"ssml": true, "text": "<speak><say-as interpret-as=\'digits\'>777</say-as></speak>"}')
+    assert "777" in rig.request().text
+
+
 @pytest.mark.parametrize("payload", [b"unknown", b" Unknown\n", b'{"text": "UNKNOWN"}', b'"unknown"'])
 def test_a_text_that_says_nothing_is_known_is_refused(payload: bytes) -> None:
     """What is listed under text.refuse is reported, not spoken, when it is the whole text."""
@@ -138,6 +151,8 @@ def test_a_text_that_says_nothing_is_known_is_refused(payload: bytes) -> None:
     rig.handle(payload)
     [message] = rig.failures()
     assert "text.refuse" in message
+    rig.handle(b'{"ssml": true, "text": "<speak> Unknown <break/></speak>"}')
+    assert "text.refuse" in rig.failures()[-1]
     rig.handle(b"unknown visitors")
     assert rig.request().text == "unknown visitors"
 

@@ -84,12 +84,34 @@ def test_say_as_speaks_mandarin() -> None:
         ('<!DOCTYPE x [<!ENTITY a "aaaa">]><speak>&a;</speak>', "document type is not allowed, at line 1"),
         ('<!DOCTYPE x SYSTEM "file:///etc/passwd"><speak>x</speak>', "document type is not allowed"),
         ("<speak>&unknown;</speak>", "undefined entity"),
+        ('<speak>a <voice name="x">b</voice></speak>', "<voice> is not understood .*line 1, column 10"),
+        ('<speak><audio src="http://x/y.wav"/></speak>', "<audio> is not understood"),
+        ('<speak><phoneme ph="x">a</phoneme></speak>', "<phoneme> is not understood"),
+        ('<speak><mark name="x"/></speak>', "<mark> is not understood"),
+        ('<speak><prosody pitch="high">x</prosody></speak>', r"pitch of <prosody> is not understood \(known: rate\)"),
+        ('<speak><prosody rate="80%" volume="loud">x</prosody></speak>', "volume of <prosody> is not understood"),
+        ("<speak><prosody>x</prosody></speak>", "<prosody> needs the attribute rate"),
+        ("<speak><lang>x</lang></speak>", "<lang> needs the attribute lang"),
+        ('<speak><p style="a">x</p></speak>', r"style of <p> is not understood \(known: lang\)"),
+        ('<speak xml:lang="fr-FR">x</speak>', "language 'fr-FR' is not supported"),
+        ('<speak><say-as interpret-as="bleep">x</say-as></speak>', "interpret-as 'bleep' is not understood .*date"),
+        ('<speak><break time="121s"/></speak>', "up to line 1, column 8 are 121 s together; at most 120 s"),
+        ("<speak>Hi." + "<break/>" * 301 + "</speak>", "are 120.4 s together; at most 120 s"),
+        ("<speak>" + "<break time='10s'/>" * 1000 + "</speak>", "are 130 s together"),
     ],
 )
 def test_errors_name_the_place(document: str, message: str) -> None:
     """A malformed or hostile document is refused with line and column; nothing is expanded or fetched."""
     with pytest.raises(TextError, match=message):
         parse_ssml(document, "en")
+
+
+def test_what_every_editor_writes_is_understood() -> None:
+    """Name spaces, version and schema of a document are known, and its language counts wherever it is given."""
+    head = 'version="1.1" xmlns="http://www.w3.org/2001/10/synthesis" xmlns:x="y" x:schemaLocation="z" xml:lang="en-GB"'
+    body = '<p>One</p><s xml:lang="zh-CN">二</s><emphasis level="strong">3</emphasis>'
+    parts = parse_ssml(f"<speak {head}>{body}</speak>", "auto")
+    assert [(part.text, part.language) for part in parts] == [("One", "en"), ("二", "zh"), ("3", "en")]
 
 
 def test_segments_carry_pauses_and_rates() -> None:
