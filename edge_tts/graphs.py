@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol, get_args
 
 from edge_tts.errors import ModelError
 
-DType = Literal["float32", "float16", "int64"]
+DType = Literal["float32", "float16", "int64", "int32"]
 Family = Literal["v2", "v2Pro", "v2ProPlus", "starter"]
 
 FAMILIES: tuple[str, ...] = get_args(Family)
@@ -20,12 +20,14 @@ PRO = ("v2Pro", "v2ProPlus")
 
 # Graphs, in files NAME.onnx.
 T2S_PREFILL, T2S_STEP = "t2s_prefill", "t2s_step"
+T2S = "t2s"
 ENCODER, FLOW, WAVE = "encoder", "flow", "wave"
 BERT, SSL, QUANTIZER, CONDITIONING, SPEAKER = "bert", "ssl", "quantizer", "conditioning", "speaker"
 
 # Tensors.
 PHONEME_IDS, BERT_ROWS, PROMPT_TOKENS, MASK = "phoneme_ids", "bert", "prompt_tokens", "mask"
 TOKEN, POSITION, CACHE, LOGITS, ROWS = "token", "position", "cache_", "logits", "rows"
+PAST, PRESENT, CACHED, TOTAL = "past_", "present_", "cached", "total"
 CODES, GE, FEATURES, NOISE, NOISE_SCALE = "codes", "ge", "features", "noise", "noise_scale"
 MEAN, LOG_SCALE, LATENT, AUDIO = "mean", "log_scale", "latent", "audio"
 TOKEN_IDS, HIDDEN = "token_ids", "hidden"
@@ -161,7 +163,7 @@ class GraphContract:
         return next((t for t in self.inputs if t.name == name or (t.repeated and name.startswith(t.name))), None)
 
     def output(self, name: str) -> Tensor | None:
-        return next((t for t in self.outputs if t.name == name), None)
+        return next((t for t in self.outputs if t.name == name or (t.repeated and name.startswith(t.name))), None)
 
 
 PHONEMES = Axis("P", Range(1, 96, 1024), "text_positions")
@@ -246,12 +248,42 @@ CONTRACTS: Mapping[str, GraphContract] = {
     ),
 }
 
+_HEADS = ("heads", Axis("S"), "head_width")
+CPU_CONTRACTS: Mapping[str, GraphContract] = {
+    T2S: GraphContract(
+        inputs=(
+            *CONTRACTS[T2S_PREFILL].inputs,
+            Tensor(TOKEN, (_ROWS,), "int64"),
+            Tensor(POSITION, (_ROWS,), "int64"),
+            Tensor(CACHED, (_ROWS,), "int32"),
+            Tensor(TOTAL, (1,), "int32"),
+            Tensor(PAST, (_ROWS, *_HEADS), repeated="planes"),
+        ),
+        outputs=(
+            Tensor(LOGITS, (Axis("R"), "tokens")),
+            Tensor(ROWS, ("planes", *_HEADS)),
+            Tensor(PRESENT, (_ROWS, *_HEADS), repeated="planes"),
+        ),
+    ),
+}
+"""What only the flavour `cpu` has: prefill and step in one graph, over a cache that grows in place."""
+
 BUILT = tuple(name for name, contract in CONTRACTS.items() if contract.built)
 
 
 def cache_input(plane: int) -> str:
     """The step's input of a plane: 2l has the keys of layer l, 2l + 1 its values."""
     return f"{CACHE}{plane}"
+
+
+def past(plane: int) -> str:
+    """The cache of a plane before a run of `T2S`: [B, heads, S, head width]."""
+    return f"{PAST}{plane}"
+
+
+def present(plane: int) -> str:
+    """The same memory after it."""
+    return f"{PRESENT}{plane}"
 
 
 class Port(Protocol):
@@ -278,7 +310,7 @@ def check(graph: str, actual: Ported, family: str, sizes: Mapping[str, int], *, 
     Returns the `sizes` of the set with those that the graph adds, to check its other graphs with. Raises `ModelError`
     that names graph and tensor.
     """
-    known, contract = dict(sizes), CONTRACTS[graph]
+    known, contract = dict(sizes), {**CONTRACTS, **CPU_CONTRACTS}[graph]
     for side, tensors, ports in (
         ("input", contract.inputs, actual.inputs),
         ("output", contract.outputs, actual.outputs),

@@ -11,6 +11,8 @@ from edge_tts.errors import ModelError
 MANIFEST = "manifest.json"
 FORMAT = 1
 """The manifest's key `format`."""
+CPU_FLAVOUR = "cpu"
+"""The folder in a set with its graphs for processors."""
 
 
 def named_files(folder: Path) -> frozenset[str]:

@@ -38,6 +38,7 @@ HOMES = {
     "onnxruntime": "engine/onnxruntime.py",
     "tensorrt": "engine/tensorrt/trt_engine.py",
     "onnx": "convert/builder.py",
+    "google": "convert/builder.py",  # protobuf's errors
     "obstore": "voices/sync/bucket.py",
     "gpiod": "enrolment/button.py",
     "jtop": "runtime/telemetry.py",

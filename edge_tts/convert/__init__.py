@@ -4,5 +4,5 @@
     convert(Sources(gpt=..., sovits=...), Path("models/mine"), Options(name="mine"))
 
 Read `model_set`, `graph_writer`, then one module per network. Below: `checkpoint` reads arrays; `module`, `layers`,
-`ports` and `builder` write graphs.
+`ports` and `builder` write graphs. `cpu_flavour` writes plain graphs anew for processors (`t2s_fused`, `blocked`).
 """

@@ -1,4 +1,4 @@
-"""Writes ONNX graphs node by node."""
+"""Writes ONNX graphs node by node, and reads them back to write them another way."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import onnx
+from google.protobuf.message import DecodeError
 from onnx import TensorProto, helper, numpy_helper
 
 from edge_tts.convert.weight_spool import SpooledWeight, WeightSpool
 from edge_tts.errors import ModelError
 
-DType = Literal["float32", "float16", "int64", "bool"]
+DType = Literal["float32", "float16", "int64", "int32", "uint8", "int8", "bool"]
 Array = npt.NDArray[Any]
 
 OPSET = 17
@@ -25,12 +26,19 @@ IR_VERSION = 8
 EXTERNAL_ABOVE_BYTES = 1 << 30
 """Larger graphs keep their weights in a second file: protobuf ends at 2 GiB, and the file can be mapped."""
 
+RUNTIME_OPS = "com.microsoft"
+"""The domain of ONNX Runtime's own operators."""
+
 _ELEMENT: dict[str, int] = {
     "float32": TensorProto.FLOAT,
     "float16": TensorProto.FLOAT16,
     "int64": TensorProto.INT64,
+    "int32": TensorProto.INT32,
+    "uint8": TensorProto.UINT8,
+    "int8": TensorProto.INT8,
     "bool": TensorProto.BOOL,
 }
+_NARROW: dict[str, DType] = {"uint8": "uint8", "int8": "int8", "bool": "bool"}
 # These move values without computing, so they keep the type of their input.
 _MOVES = frozenset({"Reshape", "Transpose", "Slice", "Gather", "Concat", "Unsqueeze", "Expand", "Pad", "Identity"})
 _SMALL = 64
@@ -85,6 +93,7 @@ class Graph:
         self._weights = WeightSpool(spool)
         self._small: dict[tuple[str, tuple[int, ...], bytes], Value] = {}
         self._casts: set[str] = set()
+        self._domains: set[str] = set()
 
     @contextmanager
     def scope(self, name: str, *, exact: bool = False) -> Iterator[None]:
@@ -110,16 +119,18 @@ class Graph:
     def output(self, name: str, value: Value, shape: Sequence[int | str], *, half: bool = False) -> None:
         """Declare `value` as an output, float32 unless `half` (see `input`)."""
         dtype: DType = "float32" if value.dtype == "float16" and not half else value.dtype
-        if dtype == value.dtype:
+        if value.name == name:
+            pass  # a node wrote it under that name
+        elif dtype == value.dtype:
             self._nodes.append(helper.make_node("Identity", [self._name_of(value, dtype)], [name], name=f"out/{name}"))
         else:
             self._cast(value, name, dtype, f"out/{name}")
         self._outputs.append(helper.make_tensor_value_info(name, _ELEMENT[dtype], list(shape)))
 
     def constant(self, array: Any, label: str = "constant") -> Value:
-        """A weight or another fixed tensor; integers become int64."""
+        """A weight or another fixed tensor; integers become int64, but those of 8 bits."""
         array = np.asarray(array)
-        dtype: DType = "float32" if array.dtype.kind == "f" else "bool" if array.dtype.kind == "b" else "int64"
+        dtype: DType = "float32" if array.dtype.kind == "f" else _NARROW.get(array.dtype.name, "int64")
         if array.size > _SMALL:
             return Value(self._unique(label), dtype, array)
         key = (dtype, array.shape, array.tobytes())
@@ -140,17 +151,28 @@ class Graph:
             self._outputs.append(helper.make_tensor_value_info(value.name, _ELEMENT[result], None))
         return value
 
+    def fused(
+        self, kind: str, *inputs: Value | None, outputs: Sequence[str] = ("",), **attributes: Any
+    ) -> tuple[Value, ...]:
+        """Write a float32 node of ONNX Runtime's own; None leaves out an input, an empty name is made up."""
+        name = self._unique(kind)
+        names = [given or f"{name}:{index}" for index, given in enumerate(outputs)]
+        feeds = ["" if value is None else self._name_of(value, "float32") for value in inputs]
+        self._nodes.append(helper.make_node(kind, feeds, names, name=name, domain=RUNTIME_OPS, **attributes))
+        self._domains.add(RUNTIME_OPS)
+        return tuple(Value(made, "float32") for made in names)
+
     @property
     def nodes(self) -> dict[str, Node]:
         """Name of a value -> the node that computes it."""
         return {node.output[0]: Node(node.name, node.op_type, tuple(node.input)) for node in self._nodes}
 
-    def save(self, path: Path) -> None:
-        """Write the graph to `path` (weights over 1 GiB to `path` + `.data`) and close it."""
+    def save(self, path: Path, *, external: bool = False) -> None:
+        """Write the graph to `path` (weights over 1 GiB, or `external` ones, to `path` + `.data`) and close it."""
         graph = helper.make_graph(self._nodes, self.name, self._inputs, self._outputs)
-        opset = helper.make_opsetid("", OPSET)
-        model = helper.make_model(graph, opset_imports=[opset], ir_version=IR_VERSION, producer_name="edge-ttsd")
-        for tensor in self._tensors(path.with_name(path.name + ".data")):
+        opsets = [helper.make_opsetid("", OPSET), *(helper.make_opsetid(name, 1) for name in self._domains)]
+        model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="edge-ttsd")
+        for tensor in self._tensors(path.with_name(path.name + ".data"), external):
             model.graph.initializer.append(tensor)
         path.write_bytes(model.SerializeToString())
         self.close()
@@ -159,9 +181,9 @@ class Graph:
         """Remove the spool."""
         self._weights.close()
 
-    def _tensors(self, data: Path) -> Iterator[onnx.TensorProto]:
+    def _tensors(self, data: Path, external: bool) -> Iterator[onnx.TensorProto]:
         """All initializers, one at a time; a large graph's spool becomes the file `data`."""
-        if self._weights.bytes > EXTERNAL_ABOVE_BYTES:
+        if external or self._weights.bytes > EXTERNAL_ABOVE_BYTES:
             for name, weight in self._weights.move(data):
                 yield _initializer(name, weight, data.name)
         else:
@@ -222,3 +244,74 @@ def _initializer(name: str, weight: Array | SpooledWeight, location: str) -> onn
     entries = {"location": location, "offset": weight.offset, "length": weight.bytes}
     tensor.external_data.extend(onnx.StringStringEntryProto(key=k, value=str(v)) for k, v in entries.items())
     return tensor
+
+
+@dataclass(frozen=True, slots=True)
+class StoredNode:
+    """A node of a graph on disk."""
+
+    name: str
+    kind: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attributes: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPort:
+    """An input or output of a graph on disk; sizes given as text vary."""
+
+    name: str
+    shape: tuple[int | str, ...]
+    dtype: DType
+
+
+@dataclass(frozen=True, slots=True)
+class StoredGraph:
+    """A graph on disk, its nodes in order."""
+
+    name: str
+    inputs: tuple[StoredPort, ...]
+    outputs: tuple[StoredPort, ...]
+    nodes: tuple[StoredNode, ...]
+    tensors: dict[str, onnx.TensorProto]
+
+    def array(self, name: str) -> Array | None:
+        """A constant, also one that is stored in float16 behind a Cast; None for what is computed."""
+        if name in self.tensors:
+            return numpy_helper.to_array(self.tensors[name])
+        cast = next((node for node in self.nodes if node.kind == "Cast" and name in node.outputs), None)
+        stored = None if cast is None else self.array(cast.inputs[0])
+        return None if stored is None else stored.astype(np.float32)
+
+
+def read_graph(path: Path) -> StoredGraph:
+    """Raises ModelError for a file that is no graph."""
+    try:
+        graph = onnx.load(str(path)).graph
+    except (OSError, ValueError, DecodeError) as error:
+        raise ModelError(f"{path}: not a readable ONNX graph: {error}") from error
+    nodes = [
+        StoredNode(
+            node.name,
+            node.op_type,
+            tuple(node.input),
+            tuple(node.output),
+            {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute},
+        )
+        for node in graph.node
+    ]
+    tensors = {tensor.name: tensor for tensor in graph.initializer}
+    return StoredGraph(graph.name, _ports(graph.input), _ports(graph.output), tuple(nodes), tensors)
+
+
+def _ports(values: Sequence[onnx.ValueInfoProto]) -> tuple[StoredPort, ...]:
+    names: dict[int, DType] = {element: name for name, element in _ELEMENT.items()}  # type: ignore[misc]
+    return tuple(
+        StoredPort(
+            value.name,
+            tuple(size.dim_param or int(size.dim_value) for size in value.type.tensor_type.shape.dim),
+            names[value.type.tensor_type.elem_type],
+        )
+        for value in values
+    )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -57,3 +57,14 @@ class Engine(Protocol):
         """As `run`, but the output `keep` stays where it was computed; valid until the next run."""
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class InPlaceEngine(Engine, Protocol):
+    """An engine in host memory, which can run over fixed arrays."""
+
+    def bind(self, arrays: Mapping[str, Array]) -> Callable[[], None]:
+        """A run that reads and writes `arrays`, one for each input and output, C-contiguous.
+
+        One array may be both an input and an output: a cache that grows in place. The run raises `EngineError`.
+        """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -124,12 +124,36 @@ class OrtEngine:
         kept = results.pop(keep)
         return results, HostBuffer(TensorSpec(keep, kept.shape, kept.dtype), kept)
 
+    def bind(self, arrays: Mapping[str, Array]) -> Callable[[], None]:
+        session = self._session
+        binding = session.io_binding()
+        values = {id(array): _shared(array) for array in arrays.values()}
+        for name in self.inputs:
+            binding.bind_ortvalue_input(name, values[id(arrays[name])])
+        for name in self.outputs:
+            binding.bind_ortvalue_output(name, values[id(arrays[name])])
+
+        def run() -> None:
+            try:
+                session.run_with_iobinding(binding)
+            except _RUNTIME_ERRORS as error:
+                raise EngineError(f"{self._path}: {error}") from error
+
+        return run
+
     def close(self) -> None:
         self._session = None
 
 
 def _with_helpers(provider: str) -> list[str]:
     return {CPU: [CPU], TENSORRT: [TENSORRT, CUDA, CPU]}.get(provider, [provider, CPU])
+
+
+def _shared(array: Array) -> Any:
+    """An OrtValue over the memory of an array, which it keeps."""
+    if not array.flags.c_contiguous:
+        raise EngineError("only a C-contiguous array can be shared with ONNX Runtime")
+    return onnxruntime.OrtValue.ortvalue_from_numpy(array)
 
 
 def _array(value: Array | Buffer) -> Array:

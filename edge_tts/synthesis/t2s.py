@@ -57,23 +57,8 @@ class SemanticDecoder:
         return int(min(cache, table))
 
     def start(self, row: int, prompt: Prompt) -> FloatArray:
-        phonemes, length = len(prompt.phoneme_ids), len(prompt.phoneme_ids) + len(prompt.tokens)
-        if phonemes > self._limits.most_phonemes:
-            raise TextError(f"the text and the reference have {phonemes} phonemes; {self._limits.most_phonemes} fit")
-        if len(prompt.tokens) > self._limits.most_prompt_tokens:
-            most = self._limits.most_prompt_tokens
-            raise TextError(f"the reference has {len(prompt.tokens)} semantic tokens; {most} fit, some ten seconds")
-        if length >= self._capacity:
-            raise TextError(f"the text and the reference need {length} positions; at most {self._capacity - 1} fit")
-        results, rows = self._prefill.run_keeping(
-            {
-                graphs.PHONEME_IDS: prompt.phoneme_ids[None],
-                graphs.BERT_ROWS: prompt.bert[None],
-                graphs.PROMPT_TOKENS: prompt.tokens[None],
-                graphs.MASK: prefill_mask(phonemes, len(prompt.tokens)),
-            },
-            keep=graphs.ROWS,
-        )
+        length = check_fits(prompt, self._limits, self._capacity)
+        results, rows = self._prefill.run_keeping(prefill_feeds(prompt), keep=graphs.ROWS)
         self._slab.write_at(rows, time=0, row=row)
         self._mask[row] = _HIDDEN
         self._mask[row, :length] = 0
@@ -104,6 +89,29 @@ class SemanticDecoder:
     def release(self, row: int) -> None:
         self._lengths[row] = self._positions[row] = 0
         self._mask[row] = _HIDDEN
+
+
+def check_fits(prompt: Prompt, limits: SequenceLimits, capacity: int) -> int:
+    """The positions that a prompt takes of `capacity`. Raises TextError when it leaves none to speak."""
+    phonemes, length = len(prompt.phoneme_ids), len(prompt.phoneme_ids) + len(prompt.tokens)
+    if phonemes > limits.most_phonemes:
+        raise TextError(f"the text and the reference have {phonemes} phonemes; {limits.most_phonemes} fit")
+    if len(prompt.tokens) > limits.most_prompt_tokens:
+        most = limits.most_prompt_tokens
+        raise TextError(f"the reference has {len(prompt.tokens)} semantic tokens; {most} fit, some ten seconds")
+    if length >= capacity:
+        raise TextError(f"the text and the reference need {length} positions; at most {capacity - 1} fit")
+    return length
+
+
+def prefill_feeds(prompt: Prompt) -> dict[str, Array | Buffer]:
+    """The inputs of the prefill, plain or fused."""
+    return {
+        graphs.PHONEME_IDS: prompt.phoneme_ids[None],
+        graphs.BERT_ROWS: prompt.bert[None],
+        graphs.PROMPT_TOKENS: prompt.tokens[None],
+        graphs.MASK: prefill_mask(len(prompt.phoneme_ids), len(prompt.tokens)),
+    }
 
 
 class TokenChooser:

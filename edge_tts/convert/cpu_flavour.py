@@ -1,0 +1,55 @@
+"""Writes the flavour `cpu` of a model set from its plain graphs. A child process does it on a device:
+
+    python -m edge_tts.convert.cpu_flavour SET OUT
+
+The plain graphs stay the ones that TensorRT builds, and that these are judged by.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from edge_tts.convert.blocked import can_be_blocked, write_blocked
+from edge_tts.convert.builder import Graph, read_graph
+from edge_tts.convert.t2s_fused import read_gpt, write_gpt
+from edge_tts.errors import ModelError
+from edge_tts.graphs import FLOW, T2S, T2S_PREFILL, T2S_STEP, WAVE
+
+
+def write_cpu_flavour(source: Path, out: Path) -> None:
+    """Write into the folder `out` the graphs of the set `source` that gain from it; what it lacks stays plain.
+
+    Raises ModelError for graphs that tools/convert did not write, and when the disk is full.
+    """
+    try:
+        _write_gpt(source, out)
+        for name in (FLOW, WAVE):
+            graph = read_graph(source / f"{name}.onnx")
+            if can_be_blocked(graph):
+                blocked = Graph(name)
+                write_blocked(blocked, graph)
+                blocked.save(out / f"{name}.onnx")
+    except OSError as error:
+        raise ModelError(f"{out}: cannot be written: {error}") from error
+
+
+def _write_gpt(source: Path, out: Path) -> None:
+    """Its weights lie in a file of their own, which the runtime maps: it holds them once, packed."""
+    gpt = read_gpt(*(read_graph(source / f"{name}.onnx") for name in (T2S_PREFILL, T2S_STEP)))
+    graph = Graph(T2S, spool=out / f".{T2S}.weights")
+    write_gpt(graph, gpt)
+    graph.save(out / f"{T2S}.onnx", external=True)
+
+
+def main(source: str, out: str) -> int:
+    try:
+        write_cpu_flavour(Path(source), Path(out))
+    except ModelError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

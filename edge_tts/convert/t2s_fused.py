@@ -1,0 +1,190 @@
+"""Writes the GPT for processors from its plain graphs: one graph, attention fused, a cache that grows in place.
+
+The step's attention is ONNX Runtime's own GroupQueryAttention: it appends a row to keys and values [B, heads, S, each]
+that lie where the caller put them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from edge_tts import graphs
+from edge_tts.convert.builder import Array, Graph, StoredGraph, StoredNode, Value
+from edge_tts.convert.layers import FAR, Heads, add, attention, concat, cut, layer_norm, reshape, size, unsqueeze
+from edge_tts.convert.ports import Ports
+from edge_tts.errors import ModelError
+
+Affine = tuple[Array, Array]
+"""Weight [in, out] and bias, or scale and bias of a normalization."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One layer of the transformer; the projection of the query is scaled."""
+
+    qkv: Affine
+    out: Affine
+    up: Affine
+    down: Affine
+    norms: tuple[Affine, Affine]
+
+
+@dataclass(frozen=True, slots=True)
+class Gpt:
+    """The arrays of both graphs."""
+
+    heads: Heads
+    blocks: tuple[Block, ...]
+    phonemes: Array
+    text_positions: Array
+    bert: Affine
+    tokens: Array
+    audio_positions: Array
+    logits: Array
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """What the contract names."""
+        return {
+            "planes": 2 * len(self.blocks),
+            "heads": self.heads.count,
+            "head_width": self.heads.each,
+            "tokens": self.tokens.shape[0],
+            "bert_width": self.bert[0].shape[0],
+        }
+
+
+def read_gpt(prefill: StoredGraph, step: StoredGraph) -> Gpt:
+    """The arrays of the plain graphs, found by what the nodes do. Raises ModelError for graphs of another make."""
+    scopes = [f"layer{index}/" for index in range(len([n for n in step.nodes if n.kind == "Softmax"]))]
+    outer, text = _Part(step), _Part(prefill)
+    try:
+        blocks = tuple(_read_block(_Part(step, scope)) for scope in scopes)
+        (split,) = {shape[1:] for shape in _Part(step, scopes[0]).shapes() if len(shape) == 4 and shape[1] > 0}
+        tokens, audio_positions = outer.tables()
+        phonemes = text.tables()[0]
+        return Gpt(
+            heads=Heads(split[0], split[0] * split[2]),
+            blocks=blocks,
+            phonemes=phonemes,
+            text_positions=text.constants("Slice", 0)[0],
+            bert=(text.constants("MatMul", 1)[0], text.constants("Add", 1)[0]),
+            tokens=tokens,
+            audio_positions=audio_positions,
+            logits=outer.constants("MatMul", 1)[-1],
+        )
+    except (ValueError, IndexError) as error:
+        raise ModelError(f"{step.name}: not a graph that tools/convert writes: {error}") from error
+
+
+class _Part:
+    """The nodes of one scope of a stored graph, or those outside of all."""
+
+    def __init__(self, graph: StoredGraph, scope: str = "") -> None:
+        self._graph = graph
+        self._nodes = [node for node in graph.nodes if node.name.startswith(scope or "layer") == bool(scope)]
+
+    def constants(self, kind: str, place: int) -> list[Array]:
+        """The constants at that input of all nodes of that kind, in order."""
+        return [array for node in self._of(kind) if (array := self._graph.array(node.inputs[place])) is not None]
+
+    def tables(self) -> list[Array]:
+        return self.constants("Gather", 0)
+
+    def shapes(self) -> list[tuple[int, ...]]:
+        return [tuple(int(size) for size in shape) for shape in self.constants("Reshape", 1)]
+
+    def _of(self, kind: str) -> Iterator[StoredNode]:
+        return (node for node in self._nodes if node.kind == kind)
+
+
+def _read_block(part: _Part) -> Block:
+    qkv, out, up, down = zip(part.constants("MatMul", 1), part.constants("Add", 1), strict=True)
+    first, second = zip(part.constants("LayerNormalization", 1), part.constants("LayerNormalization", 2), strict=True)
+    return Block(qkv=qkv, out=out, up=up, down=down, norms=(first, second))
+
+
+def write_gpt(g: Graph, gpt: Gpt) -> None:
+    """One graph for prefill and step, so that a runtime packs the weights once.
+
+    The prompt's T rows and the next row of B sequences go through the same layers, apart only in attention. Either may
+    be of no use: a step has an empty prompt, a prefill feeds tokens that nobody reads. `cached` counts the rows that
+    the cache holds of each sequence, `total` the most of any after this run. logits [1 or 0 of the prompt + B, tokens];
+    rows [2L, heads, T, each] are the prompt's keys and values.
+    """
+    ports = Ports(g, graphs.T2S, gpt.sizes)
+    prompt, bias = _prompt(g, gpt, ports)
+    token, position = ports.input(graphs.TOKEN), ports.input(graphs.POSITION)
+    lengths = ports.input(graphs.CACHED), ports.input(graphs.TOTAL)
+    cache, length = ports.past(), size(g, prompt, 0)
+    step = add(g, _embed(g, gpt.tokens, token), _embed(g, gpt.audio_positions, position))
+    x, rows = concat(g, [prompt, step], 0), []
+    for index, block in enumerate(gpt.blocks):
+        with g.scope(f"layer{index}"):
+            packed = _affine(g, x, block.qkv)
+            mixed, planes = _prompt_attention(g, cut(g, packed, 0, length, 0), bias, gpt.heads)
+            rows += planes
+            own, *present = g.fused(
+                "GroupQueryAttention",
+                *(unsqueeze(g, cut(g, packed, length, FAR, 0), 1), None, None),
+                *(*cache[2 * index : 2 * index + 2], *lengths),
+                outputs=("", graphs.present(2 * index), graphs.present(2 * index + 1)),
+                num_heads=gpt.heads.count,
+                kv_num_heads=gpt.heads.count,
+                scale=1.0,
+            )
+            ports.present(index, present)
+            mixed = concat(g, [mixed, reshape(g, own, -1, gpt.heads.width)], 0)
+            if index == len(gpt.blocks) - 1:
+                x, mixed = _ends(g, x, length), _ends(g, mixed, length)
+            x = _after_attention(g, x, mixed, block)
+    ports.output(graphs.LOGITS, g.op("MatMul", x, g.constant(gpt.logits, "weight")))
+    ports.output(graphs.ROWS, concat(g, rows, 0))
+
+
+def _ends(g: Graph, x: Value, length: Value) -> Value:
+    """The rows that logits are for: the prompt's last, and those of the step."""
+    return concat(g, [cut(g, cut(g, x, 0, length, 0), -1, FAR, 0), cut(g, x, length, FAR, 0)], 0)
+
+
+def _prompt(g: Graph, gpt: Gpt, ports: Ports) -> tuple[Value, Value]:
+    """Rows [T, W] of phonemes and prompt tokens, and what is added to their scores [1, 1, T, T]."""
+    phoneme_ids, bert = ports.input(graphs.PHONEME_IDS), ports.input(graphs.BERT_ROWS)
+    tokens, mask = ports.input(graphs.PROMPT_TOKENS), ports.input(graphs.MASK)
+    text = add(g, _embed(g, gpt.phonemes, phoneme_ids), _affine(g, bert, gpt.bert))
+    text = add(g, text, _first(g, gpt.text_positions, phoneme_ids))
+    audio = add(g, _embed(g, gpt.tokens, tokens), _first(g, gpt.audio_positions, tokens))
+    return reshape(g, concat(g, [text, audio], 1), -1, gpt.heads.width), unsqueeze(g, mask, 0, 1)
+
+
+def _prompt_attention(g: Graph, packed: Value, bias: Value, heads: Heads) -> tuple[Value, list[Value]]:
+    """packed [T, 3W] -> [T, W], and keys and values [1, heads, T, each]."""
+    parts = [cut(g, packed, part * heads.width, (part + 1) * heads.width, 1) for part in range(3)]
+    q, k, v = (unsqueeze(g, part, 0) for part in parts)
+    mixed = attention(g, (q, k, v), heads, bias)
+    return reshape(g, mixed, -1, heads.width), [heads.split(g, plane) for plane in (k, v)]
+
+
+def _after_attention(g: Graph, x: Value, mixed: Value, block: Block) -> Value:
+    x = _add_norm(g, x, _affine(g, mixed, block.out), block.norms[0])
+    hidden = g.op("Relu", _affine(g, x, block.up))
+    return _add_norm(g, x, _affine(g, hidden, block.down), block.norms[1])
+
+
+def _add_norm(g: Graph, x: Value, y: Value, norm: Affine) -> Value:
+    return layer_norm(g, add(g, x, y), *norm)
+
+
+def _affine(g: Graph, x: Value, affine: Affine) -> Value:
+    y = g.op("MatMul", x, g.constant(affine[0], "weight"))
+    return add(g, y, g.constant(affine[1], "bias"))
+
+
+def _embed(g: Graph, table: Array, ids: Value) -> Value:
+    return g.op("Gather", g.constant(table, "table"), ids)
+
+
+def _first(g: Graph, table: Array, like: Value) -> Value:
+    """As many rows of the table as `like` has columns."""
+    return cut(g, g.constant(table, "positions"), 0, size(g, like, 1), 0)

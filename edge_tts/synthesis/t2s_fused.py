@@ -1,0 +1,87 @@
+"""The GPT of the flavour `cpu`: one graph for prefill and step, which appends to keys and values in place.
+
+Each plane of the cache is an array [batch, heads, positions, width of a head], allocated once and bound to the step, so
+that a step feeds a token and nothing is copied.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edge_tts import graphs
+from edge_tts.engine.contract import Array, InPlaceEngine
+from edge_tts.graphs import SequenceLimits
+from edge_tts.synthesis.interfaces import Prompt
+from edge_tts.synthesis.t2s import check_fits, prefill_feeds
+from edge_tts.values import FloatArray, IntArray
+
+
+class FusedDecoder:
+    """A `Decoder` over the graph `graphs.T2S`."""
+
+    def __init__(self, *, gpt: InPlaceEngine, limits: SequenceLimits, batch: int = 1) -> None:
+        self._gpt, self._limits, self._capacity = gpt, limits, limits.cache_positions
+        self._lengths = np.zeros(batch, np.int64)
+        self._feeds = self._step_feeds(batch, self._capacity)
+        self._nobody = self._step_feeds(1, 1)
+        self._cache = [array for name, array in self._feeds.items() if name.startswith(graphs.PAST)]
+        self._logits = np.zeros((batch, int(gpt.outputs[graphs.LOGITS].shape[1])), np.float32)
+        self._run = gpt.bind({**self._no_prompt(), **self._feeds, **self._results()})
+
+    @property
+    def batch(self) -> int:
+        return len(self._lengths)
+
+    def room(self, row: int) -> int:
+        positions = self._feeds[graphs.POSITION]
+        cache, table = self._capacity - self._lengths[row], self._limits.audio_positions - positions[row]
+        return int(min(cache, table))
+
+    def start(self, row: int, prompt: Prompt) -> FloatArray:
+        length = check_fits(prompt, self._limits, self._capacity)
+        results = self._gpt.run({**prefill_feeds(prompt), **self._nobody})
+        for array, rows in zip(self._cache, results[graphs.ROWS], strict=True):
+            array[row, :, :length] = rows
+        self._lengths[row], self._feeds[graphs.POSITION][row] = length, len(prompt.tokens)
+        logits: FloatArray = results[graphs.LOGITS][0]
+        return logits
+
+    def step(self, tokens: IntArray) -> FloatArray:
+        self._feeds[graphs.TOKEN][:] = tokens
+        # A full row writes its last position again; its logits are undefined, as those of an unused row.
+        cached = np.minimum(self._lengths, self._capacity - 1)
+        self._feeds[graphs.CACHED][:] = cached
+        self._feeds[graphs.TOTAL][0] = cached.max() + 1
+        self._run()
+        used = (self._lengths > 0) & (self._lengths < self._capacity)
+        self._lengths[used] += 1
+        self._feeds[graphs.POSITION][used] += 1
+        return self._logits.copy()
+
+    def release(self, row: int) -> None:
+        self._lengths[row] = self._feeds[graphs.POSITION][row] = 0
+
+    def _step_feeds(self, batch: int, positions: int) -> dict[str, Array]:
+        """The inputs of a step. The system gives memory to positions of the cache when they are written."""
+        _, heads, _, width = self._gpt.inputs[graphs.past(0)].shape
+        shape = (batch, int(heads), positions, int(width))
+        return {
+            graphs.TOKEN: np.zeros(batch, np.int64),
+            graphs.POSITION: np.zeros(batch, np.int64),
+            graphs.CACHED: np.zeros(batch, np.int32),
+            graphs.TOTAL: np.ones(1, np.int32),
+            **{name: np.zeros(shape, np.float32) for name in self._gpt.inputs if name.startswith(graphs.PAST)},
+        }
+
+    def _no_prompt(self) -> dict[str, Array]:
+        bert = np.zeros((0, int(self._gpt.inputs[graphs.BERT_ROWS].shape[2])), np.float32)
+        nothing = np.zeros(0, np.int64)
+        feeds = prefill_feeds(Prompt(phoneme_ids=nothing, bert=bert, tokens=nothing))
+        return {name: np.ascontiguousarray(feed) for name, feed in feeds.items()}
+
+    def _results(self) -> dict[str, Array]:
+        """The outputs of a step: the cache is where it was."""
+        _, heads, _, width = self._cache[0].shape
+        rows = np.zeros((len(self._cache), heads, 0, width), np.float32)
+        present = {graphs.present(plane): array for plane, array in enumerate(self._cache)}
+        return {graphs.LOGITS: self._logits, graphs.ROWS: rows, **present}
