@@ -12,7 +12,7 @@ from types import MappingProxyType
 from edge_tts.errors import PayloadError, named
 from edge_tts.front_doors.content_rules import ContentRules
 from edge_tts.front_doors.message import Message
-from edge_tts.front_doors.payloads import id_in, parse_say, parse_which
+from edge_tts.front_doors.payloads import id_in, parse_say, parse_switch, parse_which
 from edge_tts.request import SpeakRequest
 from edge_tts.runtime.runtime import Runtime
 from edge_tts.schema import nearest
@@ -54,6 +54,7 @@ class Dispatcher:
             "skip": lambda message: self._jobs.skip(),
             "pause": lambda message: self._pause(True),
             "resume": lambda message: self._pause(False),
+            "paused/set": lambda message: self._pause(parse_switch(message.payload, what="paused/set")),
             **more,
         }
 

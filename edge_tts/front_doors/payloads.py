@@ -18,6 +18,7 @@ RecordT = TypeVar("RecordT", bound=Record)
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _ARRAY = re.compile(r'\s*\[\s*["{\[]')
 """Begins like a JSON array; `[laughs] Hello` is text."""
+_SWITCH = {"true": True, "on": True, "1": True, "false": False, "off": False, "0": False}
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?")
 
 
@@ -145,6 +146,14 @@ def parse_volume(payload: bytes) -> float:
     if not _NUMBER.fullmatch(number):
         raise PayloadError(f"volume/set: '{number[:40]}' is no number from 0 to 100")
     return check(_Volume, {"volume": float(number)}, error=PayloadError, what="volume/set").volume
+
+
+def parse_switch(payload: bytes, *, what: str) -> bool:
+    """true or false, on or off, 1 or 0, in any case. Raises PayloadError."""
+    word = read_text(payload, what=what).strip()
+    if word.casefold() not in _SWITCH:
+        raise PayloadError(f"{what}: '{word[:40]}' is neither true nor false (on or off, 1 or 0)")
+    return _SWITCH[word.casefold()]
 
 
 def parse_voice(payload: bytes) -> str:

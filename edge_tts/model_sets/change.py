@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -50,6 +50,9 @@ class ModelSets(Protocol):
     def installed(self) -> list[str]:
         """Their names."""
 
+    def newest(self) -> str | None:
+        """The one that was installed last, unless it was given up."""
+
     def trial(self, name: str, waiting: Callable[[], None]) -> AbstractContextManager[Candidate]:
         """Verify the files, build and check the engines, and speak a phrase.
 
@@ -79,6 +82,7 @@ class ModelChange(OneAtATime[ChangeRequest]):
         # Reading or loading gigabytes cannot be interrupted at once.
         super().__init__(name="model-change", runtime=runtime, busy=busy, stop_timeout_s=60.0)
         self._sets, self._internal_jobs = sets, internal_jobs
+        self._shown: dict[str, Any] = {}
 
     def activate(self, request: ChangeRequest, *, command: str = "models/activate") -> None:
         """Queue a change. Raises PayloadError, or QueueFullError during a change."""
@@ -99,15 +103,29 @@ class ModelChange(OneAtATime[ChangeRequest]):
     def show_idle(self) -> None:
         self.show()
 
+    def idle(self) -> None:
+        with suppress(OSError):  # the folder cannot be read just now
+            if self._names() != self._shown:  # a set was installed or removed
+                self.show()
+
     def forget(self) -> None:
         self._internal_jobs.forget()
 
     def show(self, step: str | None = None, **details: Any) -> None:
         """Publish the retained topic `models`."""
+        self._shown = self._names()
         change = None if step is None else {"step": step, **details}
-        choice, installed = self._sets.choice, self._sets.installed()
-        names = {"current": choice.current, "previous": choice.previous, "installed": installed}
-        self.runtime.events.retain("models", {**names, "given_up": choice.given_up, "change": change})
+        self.runtime.events.retain("models", {**self._shown, "change": change})
+
+    def _names(self) -> dict[str, Any]:
+        choice = self._sets.choice
+        return {
+            "current": choice.current,
+            "previous": choice.previous,
+            "installed": self._sets.installed(),
+            "newest": self._sets.newest(),
+            "given_up": choice.given_up,
+        }
 
     def serve(self, request: ChangeRequest) -> None:
         """One change, up to the restart; one closing report."""

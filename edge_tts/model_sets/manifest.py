@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
 
@@ -106,6 +107,15 @@ def verify_model_set(model: ModelSet) -> None:
 def installed_model_sets(folder: Path) -> list[str]:
     """Names of the model sets in `folder`, sorted."""
     return sorted(path.parent.name for path in folder.glob(f"*/{MANIFEST}"))
+
+
+def newest_model_set(folder: Path, *, but_not: str | None = None) -> str | None:
+    """The set that was put into `folder` last, by the change time of its manifest: copies keep the time of writing."""
+    installed_at: dict[str, float] = {}
+    for name in installed_model_sets(folder):
+        with suppress(OSError):
+            installed_at[name] = (folder / name / MANIFEST).stat().st_ctime
+    return max(installed_at.keys() - {but_not}, key=lambda name: (installed_at[name], name), default=None)
 
 
 def find_model_set(folder: Path, name: str) -> ModelSet:

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from edge_tts.config import Config
 from edge_tts.model_sets.choice import ModelChoice
 from edge_tts.model_sets.loading import front_end_for
-from edge_tts.model_sets.manifest import find_model_set, installed_model_sets, verify_model_set
+from edge_tts.model_sets.manifest import find_model_set, installed_model_sets, newest_model_set, verify_model_set
 from edge_tts.model_sets.rehearsal import rehearse
 from edge_tts.speaking.worker import Work
 from edge_tts.synthesis.networks import OnDemandEncoder
@@ -27,6 +27,10 @@ class InstalledSets:
 
     def installed(self) -> list[str]:
         return installed_model_sets(self._config.models.dir)
+
+    def newest(self) -> str | None:
+        failed = self.choice.given_up
+        return newest_model_set(self._config.models.dir, but_not=failed.partition(":")[0] if failed else None)
 
     @contextmanager
     def trial(self, name: str, waiting: Callable[[], None]) -> Iterator[CandidateSet]:

@@ -33,6 +33,8 @@ class State:
     """The default voice."""
     volume: float = 100.0
     """0 to 100."""
+    rtf: float | None = None
+    """Real-time factor of the request that was spoken to its end last."""
     microphone: Literal["open", "closed"] = "closed"
     telemetry: Mapping[str, Any] = field(default_factory=dict)
     """`Telemetry.as_state`."""
@@ -96,3 +98,8 @@ class EventBus:
             self._retained[topic] = value
             for listener in self._listeners:
                 listener.on_retained(topic, value)
+
+    def republish(self, topic: str) -> None:
+        """Publish the latest value of a retained topic again."""
+        with self._lock:
+            self.retain(topic, self._retained[topic])

@@ -12,6 +12,8 @@ from edge_tts.runtime.part import Part
 from edge_tts.runtime.runtime import Runtime
 from edge_tts.values import Report, Stage
 
+_IDLE_S = 5.0
+
 
 class AnyRequest(Protocol):
     """What is read of a request."""
@@ -55,6 +57,9 @@ class OneAtATime(Part, Generic[RequestT]):
     def show_idle(self) -> None:
         """Called at the start, and after each request."""
 
+    def idle(self) -> None:
+        """Called every few seconds without a request."""
+
     def forget(self) -> None:
         """Called after each request, before the next can begin."""
 
@@ -65,7 +70,11 @@ class OneAtATime(Part, Generic[RequestT]):
         self.show_idle()
         self.ready()
         while not self.stopping.is_set():
-            request = self._requests.get()
+            try:
+                request = self._requests.get(timeout=_IDLE_S)
+            except queue.Empty:
+                self.idle()
+                continue
             if request is None:
                 break
             self._began = self.runtime.clock()

@@ -85,8 +85,11 @@ class Worker(Part):
             job.sink.play(job, chunk, self._pulse)
         audio_s = job.sink.finish(job, self._pulse)
         rtf = round(synthesis_s / audio_s, 3) if audio_s else None
+        stopped = job.stop_reason()
+        if stopped is None and rtf is not None:
+            self.runtime.events.update(rtf=rtf)
         details = {"audio_s": round(audio_s, 3), "synthesis_s": round(synthesis_s, 3), "rtf": rtf}
-        return job.stop_reason() or Outcome("done", details | ({"warnings": warnings} if warnings else {}))
+        return stopped or Outcome("done", details | ({"warnings": warnings} if warnings else {}))
 
     def _next(self, job: Job, chunks: Iterator[AudioChunk]) -> AudioChunk | None:
         """The next chunk, None at the end. An exception stops this one job; only DeviceLostError is raised."""

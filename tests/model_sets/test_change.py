@@ -33,6 +33,7 @@ class ToySets:
         self.choice = ModelChoice(folder / "model.json", configured="old")
         self.trouble: Exception | None = None
         self.voiceless = False
+        self.installed_last: str | None = "old"
         self.auditions: list[str] = []
         self.inside, self.go_on = threading.Event(), threading.Event()
         self.go_on.set()
@@ -45,6 +46,9 @@ class ToySets:
 
     def installed(self) -> list[str]:
         return ["new", "old"]
+
+    def newest(self) -> str | None:
+        return self.installed_last
 
     @contextmanager
     def trial(self, name: str, waiting: Callable[[], None]) -> Iterator[ToySets]:
@@ -112,6 +116,16 @@ def stage(folder: Path) -> Iterator[Stage]:
     with running.player, running.worker, running.change:
         yield running
         running.jobs.close(timeout_s=WAIT_S)
+
+
+def test_a_set_that_is_installed_while_another_speaks_is_shown(tmp_path: Path) -> None:
+    """The retained topic `models` names the set that was installed last; without news it is not published again."""
+    it = Stage(ToySets(tmp_path))
+    it.change.show_idle()
+    it.sets.installed_last = "new"
+    for _ in range(2):
+        it.change.idle()
+    assert [value["newest"] for topic, value in it.notes.retained if topic == "models"] == ["old", "new"]
 
 
 def test_every_voice_is_encoded_before_the_change(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,13 @@ import pytest
 from toy_model_sets import SIZES, write_manifest, write_model_set
 
 from edge_tts.errors import ModelError
-from edge_tts.model_sets.manifest import find_model_set, installed_model_sets, read_model_set, verify_model_set
+from edge_tts.model_sets.manifest import (
+    find_model_set,
+    installed_model_sets,
+    newest_model_set,
+    read_model_set,
+    verify_model_set,
+)
 
 
 def test_a_whole_set_is_read_and_verified(tmp_path: Path) -> None:
@@ -149,3 +156,22 @@ def test_the_manifest_name_cannot_lead_elsewhere(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no model set"):
         find_model_set(tmp_path / "models", "../starter")
     assert json.loads((tmp_path / "starter" / "manifest.json").read_text())["name"] == "starter"
+
+
+def test_the_set_that_was_copied_here_last_is_the_newest(tmp_path: Path) -> None:
+    """Whatever time its files carry; one that was given up does not count."""
+    assert newest_model_set(tmp_path) is None
+    for name in ("b", "a"):
+        manifest = write_model_set(tmp_path / name) / "manifest.json"
+        os.utime(manifest, (0, 0) if name == "a" else None)
+        written = manifest.stat().st_ctime_ns
+        while _now_ns(tmp_path) == written:
+            pass
+    assert newest_model_set(tmp_path) == "a"
+    assert newest_model_set(tmp_path, but_not="a") == "b"
+
+
+def _now_ns(folder: Path) -> int:
+    """By the file system's clock, which moves in steps."""
+    (folder / "clock").touch()
+    return (folder / "clock").stat().st_ctime_ns
