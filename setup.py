@@ -42,6 +42,7 @@ setup(
         "test": [
             "cryptography",
             "hypothesis>=6.100",
+            "jinja2>=3.1",
             "moto[server]>=5.1",
             "mypy>=1.11",
             "pocketsphinx>=5.0; platform_machine == 'x86_64'",

@@ -107,6 +107,13 @@ class MqttConfig(Section):
     reconnect_max_s: float = Field(default=30.0, gt=0, le=3600)
 
 
+class HomeAssistantConfig(Section):
+    """Discovery by Home Assistant, over the same broker."""
+
+    enabled: bool = True
+    prefix: str = Field(default="homeassistant", pattern=r"^[^#+/\x00]+(/[^#+/\x00]+)*$")
+
+
 class ModelsConfig(Section):
     """The model set."""
 
@@ -251,6 +258,7 @@ class Config(Section):
     voice: str | None = None
     state_dir: ConfigPath = Path(".state")
     mqtt: MqttConfig = _DEFAULTS
+    home_assistant: HomeAssistantConfig = _DEFAULTS
     models: ModelsConfig = _DEFAULTS
     engine: EngineConfig = _DEFAULTS
     audio: AudioConfig = _DEFAULTS

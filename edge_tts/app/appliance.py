@@ -17,6 +17,8 @@ from edge_tts.config import AudioConfig, Config
 from edge_tts.engine.load import Placement
 from edge_tts.front_doors.content_rules import ContentRules
 from edge_tts.front_doors.dispatcher import Dispatcher, RequestRules
+from edge_tts.front_doors.home_assistant.discovery import HomeAssistant
+from edge_tts.front_doors.home_assistant.payload import Device
 from edge_tts.front_doors.model_commands import ModelCommands
 from edge_tts.front_doors.mqtt.link import MqttLink
 from edge_tts.front_doors.mqtt.session import ClashNote, session_config
@@ -98,6 +100,7 @@ class Appliance:
                 start(self.model_change)
             if self._surroundings.telemetry is not None:
                 start(TelemetryWatch(runtime=self.runtime, reader=self._surroundings.telemetry))
+            self.home_assistant.start()
             parts.callback(self.player.give_up)  # or the worker would wait for a loudspeaker that does not answer
             parts.callback(self.jobs.close, CLOSING_S)
             parts.callback(self.link.stopping.set)  # first of all: the broker keeps what comes now
@@ -112,6 +115,7 @@ class Appliance:
         self.settings.save()
         self._sweep_journal()
         self.voice_services.poll()
+        self.home_assistant.poll()
         return self.runtime.health.stuck()
 
     def _sweep_journal(self) -> None:
@@ -156,8 +160,16 @@ class Appliance:
             dispatcher=self.dispatcher,
             clash=ClashNote(config.state_dir).set,
         )
+        self.home_assistant = HomeAssistant(
+            runtime=runtime, link=self.link, config=config.home_assistant, device=self._as_device()
+        )
         self.voice_services.status.refresh()
         runtime.events.retain("capabilities", capabilities(config, self._model, self.dispatcher.commands))
+
+    def _as_device(self) -> Device:
+        config, model = self._config, f"{self._model.name} {self._model.version}"
+        base = f"{config.mqtt.base_topic}/{config.device}"
+        return Device(name=config.device, base=base, model=model, version=edge_tts.__version__)
 
     def _networks_loaded(self) -> None:
         self._surroundings.loaded()

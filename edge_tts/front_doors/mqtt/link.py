@@ -83,6 +83,9 @@ class MqttLink(Part):
         self._lock = threading.Lock()
         self._held: deque[tuple[str, str, Properties | None]] | None = deque()
         """Reports made since the connection was lost; None while there is one."""
+        self._others: dict[str, str] = {}
+        """Retained messages outside the device's base topic."""
+        self._listeners: dict[str, Callable[[bytes], None]] = {}
         self._untaken: deque[paho.MQTTMessage] = deque()
         """Messages that wait until our reports are sent; only the thread uses them."""
         self._leaving = threading.Event()
@@ -118,9 +121,16 @@ class MqttLink(Part):
         """Whether the broker has acknowledged everything that was published."""
         return self._waiting() == 0
 
-    def publish(self, topic: str, payload: str, *, retain: bool = False) -> None:
-        """Publish to any topic, outside the device's base topic too."""
-        self._send(topic, payload, retain=retain)
+    def retain(self, topic: str, payload: str) -> None:
+        """Publish a retained message outside the device's base topic, now and at every connect."""
+        self._others[topic] = payload
+        if self._client.is_connected():
+            self._send(topic, payload, retain=True)
+
+    def listen(self, topic: str, listener: Callable[[bytes], None]) -> None:
+        """Subscribe to a topic outside the device's base topic; call it before the start. `listener` gets each payload
+        in the thread, must return at once and never raise."""
+        self._listeners[topic] = listener
 
     # -- the thread
 
@@ -232,9 +242,12 @@ class MqttLink(Part):
             log.error("the broker at %s:%s refuses us: %s", self._config.host, self._config.port, reason)
             return
         log.info("connected to %s:%s (MQTT %s)", self._config.host, self._config.port, self._config.protocol)
-        client.subscribe([(f"{self._base}/{command}", self._quality()) for command in self._dispatcher.commands])
+        topics = [*(f"{self._base}/{command}" for command in self._dispatcher.commands), *self._listeners]
+        client.subscribe([(topic, self._quality()) for topic in topics])
         for topic, value in self.runtime.events.retained().items():
             self._publish(topic, json.dumps(value, ensure_ascii=False), retain=True)
+        for topic, payload in list(self._others.items()):
+            self._send(topic, payload, retain=True)
         self._publish("status", "online", retain=True)
 
     def _on_disconnect(self, client: paho.Client, data: Any, flags: Any, reason: ReasonCode, properties: Any) -> None:
@@ -244,11 +257,24 @@ class MqttLink(Part):
     def _on_message(self, client: paho.Client, data: Any, message: paho.MQTTMessage) -> None:
         if self.stopping.is_set():
             return  # unacknowledged: the broker keeps it for the next start
+        if not message.topic.startswith(f"{self._base}/"):
+            self._on_other(message)
+            return
         if message.qos == 0 and len(self._untaken) >= IN_FLIGHT:
             self._drop()  # QoS 0 has no flow control and no promise of delivery
             return
         self._untaken.append(message)
         self._take()
+
+    def _on_other(self, message: paho.MQTTMessage) -> None:
+        """A message outside the device's base topic; one that nobody wants any more is of an older configuration, whose
+        subscription the session still holds."""
+        listener = self._listeners.get(message.topic)
+        if listener is None:
+            self._client.unsubscribe(message.topic)
+        else:
+            listener(bytes(message.payload))
+        self._client.ack(message.mid, message.qos)
 
     def _on_publish(self, client: paho.Client, data: Any, number: int, reason: ReasonCode, properties: Any) -> None:
         with self._count:

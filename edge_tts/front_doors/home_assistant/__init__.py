@@ -1,0 +1,1 @@
+"""Home Assistant finds the device by itself. Read `discovery` (when), `payload` (what)."""
