@@ -1,0 +1,1 @@
+"""In place of Home Assistant's cloud library, which needs a compiler."""
