@@ -19,11 +19,13 @@ from edge_tts.front_doors.content_rules import ContentRules
 from edge_tts.front_doors.dispatcher import Dispatcher, RequestRules
 from edge_tts.front_doors.home_assistant.discovery import HomeAssistant
 from edge_tts.front_doors.home_assistant.payload import Device
+from edge_tts.front_doors.lexicon_commands import LexiconCommands
 from edge_tts.front_doors.model_commands import ModelCommands
 from edge_tts.front_doors.mqtt.link import MqttLink
 from edge_tts.front_doors.mqtt.session import ClashNote, session_config
 from edge_tts.front_doors.settings_commands import SettingsCommands
 from edge_tts.model_sets.change import ModelChange, ModelSets
+from edge_tts.model_sets.loading import open_lexicon
 from edge_tts.request import SpeakMessage
 from edge_tts.runtime.event_bus import EventBus, State
 from edge_tts.runtime.health import Health
@@ -116,6 +118,7 @@ class Appliance:
         self._sweep_journal()
         self.voice_services.poll()
         self.home_assistant.poll()
+        self.lexicon.refresh()
         return self.runtime.health.stuck()
 
     def _sweep_journal(self) -> None:
@@ -143,7 +146,14 @@ class Appliance:
             save=self.settings.save,
             new_id=runtime.new_id,
         )
-        commands = {**settings.commands(), **self.voice_services.commands()}
+        self.lexicon = LexiconCommands(
+            runtime=runtime,
+            lexicon=open_lexicon(config),
+            jobs=self.jobs,
+            player=self.player,
+            languages=self._model.languages,
+        )
+        commands = {**settings.commands(), **self.lexicon.commands(), **self.voice_services.commands()}
         self.model_change: ModelChange | None = None
         if self._surroundings.sets is not None:
             internal_jobs = InternalJobs(runtime=runtime, jobs=self.jobs, sink=self.player, kind="model")
@@ -164,6 +174,7 @@ class Appliance:
             runtime=runtime, link=self.link, config=config.home_assistant, device=self._as_device()
         )
         self.voice_services.status.refresh()
+        self.lexicon.refresh()
         runtime.events.retain("capabilities", capabilities(config, self._model, self.dispatcher.commands))
 
     def _as_device(self) -> Device:

@@ -1,1 +1,1 @@
-"""The command line, `edge-ttsd`: arguments in, one call out. Read `main`, then `voices` and `sync`."""
+"""The command line, `edge-ttsd`: arguments in, one call out. Read `main`, then `pronunciations`, `voices`, `sync`."""

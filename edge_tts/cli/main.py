@@ -20,6 +20,7 @@ from edge_tts.app.stop_guard import leave_held_process
 from edge_tts.audio.devices import PortAudioLoudspeaker
 from edge_tts.audio.loudspeaker_thread import LoudspeakerThread
 from edge_tts.audio.sound_files import SoundSink, check_writable, whole_sound
+from edge_tts.cli import pronunciations as cli_lexicon
 from edge_tts.cli import voices as cli_voices
 from edge_tts.config import Config, find_config
 from edge_tts.doctor.examine import diagnose
@@ -119,9 +120,14 @@ def command_run(arguments: argparse.Namespace, config: Config) -> int:
 
 def command_say(arguments: argparse.Namespace, config: Config) -> int:
     """Speak one text without a broker, through the same Synthesizer.stream as the daemon."""
-    message = _message(arguments, config)
-    if arguments.out:
-        check_writable(Path(arguments.out))
+    _speak(_message(arguments, config), config, arguments.out)
+    return 0
+
+
+def _speak(message: SpeakMessage, config: Config, out: str | None) -> None:
+    """On the loudspeaker, or into the file `out`."""
+    if out:
+        check_writable(Path(out))
     model = open_model(config)
     catalogue = open_voices(config, model).catalogue
     voice = catalogue.load(catalogue.resolve(message.voice or first_voice(config, model, catalogue)))
@@ -129,7 +135,7 @@ def command_say(arguments: argparse.Namespace, config: Config) -> int:
     began, samples, first_s = time.monotonic(), 0, None
     with open_networks(model, config) as synthesizer:
         loaded = time.monotonic()
-        with _sink(arguments.out, model.sample_rate, config) as sink:
+        with _sink(out, model.sample_rate, config) as sink:
             for chunk in synthesizer.stream(request, voice, lambda: False):
                 first_s = first_s or time.monotonic() - loaded
                 sink.write(chunk.samples)
@@ -139,9 +145,8 @@ def command_say(arguments: argparse.Namespace, config: Config) -> int:
             sink.drain()
     spoken_s = samples / model.sample_rate
     print(f"{spoken_s:.2f} s of speech; loaded in {loaded - began:.2f} s, first sound after {first_s or 0:.2f} s")
-    if arguments.out:
-        print(arguments.out)
-    return 0
+    if out:
+        print(out)
 
 
 def _message(arguments: argparse.Namespace, config: Config) -> SpeakMessage:
@@ -186,7 +191,7 @@ def _loudspeaker(sample_rate: int, device: str | int | None) -> Iterator[SoundSi
 def command_phonemes(arguments: argparse.Namespace, config: Config) -> int:
     """Print the normalized text, its phonemes and their ids."""
     with ExitStack() as stack:
-        front_end = front_end_for(config.text, stack)
+        front_end = front_end_for(config, stack)
         try:
             model = find_model_set(config.models.dir, config.models.name)
         except ModelError:  # this command needs none
@@ -273,6 +278,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(commands)
     _add_say(commands)
     _add_phonemes(commands)
+    cli_lexicon.add_parsers(commands, _add, _speak)
     cli_voices.add_parsers(commands, _add)
     _add_models(commands)
     _add_doctor(commands)
@@ -334,7 +340,7 @@ def _add_phonemes(commands: _Commands[argparse.ArgumentParser]) -> None:
         commands,
         "phonemes",
         says="show how a text would be said, to mend a name",
-        more="Example: edge-ttsd phonemes 'Dinner with Aoife' --language en. Mend a wrong word under text.lexicon.",
+        more="Example: edge-ttsd phonemes 'Dinner with Aoife' --language en. `edge-ttsd lexicon add` mends a word.",
     )
     parser.add_argument("text", nargs="?", default="", help="what would be said")
     parser.add_argument(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -21,6 +22,21 @@ def make_folder(folder: Path) -> Path:
         path.mkdir(PRIVATE, exist_ok=True)
         sync_folder(path.parent)
     return folder
+
+
+def other_owner(folder: Path, mark: Path | None = None) -> str | None:
+    """The account that `folder` (or `mark`, if it exists) belongs to, when we are root and what we wrote there would be
+    out of its reach; else None. Raises OSError."""
+    owner = (mark if mark is not None and mark.exists() else folder).stat().st_uid
+    if os.geteuid() != 0 or owner == 0:
+        return None
+    with tempfile.TemporaryFile(dir=folder) as probe:
+        if os.fstat(probe.fileno()).st_uid == owner:
+            return None  # a stick or a share where one account owns everything
+    try:
+        return pwd.getpwuid(owner).pw_name
+    except KeyError:
+        return f"#{owner}"
 
 
 def publish(files: Mapping[str, bytes], target: Path, *, staging: Path) -> None:

@@ -25,6 +25,7 @@ SYNONYMS = {
     "speed": ("rate", "speed_factor"),
     "volume": ("gain", "loudness"),
     "split": ("text_split_method",),
+    "pronunciation": ("phonemes", "respelling", "value", "as", "says"),
     "ttl_s": ("ttl", "expires", "timeout"),
 }
 """Key -> what other programs call it."""

@@ -11,6 +11,7 @@ from edge_tts.errors import PayloadError, RequestError, VoiceError
 from edge_tts.front_doors.json_mistakes import explain_json, explain_keys, load_json
 from edge_tts.request import SpeakMessage, folded
 from edge_tts.schema import BeforeValidator, ConfigDict, Field, Record, RequestId, check, check_json, field_validator
+from edge_tts.text.pronunciation import MOST_VALUE, MOST_WORD
 from edge_tts.voices.format import check_display_name
 
 RecordT = TypeVar("RecordT", bound=Record)
@@ -20,6 +21,9 @@ _ARRAY = re.compile(r'\s*\[\s*["{\[]')
 """Begins like a JSON array; `[laughs] Hello` is text."""
 _SWITCH = {"true": True, "on": True, "1": True, "false": False, "off": False, "0": False}
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?")
+
+
+LanguageName = Annotated[Literal["zh", "en"] | None, BeforeValidator(folded)]
 
 
 class WhichPayload(Record):
@@ -32,7 +36,7 @@ class EnrolPayload(Record):
     """`enroll`; absent keys are as configured."""
 
     name: str | None = Field(default=None, min_length=1, max_length=80)
-    language: Annotated[Literal["zh", "en"] | None, BeforeValidator(folded)] = None
+    language: LanguageName = None
     id: RequestId | None = None
 
     @field_validator("name")
@@ -73,6 +77,20 @@ class ModelPayload(Record):
 
 class RollbackPayload(Record):
     id: RequestId | None = None
+
+
+class LexiconRemovePayload(Record):
+    """`language` None: by the word's script, or wherever it is."""
+
+    word: str = Field(min_length=1, max_length=MOST_WORD)
+    language: LanguageName = None
+    id: RequestId | None = None
+
+
+class LexiconSetPayload(LexiconRemovePayload):
+    pronunciation: str = Field(min_length=1, max_length=MOST_VALUE)
+    say: bool = True
+    """Speak the word back."""
 
 
 class _Id(Record):
@@ -122,6 +140,19 @@ def parse_deletion(payload: bytes) -> DeletionPayload:
 def parse_undeletion(payload: bytes) -> UndeletionPayload:
     """Raises PayloadError."""
     return _record(UndeletionPayload, read_text(payload, what="voices/undelete"), what="voices/undelete")
+
+
+def parse_lexicon_set(payload: bytes) -> LexiconSetPayload:
+    """Raises PayloadError."""
+    return _record(LexiconSetPayload, read_text(payload, what="lexicon/set"), what="lexicon/set")
+
+
+def parse_lexicon_remove(payload: bytes) -> LexiconRemovePayload:
+    """A JSON object, or the bare word. Raises PayloadError."""
+    text = read_text(payload, what="lexicon/remove").strip()
+    if text[:1] != "{":
+        text = json.dumps({"word": text})
+    return _record(LexiconRemovePayload, text, what="lexicon/remove")
 
 
 def parse_model(payload: bytes) -> ModelPayload:

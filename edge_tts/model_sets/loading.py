@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 
-from edge_tts.config import Config, TextConfig
+from edge_tts.config import Config
 from edge_tts.engine.load import Placement
 from edge_tts.model_sets.activation import activate, open_loader
 from edge_tts.model_sets.choice import ModelChoice
@@ -14,6 +14,7 @@ from edge_tts.runtime.health import sd_notify
 from edge_tts.synthesis.g2pw import open_front_end
 from edge_tts.synthesis.networks import Networks, load_networks
 from edge_tts.text.front_end import TextFrontEnd
+from edge_tts.text.lexicon_file import LexiconFile
 from edge_tts.values import ModelSet
 
 
@@ -35,9 +36,14 @@ def open_model(config: Config) -> ModelSet:
     return model
 
 
-def front_end_for(text: TextConfig, stack: ExitStack) -> TextFrontEnd:
+def open_lexicon(config: Config) -> LexiconFile:
+    """The words of the configuration and those that were added since. Raises TextError for a wrong configured one."""
+    return LexiconFile(config.state_dir / "lexicon.json", config.text.lexicon)
+
+
+def front_end_for(config: Config, stack: ExitStack) -> TextFrontEnd:
     """The configured front end; `stack` closes it. Raises TextError (lexicon) or ModelError (polyphones)."""
-    return open_front_end(stack, lexicon=text.lexicon, polyphones=text.polyphones)
+    return open_front_end(stack, lexicon=open_lexicon(config).lexicon, polyphones=config.text.polyphones)
 
 
 @contextmanager
@@ -51,7 +57,7 @@ def open_networks(
     with ExitStack() as stack:
         loader = stack.enter_context(open_loader(config.engine, waiting=extend_start_timeout))
         activate(model, loader)
-        front_end, threads = front_end_for(config.text, stack), config.engine.threads
+        front_end, threads = front_end_for(config, stack), config.engine.threads
         networks = load_networks(model, front_end, stack, threads=threads, load=loader.load)
         on_placed(loader.choices)
         yield networks

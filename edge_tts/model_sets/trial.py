@@ -39,7 +39,7 @@ class InstalledSets:
         waiting()
         rehearse(model, self._config.engine, waiting=waiting)
         with ExitStack() as stack:
-            front_end = front_end_for(self._config.text, stack)
+            front_end = front_end_for(self._config, stack)
             encoder = OnDemandEncoder(model=model, front_end=front_end, threads=self._config.engine.threads)
             yield CandidateSet(config=self._config, model=model, encoder=encoder)
 

@@ -13,6 +13,7 @@ from edge_tts.engine.contract import Engine
 from edge_tts.engine.load import load_engine
 from edge_tts.errors import ModelError
 from edge_tts.text.front_end import TextFrontEnd
+from edge_tts.text.lexicon import Lexicon
 from edge_tts.text.mandarin.language import Mandarin
 from edge_tts.text.mandarin.polyphones import Features, PolyphoneModel
 from edge_tts.text.mandarin.tables import MandarinTables
@@ -24,7 +25,7 @@ GRAPHS = ("g2pw.onnx", "g2pW.onnx")
 def open_front_end(
     stack: ExitStack,
     *,
-    lexicon: Mapping[str, Mapping[str, str]],
+    lexicon: Mapping[str, Mapping[str, str]] | Callable[[], Lexicon],
     polyphones: Path | None = None,
     load: Callable[[Path], Engine] = load_engine,
 ) -> TextFrontEnd:

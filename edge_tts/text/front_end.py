@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 
@@ -29,15 +29,16 @@ class TextFrontEnd:
     def __init__(
         self,
         *,
-        lexicon: Mapping[str, Mapping[str, str]] | None = None,
+        lexicon: Mapping[str, Mapping[str, str]] | Callable[[], Lexicon] | None = None,
         languages: Mapping[str, Language] | None = None,
     ) -> None:
-        """`lexicon`: language -> word -> phonemes or respelling, before every other rule (see `lexicon`).
+        """`lexicon`: language -> word -> phonemes or respelling, before every other rule (see `lexicon`); or what gives
+        the lexicon of the moment (`LexiconFile`).
 
         `languages`: language -> module in place of the built-in one. Raises TextError for unknown phonemes.
         """
         self._languages = dict(languages or {})
-        self._lexicon = Lexicon(lexicon or {})
+        self._lexicon = lexicon if callable(lexicon) else _fixed(Lexicon(lexicon or {}))
         self._reader = Reader()
 
     def read_by(self, reader: Reader) -> TextFrontEnd:
@@ -139,13 +140,17 @@ class TextFrontEnd:
 
     def _run(self, language: str, text: str, normalized: bool, *, letters: str) -> Run:
         """`letters`: capitals right before; what they name is no count (`B2层` is B 二层, `PIN是1024` four digits)."""
-        module = self._languages.get(language) or load_language(language)
+        module, lexicon = self._languages.get(language) or load_language(language), self._lexicon()
         spoken = text
         if not normalized:
             module = as_heard(module)
             letters = letters if _NAMED.match(text) else ""
-            spoken = module.normalize(letters + self._lexicon.respell(language, text)).removeprefix(letters)
+            spoken = module.normalize(letters + lexicon.respell(language, text)).removeprefix(letters)
         if not spoken.strip():
             return Run(language, text, "", (), None)
-        phonemes, word2ph = self._lexicon.phonemize(language, spoken, module)
+        phonemes, word2ph = lexicon.phonemize(language, spoken, module)
         return Run(language, text, spoken, tuple(phonemes), None if word2ph is None else tuple(word2ph))
+
+
+def _fixed(lexicon: Lexicon) -> Callable[[], Lexicon]:
+    return lambda: lexicon

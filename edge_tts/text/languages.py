@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Sequence
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from edge_tts.errors import TextError
 
@@ -32,6 +32,33 @@ def load_language(name: str) -> Language:
     if name not in MODULES:
         raise TextError(f"no language {name!r}; supported: {', '.join(sorted(MODULES))}")
     return cast(Language, importlib.import_module(MODULES[name]))
+
+
+def spelled(name: str, value: str) -> tuple[str, ...] | None:
+    """The phonemes of a spelling that people use in the language (pinyin, `EE fa`); None for other text.
+
+    Raises TextError for a spelling with a mistake in it.
+    """
+    spell: Callable[[str], tuple[str, ...] | None] | None = _optional(name, "spell")
+    return spell(value) if spell else None
+
+
+def forms(name: str, word: str, phonemes: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """`word` and what the language makes of it by rule (its possessive) -> phonemes."""
+    derive: Callable[[str, tuple[str, ...]], dict[str, tuple[str, ...]]] | None = _optional(name, "forms")
+    return {word: phonemes} | (derive(word, phonemes) if derive else {})
+
+
+def check_spelling(name: str, word: str, value: str) -> None:
+    """Raises TextError where `value` can hardly be how `word` is said in the language."""
+    check: Callable[[str, str], None] | None = _optional(name, "check_spelling")
+    if check:
+        check(word, value)
+
+
+def _optional(name: str, function: str) -> Any:
+    """A function that a language's module may have; None without it, or where no module speaks the language."""
+    return getattr(load_language(name), function, None) if name in MODULES else None
 
 
 def as_heard(module: Language) -> Language:

@@ -1,8 +1,6 @@
-"""The owner's pronunciations: `word: phonemes` or `word: respelling` per language.
+"""The owner's pronunciations per language: phonemes, or text that is read in place of a word (see `pronunciation`).
 
-Phonemes stand between slashes, or are two or more v2 symbols (`K AA1 R IH0 N`), or for Mandarin pinyin with tone digits
-(`zhang1 le4`). Anything else is a respelling, read in place of the word. Case is ignored; words match whole in
-languages with blanks.
+Case is ignored; words match whole in languages with blanks.
 """
 
 from __future__ import annotations
@@ -11,10 +9,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
-from edge_tts.errors import TextError
-from edge_tts.text.languages import Language
-from edge_tts.text.symbols import pinyin_symbols, symbol_ids
+from edge_tts.text.languages import Language, forms
+from edge_tts.text.pronunciation import read_pronunciation
 
 _UNSPACED = frozenset({"zh", "ja", "yue"})
 """No blanks between words."""
@@ -26,16 +24,33 @@ class _Entries:
     respelled: Mapping[str, str]
     spoken: Mapping[str, tuple[str, ...]]
     pattern: re.Pattern[str] | None
+    """Of `respelled`."""
+    written: Mapping[str, str]
+    """A word of `spoken` in capitals -> as its owner wrote it."""
+    shouted: re.Pattern[str] | None
+
+
+class _Spoken(NamedTuple):
+    """Words in their spoken form."""
+
+    words: Mapping[str, tuple[str, ...]]
+    pattern: re.Pattern[str] | None
 
 
 class Lexicon:
     def __init__(self, entries: Mapping[str, Mapping[str, str]]) -> None:
         """`entries`: language -> word -> pronunciation. Raises TextError for unknown phonemes and empty entries."""
         self._entries = {language: _read(language, words) for language, words in entries.items()}
+        self._spoken: dict[str, _Spoken] = {}
 
     def respell(self, language: str, text: str) -> str:
+        """`text` with the words that are respelled; those in capitals that have phonemes as the owner writes them."""
         entries = self._entries.get(language)
-        if entries is None or entries.pattern is None:
+        if entries is None:
+            return text
+        if entries.shouted is not None:
+            text = entries.shouted.sub(lambda m: entries.written[m[0]], text)
+        if entries.pattern is None:
             return text
         return entries.pattern.sub(lambda m: entries.respelled[m[0].lower()], text)
 
@@ -44,8 +59,9 @@ class Lexicon:
         entries = self._entries.get(language)
         if entries is None or not entries.spoken:
             return module.phonemize(normalized)
-        spoken = {module.normalize(word).strip(" .,").lower(): phonemes for word, phonemes in entries.spoken.items()}
-        pattern = _pattern(language, spoken)
+        if language not in self._spoken:
+            self._spoken[language] = _as_spoken(language, entries.spoken, module)
+        spoken, pattern = self._spoken[language]
         if pattern is None or not pattern.search(normalized):
             return module.phonemize(normalized)
         phonemes, word2ph = module.phonemize(normalized)
@@ -57,36 +73,28 @@ class Lexicon:
 def _read(language: str, words: Mapping[str, str]) -> _Entries:
     respelled, spoken = {}, {}
     for word, value in words.items():
-        items = (_from_pinyin(value) if language == "zh" else None) or value.strip().strip("/").split()
-        known = [item for item in items if item in symbol_ids()]
-        if value.strip().startswith("/") and known != items:
-            wrong = next(item for item in items if item not in known)
-            raise TextError(f"lexicon, {language}, {word!r}: {wrong!r} is no v2 phoneme")
-        if not items or not word.strip():
-            raise TextError(f"lexicon, {language}, {word!r}: a word and its pronunciation must not be empty")
-        if value.strip().startswith("/") or (known == items and len(items) > 1):
-            spoken[word.strip()] = tuple(items)
+        read = read_pronunciation(language, word, value)
+        if isinstance(read, str):
+            respelled[word.strip().lower()] = read
         else:
-            respelled[word.strip().lower()] = value.strip()
-    return _Entries(respelled, spoken, _pattern(language, respelled))
+            spoken[word.strip()] = read
+    written = {w.upper(): w for word in spoken if word.upper() != word for w in (word, f"{word}'s")}
+    return _Entries(respelled, spoken, _pattern(language, respelled), written, _pattern(language, written, flags=0))
 
 
-def _from_pinyin(value: str) -> list[str] | None:
-    """v2 symbols of pinyin with tone digits (`zhang1 le4`); None for anything else."""
-    symbols: list[str] = []
-    for syllable in value.lower().replace("ü", "v").split():
-        found = pinyin_symbols().get(syllable[:-1])
-        if found is None or syllable[-1] not in "12345":
-            return None
-        symbols += [found[0], found[1] + syllable[-1]]
-    return symbols
+def _as_spoken(language: str, words: Mapping[str, tuple[str, ...]], module: Language) -> _Spoken:
+    spoken = {module.normalize(word).strip(" .,").lower(): phonemes for word, phonemes in words.items()}
+    spoken = {form: said for word, own in spoken.items() for form, said in forms(language, word, own).items()}
+    return _Spoken(spoken, _pattern(language, spoken))
 
 
-def _pattern(language: str, words: Mapping[str, object]) -> re.Pattern[str] | None:
+def _pattern(
+    language: str, words: Mapping[str, object], *, flags: re.RegexFlag | int = re.IGNORECASE
+) -> re.Pattern[str] | None:
     if not words:
         return None
     any_of = "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
-    return re.compile(any_of if language in _UNSPACED else rf"(?<![^\W_])(?:{any_of})(?![^\W_])", re.IGNORECASE)
+    return re.compile(any_of if language in _UNSPACED else rf"(?<![^\W_])(?:{any_of})(?![^\W_])", flags)
 
 
 def _between(
@@ -103,7 +111,9 @@ def _between(
 
 
 def _phonemes(text: str, module: Language) -> list[str]:
-    return list(module.phonemize(text)[0]) if text.strip() else []
+    """Without the pause that a language may put in front of a very short text."""
+    phonemes = list(module.phonemize(text)[0]) if text.strip() else []
+    return phonemes[1:] if phonemes[:1] == [","] and not text.lstrip().startswith(",") else phonemes
 
 
 def _overlay(

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import pwd
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from edge_tts.durable.folders import make_folder
+from edge_tts.durable.folders import make_folder, other_owner
 from edge_tts.durable.lock import locked
 from edge_tts.errors import VoiceError
 from edge_tts.voices.format import CARD, ID_DIGITS, VoiceRef
@@ -77,14 +74,7 @@ def _refuse_foreign(directory: Path, lock: Path) -> None:
 
 def _refuse_root(directory: Path, lock: Path) -> None:
     """The service could not read what root writes."""
-    owner = (lock if lock.exists() else directory).stat().st_uid
-    if os.geteuid() != 0 or owner == 0:
-        return
-    with tempfile.TemporaryFile(dir=directory) as probe:
-        if os.fstat(probe.fileno()).st_uid == owner:
-            return  # a stick or a share where one account owns everything
-    try:
-        account = pwd.getpwuid(owner).pw_name
-    except KeyError:
-        account = f"#{owner}"
-    raise VoiceError(f"{directory}: belongs to the account {account}; change voices as that one: sudo -u {account} ...")
+    account = other_owner(directory, lock)
+    if account is not None:
+        message = f"{directory}: belongs to the account {account}; change voices as that one: sudo -u {account} ..."
+        raise VoiceError(message)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from edge_tts.text.english.words import explained, is_acronym_word, known, letter, pronounce
+from edge_tts.text.english.words import explained, in_letters, is_acronym_word, known
 
 _CAPITALS = re.compile(r"[A-Za-z']+")
 _LETTERED = re.compile(r"(?<=[A-Za-z'])(?=[A-Z])")
@@ -37,13 +37,12 @@ def _is_word(capitals: str) -> bool:
     if len(capitals) < 3 or capitals in _LETTERS | _EITHER or _VOWELS.isdisjoint(capitals):
         return False
     word = capitals.lower()
-    return (known(word) and not _sounds_spelled(word)) or (len(word) >= _LONG and explained(word))
+    return (known(word) and not in_letters(word)) or (len(word) >= _LONG and explained(word))
 
 
-def _sounds_spelled(word: str) -> bool:
-    """The dictionary has some acronyms, said letter by letter (CEO)."""
-    spelled = [p.rstrip("012") for c in word if c.isalpha() for p in letter(c.upper())]
-    return [p.rstrip("012") for p in pronounce(word)] == spelled
+def is_spelled(capitals: str) -> bool:
+    """Whether a word in capitals is a known acronym or has no vowel, so that it is no stressed syllable."""
+    return is_acronym_word(capitals) or capitals in _LETTERS | _EITHER or _VOWELS.isdisjoint(capitals)
 
 
 def _run(m: re.Match[str]) -> str:

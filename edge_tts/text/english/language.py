@@ -5,14 +5,21 @@ from __future__ import annotations
 import re
 
 from edge_tts.text.english.homographs import reading
+from edge_tts.text.english.inflection import plural
 from edge_tts.text.english.normalize import normalize
+from edge_tts.text.english.respelling import spell
 from edge_tts.text.english.words import letter, pronounce
 
-__all__ = ["normalize", "phonemize"]
+__all__ = ["forms", "normalize", "phonemize", "spell"]
 
 _TOKEN = re.compile(r"[A-Za-z][A-Za-z'\-]+[A-Za-z]|[A-Za-z]+|[.,?!…'\-]")
 _FEWEST = 4
 """With fewer phonemes a pause is put in front: models do badly on less."""
+
+
+def forms(word: str, phonemes: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """The possessive."""
+    return {f"{word}'s": plural(phonemes)}
 
 
 def phonemize(normalized: str) -> tuple[list[str], None]:

@@ -54,6 +54,18 @@ def _look_up(word: str) -> tuple[str, ...] | None:
     return tuple(found.split()) if found else None
 
 
+def in_letters(word: str) -> bool:
+    """Whether `word` (lower case) is said letter by letter, also where the dictionary has it so (CEO)."""
+    spelled = [p.rstrip("012") for c in word if c.isalpha() for p in letter(c.upper())]
+    return [p.rstrip("012") for p in pronounce(word)] == spelled
+
+
+def syllable(part: str) -> tuple[str, ...]:
+    """Phonemes of a syllable (lower case) of a respelling: the dictionary's, or the network's guess."""
+    found = None if in_letters(part) else _look_up(part)
+    return found or tuple(predict(part))
+
+
 def letter(name: str) -> list[str]:
     """The name of one letter; capital A is the letter, small a the article."""
     if name == "A":

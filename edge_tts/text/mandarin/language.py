@@ -11,10 +11,13 @@ from edge_tts.text.mandarin.contexts import Contexts
 from edge_tts.text.mandarin.neutral_tones import NeutralTones
 from edge_tts.text.mandarin.normalize import MandarinNormalizer
 from edge_tts.text.mandarin.particles import particle_readings, plain_yi, said_twice
+from edge_tts.text.mandarin.pinyin import check_spelling, spell
 from edge_tts.text.mandarin.readings import MandarinReadings
 from edge_tts.text.mandarin.sandhi import MandarinSandhi, twice
 from edge_tts.text.mandarin.tables import MandarinTables
 from edge_tts.text.mandarin.words import MandarinWords, Word
+
+__all__ = ["Mandarin", "as_heard", "check_spelling", "normalize", "phonemize", "spell"]
 
 Polyphones = Callable[[str], Sequence[str | None]]
 """A clause -> per character a reading like `hao3`, or None where the phrase table decides."""
