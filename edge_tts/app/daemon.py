@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import gc
 import logging
 import os
 import queue
@@ -13,6 +11,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from edge_tts.app.appliance import Appliance, Surroundings, loudspeaker_for
+from edge_tts.app.memory import limit_arenas, trim_memory
 from edge_tts.app.stop_guard import StopGuard, leave_held_process
 from edge_tts.config import Config
 from edge_tts.durable.folders import make_folder
@@ -81,6 +80,7 @@ def run(config: Config) -> int:
 
     A model set chosen over MQTT restarts everything. One that cannot start falls back to the one before.
     """
+    limit_arenas()
     os.umask(0o077)  # recordings and texts are not for other accounts
     with ExitStack() as stack:
         own_state(config.state_dir, stack)
@@ -153,13 +153,6 @@ def die_of_signal(number: int, choice: ModelChoice) -> None:
     choice.cancel_attempt()
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
-
-
-def trim_memory() -> None:
-    """The allocator would keep more of the old networks' memory with every change."""
-    gc.collect()
-    with suppress(OSError, AttributeError):  # glibc only
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def watch(stop: Stop, poll: Callable[[], list[str]]) -> None:
