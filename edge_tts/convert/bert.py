@@ -5,8 +5,7 @@ That is the third from the end; later layers are not read.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,9 @@ from edge_tts.convert.builder import Value
 from edge_tts.convert.checkpoint import Weights
 from edge_tts.convert.layers import Heads, add, attention, cut, gelu, size
 from edge_tts.convert.module import Module
+from edge_tts.convert.network_config import NetworkConfig
 from edge_tts.convert.ports import Ports
+from edge_tts.convert.transformers_folder import read_json, read_text
 from edge_tts.errors import CheckpointError
 
 VOCABULARY = "vocab.txt"
@@ -35,6 +36,8 @@ class BertSizes:
     vocabulary: int
     positions: int
     epsilon: float
+    tokens: Sequence[str] | None
+    """The vocabulary, if it is there."""
 
     @property
     def unused(self) -> str:
@@ -48,15 +51,11 @@ def prefix(names: Mapping[str, Any]) -> str:
     return "bert." if any(name.startswith("bert.") for name in names) else ""
 
 
-def read_sizes(weights: Weights, config: Mapping[str, Any]) -> BertSizes:
-    """Raises CheckpointError when config and arrays disagree or it is another kind of network."""
+def read_sizes(weights: Weights, config: NetworkConfig, folder: Path) -> BertSizes:
+    """Raises CheckpointError when config, arrays and vocabulary disagree or it is another kind of network."""
     vocabulary, width = weights.shape("embeddings.word_embeddings.weight", 2)
-    try:
-        heads, layers = int(config["num_attention_heads"]), int(config["num_hidden_layers"])
-        epsilon = float(config.get("layer_norm_eps", 1e-12))
-    except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{weights.label}: config.json lacks a usable value: {error!r}") from error
-    if config.get("hidden_act") != "gelu" or heads < 1 or width % heads or layers <= _LAYERS_NOT_NEEDED:
+    heads, layers = config.whole("num_attention_heads"), config.whole("num_hidden_layers")
+    if config.values.get("hidden_act") != "gelu" or width % heads or layers <= _LAYERS_NOT_NEEDED:
         raise CheckpointError(f"{weights.label}: config.json describes no BERT with GELU of width {width}")
     return BertSizes(
         width=width,
@@ -65,7 +64,8 @@ def read_sizes(weights: Weights, config: Mapping[str, Any]) -> BertSizes:
         layers=layers - _LAYERS_NOT_NEEDED,
         vocabulary=vocabulary,
         positions=weights.shape("embeddings.position_embeddings.weight", 2)[0],
-        epsilon=epsilon,
+        epsilon=config.share("layer_norm_eps", 1e-12),
+        tokens=_vocabulary(folder, vocabulary),
     )
 
 
@@ -88,22 +88,32 @@ def write_bert(net: Module, sizes: BertSizes) -> None:
     ports.output(graphs.HIDDEN, x)
 
 
-def read_vocabulary(folder: Path, sizes: BertSizes) -> str | None:
+def _vocabulary(folder: Path, size: int) -> Sequence[str] | None:
     """Lines of vocab.txt, or of tokenizer.json; None without both. Raises CheckpointError for another network's."""
     plain, tokenizer = folder / VOCABULARY, folder / "tokenizer.json"
-    try:
-        if plain.is_file():
-            tokens = plain.read_text(encoding="utf-8").splitlines()
-        elif tokenizer.is_file():
-            table = json.loads(tokenizer.read_text(encoding="utf-8"))["model"]["vocab"]
-            tokens = sorted(table, key=table.__getitem__)
-        else:
-            return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise CheckpointError(f"{folder}: the vocabulary cannot be read: {error!r}") from error
-    if len(tokens) != sizes.vocabulary:
-        raise CheckpointError(f"{folder}: {len(tokens)} tokens in the vocabulary, {sizes.vocabulary} in the network")
-    return "\n".join(tokens) + "\n"
+    if plain.is_file():
+        tokens = read_text(plain).splitlines()
+    elif tokenizer.is_file():
+        tokens = _by_number(read_json(tokenizer), tokenizer)
+    else:
+        return None
+    if len(tokens) != size:
+        raise CheckpointError(f"{folder}: {len(tokens)} tokens in the vocabulary, {size} in the network")
+    return tokens
+
+
+def _by_number(values: Mapping[str, Any], path: Path) -> list[str]:
+    """The tokens of a tokenizer.json in the order of their ids."""
+    model = values.get("model")
+    table = model.get("vocab") if isinstance(model, Mapping) else None
+    if not isinstance(table, Mapping) or any(type(number) is not int for number in table.values()):
+        raise CheckpointError(f"{path}: has no vocabulary that maps tokens to whole numbers")
+    tokens = sorted(table, key=table.__getitem__)
+    if [table[token] for token in tokens] != list(range(len(tokens))) or any(len(t.splitlines()) != 1 for t in tokens):
+        raise CheckpointError(f"{path}: its vocabulary is no list: a number is missing, or a token is no line")
+    if any("\ud800" <= mark <= "\udfff" for token in tokens for mark in token):
+        raise CheckpointError(f"{path}: a token of its vocabulary is half a character")
+    return tokens
 
 
 def _layer(net: Module, x: Value, sizes: BertSizes) -> Value:

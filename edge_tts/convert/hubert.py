@@ -5,9 +5,7 @@ Seven strided convolutions, a convolutional position embedding, a post-norm tran
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -16,6 +14,7 @@ from edge_tts.convert.builder import Value
 from edge_tts.convert.checkpoint import FloatArray, Weights
 from edge_tts.convert.layers import Conv, Heads, add, attention, conv, cut, gelu, swap, weight_norm
 from edge_tts.convert.module import Module
+from edge_tts.convert.network_config import NetworkConfig
 from edge_tts.convert.ports import Ports
 from edge_tts.errors import CheckpointError
 
@@ -35,28 +34,24 @@ class HubertSizes:
     epsilon: float
 
 
-def read_sizes(weights: Weights, config: Mapping[str, Any]) -> HubertSizes:
+def read_sizes(weights: Weights, config: NetworkConfig) -> HubertSizes:
     """Raises CheckpointError for HuBERTs of other kinds than base (stable layer norm, biases)."""
-    kind = (config.get("do_stable_layer_norm", False), config.get("feat_extract_norm"), config.get("conv_bias", False))
-    if kind != (False, "group", False) or config.get("hidden_act") != "gelu":
+    values = config.values
+    kind = (values.get("do_stable_layer_norm", False), values.get("feat_extract_norm"), values.get("conv_bias", False))
+    if kind != (False, "group", False) or values.get("hidden_act") != "gelu":
         raise CheckpointError(f"{weights.label}: not a HuBERT of the base kind; chinese-hubert-base is supported")
     width = weights.shape("encoder.layer_norm.weight", 1)[0]
-    try:
-        heads, groups = int(config["num_attention_heads"]), int(config["num_conv_pos_embedding_groups"])
-        strides = tuple(int(stride) for stride in config["conv_stride"])
-        epsilon = float(config.get("layer_norm_eps", 1e-5))
-    except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{weights.label}: config.json lacks a usable value: {error!r}") from error
-    if heads < 1 or groups < 1 or width % heads or width % groups or min(strides, default=0) < 1:
+    heads, groups = config.whole("num_attention_heads"), config.whole("num_conv_pos_embedding_groups")
+    if width % heads or width % groups:
         raise CheckpointError(f"{weights.label}: config.json does not fit the width {width}")
     return HubertSizes(
         width=width,
         feed_forward=weights.shape("encoder.layers.0.feed_forward.intermediate_dense.weight", 2)[0],
         heads=heads,
         layers=weights.count("encoder.layers.{}.layer_norm.weight"),
-        strides=strides,
+        strides=config.wholes("conv_stride"),
         position_groups=groups,
-        epsilon=epsilon,
+        epsilon=config.share("layer_norm_eps", 1e-5),
     )
 
 

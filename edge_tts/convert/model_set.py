@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edge_tts.convert import bert, eres2net, hubert, sovits, t2s
 from edge_tts.convert.graph_writer import GraphWriter, Islands, Progress
-from edge_tts.convert.staging import staged
+from edge_tts.convert.opening import Checkpoints, Opened
+from edge_tts.convert.staging import require_space, staged
 from edge_tts.durable.hashes import sha256_of
 from edge_tts.errors import CheckpointError
 from edge_tts.model_folder import FORMAT, MANIFEST, unnamed_files
@@ -18,6 +21,8 @@ SAMPLE_RATE = 32000
 LANGUAGES = ("zh", "en")
 """Of those that the weights were trained in, the ones that the text front end reads."""
 
+Measure = Callable[["OpenedSet", Path], Islands]
+"""Finds which nodes of a float16 set stay float32, from graphs that it writes into an empty folder."""
 VoiceWriter = Callable[[Path], Sequence[str]]
 """Writes voices/ID into the folder of finished graphs and returns the ids, the default first."""
 
@@ -37,6 +42,24 @@ class Sources:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenedSet:
+    """The checkpoints of a set, each of which can be converted as far as names and sizes tell."""
+
+    gpt: Opened[t2s.T2SSizes]
+    sovits: Opened[sovits.SovitsSizes]
+    hubert: Opened[hubert.HubertSizes] | None = None
+    bert: Opened[bert.BertSizes] | None = None
+    eres2net: Opened[eres2net.SpeakerSizes] | None = None
+
+    @property
+    def bytes(self) -> int:
+        """What writing them takes on the disk, in float32: the graphs, and once more the weights of the largest."""
+        others = (self.sovits, self.hubert, self.bert, self.eres2net)
+        each = [self.gpt.weights.elements] * 2 + [opened.weights.elements for opened in others if opened is not None]
+        return 4 * (sum(each) + max(each))
+
+
+@dataclass(frozen=True, slots=True)
 class Options:
     """Names and precision of the new set."""
 
@@ -45,7 +68,6 @@ class Options:
     licence: str = "unknown"
     half: bool = False
     """Whether graphs compute in float16."""
-    islands: Islands = field(default_factory=dict)
     replace: bool = False
     """Whether an existing set gives way."""
 
@@ -57,19 +79,42 @@ def convert(
     *,
     progress: Progress = lambda graph: None,
     voices: VoiceWriter = lambda folder: (),
+    measure: Measure = lambda networks, folder: {},
 ) -> Sequence[str]:
     """Write the model set `out`; returns remarks on what it cannot do.
 
-    Raises CheckpointError for a file that cannot be converted and ModelError for `out`; both leave nothing behind.
+    All checkpoints are looked at before anything is written. Raises CheckpointError for a file that cannot be converted
+    and ModelError for `out`; both leave nothing behind.
     """
-    with staged(out, replace=options.replace) as staging:
-        writer = GraphWriter(staging, half=options.half, islands=options.islands, progress=progress)
-        family, sizes, remarks = write_all(writer, sources)
+    with staged(out, replace=options.replace) as staging, Checkpoints(staging.parent) as checkpoints:
+        progress("looking at the files")
+        networks = open_all(checkpoints, sources)
+        require_space(staging, networks.bytes)
+        with tempfile.TemporaryDirectory(dir=staging.parent) as folder:
+            islands = measure(networks, Path(folder))
+        writer = GraphWriter(staging, half=options.half, islands=islands, progress=progress)
+        family, sizes, remarks = write_all(writer, networks)
         write_manifest(staging, _facts(options, family, sizes, list(voices(staging))))
     others = unnamed_files(out)
     if others:
         remarks.append(f"{', '.join(others)} in {out} was left there; the set passes no check before it is moved away")
     return remarks
+
+
+def open_all(checkpoints: Checkpoints, sources: Sources) -> OpenedSet:
+    """Look at all files of a set. Raises CheckpointError, also for one whose sizes do not fit the others'."""
+    gpt, vocoder = checkpoints.gpt(sources.gpt), checkpoints.sovits(sources.sovits)
+    ssl = checkpoints.ssl(sources.hubert) if sources.hubert else None
+    text = checkpoints.bert(sources.bert) if sources.bert else None
+    if ssl and ssl.sizes.width != vocoder.sizes.ssl:
+        raise _misfit(sources.hubert, ssl.sizes.width, vocoder.sizes.ssl)
+    if text and text.sizes.width != gpt.sizes.bert_width:
+        raise _misfit(sources.bert, text.sizes.width, gpt.sizes.bert_width)
+    return OpenedSet(gpt, vocoder, ssl, text, checkpoints.speaker(sources.eres2net) if sources.eres2net else None)
+
+
+def _misfit(path: Path | None, width: int, taken: int) -> CheckpointError:
+    return CheckpointError(f"{path}: its width is {width}; the other checkpoints take {taken}")
 
 
 def _facts(options: Options, family: str, sizes: Mapping[str, Any], voices: Sequence[str]) -> dict[str, Any]:
@@ -88,46 +133,38 @@ def _facts(options: Options, family: str, sizes: Mapping[str, Any], voices: Sequ
     }
 
 
-def write_all(writer: GraphWriter, sources: Sources) -> tuple[str, dict[str, Any], list[str]]:
+def write_all(writer: GraphWriter, networks: OpenedSet) -> tuple[str, dict[str, Any], list[str]]:
     """Write all graphs of a set; returns its family, the manifest's sizes, and remarks."""
-    gpt = writer.gpt(sources.gpt)
-    family, sovits = writer.sovits(sources.sovits)
-    optional, remarks = _write_optional(writer, sources, {**gpt, **sovits})
+    gpt = writer.gpt(networks.gpt)
+    family, sovits = writer.sovits(networks.sovits)
+    optional, remarks = _write_optional(writer, networks, sovits["speaker_width"])
     return family, {**optional, **gpt, **sovits}, remarks
 
 
-def _write_optional(
-    writer: GraphWriter, sources: Sources, sizes: Mapping[str, Any]
-) -> tuple[dict[str, Any], list[str]]:
+def _write_optional(writer: GraphWriter, networks: OpenedSet, speaker_width: int) -> tuple[dict[str, Any], list[str]]:
     """The networks for recordings and Chinese, and remarks on those that are not given."""
     facts: dict[str, Any] = {}
     remarks = []
-    if sources.hubert is not None:
-        facts |= _fitting(writer.ssl(sources.hubert), "ssl_width", sizes, sources.hubert)
+    if networks.hubert is not None:
+        facts |= writer.ssl(networks.hubert)
     else:
         remarks.append("no HuBERT: voices cannot be made from recordings with this set")
-    if sources.bert is not None:
-        facts |= _fitting(writer.bert(sources.bert), "bert_width", sizes, sources.bert)
+    if networks.bert is not None:
+        facts |= writer.bert(networks.bert)
         if not facts.pop("has_vocabulary"):
-            remarks.append(f"no vocabulary in {sources.bert}: its BERT cannot be used by this set")
+            remarks.append(f"no vocabulary in {networks.bert.weights.label}: its BERT cannot be used by this set")
     else:
         remarks.append("no BERT: Chinese is spoken with less intonation by this set")
-    if sources.eres2net is not None:
-        speaker = writer.speaker(sources.eres2net)
-        if sizes["speaker_width"] not in (0, speaker["speaker_width"]):
+    if networks.eres2net is not None:
+        speaker = writer.speaker(networks.eres2net)
+        if speaker_width not in (0, speaker["speaker_width"]):
             remarks.append(
-                f"{sources.eres2net} gives {speaker['speaker_width']} values but SoVITS takes"
-                f" {sizes['speaker_width']}: voices cannot be made from recordings with this set"
+                f"{networks.eres2net.weights.label} gives {speaker['speaker_width']} values but SoVITS takes"
+                f" {speaker_width}: voices cannot be made from recordings with this set"
             )
-    elif sizes["speaker_width"]:
+    elif speaker_width:
         remarks.append("no ERes2NetV2: voices cannot be made from recordings with this set")
     return facts, remarks
-
-
-def _fitting(facts: dict[str, Any], key: str, sizes: Mapping[str, Any], path: Path) -> dict[str, Any]:
-    if facts[key] != sizes[key]:
-        raise CheckpointError(f"{path}: its width is {facts[key]}; the other checkpoints take {sizes[key]}")
-    return facts
 
 
 def write_manifest(folder: Path, facts: Mapping[str, Any]) -> None:

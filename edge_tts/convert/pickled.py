@@ -1,12 +1,13 @@
 """Reads the pickle inside a torch file as data: nothing is imported or called, so nothing can be executed.
 
 A small stack machine knows the opcodes that torch and plain containers need, and by name only tensors, storages,
-ordered dicts and the `utils.HParams` of fine-tuned files.
+ordered dicts and the `utils.HParams` of fine-tuned files. Its work grows with the pickle's length: a key is a scalar,
+because hashing or comparing a tuple visits all below it, and containers are copied within a budget.
 """
 
 from __future__ import annotations
 
-import math
+import io
 import pickletools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -29,8 +30,10 @@ _STORAGES = {
 _MAKERS = (
     "collections.OrderedDict torch._utils._rebuild_tensor_v2 torch._utils._rebuild_parameter utils.HParams".split()
 )
+_OPCODES = {opcode.code.encode("latin-1"): opcode for opcode in pickletools.opcodes}
 _MARK = object()
-_MOST_OPCODES = 2_000_000
+_MOST_STEPS = 1_000_000
+"""Opcodes and copied items."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +45,14 @@ class Storage:
     length: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class StoredTensor:
-    """A tensor in the file, dense and row-major."""
+    """A view of a storage; offset and strides in elements. Nothing of it is checked."""
 
     storage: Storage
     offset: int
     shape: tuple[int, ...]
-
-    @property
-    def size(self) -> int:
-        return math.prod(self.shape)
+    strides: tuple[int, ...]
 
 
 class Bag(dict[str, Any]):
@@ -74,20 +74,32 @@ class _Machine:
     def __init__(self) -> None:
         self._stack: list[Any] = []
         self._memo: dict[int, Any] = {}
+        self._steps = 0
 
     def run(self, data: bytes) -> Any:
         try:
-            for count, (opcode, arg, position) in enumerate(pickletools.genops(data)):
-                if opcode.name == "STOP":
-                    return self._pop()
-                step = self._STEPS.get(opcode.name)
-                if step is None or count > _MOST_OPCODES:
-                    raise CheckpointError(f"byte {position}: a checkpoint has no use for the opcode {opcode.name}")
-                step(self, arg)
+            return self._run(io.BytesIO(data))
         # What a damaged pickle runs into.
         except (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError) as error:
             raise CheckpointError(f"the pickle is malformed: {error}") from error
+
+    def _run(self, file: io.BytesIO) -> Any:
+        while code := file.read(1):
+            opcode = _OPCODES.get(code)
+            if opcode is not None and opcode.name == "STOP":
+                return self._pop()
+            step = self._STEPS.get(opcode.name) if opcode is not None else None
+            if opcode is None or step is None:
+                name = opcode.name if opcode is not None else repr(code)
+                raise CheckpointError(f"byte {file.tell() - 1}: a checkpoint has no use for the opcode {name}")
+            self._spend(1)
+            step(self, opcode.arg.reader(file) if opcode.arg is not None else None)
         raise CheckpointError("the pickle has no end")
+
+    def _spend(self, steps: int) -> None:
+        self._steps += steps
+        if self._steps > _MOST_STEPS:
+            raise CheckpointError("the pickle takes more work than any checkpoint's")
 
     def _push(self, value: Any) -> None:
         self._stack.append(value)
@@ -112,13 +124,15 @@ class _Machine:
 
     def _stack_global(self) -> None:
         name, module = self._pop(), self._pop()
+        if not isinstance(name, str) or not isinstance(module, str):
+            raise TypeError("a name that is no text")
         self._push(_name(module, name))
 
     def _set_items(self, flat: list[Any]) -> None:
         target = self._stack[-1]
         if not isinstance(target, dict):
             raise TypeError("items for something that is no dict")
-        target.update(zip(flat[::2], flat[1::2], strict=True))
+        target.update((_key(key), value) for key, value in zip(flat[::2], flat[1::2], strict=True))
 
     def _extend(self, values: list[Any]) -> None:
         target = self._stack[-1]
@@ -133,7 +147,7 @@ class _Machine:
         if maker not in _MAKERS:
             raise CheckpointError(f"the pickle wants to call {maker}, which no checkpoint needs; nothing was executed")
         if maker == "collections.OrderedDict":
-            self._push(dict(*arguments[:1]))
+            self._push(self._copied(arguments[0]) if arguments else {})
         elif maker == "utils.HParams":
             self._push(Bag())
         elif maker == "torch._utils._rebuild_parameter":
@@ -146,9 +160,17 @@ class _Machine:
         if isinstance(target, Bag):
             if not isinstance(state, dict):
                 raise TypeError("an HParams without values")
-            target.update(state)
+            target.update(self._copied(state))
         elif not isinstance(target, dict):  # an ordered dict's is torch's `_metadata`
             raise TypeError("a state for something that has none")
+
+    def _copied(self, items: Any) -> dict[Any, Any]:
+        """A dict, or a list of pairs, as a new dict."""
+        if not isinstance(items, dict | list):
+            raise TypeError("a dict of something that has no items")
+        self._spend(len(items))
+        pairs = items.items() if isinstance(items, dict) else items
+        return {_key(key): value for key, value in pairs}
 
     _STEPS: ClassVar[Mapping[str, Callable[[_Machine, Any], object]]] = {
         **dict.fromkeys(("PROTO", "FRAME"), lambda self, arg: None),
@@ -182,6 +204,14 @@ class _Machine:
     }
 
 
+def _key(value: Any) -> Any:
+    if value is not None and not isinstance(value, str | int | float):
+        raise CheckpointError(
+            f"the pickle has a {type(value).__name__} for a key; a checkpoint's keys are text or numbers"
+        )
+    return value
+
+
 def _name(module: str, name: str) -> _Name:
     full = _Name(f"{module}.{name}")
     if full not in _MAKERS and not (module in ("torch", "torch.storage") and name in _STORAGES):
@@ -190,23 +220,15 @@ def _name(module: str, name: str) -> _Name:
 
 
 def _storage(identity: Any) -> Storage:
+    if not isinstance(identity, tuple) or len(identity) != 5:
+        raise ValueError("a malformed storage")
     tag, kind, key, _location, length = identity
-    if tag != "storage" or not isinstance(kind, _Name) or not isinstance(key, str) or not isinstance(length, int):
+    if tag != "storage" or not isinstance(kind, _Name) or not isinstance(key, str) or type(length) is not int:
         raise ValueError("a malformed storage")
     return Storage(key, _STORAGES[kind.rpartition(".")[2]], length)
 
 
 def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_rest: Any) -> StoredTensor:
-    if not isinstance(storage, Storage) or len(shape) != len(strides):
+    if not isinstance(storage, Storage) or not isinstance(shape, tuple) or not isinstance(strides, tuple):
         raise ValueError("a malformed tensor")
-    if not all(isinstance(number, int) and number >= 0 for number in (offset, *shape, *strides)):
-        raise ValueError("a tensor with impossible sizes")
-    tensor = StoredTensor(storage, offset, tuple(shape))
-    dense = 1
-    for length, stride in zip(reversed(shape), reversed(strides), strict=True):
-        if length != 1 and stride != dense and tensor.size:
-            raise CheckpointError("a tensor is not stored densely; save the checkpoint with contiguous tensors")
-        dense *= length
-    if offset + tensor.size > storage.length:
-        raise CheckpointError("a tensor reaches past the end of its storage")
-    return tensor
+    return StoredTensor(storage, offset, shape, strides)

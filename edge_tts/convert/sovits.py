@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from edge_tts.convert.builder import Value
 from edge_tts.convert.checkpoint import FloatArray, Source, Weights
 from edge_tts.convert.layers import Conv, Heads, add, attention, cut, gated, linear, mish, reshape, swap, unsqueeze
 from edge_tts.convert.module import Module
+from edge_tts.convert.network_config import NetworkConfig
 from edge_tts.convert.ports import Ports
 from edge_tts.convert.t2s import V1_PHONEMES, V2_PHONEMES
 from edge_tts.errors import CheckpointError
@@ -79,31 +79,26 @@ def refuse_other_families(label: str, source: Source) -> None:
         raise CheckpointError(f"{label}: {rows} phonemes, so {family}; v2, v2Pro and v2ProPlus are supported")
 
 
-def read_sizes(weights: Weights, config: Mapping[str, Any]) -> SovitsSizes:
+def read_sizes(weights: Weights, config: NetworkConfig) -> SovitsSizes:
     """Rates, dilations and heads from the config, the rest from the arrays."""
-    model = config.get("model")
-    if not isinstance(model, Mapping):
-        raise CheckpointError(f"{weights.label}: its config has no section 'model'")
-    try:
-        rates = tuple(int(rate) for rate in model["upsample_rates"])
-        dilations = tuple(tuple(int(d) for d in block) for block in model["resblock_dilation_sizes"])
-        heads = int(model["n_heads"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{weights.label}: config.model lacks a usable value: {error!r}") from error
-    if str(model.get("resblock", "1")) != "1" or min(0, *rates) < 0 or heads < 1 or not dilations:
+    model = config.section("model")
+    if str(model.values.get("resblock", "1")) != "1":
         raise CheckpointError(f"{weights.label}: config.model describes a vocoder that v2 does not have")
+    heads, hidden = model.whole("n_heads"), weights.shape("enc_p.text_embedding.weight", 2)[1]
+    if hidden % heads:
+        raise CheckpointError(f"{weights.label}: config model.n_heads is {heads}, no divisor of the width {hidden}")
     plus = weights.shape("dec.conv_pre.weight", 3)[0] == 768 or weights.shape("dec.ups.0.weight_v", 3)[2] == 20
     pro: Family = "v2ProPlus" if plus else "v2Pro"
     return SovitsSizes(
         family=pro if "sv_emb.weight" in weights else "v2",
         conditioning=weights.shape("ref_enc.fc.fc.weight", 2)[0],
-        hidden=weights.shape("enc_p.text_embedding.weight", 2)[1],
+        hidden=hidden,
         latent=weights.shape("dec.conv_pre.weight", 3)[1],
         codes=weights.shape("quantizer.vq.layers.0._codebook.embed", 2)[0],
         ssl=weights.shape("ssl_proj.weight", 3)[1],
         heads=heads,
-        upsample_rates=rates,
-        block_dilations=dilations,
+        upsample_rates=model.wholes("upsample_rates"),
+        block_dilations=model.lists("resblock_dilation_sizes"),
     )
 
 

@@ -5,9 +5,7 @@ Post-norm transformer, ReLU, packed q-k-v, sine positions scaled by a learned al
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -16,6 +14,7 @@ from edge_tts.convert.builder import Graph, Value
 from edge_tts.convert.checkpoint import FloatArray, Weights
 from edge_tts.convert.layers import FAR, Heads, add, attention, concat, cut, linear, reshape, size, transpose, unsqueeze
 from edge_tts.convert.module import Module
+from edge_tts.convert.network_config import NetworkConfig
 from edge_tts.convert.ports import Ports
 from edge_tts.errors import CheckpointError
 
@@ -59,15 +58,15 @@ class T2SSizes:
         return {**self.facts, "planes": 2 * self.layers}
 
 
-def read_sizes(weights: Weights, config: Mapping[str, Any]) -> T2SSizes:
+def read_sizes(weights: Weights, config: NetworkConfig) -> T2SSizes:
     """Sizes from the arrays, heads from the config. Raises CheckpointError for another family or impossible heads."""
     phonemes, width = weights.shape("ar_text_embedding.word_embeddings.weight", 2)
     if phonemes != V2_PHONEMES:
         family = "GPT-SoVITS v1" if phonemes == V1_PHONEMES else "an unknown family"
         raise CheckpointError(f"{weights.label}: {phonemes} phonemes, so {family}; v2's GPT has {V2_PHONEMES}")
-    heads = config.get("model", {}).get("head") if isinstance(config.get("model"), Mapping) else None
-    if not isinstance(heads, int) or heads < 1 or width % heads or width % 2:
-        raise CheckpointError(f"{weights.label}: config model.head is {heads!r}, no divisor of the width {width}")
+    heads = config.section("model").whole("head")
+    if width % heads or width % 2:
+        raise CheckpointError(f"{weights.label}: config model.head is {heads}, no divisor of the width {width}")
     layers = weights.count("h.layers.{}.norm1.weight")
     if layers == 0:
         raise CheckpointError(f"{weights.label}: the parameter h.layers.0.norm1.weight is missing")

@@ -48,7 +48,7 @@ class WeightSpool:
             return
         self._file.seek(-self._file.tell() % _ALIGNMENT, 1)
         offset = self._file.tell()
-        array.tofile(self._file)
+        self._file.write(array.data)  # tofile would not say that the disk is full
         self._weights[name] = SpooledWeight(array.dtype, array.shape, offset, array.nbytes)
 
     def arrays(self) -> Iterator[tuple[str, Array]]:
@@ -67,10 +67,12 @@ class WeightSpool:
 
     def close(self) -> None:
         """Remove the file, unless it was moved."""
-        if self._file is not None:
-            self._file.close()
-        if self._path is not None:
-            self._path.unlink(missing_ok=True)
+        try:
+            if self._file is not None:
+                self._file.close()
+        finally:  # closing writes what is left, for which a full disk has no room
+            if self._path is not None:
+                self._path.unlink(missing_ok=True)
 
     def _read(self, weight: SpooledWeight) -> Array:
         assert self._file is not None

@@ -10,7 +10,8 @@ import onnx
 import pytest
 
 from edge_tts.convert.graph_writer import GraphWriter
-from edge_tts.convert.model_set import Sources, write_all
+from edge_tts.convert.model_set import Sources, open_all, write_all
+from edge_tts.convert.opening import Checkpoints
 from edge_tts.graphs import CONTRACTS, SPEAKER, SPECTROGRAM_BINS, Axis, Tensor
 
 DTYPES = {onnx.TensorProto.FLOAT: "float32", onnx.TensorProto.FLOAT16: "float16", onnx.TensorProto.INT64: "int64"}
@@ -51,7 +52,8 @@ def test_a_file_declares_what_the_table_says(
 ) -> None:
     """Every graph of a whole set: names, order, element types, sizes and the names of the axes that vary."""
     sources = replace(whole_family, sovits=checkpoints / f"sovits_{family}_small")
-    found, sizes, _ = write_all(GraphWriter(tmp_path, half=half), sources)
+    with Checkpoints(tmp_path) as opener:
+        found, sizes, _ = write_all(GraphWriter(tmp_path, half=half), open_all(opener, sources))
     sizes["planes"] = 2 * sizes["t2s_layers"]
     assert found == family
     assert {path.stem for path in tmp_path.glob("*.onnx")} == set(CONTRACTS)
@@ -65,7 +67,8 @@ def test_a_file_declares_what_the_table_says(
 
 def test_the_manifest_states_every_size_that_the_table_names(whole_family: Sources, tmp_path: Path) -> None:
     """Each size of the contract, and each limit of its axes, can be read from a converted set."""
-    _, sizes, _ = write_all(GraphWriter(tmp_path), whole_family)
+    with Checkpoints(tmp_path) as opener:
+        _, sizes, _ = write_all(GraphWriter(tmp_path), open_all(opener, whole_family))
     named = {
         size
         for contract in CONTRACTS.values()

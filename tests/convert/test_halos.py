@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from edge_tts.convert.graph_writer import GraphWriter
+from edge_tts.convert.opening import Checkpoints
 from edge_tts.engine.contract import Engine
 from edge_tts.engine.load import load_engine
 
@@ -21,7 +22,8 @@ SAMPLES = 640
 def graphs(checkpoints: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str, Engine], Any]]:
     """flow and wave of a small v2 SoVITS, and what the converter says of them."""
     folder = tmp_path_factory.mktemp("halos")
-    _, facts = GraphWriter(folder).sovits(checkpoints / "sovits_v2_small")
+    with Checkpoints(folder) as opener:
+        _, facts = GraphWriter(folder).sovits(opener.sovits(checkpoints / "sovits_v2_small"))
     engines = {name: load_engine(folder / f"{name}.onnx", threads=1) for name in ("flow", "wave")}
     yield engines, facts
     for engine in engines.values():

@@ -5,6 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
+import subprocess
+import sys
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,11 +18,13 @@ import pytest
 
 from edge_tts.convert.graph_writer import GraphWriter
 from edge_tts.convert.model_set import Options, Sources, convert
+from edge_tts.convert.opening import Checkpoints
 from edge_tts.errors import CheckpointError, ModelError
 from edge_tts.model_sets.manifest import read_model_set, verify_model_set
 from edge_tts.text.languages import MODULES
 
 from .golden import manifest, tensors, write_checkpoint
+from .torch_files import write_torch
 
 SPEAKING = {"t2s_prefill", "t2s_step", "quantizer", "conditioning", "encoder", "flow", "wave"}
 
@@ -125,8 +131,8 @@ def test_a_wrong_parameter_is_named(method: str, model: str, change: str, tmp_pa
     names = [row[0] for row in manifest(model)["tensors"]]
     guilty = "model.surplus.weight" if change == "extra" else names[len(names) // 4]
     checkpoint = damaged(model, tmp_path, change)
-    with pytest.raises(CheckpointError) as caught:
-        getattr(GraphWriter(tmp_path), method)(checkpoint)
+    with pytest.raises(CheckpointError) as caught, Checkpoints(tmp_path) as opener:
+        getattr(GraphWriter(tmp_path), method)(getattr(opener, method)(checkpoint))
     stem = guilty.rsplit(".", 2)[0]
     assert guilty in str(caught.value) or stem in str(caught.value)
     assert not list(tmp_path.glob(".*.weights"))
@@ -196,3 +202,66 @@ def test_voices_are_part_of_the_set(v2: Sources, tmp_path: Path) -> None:
     facts = read_manifest(tmp_path / "set")
     assert (facts["default_voice"], facts["voices"]) == ("anna", ["anna"])
     assert "voices/anna/voice.json" in facts["files"]
+
+
+def test_every_checkpoint_is_looked_at_before_one_is_written(whole_family: Sources, tmp_path: Path) -> None:
+    """When the last of all files is no checkpoint, or does not fit the others, no graph has been begun."""
+    pointer = tmp_path / "pointer.ckpt"
+    pointer.write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 155\n")
+    begun: list[str] = []
+    for sources, complaint in (
+        (replace(whole_family, eres2net=pointer), r"pointer\.ckpt: a Git LFS pointer"),
+        (replace(whole_family, eres2net=whole_family.gpt), "not an ERes2NetV2"),
+        (replace(whole_family, bert=whole_family.hubert), "config.json|embeddings"),
+        (replace(whole_family, sovits=pointer), r"pointer\.ckpt: a Git LFS pointer"),
+    ):
+        with pytest.raises(CheckpointError, match=complaint):
+            convert(sources, tmp_path / "set", Options(name="set"), progress=begun.append)
+    assert not [name for name in begun if name.endswith(".onnx")]
+
+
+def test_a_disk_with_too_little_room_is_named_before_anything_is_written(
+    v2: Sources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sizes are known from the files, so the disk is called full before the first graph, with both numbers."""
+    begun: list[str] = []
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1_000_000))
+    with pytest.raises(
+        ModelError, match=r"the disk is full, nothing was written: about \d+ MB are needed, 1 MB are free"
+    ):
+        convert(v2, tmp_path / "set", Options(name="set"), progress=begun.append)
+    assert not [name for name in begun if name.endswith(".onnx")]
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_disk_that_becomes_full_is_named(v2: Sources, tmp_path: Path) -> None:
+    """A disk that fills while graphs are written is called full, and nothing stays."""
+    code = (
+        "import resource, sys\nfrom pathlib import Path\nfrom edge_tts.convert import weight_spool\n"
+        "from edge_tts.convert.model_set import *\nspool = weight_spool.WeightSpool\n"
+        "def full(self, name, array):\n self._file = open('/dev/full', 'wb')\n put(self, name, array)\n"
+        "put, spool.put = spool.put, full\n"
+        "gpt, sovits, out = map(Path, sys.argv[1:])\nconvert(Sources(gpt=gpt, sovits=sovits), out, Options(name='x'))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, v2.gpt, v2.sovits, tmp_path / "set"], capture_output=True, text=True, check=False
+    )
+    assert "set: cannot be written: the disk is full" in done.stderr
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("change", ["deflated", "strided"])
+def test_a_deflated_or_strided_checkpoint_makes_the_same_graphs(change: str, v2: Sources, tmp_path: Path) -> None:
+    """An archive that somebody packed again, and parameters that are stored transposed, give the same files."""
+    changed = {}
+    for kind, model in (("gpt", "t2s_v2_small"), ("sovits", "sovits_v2_small")):
+        facts, weight = manifest(model), tensors(model)
+        if change == "strided":
+            weight = {name: np.asfortranarray(array) for name, array in weight.items()}
+        tree = {"weight": weight, "config": facts["config"], "info": ""}
+        compression = zipfile.ZIP_DEFLATED if change == "deflated" else zipfile.ZIP_STORED
+        changed[kind] = write_torch(tmp_path / model, tree, compression=compression, head=facts["leading_bytes"])
+    convert(v2, tmp_path / "plain", Options(name="set"))
+    convert(Sources(**changed), tmp_path / "changed", Options(name="set"))
+    assert read_manifest(tmp_path / "changed") == read_manifest(tmp_path / "plain")

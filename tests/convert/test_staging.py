@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -160,7 +163,7 @@ def test_a_rename_that_fails_brings_the_old_set_back(tmp_path: Path, monkeypatch
     rename = Path.rename
 
     def refuse_the_new(self: Path, target: Path) -> Path:
-        if self.parent == tmp_path and target == out:
+        if self.name == "set" and self.parent != tmp_path and target == out:
             raise OSError(5, "Input/output error")
         return rename(self, target)
 
@@ -169,3 +172,71 @@ def test_a_rename_that_fails_brings_the_old_set_back(tmp_path: Path, monkeypatch
         replace(out, "wave.onnx")
     assert (out / "wave.onnx").read_text() == "old"
     assert os.listdir(tmp_path) == ["set"]
+
+
+def kill_while_staging(out: Path, *moves: str) -> None:
+    """A process of its own begins to stage `out`, makes some moves with `staging` and `out`, and is killed."""
+    code = "import os, sys\nfrom pathlib import Path\nfrom edge_tts.convert.staging import staged\n"
+    code += "out = Path(sys.argv[1])\nwith staged(out, replace=True) as staging:\n"
+    code += "".join(f" {move}\n" for move in moves) + " os.kill(os.getpid(), 9)\n"
+    assert subprocess.run([sys.executable, "-c", code, out], check=False).returncode == -9
+
+
+def test_what_a_killed_conversion_left_is_swept(tmp_path: Path) -> None:
+    """The next conversion beside it removes what a killed one left; folders of other names stay."""
+    kill_while_staging(tmp_path / "set", "(staging / 'wave.onnx').write_text('half')")
+    (tmp_path / ".set.original").mkdir()
+    (tmp_path / ".set.converting.notes").mkdir()
+    assert len(os.listdir(tmp_path)) == 3
+    replace(tmp_path / "set", "wave.onnx")
+    assert sorted(os.listdir(tmp_path)) == [".set.converting.notes", ".set.original", "set"]
+
+
+def test_a_kill_between_the_two_renames_loses_no_set(tmp_path: Path) -> None:
+    """An old set that a killed conversion had moved aside is back after the next run, whatever that run makes."""
+    out = tmp_path / "set"
+    write_set(out, "wave.onnx")
+    before = tree(out)
+    kill_while_staging(out, "out.rename(staging.with_name('old'))")
+    assert not out.exists()
+    replace(tmp_path / "another", "wave.onnx")
+    assert tree(out) == before
+    assert sorted(os.listdir(tmp_path)) == ["another", "set"]
+
+
+def test_a_conversion_that_runs_is_not_swept(tmp_path: Path) -> None:
+    """Two conversions beside each other leave each other's folders alone."""
+    with staged(tmp_path / "one", replace=True) as staging:
+        write_set(staging, "wave.onnx")
+        replace(tmp_path / "two", "wave.onnx")
+    assert sorted(os.listdir(tmp_path)) == ["one", "two"]
+
+
+def test_a_failing_return_of_the_old_set_does_not_delete_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When neither the new set nor the old one can be moved, the old one stays, and the next run brings it back."""
+    out = tmp_path / "set"
+    write_set(out, "wave.onnx")
+    before = tree(out)
+    rename = Path.rename
+
+    def refuse(self: Path, target: Path) -> Path:
+        if target == out:
+            raise OSError(5, "Input/output error")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(ModelError, match="Input/output error"):
+        replace(out, "wave.onnx")
+    monkeypatch.undo()
+    replace(tmp_path / "another", "wave.onnx")
+    assert tree(out) == before
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_called_one(tmp_path: Path, number: int) -> None:
+    """An error of a full disk, or of a quota, says that the disk is full."""
+    with (
+        pytest.raises(ModelError, match="cannot be written: the disk is full"),
+        staged(tmp_path / "set", replace=False),
+    ):
+        raise OSError(number, os.strerror(number))

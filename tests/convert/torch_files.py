@@ -38,7 +38,7 @@ def write_torch(path: Path, tree: Any, *, head: str = "", compression: int = zip
         archive.writestr("archive/data.pkl", pickle)
         archive.writestr("archive/byteorder", b"little")
         for key, array in enumerate(arrays):
-            archive.writestr(f"archive/data/{key}", np.ascontiguousarray(array).tobytes())
+            archive.writestr(f"archive/data/{key}", array.tobytes("A"))
         archive.writestr("archive/version", b"3\n")
     if head:
         with path.open("r+b") as file:
@@ -80,18 +80,27 @@ def _pickled(value: Any, arrays: list[Array]) -> bytes:
     if value is None or isinstance(value, bool):
         return {None: b"N", True: b"\x88", False: b"\x89"}[value]
     if isinstance(value, int):
-        return b"J" + struct.pack("<i", value)
+        if -(1 << 31) <= value < 1 << 31:
+            return b"J" + struct.pack("<i", value)
+        data = value.to_bytes(value.bit_length() // 8 + 1, "little", signed=True)
+        return b"\x8a" + bytes([len(data)]) + data
     if isinstance(value, float):
         return b"G" + struct.pack(">d", value)
     text = value.encode()
     return b"X" + struct.pack("<I", len(text)) + text
 
 
+def view(key: int, length: Any, shape: Any, strides: Any, *, offset: Any = 0, storage: str = "FloatStorage") -> Raw:
+    """A tensor in the pickle alone, over the storage of the tree's array number `key`. Sizes may be anything."""
+    nothing: list[Array] = []
+    where = b"(" + _pickled("storage", nothing) + f"ctorch\n{storage}\n".encode() + _pickled(str(key), nothing)
+    where += _pickled("cpu", nothing) + _pickled(length, nothing) + b"tQ"
+    rest = b"".join(_pickled(value, nothing) for value in (offset, shape, strides, False))
+    return Raw(b"ctorch._utils\n_rebuild_tensor_v2\n(" + where + rest + _pickled({}, nothing) + b"tR")
+
+
 def _pickled_array(array: Array, arrays: list[Array]) -> bytes:
-    key = str(len(arrays))
+    key = len(arrays)
     arrays.append(array)
-    strides = tuple(int(np.prod(array.shape[axis + 1 :], dtype=np.int64)) for axis in range(array.ndim))
-    storage = b"(" + _pickled("storage", arrays) + f"ctorch\n{_STORAGES[array.dtype.name]}\n".encode()
-    storage += _pickled(key, arrays) + _pickled("cpu", arrays) + _pickled(int(array.size), arrays) + b"tQ"
-    rest = _pickled(0, arrays) + _pickled(array.shape, arrays) + _pickled(strides, arrays) + _pickled(False, arrays)
-    return b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + rest + _pickled({}, arrays) + b"tR"
+    strides = tuple(stride // array.itemsize for stride in array.strides)
+    return view(key, int(array.size), array.shape, strides, storage=_STORAGES[array.dtype.name])

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from edge_tts.convert.graph_writer import GraphWriter, Progress
-from edge_tts.convert.model_set import Options, Sources, VoiceWriter, convert, write_all
-from edge_tts.convert.staging import check_place
-from edge_tts.errors import ModelError
+from edge_tts.convert.graph_writer import GraphWriter, Islands, Progress
+from edge_tts.convert.model_set import OpenedSet, Options, Sources, VoiceWriter, convert, write_all
 
-from .ranges import islands_of, measure, write_report
+from .ranges import Ranges, islands_of, measure, write_report
 
 REPORT = "ranges.json"
 
@@ -24,25 +21,23 @@ def convert_half(
 
     Float32 graphs lie beside `out` meanwhile and need twice the space of the result.
     """
-    check_place(out, replace=options.replace)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{out.name}.fp32.", dir=out.parent) as folder:
-            writer = GraphWriter(Path(folder), exposed=True, progress=progress)
-            write_all(writer, sources)
-            progress("measuring ranges")
-            ranges = measure(Path(folder), writer.nodes)
-    except OSError as error:
-        raise ModelError(f"{out}: cannot be made: {error}") from error
+    ranges: dict[str, Ranges] = {}
+
+    def measured(networks: OpenedSet, folder: Path) -> Islands:
+        writer = GraphWriter(folder, exposed=True, progress=progress)
+        write_all(writer, networks)
+        progress("measuring ranges")
+        ranges.update(measure(folder, writer.nodes))
+        return islands_of(ranges)
 
     def finish(staging: Path) -> Sequence[str]:
         write_report(ranges, staging / REPORT)
         return voices(staging)
 
-    half = replace(options, half=True, islands=islands_of(ranges))
-    remarks = list(convert(sources, out, half, progress=progress, voices=finish))
-    for graph, measured in sorted(ranges.items()):
-        node, largest = max(measured.largest.items(), key=lambda item: item[1])
-        islands = f"{len(measured.islands)} nodes stay float32" if measured.islands else "all float16"
+    half = replace(options, half=True)
+    remarks = list(convert(sources, out, half, progress=progress, voices=finish, measure=measured))
+    for graph, found in sorted(ranges.items()):
+        node, largest = max(found.largest.items(), key=lambda item: item[1])
+        islands = f"{len(found.islands)} nodes stay float32" if found.islands else "all float16"
         remarks.append(f"{graph}: largest value {largest:.4g} at {node}; {islands}")
     return remarks

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_tts.convert.graph_writer import GraphWriter
+from edge_tts.convert.opening import Checkpoints
 from edge_tts.engine.contract import Engine
 from edge_tts.engine.load import load_engine
 from edge_tts.values import ModelSizes
@@ -68,9 +69,15 @@ class Networks:
         return self._work / f"{model}.{self._precision}"
 
     def _convert(self, model: str, checkpoint: Path, writer: GraphWriter) -> dict[str, Any]:
-        simple = {"t2s": writer.gpt, "hubert": writer.ssl, "bert": writer.bert, "eres2netv2": writer.speaker}
         kind = model.split("_")[0]
-        if kind in simple:
-            return simple[kind](checkpoint)
-        family, facts = writer.sovits(checkpoint)
-        return {"family": family, **facts}
+        with Checkpoints(self._folder_of(model)) as checkpoints:
+            if kind == "t2s":
+                return writer.gpt(checkpoints.gpt(checkpoint))
+            if kind == "hubert":
+                return writer.ssl(checkpoints.ssl(checkpoint))
+            if kind == "bert":
+                return writer.bert(checkpoints.bert(checkpoint))
+            if kind == "eres2netv2":
+                return writer.speaker(checkpoints.speaker(checkpoint))
+            family, facts = writer.sovits(checkpoints.sovits(checkpoint))
+            return {"family": family, **facts}

@@ -12,10 +12,9 @@ import torch
 from torch import Tensor
 
 from edge_tts.convert import model_set, t2s
-from edge_tts.convert.checkpoint import Weights
 from edge_tts.convert.module import Module
+from edge_tts.convert.opening import Checkpoints
 from edge_tts.convert.staging import staged
-from edge_tts.convert.torch_file import open_torch
 from edge_tts.text.front_end import TextFrontEnd
 
 from . import listening, parity, speaking, stage_decoder, stage_gpt, stage_tokenizer
@@ -62,9 +61,9 @@ def write_checkpoint(model: torch.nn.Module, path: Path, heads: int) -> None:
 
 def write_gpt(checkpoint: Path, folder: Path) -> dict[str, int]:
     """t2s_prefill and t2s_step through the converter, with compact weights. Returns their sizes for the manifest."""
-    with open_torch(checkpoint) as file:
-        weights = Weights(file.use(file.tree["weight"]), str(checkpoint), prefix="model.")
-        sizes = replace(t2s.read_sizes(weights, file.tree["config"]), **POSITIONS)
+    with Checkpoints(folder) as checkpoints:
+        opened = checkpoints.gpt(checkpoint)
+        weights, sizes = opened.weights, replace(opened.sizes, **POSITIONS)
         for name, writer in (("t2s_prefill", t2s.write_prefill), ("t2s_step", t2s.write_step)):
             graph = CompactGraph(name)
             writer(Module(graph, weights), sizes)
