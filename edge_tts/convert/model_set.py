@@ -87,7 +87,7 @@ def convert(
     and ModelError for `out`; both leave nothing behind.
     """
     with staged(out, replace=options.replace) as staging, Checkpoints(staging.parent) as checkpoints:
-        progress("looking at the files")
+        progress("looking at files")
         networks = open_all(checkpoints, sources)
         require_space(staging, networks.bytes)
         with tempfile.TemporaryDirectory(dir=staging.parent) as folder:
