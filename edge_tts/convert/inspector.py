@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from edge_tts.convert.contents import Contents, from_plain
+from edge_tts.durable.fsync import FULL
 from edge_tts.errors import CheckpointError
 
 _MODULE = "edge_tts.convert.inspection"
@@ -37,19 +38,21 @@ class LookLimits:
 def inspected(file: BinaryIO, spool: BinaryIO, limits: LookLimits | None = None) -> Contents:
     """The contents of an open checkpoint file, what is compressed in it unpacked into `spool`.
 
-    Raises CheckpointError, and OSError for a full disk or a file that cannot be read.
+    Raises CheckpointError, and OSError for a full disk.
     """
     limits = limits or LookLimits.for_file(file)
     handles = (file.fileno(), spool.fileno())
     numbers = (*handles, limits.memory_bytes, limits.cpu_s)
-    # A checkout that is not installed is found too.
-    places = [str(Path(__file__).resolve().parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    # A checkout that is not installed is found too, and in the working folder there may be anybody's modules.
+    home = str(Path(__file__).resolve().parents[2])
+    places = [home, *filter(None, [os.environ.get("PYTHONPATH")])]
     try:
         done = subprocess.run(
             [sys.executable, "-m", _MODULE, *map(str, numbers)],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             pass_fds=handles,
+            cwd=home,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(places)},
             timeout=_PATIENCE * limits.cpu_s,
             check=False,
@@ -70,7 +73,7 @@ def _answer(done: subprocess.CompletedProcess[bytes], limits: LookLimits) -> Con
     except ValueError:
         reason = (done.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"])[-1]
         raise CheckpointError(f"it cannot be looked at: {reason}") from None
-    if values.get("errno"):
+    if values.get("errno") in FULL:
         raise OSError(values["errno"], os.strerror(values["errno"]))
     if "error" in values:
         raise CheckpointError(values["error"])

@@ -6,7 +6,6 @@ and `old` for the moment in which an old set gives way. What a killed conversion
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 import re
@@ -16,11 +15,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from edge_tts.durable.fsync import FULL
 from edge_tts.errors import ModelError
 from edge_tts.model_folder import named_files, unnamed_files
 
 _WORK = re.compile(r"\.(.+)\.converting\.[a-z0-9_]{8}")
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextmanager
@@ -42,7 +41,7 @@ def staged(out: Path, *, replace: bool) -> Iterator[Path]:
             staging.chmod(0o755)
             _put(staging, real)
     except OSError as error:
-        reason = "the disk is full" if error.errno in _FULL else str(error)
+        reason = "the disk is full" if error.errno in FULL else str(error)
         raise ModelError(f"{out}: cannot be written: {reason}") from error
 
 

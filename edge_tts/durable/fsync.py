@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from typing import IO
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""Errors of a disk, or of an account's share of it, that has no room left."""
 
 
 def sync_file(file: IO[bytes]) -> None:

@@ -439,6 +439,15 @@ def test_a_training_checkpoint_is_called_one(tree: dict[str, Any], kind: str, tm
         read_all(write_torch(tmp_path / "G_2333.pth", tree))
 
 
+def test_the_working_folder_gives_no_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A downloaded json.py beside a checkpoint is not run by the process that looks at it."""
+    (tmp_path / "json.py").write_text(f"open({str(tmp_path / 'executed')!r}, 'w')", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    with open_checkpoint(write_torch(tmp_path / "a.pth", TREE), tmp_path) as source:
+        assert np.array_equal(source.read("half"), TREE["half"])
+    assert not (tmp_path / "executed").exists()
+
+
 TRICKS = {
     "while True: pass": r"takes more than 1 s of computing",
     "x = [bytes(1 << 24) for _ in range(1 << 12)]": r"MemoryError",
