@@ -25,7 +25,7 @@ from edge_tts.cli import voices as cli_voices
 from edge_tts.config import Config, find_config
 from edge_tts.doctor.examine import diagnose
 from edge_tts.doctor.report import as_json, as_text
-from edge_tts.errors import MOST_CHARS, EdgeTTSError, ModelError, PayloadError, one_line
+from edge_tts.errors import MOST_CHARS, EdgeTTSError, ModelError, PayloadError, TextError, one_line
 from edge_tts.front_doors.content_rules import ContentRules
 from edge_tts.front_doors.payloads import read_text
 from edge_tts.model_folder import MANIFEST
@@ -215,6 +215,8 @@ def _print_warning(warning: str) -> None:
 
 
 def _show_phonemes(arguments: argparse.Namespace, front_end: TextFrontEnd, *, join: bool) -> int:
+    if arguments.explain and (arguments.jsonl or arguments.normalized):
+        raise TextError("--explain tells how one written text is read; leave out --jsonl and --normalized")
     if arguments.jsonl:
         for line in show_stream(front_end, sys.stdin, normalized=arguments.normalized):
             print(line, flush=True)
@@ -229,7 +231,8 @@ def _show_phonemes(arguments: argparse.Namespace, front_end: TextFrontEnd, *, jo
     if not segments and not arguments.json:
         print(f"nothing to say: {front_end.explain_empty(arguments.text)}")
         return 0
-    print(show_json(segments) if arguments.json else show_table(segments))
+    explain = front_end.explain if arguments.explain else None
+    print(show_json(segments, explain) if arguments.json else show_table(segments, explain))
     return 0
 
 
@@ -351,6 +354,9 @@ def _add_phonemes(commands: _Commands[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument("--ssml", action="store_true", help="the text is SSML")
     parser.add_argument("--normalized", action="store_true", help="the text is in its spoken form already")
+    parser.add_argument(
+        "--explain", action="store_true", help="tell which rule or dictionary gave each reading, and how to change it"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--jsonl", action="store_true", help="answer lines {id, text, lang} from stdin in JSON")
     parser.set_defaults(command=command_phonemes)

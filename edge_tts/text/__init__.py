@@ -12,7 +12,7 @@ A language is a folder whose `language.py` has two functions, and one line in th
                                                     v2 symbols, and phonemes per character of `normalized`
                                                     (None: no features are aligned to characters)
 
-What it may have besides is named in `languages` (`as_heard`, `spell`, `check_spelling`, `forms`).
+What it may have besides is named in `languages` (`as_heard`, `explain`, `spell`, `check_spelling`, `forms`).
 
 Tables load on first use.
 """

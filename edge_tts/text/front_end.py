@@ -10,12 +10,13 @@ from dataclasses import replace
 from edge_tts.errors import TextError
 from edge_tts.text.chunking import chunks
 from edge_tts.text.language_runs import check_option, has_words, language_runs, unread_apart
-from edge_tts.text.languages import Language, as_heard, load_language
+from edge_tts.text.languages import Language, as_heard, explained, load_language
 from edge_tts.text.lexicon import Lexicon
 from edge_tts.text.machine_text import plain
 from edge_tts.text.reader import Reader
 from edge_tts.text.ssml import SpokenPart, parse_ssml
 from edge_tts.text.symbols import PUNCTUATION, to_ids
+from edge_tts.text.trace import Note
 from edge_tts.text.upstream_cuts import CUTS, before, collapse_marks, cut, guard_first_clause, pieces_of
 from edge_tts.values import Run, Segment
 
@@ -137,6 +138,15 @@ class TextFrontEnd:
                 runs.append(Run(name, stretch, "", (), None))
             letters = capitals[0] if (capitals := _LETTERS.search(stretch)) else ""
         return runs
+
+    def explain(self, run: Run) -> list[Note]:
+        """What gave a run of written text its reading: the owner's words, rules, dictionaries."""
+        module = as_heard(self._languages.get(run.language) or load_language(run.language))
+        lexicon = self._lexicon()
+        own = lexicon.explain(run.language, run.text, run.normalized)
+        mended = {note.written.lower() for note in own}
+        others = explained(module, lexicon.respell(run.language, run.text), run.normalized)
+        return own + [n for n in others if mended.isdisjoint((n.written.lower(), (n.entry or ("",))[0].lower()))]
 
     def _run(self, language: str, text: str, normalized: bool, *, letters: str) -> Run:
         """`letters`: capitals right before; what they name is no count (`B2层` is B 二层, `PIN是1024` four digits)."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol, cast
 
 from edge_tts.errors import TextError
+from edge_tts.text.trace import Note
 
 MODULES = {"en": "edge_tts.text.english.language", "zh": "edge_tts.text.mandarin.language"}
 """Language -> module with `normalize` and `phonemize`."""
@@ -41,6 +42,12 @@ def spelled(name: str, value: str) -> tuple[str, ...] | None:
     """
     spell: Callable[[str], tuple[str, ...] | None] | None = _optional(name, "spell")
     return spell(value) if spell else None
+
+
+def explained(module: Language, text: str, normalized: str) -> list[Note]:
+    """What gave `text` its spoken form and its reading; empty where a language does not tell."""
+    explain: Callable[[str, str], list[Note]] | None = getattr(module, "explain", None)
+    return explain(text, normalized) if explain else []
 
 
 def forms(name: str, word: str, phonemes: tuple[str, ...]) -> dict[str, tuple[str, ...]]:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from edge_tts.text.languages import Language, forms
 from edge_tts.text.pronunciation import read_pronunciation
+from edge_tts.text.trace import Note
 
 _UNSPACED = frozenset({"zh", "ja", "yue"})
 """No blanks between words."""
@@ -68,6 +69,18 @@ class Lexicon:
         if word2ph is None:
             return _between(normalized, pattern, spoken, module), None
         return _overlay(normalized, pattern, spoken, phonemes, word2ph)
+
+    def explain(self, language: str, text: str, normalized: str) -> list[Note]:
+        """The words of `text` and its spoken form that are the owner's."""
+        entries, spoken = self._entries.get(language), self._spoken.get(language)
+        notes: dict[Note, None] = {}
+        if entries is not None and entries.pattern is not None:
+            for m in entries.pattern.finditer(text):
+                notes[Note(m[0], entries.respelled[m[0].lower()], "lexicon")] = None
+        if spoken is not None and spoken.pattern is not None:
+            for m in spoken.pattern.finditer(normalized):
+                notes[Note(m[0], " ".join(spoken.words[m[0].lower()]), "lexicon")] = None
+        return list(notes)
 
 
 def _read(language: str, words: Mapping[str, str]) -> _Entries:

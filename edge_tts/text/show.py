@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from edge_tts.errors import TextError
 from edge_tts.text.front_end import TextFrontEnd
+from edge_tts.text.pronunciation import language_of
 from edge_tts.text.symbols import to_ids
+from edge_tts.text.trace import Note
 from edge_tts.values import Run, Segment
 
+Explain = Callable[[Run], Sequence[Note]]
+"""`TextFrontEnd.explain`"""
 
-def show_table(segments: Sequence[Segment]) -> str:
-    """Per run its language, spoken text and phonemes, by character where they are aligned."""
+
+def show_table(segments: Sequence[Segment], explain: Explain | None = None) -> str:
+    """Per run its language, spoken text and phonemes, by character where they are aligned; what `explain` tells of it
+    and how to change that."""
     lines = []
     for number, segment in enumerate(segments, 1):
         pause = "" if segment.pause_s is None else f"  (pause {segment.pause_s:g} s)"
@@ -21,8 +28,18 @@ def show_table(segments: Sequence[Segment]) -> str:
         lines.append(f"{number}. {segment.text.strip()}{pause}{rate}")
         for run in segment.runs:
             lines += [f"   {run.language}  {run.normalized}", f"       {_phonemes(run)}"]
+            lines += [_explained(run, note) for note in (explain(run) if explain else ())]
         lines.append(f"       ids {' '.join(map(str, segment.phoneme_ids.tolist()))}")
     return "\n".join(lines)
+
+
+def _explained(run: Run, note: Note) -> str:
+    told = f"{note.written} -> {note.said}: {note.why}" if note.written else f"{note.said}: {note.why}"
+    if note.entry is None:
+        return f"       {told}"
+    word, pronunciation = (f'"{part}"' if " " in part else part for part in note.entry)
+    own = "" if run.language == language_of(note.entry[0]) else f" --language {run.language}"
+    return f"       {told:50}  edge-ttsd lexicon add {word} {pronunciation}{own}"
 
 
 def _phonemes(run: Run) -> str:
@@ -36,9 +53,12 @@ def _phonemes(run: Run) -> str:
     return " ".join(parts)
 
 
-def show_json(segments: Sequence[Segment]) -> str:
-    """A JSON array of `record`s, each with pause and rate."""
+def show_json(segments: Sequence[Segment], explain: Explain | None = None) -> str:
+    """A JSON array of `record`s, each with pause and rate, and what `explain` tells."""
     records = [record(s.text, s.runs) | {"pause_s": s.pause_s, "rate": s.rate} for s in segments]
+    for told, s in zip(records, segments, strict=True):
+        if explain is not None:
+            told["explained"] = [asdict(note) for run in s.runs for note in explain(run)]
     return json.dumps(records, ensure_ascii=False, indent=1)
 
 

@@ -8,9 +8,10 @@ from edge_tts.text.english.homographs import reading
 from edge_tts.text.english.inflection import plural
 from edge_tts.text.english.normalize import normalize
 from edge_tts.text.english.respelling import spell
-from edge_tts.text.english.words import letter, pronounce
+from edge_tts.text.english.words import letter, pronounce, source
+from edge_tts.text.trace import Note, Trace
 
-__all__ = ["forms", "normalize", "phonemize", "spell"]
+__all__ = ["explain", "forms", "normalize", "phonemize", "spell"]
 
 _TOKEN = re.compile(r"[A-Za-z][A-Za-z'\-]+[A-Za-z]|[A-Za-z]+|[.,?!…'\-]")
 _FEWEST = 4
@@ -35,3 +36,19 @@ def phonemize(normalized: str) -> tuple[list[str], None]:
         else:
             phonemes += reading(lower, i) or pronounce(word)
     return ([",", *phonemes] if len(phonemes) < _FEWEST else phonemes), None
+
+
+def explain(text: str, normalized: str) -> list[Note]:
+    """The rewritings of `text`, then the words that no dictionary alone decides."""
+    trace = Trace()
+    normalize(text, trace)
+    words = [word.lower() for word in _TOKEN.findall(normalized)]
+    said: dict[Note, None] = {}
+    for i, word in enumerate(words):
+        if len(word) > 1 and word[0].isalpha():
+            by_context = reading(words, i)
+            why = "homograph, by the words around" if by_context else source(word)
+            phonemes = " ".join(by_context or pronounce(word))
+            if why != "dictionary":
+                said[Note(word, phonemes, why, (word, phonemes))] = None
+    return [*trace.notes, *said]

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 
 from edge_tts.text.english.abbreviations import say_abbreviations
 from edge_tts.text.english.calendar import say_calendar, say_roman
 from edge_tts.text.english.capitals import say_capitals
-from edge_tts.text.english.number_rules import say_numbers
+from edge_tts.text.english.number_rules import RULES, substitute
 from edge_tts.text.english.units import SYMBOLS
+from edge_tts.text.trace import Trace, rule_name
 
 _SAME_MARKS = {
     ",": "，、",
@@ -111,20 +113,39 @@ def _address(m: re.Match[str]) -> str:
     return re.sub(r"\d+", lambda d: " ".join(d[0]), said).lower() + tail
 
 
-def normalize(text: str) -> str:
+def _fold_all(text: str) -> str:
     text = re.sub(r"。(?=\d)", ". ", text)
     text = "".join(_fold(c) for c in text.translate(_MARKS))
-    text = re.sub(r"…+(?=\s*\w)", ". ", text)
-    text = _FILE.sub(lambda m: m[0].replace(".", " dot "), text)
-    text = _ADDRESS.sub(_address, text)
-    text = say_abbreviations(text)
-    text = say_calendar(say_roman(text))
-    for pattern, said in _OPERATORS:
-        text = pattern.sub(said, text)
-    text = say_numbers(text)
-    text = _SYMBOL.sub(lambda m: f" {SYMBOLS[m[0]]} ", text)
-    text = say_capitals(text)
+    return re.sub(r"…+(?=\s*\w)", ". ", text)
+
+
+def _tidy(text: str) -> str:
     text = re.sub(r"(?<=[!?,])(?=[A-Za-z])|(?<=\.)(?=[A-Z])", " ", text.replace(";", ","))
     text = re.sub(r"[^A-Za-z'.,?! -]+", " ", text)
     text = re.sub(r"([.,?!])(?:\s*[.,?!])+", r"\1", text)
     return re.sub(r"\s+(?=[.,?!])|(?<=\s)\s+", "", text).strip()
+
+
+_STEPS: tuple[tuple[str, Callable[[str], str]], ...] = (
+    ("letters and marks", _fold_all),
+    ("file name", lambda text: _FILE.sub(lambda m: m[0].replace(".", " dot "), text)),
+    ("address", lambda text: _ADDRESS.sub(_address, text)),
+    ("abbreviation", say_abbreviations),
+    ("Roman numeral", say_roman),
+    ("calendar", say_calendar),
+    *(("sign", partial(pattern.sub, said)) for pattern, said in _OPERATORS),
+    *((rule_name(say), partial(substitute, pattern, say)) for pattern, say in RULES),
+    ("symbol", lambda text: _SYMBOL.sub(lambda m: f" {SYMBOLS[m[0]]} ", text)),
+    ("capitals", say_capitals),
+    ("marks", _tidy),
+)
+"""Name -> what rewrites the text."""
+
+
+def normalize(text: str, trace: Trace | None = None) -> str:
+    """`trace`: gets a note of every rewriting."""
+    for name, step in _STEPS:
+        before, text = text, step(text)
+        if trace is not None:
+            trace.step(name, before, text)
+    return text

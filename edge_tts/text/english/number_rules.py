@@ -162,14 +162,8 @@ RULES: tuple[Rule, ...] = tuple(
 )
 
 
-def say_numbers(text: str) -> str:
-    """`text` (ASCII digits) with every number in words."""
-    for pattern, say in RULES:
-        text = _substitute(pattern, say, text)
-    return text
-
-
-def _substitute(pattern: re.Pattern[str], say: Callable[[Match], str], text: str) -> str:
+def substitute(pattern: re.Pattern[str], say: Callable[[Match], str], text: str) -> str:
+    """`text` with what a rule matches in words, apart from the letters beside it."""
     return pattern.sub(lambda m: _spaced(m, say(m)), text)
 
 

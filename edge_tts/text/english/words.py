@@ -74,26 +74,38 @@ def letter(name: str) -> list[str]:
 
 
 @lru_cache(maxsize=8192)
-def _word(word: str) -> tuple[str, ...]:
+def _word(word: str) -> tuple[str, tuple[str, ...]]:
+    """What gave the reading, and the phonemes."""
     if (found := _look_up(word)) and len(word) > 1:
-        return found
+        return "dictionary", found
     if len(word) <= _LONGEST_SPELLED:
-        return tuple(p for c in word for p in letter(c.upper()))
+        return "letters", tuple(p for c in word for p in letter(c.upper()))
     if word.endswith("'s"):
-        return plural(_word(word[:-2]))
+        source, stem = _word(word[:-2])
+        return source, plural(stem)
     if (explained := explain(word, _look_up)) is not None:
-        return explained
+        return "dictionary, with its ending", explained
     parts = [part for part in re.split("[-']+", word) if part]
     if parts != [word]:
-        return tuple(p for part in parts for p in _word(part))
+        return _joined(parts)
     pieces = split_compound(word)
     if len(pieces) == 1:
         pieces = halves(word, known)
     if len(pieces) > 1 and all(known(piece) and (len(piece) > 1 or piece in "ai") for piece in pieces):
-        return tuple(p for piece in pieces for p in _word(piece))
-    return tuple(p for i in range(0, len(word), _LONGEST_PREDICTED) for p in predict(word[i : i + _LONGEST_PREDICTED]))
+        return _joined(pieces)
+    groups = (word[i : i + _LONGEST_PREDICTED] for i in range(0, len(word), _LONGEST_PREDICTED))
+    return "guessed from its letters", tuple(p for group in groups for p in predict(group))
+
+
+def _joined(parts: list[str]) -> tuple[str, tuple[str, ...]]:
+    return f"as {' '.join(parts)}", tuple(p for part in parts for p in _word(part)[1])
 
 
 def pronounce(word: str) -> list[str]:
     """Phonemes of two or more letters (a to z, apostrophes, hyphens; any case)."""
-    return list(_word(word.lower()))
+    return list(_word(word.lower())[1])
+
+
+def source(word: str) -> str:
+    """What `pronounce` takes the phonemes from."""
+    return _word(word.lower())[0]

@@ -23,12 +23,20 @@ _VERBS = "任解查盖召种过要应占撒相强教折区洗"
 _CALLING = ("^", "[请找是叫和给向对跟问约与位]")
 
 
-class _Context(NamedTuple):
+class Context(NamedTuple):
     reading: str
+    name: str
+    """Of a surname; empty for one that its neighbours explain."""
     before: int
     """Characters of the context before its own."""
     after: int
     pattern: re.Pattern[str]
+
+    def told(self, text: str, at: int) -> str:
+        """Why it decides, for a person."""
+        before, after = text[at - self.before : at], text[at + 1 : at + 1 + self.after]
+        sides = [f"after {before}"] * bool(before) + [f"before {after}"] * bool(after)
+        return self.name or " and ".join(sides) or "as a word of its own"
 
 
 class Contexts:
@@ -40,20 +48,23 @@ class Contexts:
             self._items.setdefault(character, []).extend((reading, item) for item in items)
         surnames = [field for fields in _lines("zh_surnames.txt") for field in fields]
         self._surnames = dict(zip(surnames[::2], surnames[1::2], strict=True))
-        self._compiled: dict[str, list[_Context]] = {}
+        self._compiled: dict[str, list[Context]] = {}
 
-    def read(self, text: str, spans: Sequence[tuple[int, int]]) -> dict[int, str]:
-        """Place -> reading; `spans`: per character the (start, end) of the known words and phrases around it."""
-        chosen: dict[int, str] = {}
+    def find(self, text: str, spans: Sequence[tuple[int, int]]) -> dict[int, Context]:
+        """Place -> the context that decides its reading.
+
+        `spans`: per character the (start, end) of the known words and phrases around it.
+        """
+        chosen: dict[int, Context] = {}
         for i, character in enumerate(text):
             for context in self._of(character):
                 start, end = i - context.before, i + 1 + context.after
                 if spans[i][0] >= start and spans[i][1] <= end and context.pattern.match(text, i):
-                    chosen[i] = context.reading
+                    chosen[i] = context
                     break
         return chosen
 
-    def _of(self, character: str) -> Sequence[_Context]:
+    def _of(self, character: str) -> Sequence[Context]:
         """The contexts of a character, longest first, compiled when it is first met."""
         if character not in self._items and character not in self._surnames:
             return ()
@@ -70,20 +81,20 @@ def _lines(name: str) -> Iterator[list[str]]:
     return (line.split() for line in text.splitlines() if line.strip() and not line.startswith("#"))
 
 
-def _compile(character: str, reading: str, item: str) -> _Context:
+def _compile(character: str, reading: str, item: str) -> Context:
     before, _, after = item.partition("~")
     after = after.replace("~", character)
     pattern = re.compile(f"(?<={before}){character}(?={after})")
-    return _Context(reading, _length(before), _length(after.partition("(?!")[0]), pattern)
+    return Context(reading, "", _length(before), _length(after.partition("(?!")[0]), pattern)
 
 
 def _length(part: str) -> int:
     return len(_CLASS.sub("x", part).replace("^", "").replace("$", ""))
 
 
-def _name_contexts(surname: str, reading: str) -> Iterator[_Context]:
+def _name_contexts(surname: str, reading: str) -> Iterator[Context]:
     """Before a title and after 姓."""
     for start in _CALLING if surname in _VERBS else ("",):
         for title, size in _TITLES:
-            yield _Context(reading, 0, size, re.compile(f"(?<={start}){surname}(?={title})"))
-    yield _Context(reading, 1, 0, re.compile(f"(?<=姓){surname}"))
+            yield Context(reading, "surname before a title", 0, size, re.compile(f"(?<={start}){surname}(?={title})"))
+    yield Context(reading, "surname after 姓", 1, 0, re.compile(f"(?<=姓){surname}"))

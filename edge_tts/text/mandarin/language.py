@@ -13,11 +13,12 @@ from edge_tts.text.mandarin.normalize import MandarinNormalizer
 from edge_tts.text.mandarin.particles import particle_readings, plain_yi, said_twice
 from edge_tts.text.mandarin.pinyin import check_spelling, spell
 from edge_tts.text.mandarin.readings import MandarinReadings
-from edge_tts.text.mandarin.sandhi import MandarinSandhi, twice
+from edge_tts.text.mandarin.sandhi import MandarinSandhi, tone, twice
 from edge_tts.text.mandarin.tables import MandarinTables
 from edge_tts.text.mandarin.words import MandarinWords, Word
+from edge_tts.text.trace import Note, Trace
 
-__all__ = ["Mandarin", "as_heard", "check_spelling", "normalize", "phonemize", "spell"]
+__all__ = ["Mandarin", "as_heard", "check_spelling", "explain", "normalize", "phonemize", "spell"]
 
 Polyphones = Callable[[str], Sequence[str | None]]
 """A clause -> per character a reading like `hao3`, or None where the phrase table decides."""
@@ -94,13 +95,18 @@ class Mandarin:
 
     def _speak(self, clause: str) -> list[tuple[str, ...]]:
         words = self._words.cut(clause)
+        return [self._symbols(c, r) for c, r in zip(clause, self._say(clause, words), strict=True)]
+
+    def _say(self, clause: str, words: Sequence[Word]) -> list[str]:
+        """The readings in speech, one per character."""
         readings = self._readings.read(clause)
         fixed: dict[int, str] = {}
         if self._polyphones is not None:
             chosen = self._polyphones(clause)
             readings = [c or r for c, r in zip(chosen, readings, strict=True)]
         elif self._by_context:
-            fixed = self._by_neighbours(clause, words)
+            found = self._contexts.find(clause, self._spans(clause, words))
+            fixed = {i: context.reading for i, context in found.items()} | self._particles(words)
         spoken: list[str] = []
         for word in self._sandhi.join(words):
             start = len(spoken)
@@ -113,10 +119,10 @@ class Mandarin:
                 spoken[i] = "yi1"
             for i, light in said_twice(words):
                 spoken[i : i + 2] = twice(readings[i], light=light)
-        return [self._symbols(c, r) for c, r in zip(clause, spoken, strict=True)]
+        return spoken
 
-    def _by_neighbours(self, clause: str, words: Sequence[Word]) -> dict[int, str]:
-        """Place -> reading where the characters or words around decide it."""
+    def _spans(self, clause: str, words: Sequence[Word]) -> list[tuple[int, int]]:
+        """Per character (start, end) of the known words and phrases around it."""
         spans = self._readings.phrase_spans(clause)
         at = 0
         for word in words:
@@ -124,7 +130,45 @@ class Mandarin:
             if self._words.is_listed(word.text):
                 spans[at:end] = [(min(a, at), max(b, end)) for a, b in spans[at:end]]
             at = end
-        return self._contexts.read(clause, spans) | particle_readings(self._words.split_at_particles(words))
+        return spans
+
+    def _particles(self, words: Sequence[Word]) -> dict[int, str]:
+        return particle_readings(self._words.split_at_particles(words))
+
+    def explain(self, text: str, normalized: str) -> list[Note]:
+        """The rewritings of `text`, then the characters whose reading or tone is not the commonest."""
+        trace = Trace()
+        self._normalizer.normalize(text, trace)
+        notes: dict[Note, None] = {}
+        for clause in _CLAUSE.findall(normalized):
+            words = self._words.cut(clause)
+            spans, plain, spoken = self._spans(clause, words), self._readings.read(clause), self._say(clause, words)
+            decided = self._decided(clause, words) if self._by_context else {}
+            for i, character in enumerate(clause):
+                why = decided.get(i) or self._why(clause, i, spans[i], plain[i], spoken[i])
+                if why:
+                    start, end = spans[i] if spans[i][1] - spans[i][0] > 1 else (max(i - 1, 0), min(i + 2, len(clause)))
+                    word = "".join(c for c in clause[start:end] if c not in _MARKS)
+                    entry = word, " ".join(r for r in spoken[start:end] if tone(r))
+                    notes[Note(character, spoken[i], why, entry)] = None
+        return [*trace.notes, *notes]
+
+    def _decided(self, clause: str, words: Sequence[Word]) -> dict[int, str]:
+        """Place -> the rule that chose by the words around."""
+        found = {} if self._polyphones else self._contexts.find(clause, self._spans(clause, words))
+        return {
+            **{i: context.told(clause, i) for i, context in found.items()},
+            **({} if self._polyphones else dict.fromkeys(self._particles(words), "particle, by the words around")),
+            **dict.fromkeys(plain_yi(clause), "in a number, date or name"),
+            **{i + 1: "said twice" for i, _ in said_twice(words)},
+        }
+
+    def _why(self, clause: str, i: int, span: tuple[int, int], plain: str, spoken: str) -> str:
+        if spoken != plain:
+            return {"5": "light", "2": "before a third tone"}.get(tone(spoken), "by what follows")
+        if span[1] - span[0] > 1 and plain != self._tables.character_reading(clause[i]):
+            return "phrase"
+        return ""
 
     def _symbols(self, character: str, reading: str) -> tuple[str, ...]:
         if character in _MARKS:
@@ -146,6 +190,10 @@ def normalize(text: str) -> str:
 
 def phonemize(normalized: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
     return _default().phonemize(normalized)
+
+
+def explain(text: str, normalized: str) -> list[Note]:
+    return _default().explain(text, normalized)
 
 
 @cache

@@ -15,6 +15,7 @@ from edge_tts.text.mandarin.dates import DATES, TIMES
 from edge_tts.text.mandarin.numbers import LONGEST, Substitution, cardinal, spell, substitution
 from edge_tts.text.mandarin.quantities import SCORES, quantities
 from edge_tts.text.mandarin.units import measure_words
+from edge_tts.text.trace import Trace
 
 _BLANK = r"[ \t\r\f\v\u00a0\u2000-\u200f\u3000\ufeff]+"
 _APART = "\x00"
@@ -42,9 +43,12 @@ class MandarinNormalizer:
         measure = "|".join(map(re.escape, measure_words()))
         self._steps = (*_BLANKS, *SCORES, *DATES, *TIMES, *ORDINALS, *quantities(measure), *CODES, *counts(measure))
 
-    def normalize(self, text: str) -> str:
-        """Spoken text of ideographs and the marks `! ? … , .`; empty when nothing can be spoken. Never raises."""
+    def normalize(self, text: str, trace: Trace | None = None) -> str:
+        """Spoken text of ideographs and the marks `! ? … , .`; empty when nothing can be spoken. Never raises.
+
+        `trace`: gets a note of every rewriting.
+        """
         text = simplify(text, self._simplified)
         for pattern, speak in self._steps:
-            text = pattern.sub(speak, text)
+            text = pattern.sub(speak if trace is None else trace.watch(speak), text)
         return speak_symbols(text, self._has_reading)
