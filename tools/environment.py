@@ -82,6 +82,19 @@ def ensure_package(*, extras: Sequence[str] = ()) -> None:
     stamp.write_text(" ".join([fingerprint, *wanted]))
 
 
+def try_extra(extra: str, *, otherwise: str) -> None:
+    """Install an extra that can be done without, and say what happens `otherwise`. It is tried once for each setup.py,
+    so that a second run does not wait for the network."""
+    tried, fingerprint = VENV / f".tried-{extra}", _fingerprint()
+    if tried.exists() and tried.read_text() == fingerprint:
+        return
+    try:
+        ensure_package(extras=[extra])
+    except SetupError as refused:
+        say(f"{otherwise} ({str(refused).splitlines()[-1]})")
+    tried.write_text(fingerprint)
+
+
 def launch(module: str, *, extras: Sequence[str] = ()) -> NoReturn:
     """Run `python -m module` on this process' arguments in the checkout's environment, which is made first if missing.
 

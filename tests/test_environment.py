@@ -1,0 +1,35 @@
+"""tools/environment.py: what is installed, and what a second run leaves alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tools import environment
+from tools.environment import SetupError, try_extra
+
+
+@pytest.mark.parametrize("had", [True, False])
+def test_an_extra_that_can_be_done_without_is_tried_once(
+    had: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Had or not, a second run does not ask for it again until setup.py changes; one that cannot be had is told in a
+    line and ends nothing."""
+    asked: list[tuple[str, ...]] = []
+
+    def ensure(*, extras: list[str]) -> None:
+        asked.append(tuple(extras))
+        if not had:
+            raise SetupError("pip could not install\nno such wheel for this machine")
+
+    monkeypatch.setattr(environment, "VENV", tmp_path)
+    monkeypatch.setattr(environment, "ensure_package", ensure)
+    monkeypatch.setattr(environment, "_fingerprint", lambda: "first")
+    for _ in range(2):
+        try_extra("rare", otherwise="it is done without")
+    told = capsys.readouterr().out
+    assert told == ("" if had else "  it is done without (no such wheel for this machine)\n")
+    monkeypatch.setattr(environment, "_fingerprint", lambda: "second")
+    try_extra("rare", otherwise="it is done without")
+    assert asked == [("rare",), ("rare",)]
