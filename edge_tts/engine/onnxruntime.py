@@ -38,6 +38,8 @@ _RUNTIME_ERRORS = (
     ort_errors.NotImplemented,
     ort_errors.RuntimeException,
 )
+_DAMAGED = (ValueError, RuntimeError, MemoryError)
+"""And these for damaged files: a name or a message that is no UTF-8, sizes that nothing can hold."""
 
 CPU, CUDA, TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"
 # y = relu(x w), x float32 [n, 4], w [4, 3] = 0/8 ... 11/8; ONNX opset 17.
@@ -97,14 +99,16 @@ class OrtEngine:
         options.log_severity_level = 3
         # Shapes change from run to run; a memory plan per shape would never be freed.
         options.enable_mem_pattern = False
+        # On the processor there is nothing to fall back to, and the attempt is printed.
+        again = {} if provider != CPU else {"enable_fallback": 0}
         try:
-            session = onnxruntime.InferenceSession(str(path), options, providers=_with_helpers(provider))
-        except _RUNTIME_ERRORS as error:
+            session = onnxruntime.InferenceSession(str(path), options, providers=_with_helpers(provider), **again)
+            self.inputs = {node.name: _spec(node) for node in session.get_inputs()}
+            self.outputs = {node.name: _spec(node) for node in session.get_outputs()}
+        except (*_RUNTIME_ERRORS, *_DAMAGED) as error:
             raise ModelError(f"{path}: not a graph that ONNX Runtime can load: {error}") from error
         self._path = path
         self._session: Any = session
-        self.inputs = {node.name: _spec(node) for node in session.get_inputs()}
-        self.outputs = {node.name: _spec(node) for node in session.get_outputs()}
 
     def empty(self, spec: TensorSpec) -> HostBuffer:
         shape = tuple(int(size) for size in spec.shape)
