@@ -288,9 +288,12 @@ class StoredGraph:
 def read_graph(path: Path) -> StoredGraph:
     """Raises ModelError for a file that is no graph."""
     try:
-        graph = onnx.load(str(path)).graph
-    except (OSError, ValueError, DecodeError) as error:
+        return _stored(onnx.load(str(path)).graph)
+    except (OSError, ValueError, LookupError, TypeError, DecodeError) as error:
         raise ModelError(f"{path}: not a readable ONNX graph: {error}") from error
+
+
+def _stored(graph: onnx.GraphProto) -> StoredGraph:
     nodes = [
         StoredNode(
             node.name,

@@ -13,6 +13,7 @@ from pathlib import Path
 from edge_tts.convert.blocked import can_be_blocked, write_blocked
 from edge_tts.convert.builder import Graph, read_graph
 from edge_tts.convert.t2s_fused import read_gpt, write_gpt
+from edge_tts.durable.fsync import FULL
 from edge_tts.errors import ModelError
 from edge_tts.graphs import FLOW, T2S, T2S_PREFILL, T2S_STEP, WAVE
 
@@ -31,7 +32,10 @@ def write_cpu_flavour(source: Path, out: Path) -> None:
                 write_blocked(blocked, graph)
                 blocked.save(out / f"{name}.onnx")
     except OSError as error:
-        raise ModelError(f"{out}: cannot be written: {error}") from error
+        reason = "the disk is full" if error.errno in FULL else str(error)
+        raise ModelError(f"{out}: cannot be written: {reason}") from error
+    except (ArithmeticError, AssertionError, LookupError, MemoryError, TypeError, ValueError) as error:
+        raise ModelError(f"{source}: not a graph that tools/convert writes, or a damaged one: {error!r}") from error
 
 
 def _write_gpt(source: Path, out: Path) -> None:

@@ -61,3 +61,17 @@ def test_a_gpt_of_another_make_is_named(plain: Path, tmp_path: Path, capsys: pyt
     (source / "t2s_step.onnx").write_bytes(b"\xff" * 99)
     assert main(str(source), str(tmp_path)) == 1
     assert "t2s_step.onnx: not a readable ONNX graph" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["wave", "t2s_step"])
+def test_a_damaged_graph_is_named(name: str, plain: Path, tmp_path: Path) -> None:
+    """A graph whose nodes read what is not there is one error that names the set."""
+    source = tmp_path / "set"
+    shutil.copytree(plain, source)
+    model = onnx.load(source / f"{name}.onnx")
+    for node in model.graph.node:
+        if node.op_type in ("Conv", "MatMul"):
+            node.input[1] = "nowhere"
+    onnx.save(model, source / f"{name}.onnx")
+    with pytest.raises(ModelError, match="not a graph that tools/convert writes"):
+        write_cpu_flavour(source, tmp_path)

@@ -5,11 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import onnxruntime
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from edge_tts.convert.builder import Graph, read_graph
+from edge_tts.convert.layers import linear
 from edge_tts.engine.load import Backends, EngineLoader
 from edge_tts.engine.onnxruntime import CPU, CUDA, TENSORRT, OrtEngine, probe
 from edge_tts.errors import ModelError
@@ -80,3 +86,40 @@ def test_a_file_that_is_no_graph_is_named(tmp_path: Path) -> None:
     bad.write_bytes(b"\x00garbage")
     with pytest.raises(ModelError, match=r"bad\.onnx"):
         OrtEngine(bad)
+
+
+@pytest.fixture(scope="module")
+def small_graph(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    path = tmp_path_factory.mktemp("small") / "small.onnx"
+    g = Graph("small")
+    x = linear(g, g.input("x", ["n", 2]), np.eye(2, dtype=np.float32), np.ones(2, np.float32))
+    g.output("y", x, ["n", 2])
+    g.save(path)
+    return path.read_bytes()
+
+
+def load_or_refuse(data: bytes, path: Path) -> None:
+    path.write_bytes(data)
+    with suppress(ModelError):
+        OrtEngine(path).close()
+    with suppress(ModelError):
+        read_graph(path)
+
+
+def test_a_wrong_byte_anywhere_is_a_model_error(
+    small_graph: bytes, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A graph with one byte that is no UTF-8, at any place, loads or is refused by name, and nothing is printed."""
+    for place in range(len(small_graph)):
+        load_or_refuse(small_graph[:place] + b"\xe4" + small_graph[place + 1 :], tmp_path / "g.onnx")
+    assert capfd.readouterr().out == ""
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(edits=st.lists(st.tuples(st.integers(0, 1 << 12), st.binary(max_size=4)), min_size=1, max_size=5))
+def test_a_mutated_graph_is_a_model_error(edits: list[tuple[int, bytes]], small_graph: bytes, tmp_path: Path) -> None:
+    """A graph with pieces put in at any places loads or is refused by name."""
+    for position, piece in edits:
+        place = position % len(small_graph)
+        small_graph = small_graph[:place] + piece + small_graph[place + 1 :]
+    load_or_refuse(small_graph, tmp_path / "g.onnx")
