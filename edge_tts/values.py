@@ -128,6 +128,10 @@ class ModelSet:
     """Ends a segment that babbles; None: only upstream's limit."""
     join_sentences: bool = True
     """Whether short sentences are decoded together; False for networks that swallow one of several."""
+    flavours: tuple[str, ...] = ("plain",)
+    """`plain`, and `cpu` for a set that brings its graphs for processors."""
+    replaced: Mapping[str, Path] = field(default_factory=dict)
+    """Graph -> its file of another flavour, where that runs instead of the plain one."""
 
     @property
     def most_phonemes(self) -> int:
@@ -136,7 +140,7 @@ class ModelSet:
 
     def graph(self, name: str) -> Path:
         """The file of a graph of `edge_tts.graphs`."""
-        return self.directory / f"{name}.onnx"
+        return self.replaced.get(name, self.directory / f"{name}.onnx")
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ from edge_tts.front_doors.content_rules import ContentRules
 from edge_tts.front_doors.payloads import read_text
 from edge_tts.model_folder import MANIFEST
 from edge_tts.model_sets.activation import open_loader
+from edge_tts.model_sets.flavour import FlavourCache, make_in_child
 from edge_tts.model_sets.loading import as_chosen, front_end_for, open_choice, open_model, open_networks
 from edge_tts.model_sets.manifest import find_model_set, installed_model_sets, verify_model_set
 from edge_tts.request import SpeakMessage, SpeakRequest
@@ -257,6 +258,23 @@ def command_models_verify(arguments: argparse.Namespace, config: Config) -> int:
     return 0
 
 
+def command_models_optimize(arguments: argparse.Namespace, config: Config) -> int:
+    """Make a set's graphs for processors, whether some are there or not. Raises ModelError."""
+    model = find_model_set(config.models.dir, arguments.name or config.models.name)
+    verify_model_set(model)
+    if model.precision != "fp32":
+        raise ModelError(f"{model.name} is a set in {model.precision}, for GPUs; convert it with --precision fp32")
+    make_in_child(model, config.engine)
+    flavour = FlavourCache(config.engine.cache_dir).find(model)
+    if flavour is None:
+        raise ModelError(f"{model.name}: what was made in {config.engine.cache_dir} is gone")
+    print(f"{model.name}: graphs for this processor are in {flavour.folder}")
+    for graph, verdict in flavour.verdicts.items():
+        used = f"{verdict.ms:.1f} ms, plain {verdict.plain_ms:.1f} ms" if verdict.agrees else "not used"
+        print(f"{graph:12} {used}: {verdict.reason}")
+    return 0
+
+
 def command_doctor(arguments: argparse.Namespace, config: Config) -> int:
     """Status 1 when something is broken."""
 
@@ -363,7 +381,7 @@ def _add_phonemes(commands: _Commands[argparse.ArgumentParser]) -> None:
 
 
 def _add_models(commands: _Commands[argparse.ArgumentParser]) -> None:
-    group = commands.add_parser("models", help="list, show or verify model sets").add_subparsers(
+    group = commands.add_parser("models", help="list, show, verify or optimize model sets").add_subparsers(
         required=True, metavar="COMMAND"
     )
     parser = _add(group, "list", says="print the installed model sets; * marks the one that speaks")
@@ -371,6 +389,7 @@ def _add_models(commands: _Commands[argparse.ArgumentParser]) -> None:
     for name, says, command in (
         ("show", "print the manifest of a model set", command_models_show),
         ("verify", "compare every file of a model set with its manifest", command_models_verify),
+        ("optimize", "make the graphs of a model set for this device's processor", command_models_optimize),
     ):
         parser = _add(group, name, says=says)
         parser.add_argument("name", nargs="?", help="model set; the one that speaks if absent")

@@ -23,6 +23,7 @@ from edge_tts.engine.tensorrt.plan_cache import StoredPlan
 from edge_tts.errors import EdgeTTSError
 from edge_tts.graphs import BUILT
 from edge_tts.model_sets.activation import a_voice, activate, compare, open_loader
+from edge_tts.model_sets.flavour import optimized
 from edge_tts.model_sets.golden import Agreement
 from edge_tts.model_sets.manifest import find_model_set
 from edge_tts.model_sets.rehearsal import Spoken, speak_phrase
@@ -96,7 +97,7 @@ def _speak(config: Config, findings: list[Finding], open_engines: Open, clock: C
         if not golden:
             paths = {name: model.graph(name) for name in BUILT if model.graph(name).is_file()}
             golden = compare(model, voice, paths, loader, ())
-        spoken = speak_phrase(model, voice, loader, clock)
+        spoken = speak_phrase(optimized(model, config.engine, loader), voice, loader, clock)
         built = [loader.built(model.graph(name)) for name in BUILT]
         plans = tuple(plan for plan in built if plan is not None)
         findings += judge(golden, loader.choices, spoken)

@@ -126,6 +126,11 @@ class EngineLoader:
         return tuple(self._choices.values())
 
     @property
+    def on_processor(self) -> bool:
+        """Whether ONNX Runtime's CPU provider runs all graphs."""
+        return self._cache is None and self._provider == CPU
+
+    @property
     def unavailable(self) -> str:
         """Why TensorRT cannot be used, or empty."""
         return self._no_tensorrt

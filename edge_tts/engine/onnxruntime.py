@@ -20,6 +20,8 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
+VERSION: str = onnxruntime.__version__
+
 _DTYPES = {
     "tensor(float)": np.float32,
     "tensor(float16)": np.float16,

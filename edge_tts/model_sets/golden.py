@@ -15,10 +15,11 @@ import numpy as np
 
 from edge_tts import graphs
 from edge_tts.engine.contract import Engine
-from edge_tts.graphs import BERT, BUILT, CONTRACTS, ENCODER, FLOW, T2S_PREFILL, T2S_STEP, WAVE
+from edge_tts.graphs import BERT, BUILT, CONTRACTS, ENCODER, FLOW, T2S, T2S_PREFILL, T2S_STEP, WAVE
 from edge_tts.synthesis.interfaces import Decoder, Prompt
 from edge_tts.synthesis.sovits import NoiseField
-from edge_tts.synthesis.t2s import SemanticDecoder, generate
+from edge_tts.synthesis.t2s import generate
+from edge_tts.synthesis.t2s_fused import make_decoder
 from edge_tts.values import FloatArray, IntArray, ModelSet, Sampling, Segment, Voice
 
 GPT = (T2S_PREFILL, T2S_STEP)
@@ -105,12 +106,9 @@ class Golden:
         self._model, self._voice, self._clock = model, voice, clock
         self._reference, self._candidate = reference, candidate
         self._records = {name: _Record() for name in BUILT if name in reference}
-        self._decoder = self._decoder_of(reference)
-        self._other = self._decoder_of(candidate) if all(name in candidate for name in GPT) else None
-
-    def _decoder_of(self, engines: Mapping[str, Engine]) -> SemanticDecoder:
-        limits = self._model.sizes.limits
-        return SemanticDecoder(prefill=engines[T2S_PREFILL], step=engines[T2S_STEP], limits=limits)
+        limits, whole = model.sizes.limits, T2S in candidate or all(name in candidate for name in GPT)
+        self._decoder = make_decoder(reference, limits)
+        self._other = make_decoder(candidate, limits) if whole else None
 
     def speak(self, segment: Segment) -> None:
         prompt = Prompt(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 
-from edge_tts.config import Config
-from edge_tts.engine.load import Placement
+from edge_tts.config import Config, EngineConfig
+from edge_tts.engine.load import EngineLoader, Placement
+from edge_tts.errors import ModelError
 from edge_tts.model_sets.activation import activate, open_loader
 from edge_tts.model_sets.choice import ModelChoice
+from edge_tts.model_sets.flavour import optimized
 from edge_tts.model_sets.manifest import find_model_set, verify_model_set
 from edge_tts.runtime.health import sd_notify
 from edge_tts.synthesis.g2pw import open_front_end
@@ -16,6 +20,8 @@ from edge_tts.synthesis.networks import Networks, load_networks
 from edge_tts.text.front_end import TextFrontEnd
 from edge_tts.text.lexicon_file import LexiconFile
 from edge_tts.values import ModelSet
+
+log = logging.getLogger(__name__)
 
 
 def open_choice(config: Config) -> ModelChoice:
@@ -57,10 +63,28 @@ def open_networks(
     with ExitStack() as stack:
         loader = stack.enter_context(open_loader(config.engine, waiting=extend_start_timeout))
         activate(model, loader)
-        front_end, threads = front_end_for(config, stack), config.engine.threads
-        networks = load_networks(model, front_end, stack, threads=threads, load=loader.load)
+        front_end = front_end_for(config, stack)
+        networks = load_fastest(model, front_end, stack, loader, config.engine)
         on_placed(loader.choices)
         yield networks
+
+
+def load_fastest(
+    model: ModelSet, front_end: TextFrontEnd, stack: ExitStack, loader: EngineLoader, engine: EngineConfig
+) -> Networks:
+    """Load the graphs made for what `loader` runs on, or where that fails the plain ones. Raises ModelError."""
+    load = partial(load_networks, threads=engine.threads, load=loader.load)
+    fast = optimized(model, engine, loader, waiting=extend_start_timeout)
+    if fast.replaced:
+        with ExitStack() as attempt:
+            try:
+                networks = load(fast, front_end, attempt)
+            except ModelError as error:
+                log.warning("%s: the plain graphs run: %s", model.name, error)
+            else:
+                stack.push(attempt.pop_all())
+                return networks
+    return load(model, front_end, stack)
 
 
 def extend_start_timeout() -> None:

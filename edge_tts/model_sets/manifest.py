@@ -61,6 +61,7 @@ class _Manifest(Record):
     sampling: _ManifestSampling = _ManifestSampling()
     max_tokens_per_phoneme: float | None = Field(default=None, gt=0)
     join_sentences: bool = True
+    flavours: tuple[Literal["plain", "cpu"], ...] = ("plain",)
     default_voice: str | None = None
     voices: tuple[str, ...] = ()
     quality: dict[str, float | int | str] = Field(default_factory=dict)

@@ -13,6 +13,7 @@ from edge_tts.config import EngineConfig
 from edge_tts.engine.load import EngineLoader
 from edge_tts.errors import ModelError
 from edge_tts.model_sets.activation import PHRASES, a_voice, activate, open_loader
+from edge_tts.model_sets.flavour import optimized
 from edge_tts.request import SpeakRequest
 from edge_tts.synthesis.networks import load_networks
 from edge_tts.text.front_end import TextFrontEnd
@@ -44,7 +45,8 @@ def rehearse(model: ModelSet, engine: EngineConfig, *, waiting: Callable[[], Non
     with open_loader(engine, waiting=waiting) as loader:
         activate(model, loader)
         waiting()
-        spoken = speak_phrase(model, a_voice(model), loader, time.perf_counter, waiting=waiting)
+        fast = optimized(model, engine, loader, waiting=waiting)
+        spoken = speak_phrase(fast, a_voice(model), loader, time.perf_counter, waiting=waiting)
     if not spoken.loudest > 0:  # NaN too
         raise ModelError(f"{model.directory}: the model set gives no sound for a golden phrase")
     return spoken

@@ -12,13 +12,14 @@ import numpy as np
 from edge_tts.engine.contract import Engine
 from edge_tts.engine.load import load_engine
 from edge_tts.errors import TextError
-from edge_tts.graphs import ENCODER, FLOW, LONGEST_PIECE, MOST_TOKENS, T2S_PREFILL, T2S_STEP, WAVE
+from edge_tts.graphs import ENCODER, FLOW, LONGEST_PIECE, MOST_TOKENS, T2S, T2S_PREFILL, T2S_STEP, WAVE
 from edge_tts.request import SpeakRequest
 from edge_tts.synthesis.checked import GraphLoader
 from edge_tts.synthesis.interfaces import Decoder, Prompt, Vocoder
 from edge_tts.synthesis.sovits import NoiseField, Sovits
 from edge_tts.synthesis.stream import SegmentStream
-from edge_tts.synthesis.t2s import SemanticDecoder, generate
+from edge_tts.synthesis.t2s import generate
+from edge_tts.synthesis.t2s_fused import make_decoder
 from edge_tts.text.front_end import TextFrontEnd
 from edge_tts.text.reader import Reader
 from edge_tts.text.ssml import FASTEST, SLOWEST
@@ -159,11 +160,11 @@ def load_synthesizer(
     Raises `ModelError` that names the graph.
     """
     graph = GraphLoader(model, stack, load)
-    prefill, step = graph(T2S_PREFILL), graph(T2S_STEP)
+    gpt = {name: graph(name) for name in ((T2S,) if T2S in model.replaced else (T2S_PREFILL, T2S_STEP))}
     return Synthesizer(
         model=model,
         front_end=front_end,
-        decoder=SemanticDecoder(prefill=prefill, step=step, limits=model.sizes.limits),
+        decoder=make_decoder(gpt, model.sizes.limits),
         vocoder=Sovits(encoder=graph(ENCODER), flow=graph(FLOW), wave=graph(WAVE), sizes=model.sizes),
         bert=bert,
     )

@@ -6,13 +6,16 @@ that a step feeds a token and nothing is copied.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from edge_tts import graphs
-from edge_tts.engine.contract import Array, InPlaceEngine
+from edge_tts.engine.contract import Array, Engine, InPlaceEngine
+from edge_tts.errors import ModelError
 from edge_tts.graphs import SequenceLimits
-from edge_tts.synthesis.interfaces import Prompt
-from edge_tts.synthesis.t2s import check_fits, prefill_feeds
+from edge_tts.synthesis.interfaces import Decoder, Prompt
+from edge_tts.synthesis.t2s import SemanticDecoder, check_fits, prefill_feeds
 from edge_tts.values import FloatArray, IntArray
 
 
@@ -85,3 +88,14 @@ class FusedDecoder:
         rows = np.zeros((len(self._cache), heads, 0, width), np.float32)
         present = {graphs.present(plane): array for plane, array in enumerate(self._cache)}
         return {graphs.LOGITS: self._logits, graphs.ROWS: rows, **present}
+
+
+def make_decoder(engines: Mapping[str, Engine], limits: SequenceLimits) -> Decoder:
+    """The decoder of a set's GPT, fused where `engines` have it. Raises ModelError for a runtime that cannot."""
+    gpt = engines.get(graphs.T2S)
+    if gpt is None:
+        prefill, step = engines[graphs.T2S_PREFILL], engines[graphs.T2S_STEP]
+        return SemanticDecoder(prefill=prefill, step=step, limits=limits)
+    if not isinstance(gpt, InPlaceEngine):
+        raise ModelError(f"a {type(gpt).__name__} cannot run {graphs.T2S}, which is for ONNX Runtime")
+    return FusedDecoder(gpt=gpt, limits=limits)

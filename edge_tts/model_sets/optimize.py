@@ -1,0 +1,94 @@
+"""Makes and judges the flavour `cpu` of a model set; `flavour` runs it as a child process, which imports the converter.
+
+python -m edge_tts.model_sets.optimize SET CACHE_DIR THREADS
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from edge_tts.convert.cpu_flavour import write_cpu_flavour
+from edge_tts.engine.contract import Engine
+from edge_tts.engine.load import load_engine
+from edge_tts.errors import ModelError
+from edge_tts.graphs import T2S
+from edge_tts.model_folder import CPU_FLAVOUR
+from edge_tts.model_sets.activation import a_voice, segments
+from edge_tts.model_sets.flavour import SPEAKING, FlavourCache, Verdict
+from edge_tts.model_sets.golden import GPT, Agreement, Golden
+from edge_tts.model_sets.manifest import read_model_set
+from edge_tts.synthesis.checked import GraphLoader
+from edge_tts.values import ModelSet
+
+_TOO_SLOW, _NOTHING_MS = 3.0, 10.0
+"""Times the plain graph's, and milliseconds that do not matter: a kernel that is missing here, not a busy machine."""
+
+
+def optimize(model: ModelSet, cache: FlavourCache, threads: int) -> None:
+    """Raises ModelError for a set that has no such flavour, and OSError."""
+
+    def make(folder: Path) -> Mapping[str, Verdict]:
+        home = model.directory / CPU_FLAVOUR
+        if CPU_FLAVOUR not in model.flavours:
+            home = folder
+            write_cpu_flavour(model.directory, folder)
+        return judge(model, home, threads)
+
+    cache.add(model, make)
+
+
+def judge(model: ModelSet, home: Path, threads: int) -> dict[str, Verdict]:
+    """Golden phrases through the plain graphs and those in `home`; a graph that cannot be loaded here is refused."""
+    paths = {path.stem: path for path in sorted(home.glob("*.onnx"))}
+    refused: dict[str, Verdict] = {}
+    with ExitStack() as stack:
+        load = partial(load_engine, threads=threads)
+        plain, other = GraphLoader(model, stack, load), GraphLoader(replace(model, replaced=paths), stack, load)
+        reference = {name: plain(name) for name in SPEAKING}
+        candidate: dict[str, Engine] = {}
+        for name in paths:
+            try:
+                candidate[name] = other(name)
+            except ModelError as error:
+                refused[name] = Verdict(agrees=False, reason=str(error), ms=0.0, plain_ms=0.0)
+        golden = Golden(model=model, voice=a_voice(model), reference=reference, candidate=candidate)
+        for segment in segments(model)[:1]:
+            golden.speak(segment)
+        found = {result.graph: result for result in golden.agreements()}
+    return {**refused, **{name: _verdict([found[one] for one in _judged_as(name)]) for name in candidate}}
+
+
+def _judged_as(name: str) -> Iterable[str]:
+    """The plain graphs that a graph stands for."""
+    return GPT if name == T2S else (name,)
+
+
+def _verdict(results: list[Agreement]) -> Verdict:
+    """Of one graph, as its worst part has it; the times are of the last, for the GPT a step."""
+    slow = any(result.latency_ms[0] > max(_NOTHING_MS, _TOO_SLOW * result.reference_ms[0]) for result in results)
+    worst = max(results, key=lambda result: (not result.agrees, result.relative_rms))
+    return Verdict(
+        agrees=worst.agrees and not slow,
+        reason=f"{worst.summary}{', slower than the plain graph' if slow else ''}",
+        ms=results[-1].latency_ms[0],
+        plain_ms=results[-1].reference_ms[0],
+    )
+
+
+def main(directory: str, cache_dir: str, threads: str) -> int:
+    """Exit status 1, and one line on standard error, when it cannot be made."""
+    try:
+        optimize(read_model_set(Path(directory)), FlavourCache(Path(cache_dir)), int(threads))
+    except (ModelError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

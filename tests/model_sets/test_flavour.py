@@ -1,0 +1,213 @@
+"""A set gets its graphs for processors once, they are judged, and whatever is wrong with them costs only them."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import subprocess
+import sys
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge_tts.config import EngineConfig
+from edge_tts.convert.cpu_flavour import write_cpu_flavour
+from edge_tts.convert.model_set import write_manifest
+from edge_tts.engine.load import EngineLoader
+from edge_tts.errors import ModelError
+from edge_tts.model_sets import flavour as flavours
+from edge_tts.model_sets.flavour import FlavourCache, make_in_child, optimized
+from edge_tts.model_sets.loading import load_fastest
+from edge_tts.model_sets.manifest import read_model_set, verify_model_set
+from edge_tts.model_sets.optimize import optimize
+from edge_tts.request import SpeakRequest
+from edge_tts.text.front_end import TextFrontEnd
+from edge_tts.values import FloatArray, ModelSet
+from tests.engine.small_set import manifest, voice, write_graphs
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small set with its manifest."""
+    place = write_graphs(tmp_path_factory.mktemp("small"))
+    write_manifest(place, manifest())
+    return place
+
+
+@pytest.fixture(scope="module")
+def model(folder: Path) -> ModelSet:
+    """The set as it is read."""
+    return read_model_set(folder)
+
+
+@pytest.fixture(scope="module")
+def made(model: ModelSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache with the flavour of the set."""
+    cache = tmp_path_factory.mktemp("made")
+    optimize(model, FlavourCache(cache), 1)
+    return cache
+
+
+@pytest.fixture
+def engine(made: Path, tmp_path: Path) -> EngineConfig:
+    """The configuration of a device where the flavour was made."""
+    shutil.copytree(made, tmp_path / "engines")
+    return EngineConfig(threads=1, cache_dir=tmp_path / "engines")
+
+
+def spoken(model: ModelSet, engine: EngineConfig) -> tuple[FloatArray, set[str]]:
+    """One sentence through the daemon's way of loading, and the graphs that ran."""
+    request = SpeakRequest(text="The tea is ready.", id="1", voice="v", seed=4)
+    with EngineLoader(execution="cpu", threads=1) as loader, ExitStack() as stack:
+        networks = load_fastest(model, TextFrontEnd(), stack, loader, engine)
+        steps = iter(range(40))
+        chunks = [chunk.samples for chunk in networks.stream(request, voice(), lambda: next(steps, None) is None)]
+        return np.concatenate(chunks), {choice.graph for choice in loader.choices}
+
+
+def test_the_processor_runs_the_flavour_and_says_the_same(model: ModelSet, engine: EngineConfig) -> None:
+    """With `execution: cpu` the fused GPT runs; the sound is that of the plain graphs to a hundred-thousandth."""
+    found, ran = spoken(model, engine)
+    assert ran == {"t2s", "encoder", "flow", "wave"}
+    expected, ran = spoken(model, engine.model_copy(update={"flavour": "plain"}))
+    assert ran == {"t2s_prefill", "t2s_step", "encoder", "flow", "wave"}
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_a_first_start_makes_it_and_a_second_finds_it(
+    model: ModelSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A child makes graphs and verdicts in `engine.cache_dir`; later starts only read them."""
+    engine, waited = EngineConfig(threads=1, cache_dir=tmp_path / "engines"), list[int]()
+    with EngineLoader(execution="cpu", threads=1) as loader:
+        first = optimized(model, engine, loader, waiting=lambda: waited.append(1))
+        assert set(first.replaced) == {"t2s", "flow", "wave"}
+        monkeypatch.setattr(flavours, "COMMAND", ("false",))
+        assert optimized(model, engine, loader) == first
+    assert [path.name[:4] for path in engine.cache_dir.iterdir()] == ["cpu-"]
+
+
+def test_another_set_has_a_flavour_of_its_own(model: ModelSet, engine: EngineConfig) -> None:
+    """Nothing made for other weights is found."""
+    other = replace(model, files={**model.files, "t2s_step.onnx": "0" * 64})
+    assert FlavourCache(engine.cache_dir).find(model) is not None
+    assert FlavourCache(engine.cache_dir).find(other) is None
+
+
+@pytest.mark.parametrize("harm", ["cut", "changed", "record", "gone"])
+def test_damage_is_found_and_mended(model: ModelSet, engine: EngineConfig, harm: str) -> None:
+    """A file that is cut short, changed or missing, or a record that cannot be read, has the flavour made again."""
+    (place,) = engine.cache_dir.iterdir()
+    weights, record = place / "t2s.onnx.data", place / "flavour.json"
+    if harm == "record":
+        record.write_text("{")
+    elif harm == "gone":
+        weights.unlink()
+    else:
+        data = weights.read_bytes()
+        weights.write_bytes(data[:100] if harm == "cut" else data[:-1] + bytes([data[-1] ^ 1]))
+    assert FlavourCache(engine.cache_dir).find(model) is None
+    with EngineLoader(execution="cpu", threads=1) as loader:
+        assert "t2s" in optimized(model, engine, loader).replaced
+
+
+@pytest.mark.parametrize("wrong", ["it fails", "no room", "no folder"])
+def test_without_it_the_plain_graphs_speak(
+    model: ModelSet, tmp_path: Path, wrong: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A child that fails, a full disk or a cache that cannot be written leave speech, one warning and no half files."""
+    engine = EngineConfig(threads=1, cache_dir=tmp_path / "engines")
+    if wrong == "no folder":
+        (tmp_path / "engines").write_text("a file")
+    else:
+        says = "no room" if wrong == "no room" else "t2s: cannot be made"
+        command = (sys.executable, "-c", f"import sys; sys.exit({says!r})")
+        monkeypatch.setattr(flavours, "COMMAND", command)
+    with EngineLoader(execution="cpu", threads=1) as loader, caplog.at_level(logging.WARNING):
+        assert optimized(model, engine, loader) is model
+    assert any("the plain graphs run" in record.message for record in caplog.records)
+
+
+def test_a_disk_that_fills_leaves_nothing_behind(model: ModelSet, tmp_path: Path) -> None:
+    """The folder in which it was made is removed, and the cache has no flavour."""
+
+    def fill(folder: Path) -> dict[str, flavours.Verdict]:
+        (folder / "t2s.onnx").write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    cache = FlavourCache(tmp_path)
+    with pytest.raises(OSError, match="No space left"):
+        cache.add(model, fill)
+    assert list(tmp_path.iterdir()) == []
+    assert cache.find(model) is None
+
+
+def test_a_graph_that_disagrees_is_not_used(model: ModelSet, folder: Path, tmp_path: Path) -> None:
+    """Of a set that brings a wrong wave and a GPT that no runtime loads, only the flow is taken; all have a reason."""
+    brought = tmp_path / "set"
+    shutil.copytree(folder, brought)
+    (brought / "cpu").mkdir()
+    write_cpu_flavour(folder, brought / "cpu")
+    other = write_graphs(tmp_path, half=True)
+    shutil.copyfile(other / "wave.onnx", brought / "cpu" / "wave.onnx")
+    (brought / "cpu" / "t2s.onnx").write_bytes(b"none")
+    write_manifest(brought, {**manifest(), "flavours": ["plain", "cpu"]})
+    owner = read_model_set(brought)
+    verify_model_set(owner)
+    optimize(owner, FlavourCache(tmp_path / "engines"), 1)
+    found = FlavourCache(tmp_path / "engines").find(owner)
+    assert found is not None
+    assert {name: verdict.agrees for name, verdict in found.verdicts.items()} == {
+        "t2s": False,
+        "flow": True,
+        "wave": False,
+    }
+    assert all(verdict.reason for verdict in found.verdicts.values())
+    assert found.applied(owner).replaced == {"flow": brought / "cpu" / "flow.onnx"}
+
+
+def test_only_the_newest_flavours_are_kept(model: ModelSet, tmp_path: Path) -> None:
+    """Of many sets that were tried, three."""
+    cache = FlavourCache(tmp_path)
+    for number in range(5):
+        cache.add(replace(model, files={**model.files, "wave.onnx": f"{number}" * 64}), lambda folder: {})
+    assert len(list(tmp_path.iterdir())) == 3
+    assert cache.find(replace(model, files={**model.files, "wave.onnx": "4" * 64})) is not None
+
+
+def test_a_float16_set_and_a_gpu_keep_the_plain_graphs(model: ModelSet, engine: EngineConfig) -> None:
+    """They are for GPUs."""
+    with EngineLoader(execution="cpu", threads=1) as loader:
+        half = replace(model, precision="fp16")
+        assert optimized(half, engine, loader) is half
+    with EngineLoader(execution="auto", threads=1) as loader:
+        loader._provider = "CUDAExecutionProvider"
+        assert optimized(model, engine, loader) is model
+
+
+def test_a_child_that_hangs_is_ended(model: ModelSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waits may give up: the child is killed and its exception goes on."""
+    monkeypatch.setattr(flavours, "COMMAND", (sys.executable, "-c", "import time; time.sleep(600)"))
+    monkeypatch.setattr(flavours, "_TICK_S", 0.01)
+    children: list[subprocess.Popen[bytes]] = []
+    popen = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", lambda *a, **k: children.append(popen(*a, **k)) or children[-1])
+
+    def stop() -> None:
+        raise ModelError("asked to stop")
+
+    with pytest.raises(ModelError, match="asked to stop"):
+        make_in_child(model, EngineConfig(cache_dir=tmp_path), waiting=stop)
+    assert children[0].returncode is not None
+
+
+def test_the_record_is_read_by_people_too(model: ModelSet, made: Path) -> None:
+    """It names every graph with verdict, error and times."""
+    (place,) = made.iterdir()
+    verdicts = json.loads((place / "flavour.json").read_text())["verdicts"]
+    assert set(verdicts) == {"t2s", "flow", "wave"}
+    assert all("relative rms error" in verdict["reason"] for verdict in verdicts.values())
