@@ -20,6 +20,7 @@ def write_config(folder: Path, sets: Path, port: int, device: str, protocol: str
         "mqtt": {"host": "127.0.0.1", "port": port, "protocol": protocol},
         "models": {"dir": str(sets), "name": "untrained"},
         "audio": {"output": "file", "file": "out.wav"},
+        "engine": {"flavour": "plain"},  # the other takes seconds to make, and each daemon here has a state of its own
         **keys,
     }
     path.write_text(yaml.safe_dump(settings))

@@ -16,6 +16,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
+from edge_tts.cli.main import main
 from edge_tts.config import EngineConfig
 from edge_tts.convert.cpu_flavour import write_cpu_flavour
 from edge_tts.convert.model_set import write_manifest
@@ -93,6 +94,21 @@ def test_a_first_start_makes_it_and_a_second_finds_it(
     assert [path.name[:4] for path in engine.cache_dir.iterdir()] == ["cpu-"]
 
 
+def test_models_optimize_makes_it_by_hand(model: ModelSet, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command prints where it is and every graph's error and times; a float16 set is refused by name."""
+    path, sets = tmp_path / "config.yaml", tmp_path / "models"
+    shutil.copytree(model.directory, sets / "small")
+    path.write_text(json.dumps({"models": {"name": "small"}, "engine": {"threads": 1}}))
+    assert main(["models", "optimize", "-c", str(path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[1:]] == ["flow", "t2s", "wave"]
+    assert all("relative rms error" in line for line in lines[1:])
+    raw = sets / "small" / "manifest.json"
+    raw.write_text(raw.read_text().replace('"fp32"', '"fp16"'))
+    assert main(["models", "optimize", "small", "-c", str(path)]) == 1
+    assert "small is a set in fp16, for GPUs" in capsys.readouterr().err
+
+
 def test_another_set_has_a_flavour_of_its_own(model: ModelSet, engine: EngineConfig) -> None:
     """Nothing made for other weights is found."""
     other = replace(model, files={**model.files, "t2s_step.onnx": "0" * 64})
@@ -155,8 +171,8 @@ def test_a_graph_that_disagrees_is_not_used(model: ModelSet, folder: Path, tmp_p
     (brought / "cpu").mkdir()
     write_cpu_flavour(folder, brought / "cpu")
     wave = onnx.load(brought / "cpu" / "wave.onnx")
-    first = max(wave.graph.initializer, key=lambda tensor: len(tensor.raw_data))
-    first.CopyFrom(numpy_helper.from_array(1.02 * numpy_helper.to_array(first), first.name))
+    for tensor in [tensor for tensor in wave.graph.initializer if len(tensor.dims) == 4]:
+        tensor.CopyFrom(numpy_helper.from_array(1.5 * numpy_helper.to_array(tensor), tensor.name))
     onnx.save(wave, brought / "cpu" / "wave.onnx")
     (brought / "cpu" / "t2s.onnx").write_bytes(b"none")
     write_manifest(brought, {**manifest(), "flavours": ["plain", "cpu"]})
