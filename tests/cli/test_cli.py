@@ -90,7 +90,9 @@ def test_a_say_that_fails_leaves_the_recording_that_was_there(
 ) -> None:
     """Through the real networks: the error is told, the file keeps its bytes, nothing lies beside it."""
     config, out = tmp_path / "config.yaml", tmp_path / "sound" / "good.wav"
-    config.write_text(yaml.safe_dump({"models": {"dir": str(ROOT / "models"), "name": "starter"}}))
+    config.write_text(
+        yaml.safe_dump({"models": {"dir": str(ROOT / "models"), "name": "starter"}, "engine": {"flavour": "plain"}})
+    )
     out.parent.mkdir()
     out.write_bytes(b"a recording")
     assert main(["say", "-c", str(config), "--out", str(out), *arguments]) == 1
@@ -102,7 +104,9 @@ def test_a_say_that_fails_leaves_the_recording_that_was_there(
 def starter(tmp_path: Path) -> str:
     """A configuration with the real networks."""
     path = tmp_path / "starter.yaml"
-    path.write_text(yaml.safe_dump({"models": {"dir": str(ROOT / "models"), "name": "starter"}}))
+    path.write_text(
+        yaml.safe_dump({"models": {"dir": str(ROOT / "models"), "name": "starter"}, "engine": {"flavour": "plain"}})
+    )
     return str(path)
 
 
