@@ -43,6 +43,8 @@ setup(
             f"tensorrt-rtx-cu13-{part}==1.7.1.116; platform_system == 'Linux' and platform_machine in 'x86_64 aarch64'"
             for part in ("libs", "bindings")
         ],
+        "wyoming": ["wyoming>=1.10"],
+        "zeroconf": ["zeroconf>=0.131"],
         "train": ["torch>=2.2", "pocketsphinx>=5.0"],
         "test": [
             "cryptography",
@@ -56,6 +58,8 @@ setup(
             "pytest>=8",
             "ruff>=0.6",
             "types-PyYAML",
+            "wyoming>=1.10",
+            "zeroconf>=0.131",
         ],
     },
     entry_points={"console_scripts": ["edge-ttsd=edge_ttsd:main"]},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from unicodedata import category
@@ -52,6 +53,14 @@ def _with_data(path: Path) -> Path:
         case ("models", *_):
             return DATA / path
     return path
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches it."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 ConfigPath = Annotated[Path, BeforeValidator(_resolved)]
@@ -112,6 +121,32 @@ class HomeAssistantConfig(Section):
 
     enabled: bool = True
     prefix: str = Field(default="homeassistant", pattern=r"^[^#+/\x00]+(/[^#+/\x00]+)*$")
+
+
+class WyomingConfig(Section):
+    """The Wyoming server. The protocol knows no passwords: whoever may connect is named by address."""
+
+    port: int | None = Field(default=None, ge=1, le=65535)
+    host: str = "127.0.0.1"
+    allow: tuple[str, ...] = ()
+
+    @field_validator("allow", mode="before")
+    @classmethod
+    def _as_tuple(cls, value: object) -> object:
+        return tuple(value) if isinstance(value, list) else value  # YAML has lists only
+
+    @field_validator("allow")
+    @classmethod
+    def _is_safe(cls, allow: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        for address in allow:
+            ip_network(address, strict=False)
+        host = info.data.get("host", "")
+        if info.data.get("port") is not None and not allow and not is_loopback(host):
+            raise ValueError(
+                f"is empty, but wyoming.host {host} is reached from other machines, and Wyoming knows no passwords: "
+                "name the addresses that may connect, as in [192.168.1.10, 192.168.2.0/24], or leave host at 127.0.0.1"
+            )
+        return allow
 
 
 class ModelsConfig(Section):
@@ -260,6 +295,7 @@ class Config(Section):
     state_dir: ConfigPath = Path(".state")
     mqtt: MqttConfig = _DEFAULTS
     home_assistant: HomeAssistantConfig = _DEFAULTS
+    wyoming: WyomingConfig = _DEFAULTS
     models: ModelsConfig = _DEFAULTS
     engine: EngineConfig = _DEFAULTS
     audio: AudioConfig = _DEFAULTS

@@ -32,6 +32,8 @@ HOMES = {
     "pydantic": "schema.py",
     "yaml": "yaml_file.py",
     "paho": "front_doors/mqtt/",
+    "wyoming": "front_doors/wyoming/protocol.py",
+    "zeroconf": "front_doors/wyoming/announcement.py",
     "sounddevice": "audio/devices.py",
     "soundfile": "audio/sound_files.py",
     "soxr": "audio/wave.py",
@@ -45,7 +47,7 @@ HOMES = {
 }
 """Foreign library -> the one file, or folder, that imports it. numpy is at home everywhere."""
 
-OPTIONAL = {"tensorrt", "jtop", "gpiod", "sounddevice"}
+OPTIONAL = {"tensorrt", "jtop", "gpiod", "sounddevice", "wyoming", "zeroconf"}
 """Libraries that a machine may lack, and PortAudio's, which looks for sound devices when it is imported."""
 
 FILES = sorted(PACKAGE.rglob("*.py"))

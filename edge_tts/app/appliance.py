@@ -24,6 +24,8 @@ from edge_tts.front_doors.model_commands import ModelCommands
 from edge_tts.front_doors.mqtt.link import MqttLink
 from edge_tts.front_doors.mqtt.session import ClashNote, session_config
 from edge_tts.front_doors.settings_commands import SettingsCommands
+from edge_tts.front_doors.wyoming.client_session import SessionContext
+from edge_tts.front_doors.wyoming.server import WyomingServer
 from edge_tts.model_sets.change import ModelChange, ModelSets
 from edge_tts.model_sets.loading import open_lexicon
 from edge_tts.request import SpeakMessage
@@ -102,6 +104,8 @@ class Appliance:
                 start(self.model_change)
             if self._surroundings.telemetry is not None:
                 start(TelemetryWatch(runtime=self.runtime, reader=self._surroundings.telemetry))
+            if self.wyoming is not None:
+                start(self.wyoming)
             self.home_assistant.start()
             parts.callback(self.player.give_up)  # or the worker would wait for a loudspeaker that does not answer
             parts.callback(self.jobs.close, CLOSING_S)
@@ -173,9 +177,25 @@ class Appliance:
         self.home_assistant = HomeAssistant(
             runtime=runtime, link=self.link, config=config.home_assistant, device=self._as_device()
         )
+        self.wyoming = self._make_wyoming()
         self.voice_services.status.refresh()
         self.lexicon.refresh()
         runtime.events.retain("capabilities", capabilities(config, self._model, self.dispatcher.commands))
+
+    def _make_wyoming(self) -> WyomingServer | None:
+        """None where it is not configured."""
+        if self._config.wyoming.port is None:
+            return None
+        context = SessionContext(
+            runtime=self.runtime,
+            model=self._model,
+            version=edge_tts.__version__,
+            dispatcher=self.dispatcher,
+            jobs=self.jobs,
+            limits=self._config.limits,
+            voices=self.voices.catalogue.cards,
+        )
+        return WyomingServer(device=self._config.device, config=self._config.wyoming, context=context)
 
     def _as_device(self) -> Device:
         config, model = self._config, f"{self._model.name} {self._model.version}"

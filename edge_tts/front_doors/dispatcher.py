@@ -13,7 +13,7 @@ from edge_tts.errors import PayloadError, named
 from edge_tts.front_doors.content_rules import ContentRules
 from edge_tts.front_doors.message import Message
 from edge_tts.front_doors.payloads import id_in, parse_say, parse_switch, parse_which
-from edge_tts.request import SpeakRequest
+from edge_tts.request import SpeakMessage, SpeakRequest
 from edge_tts.runtime.runtime import Runtime
 from edge_tts.schema import nearest
 from edge_tts.speaking.finished_ids import REMEMBERED, Key
@@ -69,12 +69,22 @@ class Dispatcher:
             self._commands[message.command](message)
         except Exception as error:  # noqa: BLE001 - no message may end the process
             request_id = id_in(message.payload[: self._rules.payload_bytes]) or self._runtime.new_id()
-            refused = named(error, request_id)
-            log.warning("refused %s: %s", request_id, refused)
-            outcome = failure(refused)
-            report = Report(request_id, outcome.stage, 0.0, outcome.details)
-            self._runtime.events.report(report)
-            message.reply(report)
+            self.refuse(error, request_id, message.reply)
+
+    def accept(self, say: SpeakMessage) -> SpeakRequest:
+        """Check a message and find its voice, whichever way it came in. Raises RequestError."""
+        self._rules.content.check(say)
+        voice = self._rules.resolve_voice(say.voice or self._runtime.events.state.voice)
+        return SpeakRequest.accept(say, id=say.id or self._runtime.new_id(), voice=voice)
+
+    def refuse(self, error: Exception, request_id: str, reply: Reply) -> None:
+        """Report `failed` with the reason."""
+        refused = named(error, request_id)
+        log.warning("refused %s: %s", request_id, refused)
+        outcome = failure(refused)
+        report = Report(request_id, outcome.stage, 0.0, outcome.details)
+        self._runtime.events.report(report)
+        reply(report)
 
     def resume(self, journal: Journal, *, oldest_s: float, reply: Callable[[ReplyTo], Reply]) -> None:
         """Queue what an earlier run accepted up to `oldest_s` ago, and send its closing reports again that may not have
@@ -113,9 +123,7 @@ class Dispatcher:
             level = logging.INFO if message.redelivered else logging.WARNING  # a sender may reuse an id
             log.log(level, "dropped a second delivery of %s: an id is spoken once", say.id or "a message without id")
             return
-        self._rules.content.check(say)
-        voice = self._rules.resolve_voice(say.voice or self._runtime.events.state.voice)
-        request = SpeakRequest.accept(say, id=say.id or self._runtime.new_id(), voice=voice)
+        request = self.accept(say)
         lifetimes = [s for s in (say.ttl_s, message.expires_in_s) if s is not None]
         expires_at = arrived + min(lifetimes) if lifetimes else None
         envelope = Envelope(expires_at, message.reply_to, key if isinstance(key, tuple) else None)

@@ -68,6 +68,13 @@ def chunks(text: str, *, join: bool = True) -> list[str]:
     return _without_short_pieces([piece for piece in pieces if piece.strip()]) if join else pieces
 
 
+def whole_sentences(text: str) -> tuple[str, str]:
+    """Of a text that is still being written: the sentences that have ended whatever follows, and the rest."""
+    lines, line_break, last = text.rpartition("\n")
+    *ended, unended = _SENTENCE.findall(f"{last}X")
+    return lines + line_break + "".join(ended), unended[:-1]
+
+
 def _sentence_pieces(sentence: str, before: int) -> list[str]:
     """`before`: how many pieces precede it, which decides the target size."""
     pieces = [""]
