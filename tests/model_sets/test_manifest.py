@@ -101,6 +101,7 @@ def escape(name: str) -> Callable[[Path], None]:
         (link_out, "leads out of the model set"),
         (escape("../outside"), "leads out of the model set"),
         (escape("/etc/hostname"), "leads out of the model set"),
+        (escape("a\0b"), "leads out of the model set"),
         (escape("voices/../../outside"), "leads out of the model set"),
     ],
 )
