@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 import stat
 import tempfile
@@ -69,19 +68,22 @@ def open_checkpoint(path: Path, scratch: Path) -> Iterator[Checkpoint]:
 
     Raises CheckpointError, and OSError for `scratch`.
     """
-    try:
-        file = path.open("rb")
-    except OSError as error:
-        hint = "; give the file in it" if path.is_dir() else ""
-        raise CheckpointError(f"{path}: cannot be read ({error.strerror}){hint}") from error
-    with file, tempfile.TemporaryFile(dir=scratch) as spool:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise CheckpointError(f"{path}: is no file but a pipe or device")
+    with _open(path) as file, tempfile.TemporaryFile(dir=scratch) as spool:
         try:
             contents = inspected(file, spool)
         except CheckpointError as error:
             raise CheckpointError(f"{path}: {error}") from error
         yield Checkpoint(path, file, spool, contents)
+
+
+def _open(path: Path) -> BinaryIO:
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISREG(mode):
+            return path.open("rb")
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from error
+    raise CheckpointError(f"{path}: is a {'folder; give the file in it' if stat.S_ISDIR(mode) else 'pipe or device'}")
 
 
 class Weights:

@@ -23,6 +23,8 @@ def weights_file(folder: Path) -> Path:
 
 def read_text(path: Path) -> str:
     """Raises CheckpointError."""
+    if path.exists() and not path.is_file():
+        raise CheckpointError(f"{path}: is no file")
     try:
         with path.open("rb") as file:
             data = file.read(_MOST_BYTES + 1)

@@ -150,7 +150,8 @@ def _inside(directory: Path, name: str) -> Path:
     """The path of a file of the set. Raises ModelError for one outside of the directory and for a link."""
     parts = PurePosixPath(name)
     path = directory / name
-    if "\0" in name or parts.is_absolute() or ".." in parts.parts or not parts.parts or path.resolve() != directory.resolve() / name:
+    out = "\0" in name or parts.is_absolute() or ".." in parts.parts or not parts.parts
+    if out or path.resolve() != directory.resolve() / name:
         raise ModelError(f"{directory / MANIFEST}: the file name '{name}' leads out of the model set")
     return path
 
