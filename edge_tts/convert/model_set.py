@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_tts.convert import bert, eres2net, hubert, sovits, t2s
+from edge_tts.convert.builder import EXTERNAL_ABOVE_BYTES
 from edge_tts.convert.graph_writer import GraphWriter, Islands, Progress
 from edge_tts.convert.opening import Checkpoints, Opened
 from edge_tts.convert.staging import require_space, staged
@@ -53,10 +54,16 @@ class OpenedSet:
 
     @property
     def bytes(self) -> int:
-        """What writing them takes on the disk, in float32: the graphs, and once more the weights of the largest."""
-        others = (self.sovits, self.hubert, self.bert, self.eres2net)
-        each = [self.gpt.weights.elements] * 2 + [opened.weights.elements for opened in others if opened is not None]
-        return 4 * (sum(each) + max(each))
+        """About what writing them takes on the disk, in float32: at the peak some graphs are whole, and the weights of
+        one lie in its spool too. No graph of SoVITS has more than half of its weights."""
+        optional = [opened.weights for opened in (self.hubert, self.bert, self.eres2net) if opened is not None]
+        written = peak = 0
+        for weights in (self.gpt.weights, self.gpt.weights, self.sovits.weights, *optional):
+            size = 4 * weights.elements
+            spool = 0 if size > EXTERNAL_ABOVE_BYTES else size // 2 if weights is self.sovits.weights else size
+            written += size
+            peak = max(peak, written + spool)
+        return peak
 
 
 @dataclass(frozen=True, slots=True)
