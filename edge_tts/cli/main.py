@@ -25,16 +25,19 @@ from edge_tts.cli import voices as cli_voices
 from edge_tts.config import Config, find_config
 from edge_tts.doctor.examine import diagnose
 from edge_tts.doctor.report import as_json, as_text
+from edge_tts.doctor.speed import SpeedPage, as_speed_json, as_table, measure_speed
+from edge_tts.engine.tensorrt.build import Progress
 from edge_tts.errors import MOST_CHARS, EdgeTTSError, ModelError, PayloadError, TextError, one_line
 from edge_tts.front_doors.content_rules import ContentRules
 from edge_tts.front_doors.payloads import read_text
 from edge_tts.model_folder import MANIFEST
-from edge_tts.model_sets.activation import open_loader
-from edge_tts.model_sets.flavour import FlavourCache, make_in_child
+from edge_tts.model_sets.activation import activate, open_loader
+from edge_tts.model_sets.flavour import FlavourCache, make_in_child, optimized
 from edge_tts.model_sets.loading import as_chosen, front_end_for, open_choice, open_model, open_networks
 from edge_tts.model_sets.manifest import find_model_set, installed_model_sets, verify_model_set
 from edge_tts.request import SpeakMessage, SpeakRequest
 from edge_tts.runtime.runtime import random_id
+from edge_tts.runtime.telemetry import TelemetryReader
 from edge_tts.schema import check, readable_json
 from edge_tts.text.front_end import TextFrontEnd
 from edge_tts.text.reader import Reader
@@ -276,16 +279,28 @@ def command_models_optimize(arguments: argparse.Namespace, config: Config) -> in
 
 
 def command_doctor(arguments: argparse.Namespace, config: Config) -> int:
-    """Status 1 when something is broken."""
+    """Status 1 when something is broken. With `bench`: only the page of figures."""
 
     def progress(phase: str, step: int, of: int) -> None:
         print(f"\r{phase[:60]:60} {step:5}/{of:<5}", end="", file=sys.stderr, flush=True)
 
+    if arguments.bench:
+        page = _speed_page(config, progress)
+        print(as_speed_json(page) if arguments.json else as_table(page))
+        return 0
     diagnosis = diagnose(
         config, speak=not arguments.quick, open_engines=lambda config: open_loader(config.engine, progress=progress)
     )
     print(as_json(diagnosis) if arguments.json else as_text(diagnosis))
     return 1 if diagnosis.broken else 0
+
+
+def _speed_page(config: Config, progress: Progress) -> SpeedPage:
+    model = find_model_set(config.models.dir, config.models.name)
+    verify_model_set(model)
+    with open_loader(config.engine, progress=progress) as loader, TelemetryReader() as reader:
+        activate(model, loader)
+        return measure_speed(optimized(model, config.engine, loader), loader, reader.read)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -407,4 +422,9 @@ def _add_doctor(commands: _Commands[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument("--json", action="store_true", help="one JSON object instead of text")
     parser.add_argument("--quick", action="store_true", help="leave out networks and golden phrases")
+    parser.add_argument(
+        "--bench",
+        action="store_true",
+        help="only measure: ms per token, first audio, real-time factor, power, heat and clocks, as a table (Markdown)",
+    )
     parser.set_defaults(command=command_doctor)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from edge_tts.engine.contract import Engine
-from edge_tts.engine.onnxruntime import CPU, CUDA, TENSORRT, OrtEngine, probe
+from edge_tts.engine.onnxruntime import CPU, CUDA, TENSORRT, VERSION, OrtEngine, probe
 from edge_tts.engine.tensorrt.build import BuildOptions, BuildRequest, Progress
 from edge_tts.engine.tensorrt.build_process import BuildCost, build_in_child
 from edge_tts.engine.tensorrt.cuda import Cuda
@@ -103,12 +103,16 @@ class EngineLoader:
         self._cuda: Cuda | None = None
         self._cache: PlanCache | None = None
         self._provider, self._no_tensorrt = CPU, ""
+        self._versions: tuple[str, ...] = (f"onnxruntime {VERSION}",)
 
     def __enter__(self) -> EngineLoader:
         if self._execution in ("auto", "tensorrt") and self._rules is not None:
             try:
                 self._trt, self._cuda = self._backends.open_device()
-                self._cache = PlanCache(directory=self._rules.directory, machine=this_machine(self._trt, self._cuda))
+                machine = this_machine(self._trt, self._cuda)
+                self._cache = PlanCache(directory=self._rules.directory, machine=machine)
+                gpu = f"CUDA {machine.cuda}, compute capability {machine.capability}"
+                self._versions += (f"TensorRT {machine.tensorrt}", gpu)
             except ModelError as error:
                 self._no_tensorrt = str(error)
         if self._cache is None and self._execution != "cpu":
@@ -134,6 +138,11 @@ class EngineLoader:
     def unavailable(self) -> str:
         """Why TensorRT cannot be used, or empty."""
         return self._no_tensorrt
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """The runtimes here, and what the GPU can."""
+        return self._versions
 
     @property
     def device_memory(self) -> tuple[int, int] | None:

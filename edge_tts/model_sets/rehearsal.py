@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from edge_tts.errors import ModelError
 from edge_tts.model_sets.activation import PHRASES, a_voice, activate, open_loader
 from edge_tts.model_sets.flavour import optimized
 from edge_tts.request import SpeakRequest
-from edge_tts.synthesis.networks import load_networks
+from edge_tts.synthesis.networks import Networks, load_networks
 from edge_tts.text.front_end import TextFrontEnd
 from edge_tts.values import ModelSet, Voice
 
@@ -68,12 +68,25 @@ def speak_phrase(
         networks = load_networks(model, TextFrontEnd(), stack, load=loader.load)
         loaded = clock() - began
         for _ in range(2):
-            began, first, samples, loudest = clock(), 0.0, 0, 0.0
-            for chunk in networks.stream(request, voice):
-                waiting()
-                first = first or clock() - began
-                samples += len(chunk.samples)
-                loudest = float(np.max(np.abs(chunk.samples), initial=loudest))
-            took = clock() - began
-    audio_s = max(0.0, samples / model.sample_rate - request.fragment_interval)
-    return Spoken(load_s=loaded, first_audio_ms=first * 1000, synthesis_s=took, audio_s=audio_s, loudest=loudest)
+            spoken = time_request(networks, request, voice, clock, waiting=waiting)
+    return replace(spoken, load_s=loaded)
+
+
+def time_request(
+    networks: Networks,
+    request: SpeakRequest,
+    voice: Voice,
+    clock: Callable[[], float],
+    *,
+    waiting: Callable[[], None] = lambda: None,
+) -> Spoken:
+    """Speak a request of one segment without playing it."""
+    began, first, samples, loudest = clock(), 0.0, 0, 0.0
+    for chunk in networks.stream(request, voice):
+        waiting()
+        first = first or clock() - began
+        samples += len(chunk.samples)
+        loudest = float(np.max(np.abs(chunk.samples), initial=loudest))
+    took = clock() - began
+    audio_s = max(0.0, samples / networks.model.sample_rate - request.fragment_interval)
+    return Spoken(load_s=0.0, first_audio_ms=first * 1000, synthesis_s=took, audio_s=audio_s, loudest=loudest)

@@ -160,14 +160,19 @@ def load_synthesizer(
     Raises `ModelError` that names the graph.
     """
     graph = GraphLoader(model, stack, load)
-    gpt = {name: graph(name) for name in ((T2S,) if T2S in model.replaced else (T2S_PREFILL, T2S_STEP))}
     return Synthesizer(
         model=model,
         front_end=front_end,
-        decoder=make_decoder(gpt, model.sizes.limits),
+        decoder=load_decoder(model, graph),
         vocoder=Sovits(encoder=graph(ENCODER), flow=graph(FLOW), wave=graph(WAVE), sizes=model.sizes),
         bert=bert,
     )
+
+
+def load_decoder(model: ModelSet, load: GraphLoader) -> Decoder:
+    """The GPT of a set alone. Raises `ModelError` that names the graph."""
+    gpt = {name: load(name) for name in ((T2S,) if T2S in model.replaced else (T2S_PREFILL, T2S_STEP))}
+    return make_decoder(gpt, model.sizes.limits)
 
 
 def _codes(tokens: list[int]) -> IntArray:

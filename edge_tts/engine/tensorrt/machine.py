@@ -41,6 +41,11 @@ def l4t_release(root: Path = Path("/")) -> str:
     return f"{match[1]}.{match[2]}" if match else ""
 
 
+def board_name(root: Path = Path("/")) -> str:
+    """As `NVIDIA Jetson AGX Orin Developer Kit`; empty where the firmware names none."""
+    return _text(root / "proc/device-tree/model").strip("\0")
+
+
 def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8").strip()
