@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from edge_tts.text.front_end import TextFrontEnd
@@ -101,3 +104,23 @@ def test_what_is_loaded_is_shared() -> None:
     """The language as heard is made once."""
     language = Mandarin()
     assert language.as_heard() is language.as_heard()
+
+
+def test_everyday_sentences_are_read_as_a_listener_expects() -> None:
+    """Every bracketed character of `zh_readings.txt` has its reading, sandhi included."""
+    lines = (Path(__file__).parent / "data" / "zh_readings.txt").read_text(encoding="utf-8").splitlines()[1:]
+    assert [line for line in lines if wrong_readings(line)] == []
+
+
+def wrong_readings(line: str) -> list[str]:
+    """The bracketed characters that are read in another way. Ideographs alone: they are spoken as written."""
+    marked, _, wanted = line.rpartition(" ")
+    phonemes, word2ph = HEARD.phonemize(HEARD.normalize(marked.replace("[", "").replace("]", "")))
+    places = [m.start() - 2 * i for i, m in enumerate(re.finditer(r"\[", marked))]
+    wrong = []
+    for place, readings in zip(places, wanted.split(","), strict=True):
+        start = sum(word2ph[:place])
+        sounds = [pinyin_symbols()[reading[:-1]] + (reading[-1],) for reading in readings.split("/")]
+        if phonemes[start : start + 2] not in [(initial, final + tone) for initial, final, tone in sounds]:
+            wrong.append(marked[place])
+    return wrong

@@ -8,18 +8,23 @@ from importlib.resources import files
 from typing import NamedTuple
 
 _CLASS = re.compile(r"\[[^\]]*\]")
+_END = r"(?![^!?…,.\-])"
+"""A clause ends with its mark or the text."""
 _TITLES = (
-    ("[总姐哥某工董氏](?![是共结体之数作])", 1),
+    ("[总姐哥某工董氏](?![是共结体之数作])", 0),
+    ("(?:先生|小姐|女士)", 2),
     (
-        "(?:先生|小姐|女士|太太|老师|医生|大夫|教授|师傅|同学|阿姨|叔叔|爷爷|奶奶|律师|护士|警官|博士|教练|老板|经理|主任|局长|校长|院长|处长"
+        "(?:太太|老师|医生|大夫|教授|师傅|同学|阿姨|叔叔|爷爷|奶奶|律师|护士|警官|博士|教练|老板|经理|主任|局长|校长|院长|处长"
         "|科长|部长|主席|总理|总监|主管|队长|班长|书记|秘书|会计|院士|同志|医师)",
         2,
     ),
     ("(?:工程师|董事长|副总|老先生)", 3),
 )
-"""A title and its length."""
+"""A title, and its length; 0 where the two must not be a word (员工)."""
 _VERBS = "任解查盖召种过要应占撒相强教折区洗"
-"""Surnames that are other words as well: only first in a clause or after a word of calling."""
+"""Surnames that are other words as well: only first in a clause or after a word of calling, or before 先生."""
+_BEFORE_ANYBODY = "过要应占洗教"
+"""Of those, words that stand before 先生 as well."""
 _CALLING = ("^", "[请找是叫和给向对跟问约与位]")
 
 
@@ -83,18 +88,19 @@ def _lines(name: str) -> Iterator[list[str]]:
 
 def _compile(character: str, reading: str, item: str) -> Context:
     before, _, after = item.partition("~")
-    after = after.replace("~", character)
+    after = after.replace("~", character).replace("$", _END)
     pattern = re.compile(f"(?<={before}){character}(?={after})")
     return Context(reading, "", _length(before), _length(after.partition("(?!")[0]), pattern)
 
 
 def _length(part: str) -> int:
-    return len(_CLASS.sub("x", part).replace("^", "").replace("$", ""))
+    return len(_CLASS.sub("x", part).replace("^", "").replace(_END, ""))
 
 
 def _name_contexts(surname: str, reading: str) -> Iterator[Context]:
     """Before a title and after 姓."""
-    for start in _CALLING if surname in _VERBS else ("",):
-        for title, size in _TITLES:
+    for title, size in _TITLES:
+        free = surname not in _VERBS or ("先生" in title and surname not in _BEFORE_ANYBODY)
+        for start in ("",) if free else _CALLING:
             yield Context(reading, "surname before a title", 0, size, re.compile(f"(?<={start}){surname}(?={title})"))
     yield Context(reading, "surname after 姓", 1, 0, re.compile(f"(?<=姓){surname}"))

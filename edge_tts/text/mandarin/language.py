@@ -10,7 +10,7 @@ from functools import cache, cached_property
 from edge_tts.text.mandarin.contexts import Contexts
 from edge_tts.text.mandarin.neutral_tones import NeutralTones
 from edge_tts.text.mandarin.normalize import MandarinNormalizer
-from edge_tts.text.mandarin.particles import particle_readings, plain_yi, said_twice
+from edge_tts.text.mandarin.particles import particle_readings, said_twice, yi_and_bu
 from edge_tts.text.mandarin.pinyin import check_spelling, spell
 from edge_tts.text.mandarin.readings import MandarinReadings
 from edge_tts.text.mandarin.sandhi import MandarinSandhi, tone, twice
@@ -115,10 +115,10 @@ class Mandarin:
             own = [here.get(i, reading) for i, reading in enumerate(own)]
             spoken += self._sandhi.change(word, own, here)
         if self._by_context:
-            for i in plain_yi(clause):
-                spoken[i] = "yi1"
+            for i, reading in yi_and_bu(clause).items():
+                spoken[i] = reading
             for i, light in said_twice(words):
-                spoken[i : i + 2] = twice(readings[i], light=light)
+                spoken[i : i + 2] = twice(fixed.get(i, readings[i]), light=light)
         return spoken
 
     def _spans(self, clause: str, words: Sequence[Word]) -> list[tuple[int, int]]:
@@ -159,7 +159,7 @@ class Mandarin:
         return {
             **{i: context.told(clause, i) for i, context in found.items()},
             **({} if self._polyphones else dict.fromkeys(self._particles(words), "particle, by the words around")),
-            **dict.fromkeys(plain_yi(clause), "in a number, date or name"),
+            **dict.fromkeys(yi_and_bu(clause), "by the number, date or name, or a question"),
             **{i + 1: "said twice" for i, _ in said_twice(words)},
         }
 

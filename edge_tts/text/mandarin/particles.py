@@ -14,6 +14,8 @@ _DEGREE = frozenset("很太更最非真好特极十挺不")
 """After 得 these begin a complement (跑得很快), unless "must" is certain."""
 _OWNER = ("r", "t", "nr", "ns", "s", "f")
 """Parts of speech before which only a subject can stand: pronouns, times, names, places."""
+_OBJECTS = frozenset("门车泳步班课饭学路街床家票菜衣厕澡手水药针书字船院医岗机牙脸碗地炉气电")
+"""What many verbs of two characters end in (出门): their complement would need the verb once more."""
 _MUST_AFTER = frozenset("就总都也还可又才便只准非必须")
 _PLACES = ("f", "s", "t", "r", "p", "q", "x")
 """Parts of speech behind which 地 is the ground."""
@@ -21,8 +23,12 @@ _INNER = re.compile("[^心获取觉值难不赢所博应非总夺求购使只]�
 """A word with a complement in it (跑得快)."""
 _YI = re.compile(
     "一(?=[零〇幺一二三四五六七八九])|(?<=[零〇幺二三四五六七八九])一(?![两刻起下些点直边])|(?<=十)一(?![两刻起下些])"
-    "|一(?=月|号|日(?!三)|楼|年级|等[奖舱座]|单元|季度|班[的同])"
+    "|(?<=[统唯专划单归逐])一|(?<=年级)一(?=班)|一(?=月|号|日(?!三)|楼|年级|等[奖舱座]|单元|季度|班[的同])"
 )
+
+
+_YI_OF_MANY = re.compile("(?<![零〇幺第点十一二三四五六七八九])一(?=([百千万亿]))")
+_EITHER_OR = re.compile(r"([\u4e00-\u9fff])不(?=\1)")
 
 
 def particle_readings(words: Sequence[Word]) -> dict[int, str]:
@@ -46,8 +52,8 @@ def _got(before: Word | None, after: Word | None) -> str:
     """得: `dei3` must, `de2` to get, `de5` before a complement."""
     if _is_must(before, after):
         return "dei3"
-    got = after is not None and _GOT.match(after.text) and (before is None or before.tag[:1] not in ("v", "a"))
-    return "de2" if got else "de5"
+    described = before is not None and before.tag[:1] in ("v", "a") and before.tag != "vn"
+    return "de2" if after is not None and _GOT.match(after.text) and not described else "de5"
 
 
 def _is_must(before: Word | None, after: Word | None) -> bool:
@@ -55,14 +61,17 @@ def _is_must(before: Word | None, after: Word | None) -> bool:
     if after is None or after.tag == "x" or _GOT.match(after.text):
         return False
     if before is None or before.tag == "x":
-        return after.tag[:1] in "vdp"
+        return True
     if before.text[-1] in _MUST_AFTER:
         return True
     if after.text[0] in _DEGREE and before.tag not in ("r", "t"):
         return False
     if before.tag in _OWNER or before.tag.startswith(("r", "nr")) or before.text[-1] == "们":
         return True
-    return before.tag.startswith("n") and after.tag[:1] in "vpdn"
+    if before.tag.startswith("n"):
+        return after.tag[:1] not in ("u", "x")
+    with_object = len(before.text) == 2 and before.text[-1] in _OBJECTS
+    return (with_object and after.tag[:1] != "a") or (before.tag == "vn" and after.tag[:1] == "r")
 
 
 def _is_adverb(word: Word, before: Word | None, after: Word | None) -> bool:
@@ -76,9 +85,17 @@ def _is_adverb(word: Word, before: Word | None, after: Word | None) -> bool:
     return doubled or (len(before.text) > 1 and before.tag[:1] not in _PLACES)
 
 
-def plain_yi(text: str) -> Iterator[int]:
-    """Places of 一 that keep their tone: in numbers said digit by digit, at the end of a number, in dates and names."""
-    return (m.start() for m in _YI.finditer(text))
+def yi_and_bu(text: str) -> dict[int, str]:
+    """Place -> reading of 一 and 不 where more than the next syllable counts.
+
+    一 keeps its tone in numbers said digit by digit, at the end of a number, in dates and names, and changes before 百
+    to 亿; 不 is light in 来不来.
+    """
+    return {
+        **{m.start(): "yi4" if m[1] in "百千" else "yi2" for m in _YI_OF_MANY.finditer(text)},
+        **{m.start(): "yi1" for m in _YI.finditer(text)},
+        **{m.end() - 1: "bu5" for m in _EITHER_OR.finditer(text)},
+    }
 
 
 def said_twice(words: Sequence[Word]) -> Iterator[tuple[int, bool]]:
