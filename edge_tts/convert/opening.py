@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 from edge_tts.convert import bert, eres2net, hubert, sovits, t2s
 from edge_tts.convert.checkpoint import Checkpoint, Weights, open_checkpoint
 from edge_tts.convert.network_config import NetworkConfig
-from edge_tts.convert.transformers_folder import read_json, weights_file
+from edge_tts.convert.transformers_folder import read_config, weights_file
 from edge_tts.errors import CheckpointError
 
 SizesT = TypeVar("SizesT")
@@ -77,5 +77,5 @@ class Checkpoints(ExitStack):
         return source, NetworkConfig(f"{path}: its config", source.config)
 
     def _transformers(self, folder: Path) -> tuple[Checkpoint, NetworkConfig]:
-        weights, config = weights_file(folder), read_json(folder / "config.json")
+        weights, config = weights_file(folder), read_config(folder)
         return self._open(weights), NetworkConfig(f"{folder}: config.json", config)

@@ -12,7 +12,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from edge_tts.durable.fsync import FULL
@@ -82,11 +82,11 @@ def _lock(handle: int) -> bool:
 
 
 def _sweep(parent: Path) -> None:
-    """Clear what killed conversions left in `parent`."""
+    """Clear what killed conversions left in `parent`; what cannot be cleared, another account's, hinders nobody."""
     for work in parent.glob(".*.converting.*"):
         match = _WORK.fullmatch(work.name)
-        if match and work.is_dir() and not work.is_symlink():
-            with _locked(work) as ours:
+        if match and not work.is_symlink():
+            with suppress(OSError), _locked(work) as ours:
                 if ours:
                     _clear(work, parent / match[1])
 

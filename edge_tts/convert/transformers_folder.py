@@ -9,7 +9,7 @@ from typing import Any
 from edge_tts.errors import CheckpointError
 
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
-_MOST_BYTES = 64 << 20
+_MOST_CONFIG_BYTES, _MOST_VOCABULARY_BYTES = 1 << 20, 16 << 20
 
 
 def weights_file(folder: Path) -> Path:
@@ -21,23 +21,28 @@ def weights_file(folder: Path) -> Path:
     return path
 
 
-def read_text(path: Path) -> str:
-    """Raises CheckpointError."""
+def read_text(path: Path, most: int = _MOST_VOCABULARY_BYTES) -> str:
+    """Raises CheckpointError, also for more bytes than `most`."""
     if path.exists() and not path.is_file():
         raise CheckpointError(f"{path}: is no file")
     try:
         with path.open("rb") as file:
-            data = file.read(_MOST_BYTES + 1)
-        if len(data) > _MOST_BYTES:
-            raise CheckpointError(f"{path}: is larger than {_MOST_BYTES >> 20} MiB")
+            data = file.read(most + 1)
+        if len(data) > most:
+            raise CheckpointError(f"{path}: is larger than {most >> 20} MiB")
         return data.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise CheckpointError(f"{path}: cannot be read: {error}") from error
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_config(folder: Path) -> dict[str, Any]:
+    """config.json. Raises CheckpointError."""
+    return read_json(folder / "config.json", _MOST_CONFIG_BYTES)
+
+
+def read_json(path: Path, most: int = _MOST_VOCABULARY_BYTES) -> dict[str, Any]:
     """A JSON object. Raises CheckpointError."""
-    text = read_text(path)
+    text = read_text(path, most)
     try:
         values = json.loads(text)
     except (ValueError, RecursionError) as error:

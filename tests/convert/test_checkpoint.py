@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import tempfile
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -14,31 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edge_tts.convert.checkpoint import Checkpoint, Weights, open_checkpoint
-from edge_tts.convert.inspection import inspect
+from edge_tts.convert.checkpoint import Weights, open_checkpoint
 from edge_tts.convert.transformers_folder import weights_file
 from edge_tts.errors import CheckpointError
 
+from .looking import TREE, looked_at, read_all
 from .torch_files import view, write_safetensors, write_torch
-
-TREE = {
-    "half": np.arange(6, dtype=np.float16).reshape(2, 3),
-    "long": np.array([7], np.int64),
-    "single": np.full((2, 2), 0.5, np.float32),
-    "scalar": np.array(3.0, np.float64),
-}
-
-
-@contextmanager
-def looked_at(path: Path) -> Iterator[Checkpoint]:
-    """As `open_checkpoint`, in this process."""
-    with path.open("rb") as file, tempfile.TemporaryFile() as spool:
-        yield Checkpoint(path, file, spool, inspect(file.fileno(), spool))
-
-
-def read_all(path: Path) -> dict[str, np.ndarray]:
-    with looked_at(path) as source:
-        return {name: np.array(source.read(name)) for name in source.shapes}
 
 
 @pytest.mark.parametrize("head", ["", "05", "06", "01"])

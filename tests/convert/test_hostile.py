@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+import json
 import os
+import shutil
 import struct
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,11 +23,13 @@ from hypothesis import strategies as st
 from edge_tts.convert import inspector
 from edge_tts.convert.checkpoint import open_checkpoint
 from edge_tts.convert.inspector import LookLimits
+from edge_tts.convert.opening import Checkpoints
 from edge_tts.errors import CheckpointError
 
-from .test_checkpoint import TREE, read_all
+from .looking import TREE, read_all
 from .torch_files import Raw, view, write_safetensors, write_torch
 
+ROOT = Path(__file__).resolve().parents[2]
 _LARGE = 1 << 40
 
 
@@ -448,6 +455,18 @@ def test_the_working_folder_gives_no_modules(tmp_path: Path, monkeypatch: pytest
     assert not (tmp_path / "executed").exists()
 
 
+def test_the_process_that_looks_is_small() -> None:
+    """It loads the standard library and our readers alone, so that its limit of memory can be tight."""
+    code = "import sys, edge_tts.convert.inspection; print({name.partition('.')[0] for name in sys.modules})"
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); {code}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert set(ast.literal_eval(done.stdout)) & {"numpy", "onnx", "onnxruntime", "pydantic", "yaml"} == set()
+
+
 TRICKS = {
     "while True: pass": r"takes more than 1 s of computing",
     "x = [bytes(1 << 24) for _ in range(1 << 12)]": r"MemoryError",
@@ -477,3 +496,35 @@ def test_an_unknown_trick_costs_only_the_process_that_looks(
     complaint = TRICKS[trick].replace("MemoryError", "takes more than 256 MiB of memory")
     with pytest.raises(CheckpointError, match=rf"a\.pth: .*{complaint}"), open_checkpoint(path, tmp_path):
         pass
+
+
+@pytest.mark.parametrize(
+    ("config", "complaint"),
+    [
+        ({"num_attention_heads": 0}, "num_attention_heads is 0"),
+        ({"num_attention_heads": True}, "num_attention_heads is True"),
+        ({"num_attention_heads": 2.0}, "num_attention_heads is 2.0"),
+        ({"num_attention_heads": float("inf")}, "num_attention_heads is inf"),
+        ({"num_attention_heads": None}, "num_attention_heads is None"),
+        ({"num_attention_heads": 10**400}, "num_attention_heads is 1000"),
+        ({"num_hidden_layers": 1 << 40}, "num_hidden_layers is 1099511627776"),
+        ({"num_hidden_layers": [4]}, "num_hidden_layers is a list"),
+        ({"layer_norm_eps": float("nan")}, "layer_norm_eps is nan"),
+        ({"layer_norm_eps": -1e-5}, "layer_norm_eps is -1e-05"),
+        ("[" * 100_000, "is no JSON"),
+        ("[]", "no JSON object"),
+        ("", "is no JSON"),
+        ("\ufeff{", "is no JSON"),
+        ("version https://git-lfs.github.com/spec/v1", "a Git LFS pointer"),
+        (" " * (2 << 20), "larger than 1 MiB"),
+    ],
+)
+def test_a_hostile_config_of_a_folder_is_named(config: Any, complaint: str, checkpoints: Path, tmp_path: Path) -> None:
+    """Numbers of every odd kind, depth, size and other formats in a config.json are refused with key and value."""
+    folder = tmp_path / "bert"
+    shutil.copytree(checkpoints / "bert_small", folder)
+    if isinstance(config, dict):
+        config = json.dumps(json.loads((folder / "config.json").read_text(encoding="utf-8")) | config)
+    (folder / "config.json").write_text(config, encoding="utf-8")
+    with pytest.raises(CheckpointError, match=f"config.json.*{complaint}"), Checkpoints(tmp_path) as opener:
+        opener.bert(folder)
