@@ -250,11 +250,12 @@ class BucketConfig(Section):
 
 
 class TextConfig(Section):
-    """What is not spoken, and words that the dictionaries get wrong."""
+    """How texts are read, what is not spoken, and words that the dictionaries get wrong."""
 
     refuse: tuple[str, ...] = ("unavailable", "unknown", "none", "null", "nan", "undefined")
     lexicon: dict[str, dict[str, str]] = Field(default={})
     polyphones: ConfigPath | None = None
+    dates: Literal["month_first", "day_first"] = "month_first"
 
     @field_validator("refuse", mode="before")
     @classmethod

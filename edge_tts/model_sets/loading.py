@@ -49,7 +49,13 @@ def open_lexicon(config: Config) -> LexiconFile:
 
 def front_end_for(config: Config, stack: ExitStack) -> TextFrontEnd:
     """The configured front end; `stack` closes it. Raises TextError (lexicon) or ModelError (polyphones)."""
-    return open_front_end(stack, lexicon=open_lexicon(config).lexicon, polyphones=config.text.polyphones)
+    text = config.text
+    return open_front_end(
+        stack,
+        lexicon=open_lexicon(config).lexicon,
+        polyphones=text.polyphones,
+        day_first=text.dates == "day_first",
+    )
 
 
 @contextmanager

@@ -12,7 +12,9 @@ import numpy.typing as npt
 from edge_tts.engine.contract import Engine
 from edge_tts.engine.load import load_engine
 from edge_tts.errors import ModelError
+from edge_tts.text.english.language import English
 from edge_tts.text.front_end import TextFrontEnd
+from edge_tts.text.languages import Language
 from edge_tts.text.lexicon import Lexicon
 from edge_tts.text.mandarin.language import Mandarin
 from edge_tts.text.mandarin.polyphones import Features, PolyphoneModel
@@ -27,15 +29,21 @@ def open_front_end(
     *,
     lexicon: Mapping[str, Mapping[str, str]] | Callable[[], Lexicon],
     polyphones: Path | None = None,
+    day_first: bool = False,
     load: Callable[[Path], Engine] = load_engine,
 ) -> TextFrontEnd:
     """The front end; `stack` closes its network.
 
     `polyphones` is the folder of a g2pW model: graph, POLYPHONIC_CHARS.txt and the vocab.txt of bert-base-chinese.
-    Raises TextError (lexicon) or ModelError (polyphones).
+    `day_first`: 05/06 in English is a day of June. Raises TextError (lexicon) or ModelError (polyphones).
     """
-    if polyphones is None:
-        return TextFrontEnd(lexicon=lexicon)
+    languages: dict[str, Language] = {"en": English(day_first=True)} if day_first else {}
+    if polyphones is not None:
+        languages["zh"] = Mandarin(polyphones=_open_model(polyphones, stack, load))
+    return TextFrontEnd(lexicon=lexicon, languages=languages)
+
+
+def _open_model(polyphones: Path, stack: ExitStack, load: Callable[[Path], Engine]) -> PolyphoneModel:
     graph = next((polyphones / name for name in GRAPHS if (polyphones / name).is_file()), None)
     if graph is None:
         raise ModelError(f"text.polyphones: {polyphones} holds no {GRAPHS[0]}; it should be the folder of a g2pW model")
@@ -49,5 +57,4 @@ def open_front_end(
         return np.asarray(engine.run(features)[output], dtype=np.float32)
 
     vocabulary = polyphones / "vocab.txt"
-    model = PolyphoneModel(polyphones, network=probabilities, vocabulary=vocabulary, tables=MandarinTables())
-    return TextFrontEnd(lexicon=lexicon, languages={"zh": Mandarin(polyphones=model)})
+    return PolyphoneModel(polyphones, network=probabilities, vocabulary=vocabulary, tables=MandarinTables())

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from functools import partial
 
 _MARKS = tuple(".,!?;:")
 
@@ -62,5 +63,6 @@ def _words(text: str) -> list[str]:
 
 def rule_name(say: Callable[..., str]) -> str:
     """A function's name in words, or that of its module."""
+    say = say.func if isinstance(say, partial) else say
     name = say.__name__ if say.__name__.isidentifier() else say.__module__.rsplit(".", 1)[-1]
     return name.strip("_").replace("_", " ")

@@ -10,7 +10,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from edge_tts.config import Config
 from edge_tts.errors import ModelError, TextError
+from edge_tts.model_sets.loading import front_end_for
 from edge_tts.synthesis.g2pw import open_front_end
 
 LABELS = ["ㄏㄤ2", "ㄒㄧㄥ2"]
@@ -40,6 +42,15 @@ def test_an_installed_model_decides_polyphones(tmp_path: Path) -> None:
         asked = open_front_end(stack, lexicon={}, polyphones=tmp_path)
         assert plain.runs("这样也行啊", "zh")[0].phonemes[6:8] == ("x", "ing2")
         assert asked.runs("这样也行啊", "zh")[0].phonemes[6:8] == ("h", "ang2")
+
+
+@pytest.mark.parametrize(("order", "said"), [("month_first", "May sixth."), ("day_first", "June fifth.")])
+def test_the_configured_order_of_dates_reaches_the_front_end(tmp_path: Path, order: str, said: str) -> None:
+    """`text.dates` of the configuration decides how a short date is read."""
+    config = Config.model_validate({"text": {"dates": order}, "state_dir": tmp_path})
+    with ExitStack() as stack:
+        (segment,) = front_end_for(config, stack).segments("05/06", "en")
+        assert segment.normalized.strip(" .") == said.strip(".")
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:

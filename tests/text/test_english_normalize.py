@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_tts.text.english.language import normalize
+from edge_tts.text.english.language import English, normalize
 from edge_tts.text.english.numbers import cardinal, fraction, in_pairs, label, number, ordinal, plural, year
 
 CASES = {
@@ -231,6 +231,25 @@ CASES = {
 def test_notation_is_said_as_people_say_it(written: str, spoken: str) -> None:
     """Each notation gives the words that a person would say."""
     assert normalize(written) == spoken
+
+
+DATES = [
+    ("on 05/06", "on May sixth", "on June fifth"),
+    ("on 05/06/2026", "on May sixth, twenty twenty-six", "on June fifth, twenty twenty-six"),
+    ("on 5-6-2026", "on May sixth, twenty twenty-six", "on June fifth, twenty twenty-six"),
+    ("due 12/24-12/26", "due December twenty-fourth to December twenty-sixth", None),
+    ("due 24/12", "due December twenty-fourth", None),
+    ("on 05.06.2026", "on June fifth, twenty twenty-six", None),
+    ("on 2026-05-06", "on May sixth, twenty twenty-six", None),
+    ("1/2 cup", "one half cup", None),
+]
+
+
+@pytest.mark.parametrize(("written", "month_first", "day_first"), DATES)
+def test_dates_are_read_in_the_order_of_the_house(written: str, month_first: str, day_first: str | None) -> None:
+    """What could be either is read in the configured order; full stops say that the day comes first."""
+    assert normalize(written) == month_first
+    assert English(day_first=True).normalize(written) == (day_first or month_first)
 
 
 @given(st.text(max_size=200))

@@ -62,26 +62,24 @@ def date(of_year: str, month: str, day: str, whole: str) -> str:
     return f"{MONTHS[int(month) - 1]} {ordinal(str(int(day)))}{of}"
 
 
-def slash_date(m: Match) -> str:
-    first, second, of_year = m[1], m[2], m[3]
-    if int(first) > 12:  # 31/12/2025 can only be day first
-        first, second = second, first
-    return date(f"20{of_year}" if len(of_year) == 2 else of_year, first, second, m[0])
+def short_date(m: Match, *, day_first: bool) -> str:
+    of_year = f"20{m[3]}" if len(m[3]) == 2 else m[3]
+    return date(of_year, *_in_order(m[1], m[2], day_first), m[0])
 
 
-def month_and_day(m: Match) -> str:
+def month_and_day(m: Match, *, day_first: bool) -> str:
     """`12/02` and `12/20-12/27` where a zero or the words before say that they are dates."""
-    if not (_is_date(m) and (words := _without_year(m[1], m[2]))):
+    if not (_is_date(m) and (words := date("", *_in_order(m[1], m[2], day_first), ""))):
         return m[0]
-    if m[3] and (last := _without_year(m[3], m[4])):
+    if m[3] and (last := date("", *_in_order(m[3], m[4], day_first), "")):
         return f"{words} to {last}"
     return m[0] if m[3] else words
 
 
-def _without_year(first: str, second: str) -> str:
-    if int(first) > 12:
-        first, second = second, first
-    return date("", first, second, "")
+def _in_order(first: str, second: str, day_first: bool) -> tuple[str, str]:
+    """Month and day. A number above twelve is the day, whatever the order."""
+    turned = int(second) <= 12 if day_first else int(first) > 12
+    return (second, first) if turned else (first, second)
 
 
 def _is_date(m: Match) -> bool:

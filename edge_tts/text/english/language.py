@@ -1,4 +1,4 @@
-"""English: `normalize` and `phonemize`."""
+"""English: `normalize` and `phonemize`; `English`, where the day comes before the month."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edge_tts.text.english.respelling import spell
 from edge_tts.text.english.words import letter, pronounce, source
 from edge_tts.text.trace import Note, Trace
 
-__all__ = ["explain", "forms", "normalize", "phonemize", "spell"]
+__all__ = ["English", "explain", "forms", "normalize", "phonemize", "spell"]
 
 _TOKEN = re.compile(r"[A-Za-z][A-Za-z'\-]+[A-Za-z]|[A-Za-z]+|[.,?!…'\-]")
 _FEWEST = 4
@@ -38,10 +38,10 @@ def phonemize(normalized: str) -> tuple[list[str], None]:
     return ([",", *phonemes] if len(phonemes) < _FEWEST else phonemes), None
 
 
-def explain(text: str, normalized: str) -> list[Note]:
+def explain(text: str, normalized: str, *, day_first: bool = False) -> list[Note]:
     """The rewritings of `text`, then the words that no dictionary alone decides."""
     trace = Trace()
-    normalize(text, trace)
+    normalize(text, trace, day_first=day_first)
     words = [word.lower() for word in _TOKEN.findall(normalized)]
     said: dict[Note, None] = {}
     for i, word in enumerate(words):
@@ -52,3 +52,19 @@ def explain(text: str, normalized: str) -> list[Note]:
             if why != "dictionary":
                 said[Note(word, phonemes, why, (word, phonemes))] = None
     return [*trace.notes, *said]
+
+
+class English:
+    """English with dates in another order than the module's."""
+
+    def __init__(self, *, day_first: bool) -> None:
+        self._day_first = day_first
+
+    def normalize(self, text: str) -> str:
+        return normalize(text, day_first=self._day_first)
+
+    def phonemize(self, normalized: str) -> tuple[list[str], None]:
+        return phonemize(normalized)
+
+    def explain(self, text: str, normalized: str) -> list[Note]:
+        return explain(text, normalized, day_first=self._day_first)

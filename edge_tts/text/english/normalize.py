@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 
 from edge_tts.text.english.abbreviations import say_abbreviations
 from edge_tts.text.english.calendar import say_calendar, say_roman
 from edge_tts.text.english.capitals import say_capitals
-from edge_tts.text.english.number_rules import RULES, substitute
+from edge_tts.text.english.number_rules import rules, substitute
 from edge_tts.text.english.units import SYMBOLS
 from edge_tts.text.trace import Trace, rule_name
 
@@ -126,25 +126,27 @@ def _tidy(text: str) -> str:
     return re.sub(r"\s+(?=[.,?!])|(?<=\s)\s+", "", text).strip()
 
 
-_STEPS: tuple[tuple[str, Callable[[str], str]], ...] = (
-    ("letters and marks", _fold_all),
-    ("file name", lambda text: _FILE.sub(lambda m: m[0].replace(".", " dot "), text)),
-    ("address", lambda text: _ADDRESS.sub(_address, text)),
-    ("abbreviation", say_abbreviations),
-    ("Roman numeral", say_roman),
-    ("calendar", say_calendar),
-    *(("sign", partial(pattern.sub, said)) for pattern, said in _OPERATORS),
-    *((rule_name(say), partial(substitute, pattern, say)) for pattern, say in RULES),
-    ("symbol", lambda text: _SYMBOL.sub(lambda m: f" {SYMBOLS[m[0]]} ", text)),
-    ("capitals", say_capitals),
-    ("marks", _tidy),
-)
-"""Name -> what rewrites the text."""
+@cache
+def _steps(*, day_first: bool) -> tuple[tuple[str, Callable[[str], str]], ...]:
+    """Name -> what rewrites the text."""
+    return (
+        ("letters and marks", _fold_all),
+        ("file name", lambda text: _FILE.sub(lambda m: m[0].replace(".", " dot "), text)),
+        ("address", lambda text: _ADDRESS.sub(_address, text)),
+        ("abbreviation", say_abbreviations),
+        ("Roman numeral", say_roman),
+        ("calendar", say_calendar),
+        *(("sign", partial(pattern.sub, said)) for pattern, said in _OPERATORS),
+        *((rule_name(say), partial(substitute, pattern, say)) for pattern, say in rules(day_first=day_first)),
+        ("symbol", lambda text: _SYMBOL.sub(lambda m: f" {SYMBOLS[m[0]]} ", text)),
+        ("capitals", say_capitals),
+        ("marks", _tidy),
+    )
 
 
-def normalize(text: str, trace: Trace | None = None) -> str:
-    """`trace`: gets a note of every rewriting."""
-    for name, step in _STEPS:
+def normalize(text: str, trace: Trace | None = None, *, day_first: bool = False) -> str:
+    """`trace`: gets a note of every rewriting. `day_first`: 05/06 is a day of June."""
+    for name, step in _steps(day_first=day_first):
         before, text = text, step(text)
         if trace is not None:
             trace.step(name, before, text)

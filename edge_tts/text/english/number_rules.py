@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cache, partial
 
 from edge_tts.text.english import clock, codes, measures
 from edge_tts.text.english.numbers import cardinal, decimal, digits, fraction, number, ordinal, plural, year
@@ -89,9 +90,15 @@ def _say(form: str) -> Callable[[Match], str]:
     return lambda m: form
 
 
-RULES: tuple[Rule, ...] = tuple(
-    (re.compile(pattern), say)
-    for pattern, say in [
+@cache
+def rules(*, day_first: bool) -> tuple[Rule, ...]:
+    """In the order in which they are applied. `day_first`: 05/06 is a day of June."""
+    return tuple((re.compile(pattern), say) for pattern, say in _forms(day_first))
+
+
+def _forms(day_first: bool) -> list[tuple[str, Callable[[Match], str]]]:
+    short_date = partial(clock.short_date, day_first=day_first)
+    return [
         (r"(^(?:\. )?|(?<=\D[.!?] ))(\d{1,2})\. (?=[^\W\d_])", lambda m: f"{m[1]}{ordinal(m[2])}, "),
         *codes.RULES,
         (
@@ -101,12 +108,16 @@ RULES: tuple[Rule, ...] = tuple(
         ),
         (r"(?<=\d),(?=\d{3}(?!\d))", _say("")),
         (r"(?<![\d./-])(\d{4})([-/])(\d{1,2})\2(\d{1,2})(?![\d/-])", lambda m: clock.date(m[1], m[3], m[4], m[0])),
-        (r"(?<![\d/])(\d{1,2})/(\d{1,2})/(\d{4}|\d{2})(?![\d/])", clock.slash_date),
-        (r"(?<![\d.])(\d{1,2})\.(\d{1,2})\.((?:19|20)\d\d)(?![\d.]\d)", clock.slash_date),
+        (r"(?<![\d/])(\d{1,2})/(\d{1,2})/(\d{4}|\d{2})(?![\d/])", short_date),
+        (r"(?<![\d-])(\d{1,2})-(\d{1,2})-((?:19|20)\d\d)(?![\d-])", short_date),
+        (
+            r"(?<![\d.])(\d{1,2})\.(\d{1,2})\.((?:19|20)\d\d)(?![\d.]\d)",
+            partial(clock.short_date, day_first=True),  # full stops are written where the day comes first
+        ),
         (
             r"(?<![\w/.-])(\d{1,2})/(\d{1,2})(?:\s?[-–]\s?(\d{1,2})/(\d{1,2}))?"
             rf"(?![\w/]|-\d|\.\d|\s?(?:{_UNIT})(?![A-Za-z]))",
-            clock.month_and_day,
+            partial(clock.month_and_day, day_first=day_first),
         ),
         (r"(?<![\w.,:/$£€-])([1-9]\d?|[1-9]\d{3})-([1-9]\d?|[1-9]\d{3})(?![\w:/-]|[.,]\d)(?!\s?[=+])", _range),
         (clock.DURATION, clock.duration),
@@ -159,7 +170,6 @@ RULES: tuple[Rule, ...] = tuple(
         (r"(?<![\d.])(\d*\.\d+)(?!\d)", lambda m: decimal(m[1])),
         (r"\d+", _bare),
     ]
-)
 
 
 def substitute(pattern: re.Pattern[str], say: Callable[[Match], str], text: str) -> str:
