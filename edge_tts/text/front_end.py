@@ -21,7 +21,7 @@ from edge_tts.text.upstream_cuts import CUTS, before, collapse_marks, cut, guard
 from edge_tts.values import Run, Segment
 
 _LETTERS = re.compile("(?<![A-Za-z])(?:[A-Z]{1,2}|PIN|PNR)$")
-_NAMED = re.compile("[2₂](?![0-9.])|[0-9]{2,4}次(?!数)|[是为:：]+[0-9]")
+_NAMED = re.compile("[2₂](?![0-9.])|[0-9]{2,4}次(?!数)|[0-9]{3,}(?![0-9.])|[是为:：]+[0-9]")
 _FEWEST_PHONEMES = 6
 """Below this a full stop is put in front: models do badly on less."""
 
@@ -122,7 +122,7 @@ class TextFrontEnd:
         """The runs that are spoken, and those that are not."""
         runs = self._speak(text, language, home, normalized)
         if sum(len(run.phonemes) for run in runs) < _FEWEST_PHONEMES and not normalized:
-            runs = self._speak(before(text, "."), language, home, normalized)
+            runs = self._speak(before(text, "。" if text[:1].isdigit() else "."), language, home, normalized)
         known = self._reader.languages
         return tuple(r for r in runs if r.phonemes), [r for r in runs if r.language not in known]
 

@@ -48,8 +48,8 @@ _UNREAD = re.compile(
 _MEASURE = re.compile(rf"(?<=[{DIGIT}]) ?(?:{_MEASURES}|(?:{alternatives(UNITS)})(?![A-Za-z]))")
 _MANDARIN_MEASURE = re.compile(rf"(?<=[{DIGIT}]) ?(?:{_MEASURES}|{UNIT})")
 _SENTENCE_ENDS = frozenset("。！？!?\n")
-_FLIGHT = re.compile(rf"[A-Z]{{1,2}}[{DIGIT}]{{3,5}}(?![{DIGIT}.:/-])")
-"""A flight, train or number plate behind or before Mandarin (航班CA1234, D301次)."""
+_CAPITALS = re.compile("[A-Z]{1,4}")
+"""Next to Mandarin, letters of a code whose digits are Mandarin (航班CA1234, B2层, 5G网络)."""
 _ISOLATED_KANA = 1
 """A lone の between ideographs does not make a sentence Japanese."""
 
@@ -78,8 +78,8 @@ def language_runs(text: str, language: str, home: str = "zh") -> list[tuple[str,
         return [("zh" if i % 2 else "en", part) for i, part in enumerate(_IDEOGRAPHS.split(text)) if part]
     base = language.removeprefix("all_")
     fixed = None if base in ("auto", "auto_yue") else base
-    if fixed is None and home == "zh" and not any(map(str.isalpha, _MANDARIN_MEASURE.sub("", text))):
-        return [(home, text)]
+    if (fixed or home) == "zh" and not any(map(str.isalpha, _MANDARIN_MEASURE.sub("", text))):
+        return [("zh", text)]
     pieces = _join(_label(_words(text), fixed, home))
     numbers = fixed if language.startswith("all_") else None
     return [(p.language, p.text) for p in _settle_numbers(pieces, numbers, fixed or home)]
@@ -172,13 +172,24 @@ def _settle_numbers(pieces: list[_Piece], numbers: str | None, usual: str) -> li
             left = settled[-1] if settled else None
             right = pieces[i + 1] if i + 1 < len(pieces) else None
             piece.language = numbers or _of_neighbours(piece.text, left, right, usual)
-            if (settled[-2:-1] and settled[-2].language == "zh") or (right and right.text.startswith("次") and left):
-                piece.language = "zh" if _FLIGHT.match(settled[-1].text + piece.text) else piece.language
+            if _is_code(settled[-2:], piece, pieces[i + 1 : i + 3]):
+                piece.language = "zh"
         if settled and settled[-1].language == piece.language:
             settled[-1].text += piece.text
         else:
             settled.append(piece)
     return settled
+
+
+def _is_code(before: list[_Piece], number: _Piece, after: list[_Piece]) -> bool:
+    """Whether the number stands between Mandarin and a few capitals, on either side."""
+    if before and _CAPITALS.fullmatch(before[-1].text):
+        beside = before[:-1] + after[:1]
+    elif after and _CAPITALS.fullmatch(after[0].text) and number.text[-1].isalnum():
+        beside = before[-1:] + after[1:]
+    else:
+        return False
+    return any(piece.language == "zh" for piece in beside)
 
 
 def _of_neighbours(number: str, left: _Piece | None, right: _Piece | None, usual: str) -> str:

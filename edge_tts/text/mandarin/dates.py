@@ -53,6 +53,8 @@ DATES: tuple[Substitution, ...] = (
     substitution(rf"(?<![0-9]){_YEAR}([-~～–]){_YEAR}(?![0-9])", _years),
     # 1000年 is a thousand years; 2000年 is a year.
     substitution(rf"(?<![0-9])(?!1000){_YEAR}(?=年)", lambda m: spell(m[1])),
+    # People born in a decade: 九零后.
+    substitution("(?<![0-9第到达至过满])([0-9][05])(?=后(?:$|[^来面方续]))", lambda m: spell(m[1])),
     # Two digits are a year where a month follows or a zero leads, and late in a century; 20年 is twenty years.
     substitution(rf"(?<![0-9])([0-9]{{2}})(?=年{_MONTH}月)|(?<![0-9])(0[0-9])(?=年)", lambda m: spell(m[0])),
     substitution("(?<![0-9第了近约过满达有])([89][0-9])(?=年(?![前后来间内以之多代]))", lambda m: spell(m[1])),

@@ -25,7 +25,7 @@ _CURRENCY = r"HK\$|US\$|NT\$|[$¥￥€£]"
 _DEGREE = "℃|°[CF]|℉|摄氏度|华氏度|度|°"
 _NUMBERED = "[日号月章楼级班路期集题版档]|年级|世纪"
 """What a range may span besides measure words; 2 stays 二 before these."""
-_OPERATORS = {"+": "加", "-": "减", "×": "乘", "*": "乘", "÷": "除", "/": "除"}
+_OPERATORS = {"+": "加", "-": "减", "×": "乘", "*": "乘", "÷": "除以", "/": "除以"}
 _VERSUS = "(?:比[分例率]|配比|赔率)[^0-9!?。！？，,]{0,6}|[胜负平赢输以][^0-9!?。！？，,]{0,4}"
 SCORES = (
     substitution(
