@@ -104,7 +104,8 @@ def _script(word: str) -> str | None:
     if not word[0].isalpha():
         return None
     script = unicodedata.name(unicodedata.normalize("NFKC", word)[0], "LATIN").split()[0]
-    return None if script in ("LATIN", "MODIFIER", "CJK") else script.capitalize()
+    symbol = script == "GREEK" and len(word) < 3  # µ, Ω
+    return None if symbol or script in ("LATIN", "MODIFIER", "CJK") else script.capitalize()
 
 
 def has_words(text: str) -> bool:

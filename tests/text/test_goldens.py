@@ -43,7 +43,7 @@ CHOSEN = re.compile(
     ("name", "normalized", "least_exact", "most_per"),
     [
         ("en", True, 0.97, 0.002),
-        ("en", False, 0.93, 0.010),
+        ("en", False, 0.92, 0.010),
         ("mixed_zh_en", True, 0.98, 0.002),
         ("mixed_zh_en", False, 0.90, 0.025),
     ],

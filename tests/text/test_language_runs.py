@@ -35,6 +35,7 @@ ANY_TEXT = st.text(max_size=100) | st.text(alphabet="ab 我的かな한1.5km/h°
         ("在안녕家", "zh", ["zh", "ko", "zh"]),
         ("猫が", "auto", ["zh", "ja"]),
         ("Set α to 5", "auto", ["en"]),
+        ("18 \u00b5g, 4 k\u2126, 3 \u212b", "en", ["en"]),
         ("Say Καλημέρα twice", "auto", ["en", "Greek", "en"]),
         ("Café, ŵ, ə", "auto", ["en"]),
         ("①打开盖子", "zh", ["zh"]),

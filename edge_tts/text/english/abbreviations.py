@@ -46,6 +46,18 @@ _TITLE = re.compile(rf"(?<!\w)(?<!\w\.)({_any(_TITLES | _STREETS)})\b(\.?)(?![\w
 _NAME = re.compile(r"(?:\d(?:st|nd|rd|th)|\b[A-Z][a-z]+) $")
 _FIRST = re.compile(r"(?:^|[.!?]\s)\W*[A-Z][a-z]+ $")
 _HOUSE = re.compile(r"\d[A-Z]?(?: [A-Z][a-z]+){1,3} $")
+_COMPASS = {"N": "North", "S": "South", "E": "East", "W": "West"}
+_COMPASS |= {a + b: _COMPASS[a] + _COMPASS[b].lower() for a in "NS" for b in "EW"}
+_HEADING = re.compile(
+    r"\b([NS][EW]|[NSEW])\.? (?=(?:\d{1,3}(?:st|nd|rd|th)|[A-Z][a-z]+)(?: [A-Z][a-z]+)? "
+    rf"(?:{_any(_STREETS)}|{'|'.join(_STREETS.values())})\b)"
+)
+"""`123 E. 5th St.`"""
+_WIND = re.compile(r"((?i:\bwinds?:? (?:is |are )?(?:from (?:the )?)?))([NSEW]{1,3})\b(?!\.)")
+_NAMED_NO = re.compile(
+    r"(?i:\b(ticket|order|room|house|account|item|invoice|case|part|serial|model|bus|train|flight|gate|platform|lot|unit|apartment|"
+    r"locker|table|seat|size|batch|file|job|exercise|question|chapter|lesson)) no\. ?(?=\d)"
+)
 _INCHES = re.compile(r"(?<=\d)\s?in\.(?=[, ]+[a-z0-9])")
 _UNIT_STOP = re.compile(
     r"(?<=\d)(\s?(?:min|mins|hr|hrs|sec|secs|ft|in|oz|lb|lbs|yd|mi|kg|km|cm|mm))\.(?=[, ]+[a-z0-9])"
@@ -55,6 +67,8 @@ _UNIT_STOP = re.compile(
 def say_abbreviations(text: str) -> str:
     """`text` with its abbreviations in words."""
     text = _UNIT_STOP.sub(r"\1", _INCHES.sub(" inches", text))
+    text = _WIND.sub(lambda m: m[1] + " ".join(_COMPASS[c] for c in re.findall("[NS][EW]|[NSEW]", m[2])).lower(), text)
+    text = _HEADING.sub(lambda m: f"{_COMPASS[m[1]]} ", _NAMED_NO.sub(r"\1 number ", text))
     text = _NUMBERED.sub(_numbered, text)
     return _WORD.sub(_word, _TITLE.sub(_title, text))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from edge_tts.text.english.numbers import cardinal, decimal, oh, ordinal, year
 from edge_tts.text.english.units import MONTHS
@@ -14,7 +15,11 @@ _NEAR = 40
 _DAY_PART = re.compile(
     r"\b(?:morning|noon|afternoon|evening|night|midnight|tonight|breakfast|lunch|dinner|supper)\b", re.I
 )
-_RUNNING = re.compile(r"\b(?:timer|countdown|stopwatch|remaining|lasts?|duration)\W+(?:\w+ ){0,3}$", re.I)
+_RUNNING = re.compile(
+    r"\b(?:timer|countdown|stopwatch|remaining|last(?:s|ed)?|duration|took|takes|length|runtime|elapsed)\W+"
+    r"(?:\w+ ){0,3}$",
+    re.I,
+)
 _LEFT = re.compile(r"\s(?:left|remaining|elapsed)\b")
 _UNTIL_DAY = re.compile(
     r"\b(?:on|due|until|till|since|through|before|after|dated?|expir\w+|deadline|birthday|starts?|begins?|ends?|"
@@ -22,22 +27,28 @@ _UNTIL_DAY = re.compile(
     re.I,
 )
 _PERHAPS_DAY = re.compile(
-    r"\b(?:day|date|week|meeting|appointment|visit|party|trip|delivery|holiday|closed|scheduled|"
+    r"\b(?:today|tomorrow|tonight|day|date|week|meeting|appointment|visit|party|trip|delivery|holiday|closed|scheduled|"
     r"booked|moved|from|by|to|for)\b"
     r"[^.!?\d]{0,20}$",
     re.I,
 )
+_DATE_AFTER = re.compile(
+    r",? \(?(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day\b|(?:at|from) \d{1,2}(?::\d\d| ?[ap]\.?m)|is an? holiday\b)",
+    re.I,
+)
 
-DURATION = (
+_DURATION = (
     r"(?<![\w.:$£€-])"
     r"(?:\d{1,4}(?:\.\d{1,3})?\s?(?:d|days?|h|hrs?|hours?|m|mins?|minutes?)\.?(?:,? (?:and )?|(?=\d))){1,3}"
     r"\d{1,4}(?:\.\d{1,3})?\s?(?:h|hrs?|m|mins?|s|secs?|minutes?|seconds?)(?![\w°²³/'])"
 )
 """At least two parts (`1h 25m`), of which the smaller follows."""
+_MOVES = r"(?i:(\b(?:lands?|landed|landing|depart\w*|arriv\w*|leav\w+|board\w*|take-?off)(?: is)?(?: at| by)? ))"
+_CLOCK = r"([01]\d|2[0-3])([0-5]\d)"
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s?([a-z]+)")
 _PARTS = {"d": "day", "h": "hour", "m": "minute", "s": "second"}
-MINUTES = r"(?<![\w.])(\d{1,3}(?:\.\d)?)\s?m(?= (?:left|remaining|ago|later|timer|delay|break|nap|snooze)\b)"
-MINUTES_AFTER = (
+_MINUTES = r"(?<![\w.])(\d{1,3}(?:\.\d)?)\s?m(?= (?:left|remaining|ago|later|timer|delay|break|nap|snooze)\b)"
+_MINUTES_AFTER = (
     r"(?i:\b(?:timer|wait|snooze)(?: for)? (\d{1,3})\s?m(?![\w°²³/'])"
     r"|\b(?:in|after|every) (\d{1,3})m(?=\s*(?:[.,!?]|$)))"
 )
@@ -85,6 +96,8 @@ def _in_order(first: str, second: str, day_first: bool) -> tuple[str, str]:
 def _is_date(m: Match) -> bool:
     if _after(m).startswith(" of "):
         return False
+    if _DATE_AFTER.match(_after(m)):
+        return True
     if m[1].startswith("0") or m[2].startswith("0") or m[3] or _UNTIL_DAY.search(_before(m)):
         return True
     return int(m[2]) > 10 and bool(_PERHAPS_DAY.search(_before(m)))
@@ -109,7 +122,7 @@ def _half_of_day(m: Match, hour: int, *, exact: bool) -> str:
     """What is said behind a time that is written without it."""
     if exact and 1 <= hour <= 12:
         return " o'clock"
-    if _DAY_PART.search(_before(m)) or _DAY_PART.search(_after(m)):
+    if _before(m).lower().endswith("the ") or _DAY_PART.search(_before(m)) or _DAY_PART.search(_after(m)):
         return ""
     return f" {'p' if hour >= 12 else 'a'}.m."
 
@@ -130,10 +143,38 @@ def half_day(m: Match) -> str:
 
 
 def duration(m: Match) -> str:
-    said = [f"{decimal(n)} {_PARTS[name[0]]}{'' if n == '1' else 's'}" for n, name in _PART.findall(m[0])]
-    return " ".join(said)
+    parts = _PART.findall(m[0])
+    told = [(n[0].strip("0") + n[1:], _PARTS[name[0]]) for n, name in parts if n.strip("0.")] or [
+        ("0", _PARTS[parts[-1][1][0]])
+    ]
+    return " ".join(f"{decimal(n)} {name}{'' if n == '1' else 's'}" for n, name in told)
+
+
+def hours_and_minutes(m: Match) -> str:
+    """`1h30`."""
+    minutes = f" {_count(int(m[2]), 'minute')}" if int(m[2]) else ""
+    return f"{_count(int(m[1]), 'hour')}{minutes}"
+
+
+def four_digits(m: Match) -> str:
+    """`1605` and `0730 hours`: two pairs."""
+    hour, minute = int(m[2]), int(m[3])
+    start = f"zero {cardinal(hour)}" if m[2][0] == "0" and hour else cardinal(hour)
+    return f"{m[1]}{start} {oh(minute) if minute else 'hundred'}"
 
 
 def minutes(m: Match) -> str:
     amount = m[m.lastindex or 1]
     return f"{m[0][: m.start(m.lastindex or 1) - m.start()]}{decimal(amount)} minute{'' if amount == '1' else 's'}"
+
+
+DURATIONS: tuple[tuple[str, Callable[[Match], str]], ...] = (
+    (_DURATION, duration),
+    (r"(?<![\w.:])(\d{1,2})h([0-5]\d)(?![\w:])", hours_and_minutes),
+    (r"(?<![\w.:])(\d{1,2}):([0-5]\d) ?(?:h|hrs?|hours)\b", hours_and_minutes),
+    (rf"{_MOVES}{_CLOCK}(?![\w:/-]|[.,]\d| [a-z]+s\b)", four_digits),
+    (rf"(?<![\w:./-])(){_CLOCK}(?= (?:hours|hrs)\b)", four_digits),
+    (_MINUTES, minutes),
+    (_MINUTES_AFTER, minutes),
+)
+"""Before the times of day."""

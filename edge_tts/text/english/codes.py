@@ -12,11 +12,11 @@ Match = re.Match[str]
 _LINK = r"(?:\s(?:is|was|are|number|no|code|to|of|in))?\s?[:#]?\s?"
 _CODE = (
     "pin|passcode|password|code|otp|zip|postcode|serial|account|tracking|confirmation|reference|digits|ending|"
-    "extension|ext"
+    "extension|ext|plate|registration|vin|sku|id"
 )
 _LABEL = (
     "room|suite|apartment|apt|flat|flight|train|bus|tram|route|highway|interstate|channel|locker|gate|error|studio|"
-    "cabin|ward|lot|area|line"
+    "cabin|ward|lot|area|line|boeing|form|port|house"
 )
 _CALLED = "call|calls|called|calling|dial|dials|dialed|dialled|dialing|ring|phone|telephone|text|hotline|emergency"
 _CALLING = re.compile(rf"\b(?:{_CALLED}|number|tel|fax)\b[^.!?]{{0,20}}$", re.I)
@@ -27,13 +27,14 @@ _COUNTED = r"(?! (?:[a-z]{3,20}s|people|percent)\b)(?!\s?[%°])"
 
 def _spelled(m: Match) -> str:
     """Capitals, digits and dashes one by one, a dash as a pause."""
-    parts = [" ".join(digits(c) if c.isdigit() else c for c in part) for part in m[2].split("-") if part]
+    parts = [" ".join(digits(c) if c.isdigit() else c for c in part) for part in re.split("[- ]", m[2]) if part]
     return m[1] + ", ".join(parts)
 
 
 def _label(m: Match) -> str:
     letters = " ".join(m[2]) + " " if m[2] else ""
-    return f"{m[1]}{letters}{label(m[3])}"
+    last = f" to {label(m[4])}" if m[4] else ""
+    return f"{m[1]}{letters}{label(m[3])}{last}"
 
 
 def _local(m: Match) -> str:
@@ -50,7 +51,8 @@ def _number_at(group: int, say: Callable[[str], str]) -> Callable[[Match], str]:
 RULES: tuple[tuple[str, Callable[[Match], str]], ...] = (
     (
         rf"(?i:\b((?:{_CODE}){_LINK}(?:is )?))"
-        r"([A-Z0-9]{0,12}\d[A-Z0-9]{0,16}(?:-[A-Z0-9]{1,12}){0,4})(?![\w.,]?\w|:)(?! (?:digits?|times)\b)",
+        r"((?:[A-Z]{1,4} )?[A-Z0-9]{0,12}\d[A-Z0-9]{0,16}(?:-[A-Z0-9]{1,12}){0,4}(?: \d{3,4}){0,3})"
+        r"(?![\w.,]?\w|:)(?! (?:digits?|times)\b)",
         _spelled,
     ),
     (rf"(?i:\b(?:number|id|order|case|invoice|ticket)){_LINK}(\d{{5,15}})(?![\w.,]\d|\w)", _number_at(1, digits)),
@@ -59,8 +61,22 @@ RULES: tuple[tuple[str, Callable[[Match], str]], ...] = (
         rf"(?i:\b(?:{_CALLED})) (?:me |us |it |them )?(?:at |on |to )?(\d{{3,15}})(?![\w:/-]|[.,]\d){_COUNTED}",
         _number_at(1, digits),
     ),
+    (
+        rf"(?i:\b((?:order|ticket|invoice|case|job)(?: number)?\s#?))()(\d{{3,4}})()(?![\w:/-]|[.,]\d)"
+        rf"{_MEASURED}{_COUNTED}",
+        _label,
+    ),
+    (r"\b((?:US|SR|CR|FM)[- ])()(\d{3})()(?![\w:/-]|[.,]\d)", _label),
     (rf"(?<![\w.,$£€#-])911(?![\w:/-]|[.,]\d){_COUNTED}", lambda m: digits(m[0])),
-    (rf"(?i:\b((?:{_LABEL})(?: number)?\s#?))(?:([A-Z]{{1,2}})[ -]?)?(\d{{3,5}})(?![\w:/-]|[.,]\d){_MEASURED}", _label),
-    (rf"(?<![\w.,:/$£€-])(\d{{3,5}})(?=[A-Z]?(?: [A-Z][a-z]{{1,20}}){{1,3}} (?:{_STREET})\b)", lambda m: label(m[1])),
+    (
+        rf"(?i:\b((?:{_LABEL})s?(?: number)?\s#?))(?:([A-Z]{{1,2}})[ -]?)?(\d{{3,5}})(?:\s?[-–]\s?(\d{{3,5}}))?"
+        rf"(?![\w:/-]|[.,]\d){_MEASURED}",
+        _label,
+    ),
+    (
+        r"(?<![\w.,:/$£€-])(\d{3,5})"
+        rf"(?=[A-Z]?(?: (?:[A-Z][a-z]{{1,20}}|\d{{1,3}}(?:st|nd|rd|th))){{1,3}} (?:{_STREET})\b)",
+        lambda m: label(m[1]),
+    ),
 )
 """Before every other rule that reads numbers."""

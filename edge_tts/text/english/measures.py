@@ -19,6 +19,10 @@ _NOUN = re.compile(
     r" (?!(?:of|and|or|is|was|are|were|has|have|per|in|on|at|for|to|from|left|remaining|"
     r"ago|later|away|more|less)\b)[a-z]{3}"
 )
+_DESCRIBED = re.compile(
+    r" (?:timer|break|walk|drive|delay|cable|cord|bulb|charger|bottle|bag|box|pack|jar|can|nap|video|rope|tank|fuse|outlet|"
+    r"adapter|disk|card|screen|hike|ride|radius|range|limit|window|snooze|countdown|session|lesson|class|meeting|call|warning)\b"
+)
 _NAMED = re.compile(
     r"\b(?:seat|row|gate|room|platform|apartment|apt|unit|flat|block|building|bus|line|route|section|group|class|plan|"
     r"terminal|hall|wing|zone|exit|track|grade|figure|page|number|house|door|floor|option|no|"
@@ -39,7 +43,7 @@ def unit(m: Match) -> str:
     hyphened = joint == "-"
     if not _is_unit(m, short, glued=not joint) or (hyphened and (short == "in" or short in LETTER_UNITS)):
         return m[0]
-    one = amount == "1" or hyphened or _describes(m)
+    one = amount == "1" or hyphened or describes(m)
     words = f"{decimal(amount)} {UNITS[short][0 if one else 1]}"
     return f"{words} per {PER[per]}" if per else words
 
@@ -56,10 +60,10 @@ def _is_unit(m: Match, unit: str, *, glued: bool = False) -> bool:
     return True
 
 
-def _describes(m: Match) -> bool:
+def describes(m: Match) -> bool:
     """Whether the quantity describes a noun: a 60 watt bulb."""
     before, after = m.string[max(0, m.start() - 9) : m.start()], m.string[m.end() : m.end() + 12]
-    return bool(_ARTICLE.search(before) and _NOUN.match(after))
+    return bool(_DESCRIBED.match(after) or (_ARTICLE.search(before) and _NOUN.match(after)))
 
 
 def lone_unit(m: Match) -> str:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from functools import cache, partial
 
-from edge_tts.text.english import clock, codes, measures
+from edge_tts.text.english import clock, codes, measures, parts
 from edge_tts.text.english.numbers import cardinal, decimal, digits, fraction, number, ordinal, plural, year
 from edge_tts.text.english.units import CURRENCIES, PER, UNITS, alternatives
 from edge_tts.text.english.years import is_year
@@ -22,6 +22,14 @@ _SCALE = {"k": "thousand", "m": "million", "mn": "million", "b": "billion", "bn"
 
 _UNIT = alternatives(UNITS)
 _SIGNS = "".join(CURRENCIES)
+_K_NOUNS = "(?:run|race|walk|jog|marathon|video|tv|screen|monitor|display|resolution|camera|stream)"
+_AMOUNT = r"(?<![\w.])(\d+(?:\.\d+)?)"
+_YEARS = r"((?:19|20)\d\d)\s?[/–-]\s?((?:20)?\d\d)(?![\d/-]|\.\d)"
+_SEASON = rf"(?<![\d/-]){_YEARS}(?= (?:school|season|academic|budget|fiscal|winter|ski|tax)\b)"
+_AFTER_SEASON = rf"(?:(?<=[Yy]ear )|(?<=[Ss]eason )|(?<=[Ww]inter )){_YEARS}"
+_HOURS = (
+    r"(\b(?i:open|hours:?|from|between|works?|shift:?|weekdays|daily)) ([1-9]|1[0-2])-([1-9]|1[0-2])(?![\w:/-]|[.,]\d)"
+)
 _SCORE = re.compile(r"\b(?:scores?|scored|won|wins?|lost|leads?|beat|tied|draw|game|match)\b[^.!?]*$", re.I)
 
 
@@ -38,6 +46,8 @@ def _dotted(m: Match) -> str:
 def _money(m: Match) -> str:
     one, many, part, parts = CURRENCIES[m[1]]
     whole, cents, scale, per = m[2], m[3] or "", m[4], f" per {PER[m[5]]}" if m[5] else ""
+    if measures.describes(m) and len(cents) != 2:
+        many = one  # a $20 bill
     if scale:
         return f"{decimal(f'{whole}.{cents}')} {_SCALE.get(scale.lower(), scale.lower())} {many}{per}"
     if len(cents) > 2:
@@ -62,6 +72,22 @@ def _range(m: Match) -> str:
 
 def _scaled(m: Match) -> str:
     return f"{decimal(m[1])} {_SCALE[m[2].lower()]}"
+
+
+def _two_years(m: Match) -> str:
+    """The ends of a season: 2025/26."""
+    return f"{year(m[1])} to {year(m[2])}"
+
+
+def _worth(sign: str, amount: str) -> str:
+    return f"{number(amount)} {CURRENCIES[sign][0 if amount == '1' else 1]}"
+
+
+def _inches(m: Match) -> str:
+    """`55"`, unless the sign closes a quotation."""
+    if m.string.count('"', 0, m.start()) % 2:
+        return m[0]
+    return f"{decimal(m[1])} {'inch' if m[1] == '1' or measures.describes(m) else 'inches'}"
 
 
 def _bare(m: Match) -> str:
@@ -100,10 +126,13 @@ def _forms(day_first: bool) -> list[tuple[str, Callable[[Match], str]]]:
     short_date = partial(clock.short_date, day_first=day_first)
     return [
         (r"(^(?:\. )?|(?<=\D[.!?] ))(\d{1,2})\. (?=[^\W\d_])", lambda m: f"{m[1]}{ordinal(m[2])}, "),
+        (r"(?<![\w.])\+\d{1,3}(?:[ -]?\(?\d{1,4}\)?){2,6}(?!\d)", _phone),
+        (r"(?<![\w.-])(?:\d{1,2}[ -])?(?:\(\d{3}\) ?|\d{3}[ -])\d{3}[ -]\d{4}(?![\d-])", _phone),
+        parts.THOUSANDS,
         *codes.RULES,
         (
             rf"(?<![\d.,{_SIGNS}])(?<![{_SIGNS}] )\d{{1,3}}(?:,\d{{3}})+"
-            rf"(?![\d,/]|\.\d|\s?(?:{_UNIT})(?![A-Za-z])|\s?[{_SIGNS}%°])",
+            rf"(?![\d,/]|\.\d|(?:st|nd|rd|th)\b|\s?(?:{_UNIT})(?![A-Za-z])|\s?[{_SIGNS}%°])",
             _grouped,
         ),
         (r"(?<=\d),(?=\d{3}(?!\d))", _say("")),
@@ -119,21 +148,25 @@ def _forms(day_first: bool) -> list[tuple[str, Callable[[Match], str]]]:
             rf"(?![\w/]|-\d|\.\d|\s?(?:{_UNIT})(?![A-Za-z]))",
             partial(clock.month_and_day, day_first=day_first),
         ),
+        (_SEASON, _two_years),
+        (_AFTER_SEASON, _two_years),
+        (_HOURS, lambda m: f"{m[1]} {m[2]} to {m[3]}"),
         (r"(?<![\w.,:/$£€-])([1-9]\d?|[1-9]\d{3})-([1-9]\d?|[1-9]\d{3})(?![\w:/-]|[.,]\d)(?!\s?[=+])", _range),
-        (clock.DURATION, clock.duration),
-        (clock.MINUTES, clock.minutes),
-        (clock.MINUTES_AFTER, clock.minutes),
+        parts.WITH_UNIT,
+        *clock.DURATIONS,
         (
             r"(?<![\d:])([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?(?![\d:])(?:\s?([AaPp])\.?\s?[Mm](?:\b\.?))?",
             clock.time,
         ),
         (r"(?<![\d.:])(1[0-2]|0?[1-9])\s?([AaPp])\.?[Mm](?:\.|\b)", clock.half_day),
         (r"(?<!\d)(\d{1,3}):(\d{1,3})(?![\d:])", lambda m: f"{number(m[1])} to {number(m[2])}"),
-        (r"(?<![\w.])\+\d{1,3}(?:[ -]?\(?\d{1,4}\)?){2,6}(?!\d)", _phone),
-        (r"(?<![\w.-])(?:\d{1,2}[ -])?(?:\(\d{3}\) ?|\d{3}[ -])\d{3}[ -]\d{4}(?![\d-])", _phone),
         (r"(?<![\w.-])0\d{2,4}[ -]\d{3,4}(?:[ -]?\d{3,4})?(?![\d-])", _phone),
         (r"(?<![\w.-])\d{3}-0\d{3}(?![\d-])", _phone),
         (r"(?<![\w.])[vV]?(\d+(?:\.\d+){2,})(?![\d])", _dotted),
+        (
+            rf"([{_SIGNS}])(\d{{1,6}})\s?[-–]\s?(\d{{1,6}})(?![\w:/.-])",
+            lambda m: f"{number(m[2])} to {_worth(m[1], m[3])}",
+        ),
         (
             rf"([{_SIGNS}])\s?(\d+)(?:\.(\d+))?"
             r"(?:\s?(hundred|thousand|million|billion|trillion|(?:[kKmMbBtT]|[mMbB]n)(?![A-Za-z])))?"
@@ -145,24 +178,35 @@ def _forms(day_first: bool) -> list[tuple[str, Callable[[Match], str]]]:
             _money_after,
         ),
         (r"(?<![\w.])(\d{1,2})'\s?(\d{1,2})(?:\"|'')", _feet),
+        (r"(?<![\w.])(\d{1,3}(?:\.\d)?)\"(?!\w)", _inches),
         (r"(?<!\d)(1\d\d0|20\d0)'?s\b", _decade),
         (r"(?<=[Tt]he )'?(\d0)'?s\b|(?:(?<!\w)'|(?<=s-))(\d0)s\b", lambda m: plural(number(m[1] or m[2]))),
         (r"(?<![\d/])(\d{2,3})/(\d{2,3})(?=\s?mmHg)", lambda m: f"{cardinal(int(m[1]))} over {m[2]}"),
         (
-            rf"(?<![\d/.])(?:(\d{{1,4}})\s)?(\d{{1,2}})/(\d{{1,2}})(\s?)({_UNIT})(?![A-Za-z\d°²³'/])",
+            rf"(?<![\d/.])(?:(\d{{1,4}})\s)?(\d{{1,2}})/(\d{{1,2}})(\s?|-)({_UNIT})(?![A-Za-z\d°²³'/])",
             measures.part_of_unit,
         ),
         (
             rf"(?<![A-Za-z\d./])(\d+(?:\.\d+)?)(\s?|-)({_UNIT})(?:\s?/\s?({alternatives(PER)}))?(?![A-Za-z\d°²³'])",
             measures.unit,
         ),
+        (
+            rf"(?<=\bper )({alternatives(u for u in UNITS if len(u) > 1 and u != 'in')})(?![\w/°²³'])",
+            lambda m: UNITS[m[1]][0],
+        ),
         (rf"(?<![\w/])({measures.STANDING})(?:/({alternatives(PER)}))?(?![\w/°²³'])", measures.lone_unit),
         (
             r"(?<![\w.])(\d+)\s?[x×](?=\s(?!minus|plus|by|times)[a-z]{2,}|\sa\s|[.,!?]|\s*$)",
             lambda m: f"{number(m[1])} times",
         ),
-        (r"(?<![\w.])(\d+(?:\.\d+)?)([kMB])(?= [a-z]|(?<=\.\dk)[.!?]?\s*$)", _scaled),
+        (rf"{_AMOUNT}(k)(?= [a-z])(?! {_K_NOUNS}\b)", _scaled),
+        (rf"{_AMOUNT}([MB])(?= (?:(?!and|or|is|was|has)[a-z]+ )?(?:[a-z]+s|people)\b)", _scaled),
+        (rf"^\W*{_AMOUNT}([kM]|(?<=\.\d)B)\W*$", _scaled),
+        (rf"(?<!\ba )(?<!\bthe ){_AMOUNT}(k)(?=[.!?]?\s*$)", _scaled),
+        (rf"{_AMOUNT}(?<=\.\d)([MB])(?= [a-z])", _scaled),
         (r"(?<![\w/.])24/7(?![\d/])", _say("twenty-four seven")),
+        (r"(?<![\w.])(\d{1,2})\s?[x×]/(day|week|month|year|hour)\b", lambda m: f"{number(m[1])} times a {m[2]}"),
+        *parts.RULES,
         (r"(?<![\d/.])(\d+)\s(\d{1,2})/(\d{1,3})(?![\d/])", _mixed),
         (r"(?<![\d/.])(\d+)/\1(?![\d/]| of\b)", lambda m: f"{number(m[1])} {number(m[1])}"),  # 20/20
         (r"(?<![\d/.])(\d+)/(\d+)(?![\d/])", lambda m: fraction(m[1], m[2])),

@@ -91,6 +91,14 @@ UNITS: dict[str, tuple[str, str]] = {
     "cm³": ("cubic centimeter", "cubic centimeters"),
     "ha": ("hectare", "hectares"),
     "gal": ("gallon", "gallons"),
+    "qt": ("quart", "quarts"),
+    "pt": ("pint", "pints"),
+    "fl oz": ("fluid ounce", "fluid ounces"),
+    "mpg": ("mile per gallon", "miles per gallon"),
+    "mmol": ("millimole", "millimoles"),
+    "hp": ("horsepower", "horsepower"),
+    "kVA": ("kilovolt amp", "kilovolt amps"),
+    "inHg": ("inch of mercury", "inches of mercury"),
     "cl": ("centiliter", "centiliters"),
     "dl": ("deciliter", "deciliters"),
     "A": ("amp", "amps"),
@@ -156,6 +164,12 @@ PER: dict[str, str] = {
     "100 km": "hundred kilometers",
     "s²": "second squared",
     "d": "day",
+    **{
+        name: name
+        for name in "dozen box bag pack bottle night item unit cup serving dose mile pound roll slice case".split()
+    },
+    "mo": "month",
+    "yr": "year",
     "hour": "hour",
     "minute": "minute",
     "person": "person",
