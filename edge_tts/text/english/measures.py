@@ -20,9 +20,11 @@ _NOUN = re.compile(
     r"ago|later|away|more|less)\b)[a-z]{3}"
 )
 _DESCRIBED = re.compile(
-    r" (?:timer|break|walk|drive|delay|cable|cord|bulb|charger|bottle|bag|box|pack|jar|can|nap|video|rope|tank|fuse|outlet|"
-    r"adapter|disk|card|screen|hike|ride|radius|range|limit|window|snooze|countdown|session|lesson|class|meeting|call|warning)\b"
+    r" (?:timer|break|walk|drive|delay|cable|cord|bulb|charger|bottle|bag|box|pack|jar|can|nap|video|rope|tank|fuse|"
+    r"outlet|adapter|disk|card|screen|hike|ride|radius|range|limit|window|snooze|countdown|session|lesson|class|"
+    r"meeting|call|warning)\b"
 )
+"""What a quantity describes also without an article."""
 _NAMED = re.compile(
     r"\b(?:seat|row|gate|room|platform|apartment|apt|unit|flat|block|building|bus|line|route|section|group|class|plan|"
     r"terminal|hall|wing|zone|exit|track|grade|figure|page|number|house|door|floor|option|no|"
