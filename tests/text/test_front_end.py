@@ -252,3 +252,29 @@ def test_a_text_that_nobody_reads_is_refused_by_name(text: str, language: str, n
         FRONT_END.segments(text, language)
     with pytest.raises(TextError, match=named):
         FRONT_END.runs(text, language)
+
+
+@pytest.mark.parametrize(
+    ("text", "spoken"),
+    [
+        ("PM10是18", "P M十是十八"),
+        ("3G信号", "三G信号"),
+        ("乘MU2201航班", "乘M U二二零幺航班"),
+        ("停在B3层", "停在B三层"),
+        ("6 V", ".六伏"),
+        ("8℃", ".八度"),
+        ("2350", "二千三百五十"),
+        ("2031", "二零三一"),
+        ("0305", "零三零五"),
+        ("9÷3=3", "九除以三等于三"),
+        ("80后", "八零后"),
+        ("五分钟后", "五分钟后"),
+        ("证件后四位是2207", "证件后四位是二二零七"),
+        ("立减300", "立减三百"),
+        ("9/10教师节", "九月十日教师节"),
+        ("iPhone 15", "i Phone fifteen"),
+    ],
+)
+def test_mandarin_codes_and_values(text: str, spoken: str) -> None:
+    """Digits beside capitals are Mandarin in Mandarin, a value alone is a quantity, whatever the length."""
+    assert "".join(run.normalized for run in FRONT_END.runs(text, "zh")) == spoken
