@@ -102,7 +102,7 @@ def convert(
         writer = GraphWriter(staging, half=options.half, islands=islands, progress=progress)
         family, sizes, remarks = write_all(writer, networks)
         write_manifest(staging, _facts(options, family, sizes, list(voices(staging))))
-    others = unnamed_files(out)
+    others = unnamed_files(out.resolve())
     if others:
         remarks.append(f"{', '.join(others)} in {out} was left there; the set passes no check before it is moved away")
     return remarks

@@ -265,3 +265,9 @@ def test_a_deflated_or_strided_checkpoint_makes_the_same_graphs(change: str, v2:
     convert(v2, tmp_path / "plain", Options(name="set"))
     convert(Sources(**changed), tmp_path / "changed", Options(name="set"))
     assert read_manifest(tmp_path / "changed") == read_manifest(tmp_path / "plain")
+
+
+def test_a_place_that_is_named_by_a_detour_is_the_same_place(v2: Sources, tmp_path: Path) -> None:
+    """A path with `..` after a folder that is not there leads where it reads, and the set is made there."""
+    convert(v2, tmp_path / "nowhere" / ".." / "set", Options(name="set"))
+    assert os.listdir(tmp_path) == ["set"]

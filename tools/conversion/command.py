@@ -31,7 +31,7 @@ def main() -> int:
         print(f"convert: {error}", file=sys.stderr)
         return 1
     bar.finish()
-    size = sum(path.stat().st_size for path in args.out.rglob("*") if path.is_file())
+    size = sum(path.stat().st_size for path in args.out.resolve().rglob("*") if path.is_file())
     for remark in remarks:
         print(f"note: {remark}")
     print(f"{args.out}: {size / 1e6:.1f} MB in {time.monotonic() - started:.1f} s")
