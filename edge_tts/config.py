@@ -67,6 +67,11 @@ ConfigPath = Annotated[Path, BeforeValidator(_resolved)]
 """An absolute path; a relative one, defaults included, is resolved against the configuration file's folder, or without
 a file the current one."""
 
+
+def _chime(value: Any, info: ValidationInfo) -> Any:
+    return value if value == "builtin" else _resolved(value, info)
+
+
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _BUCKET = re.compile(r"file:///.+|(s3|gs|az)://[A-Za-z0-9$][A-Za-z0-9._-]*(/[^@?#\x00-\x1f]*)?")
 _ENDPOINT = re.compile(r"https?://[^@?#\s]+")
@@ -167,6 +172,14 @@ class AudioConfig(Section):
     buffer_s: float = Field(default=10.0, ge=0.5, le=600)
     fade_ms: float = Field(default=30.0, ge=1, le=1000)
     keep_open: bool = True
+    lead_in_ms: float = Field(default=0.0, ge=0, le=5000)
+    chime: Annotated[Path | Literal["builtin"] | None, BeforeValidator(_chime)] = None
+    chime_before: tuple[Literal["alert", "normal", "low"], ...] = ("alert", "normal")
+
+    @field_validator("chime_before", mode="before")
+    @classmethod
+    def _as_tuple(cls, value: object) -> object:
+        return tuple(value) if isinstance(value, list) else value  # YAML has lists only
 
 
 class EngineConfig(Section):

@@ -11,6 +11,7 @@ from typing import Any
 
 import edge_tts
 from edge_tts.app.voice_services import VoiceServices
+from edge_tts.audio.chime import chimes
 from edge_tts.audio.devices import Loudspeaker, OpenLoudspeaker, PortAudioLoudspeaker
 from edge_tts.audio.wave import WavFile
 from edge_tts.config import AudioConfig, Config
@@ -133,7 +134,12 @@ class Appliance:
         config, runtime = self._config, self.runtime
         self.journal = Journal(config.state_dir / "jobs", clock=runtime.clock)
         self.jobs = JobQueue(runtime=runtime, capacity=config.limits.queue, journal=self.journal)
-        self.player = Player(runtime=runtime, open_loudspeaker=self._surroundings.open_loudspeaker, audio=config.audio)
+        self.player = Player(
+            runtime=runtime,
+            open_loudspeaker=self._surroundings.open_loudspeaker,
+            audio=config.audio,
+            chimes=chimes(config.audio, self._model.sample_rate),
+        )
         self.worker = Worker(
             runtime=runtime, load=self._surroundings.load, voice=self.voices.catalogue.load, jobs=self.jobs
         )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from edge_tts.runtime.part import Part
 from edge_tts.runtime.part_status import PartStatus
 from edge_tts.runtime.runtime import Runtime
 from edge_tts.speaking.job import Job, failure
-from edge_tts.values import AudioChunk, FloatArray
+from edge_tts.values import AudioChunk, FloatArray, Priority
 
 BLOCK_S = 0.04
 """Length of a block: how soon a stop or a new volume is heard."""
@@ -25,6 +26,8 @@ BLOCK_S = 0.04
 ALERT_WAIT_S = 10.0
 """How long an alert waits for a loudspeaker that is gone; its deadline may come first."""
 _ALERT_RETRY_S, _PROBE_S = 0.5, 10.0
+_IDLE_S = 3.0
+"""After so long a pause a request has the lead-in and the chime."""
 _ADVICE = (
     "`edge-ttsd doctor` tells more: is it plugged in (`aplay -l`), is it the one in audio.device, "
     "does the sound server answer (`pactl info`)?"
@@ -59,7 +62,9 @@ class Player(Part):
         runtime: Runtime,
         open_loudspeaker: OpenLoudspeaker,
         audio: AudioConfig | None = None,
+        chimes: Mapping[Priority, FloatArray] = MappingProxyType({}),
     ) -> None:
+        """`chimes`: what is played before requests of a priority, at the speech's rate."""
         super().__init__(name="player", runtime=runtime)
         audio = audio or AudioConfig()
         self._open_loudspeaker = open_loudspeaker
@@ -72,7 +77,10 @@ class Player(Part):
         self._blocks: deque[FloatArray] = deque()
         self._job: Job | None = None
         self._finishing = False
-        self._samples_played = 0
+        self._chimes, self._lead_in_s = chimes, audio.lead_in_ms / 1000
+        self._samples_played, self._prelude_samples = 0, 0
+        self._played_at = float("-inf")
+        """When the last block was played."""
         self._sample_rate = 0
         self._ramp = Ramp(full_scale_s=audio.fade_ms / 1000)
         self._loudspeaker: LoudspeakerThread | None = None
@@ -109,7 +117,7 @@ class Player(Part):
             while self._job is job and not self.stopping.is_set():
                 self._condition.wait(1.0)
                 waiting()
-            return self._samples_played / self._sample_rate
+            return max(0, self._samples_played - self._prelude_samples) / self._sample_rate
 
     def release_device(self, timeout_s: float = 2.0) -> bool:
         """Close the loudspeaker, unless it is playing; whether it was closed. The next sound opens it again."""
@@ -197,9 +205,10 @@ class Player(Part):
         if self._samples_played == 0:
             self._ramp.gain = target
         self._hand_over(job, self._ramp.apply(block, target=target, sample_rate=self._sample_rate))
-        if self._samples_played == 0:
+        if self._samples_played == self._prelude_samples:
             job.report(self.runtime, "first_audio")
         self._samples_played += len(block)
+        self._played_at = self.runtime.clock()
 
     def _hand_over(self, job: Job, samples: FloatArray) -> None:
         """Write to the loudspeaker; an alert waits for one that is gone."""
@@ -256,7 +265,19 @@ class Player(Part):
         if self._job is not job:
             self._job, self._sample_rate, self._samples_played, self._finishing = job, sample_rate, 0, False
             self._blocks.clear()
+            self._prelude_samples = self._add_prelude(job)
             job.on_stop(self.wake)
+
+    def _add_prelude(self, job: Job) -> int:
+        """Queue silence for a loudspeaker that sleeps, and the chime. The number of samples."""
+        idle = self.runtime.clock() - self._played_at > _IDLE_S
+        prelude = np.zeros(int(self._lead_in_s * self._sample_rate) if idle else 0, np.float32)
+        chime = self._chimes.get(job.request.priority)
+        if chime is not None and job.kind is None and (idle or job.request.priority == "alert"):
+            prelude = np.concatenate([prelude, chime])
+        size = max(1, int(BLOCK_S * self._sample_rate))
+        self._blocks.extend(prelude[start : start + size] for start in range(0, len(prelude), size))
+        return len(prelude)
 
     def _end(self, job: Job) -> None:
         if self._loudspeaker is not None:

@@ -362,3 +362,60 @@ def test_a_ramp_reaches_its_target_exactly() -> None:
     np.testing.assert_allclose(out[:10], np.arange(0.9, -0.05, -0.1), atol=1e-6)
     assert ramp.gain == 0.0
     assert not out[10:].any()
+
+
+def test_after_a_pause_silence_and_a_chime_come_first() -> None:
+    """A request after a pause begins with the lead-in and the chime, one right after it does not, an alert has its
+    chime, the device's own words have none; neither counts as speech, and `first_audio` is the speech's."""
+    room = Room()
+    audio = AudioConfig(fade_ms=1000 * FADE_S, lead_in_ms=200)
+    room.player = Player(
+        runtime=make_runtime(room.notes, clock=room.clock),
+        open_loudspeaker=lambda rate: room.speaker,
+        audio=audio,
+        chimes={"normal": np.full(RATE // 10, 0.25, np.float32), "alert": np.full(RATE // 10, 0.125, np.float32)},
+    )
+
+    def say(name: str, **keys: str) -> FloatArray:
+        before = len(room.speaker.heard)
+        job = Job(sentence(name, **keys), sink=room.player)
+        room.play(job, seconds=0.1)
+        assert room.player.finish(job, lambda: None) == pytest.approx(0.1)
+        return room.speaker.heard[before:]
+
+    silence, chime, alert = [0.0] * (RATE // 5), [0.25] * (RATE // 10), [0.125] * (RATE // 10)
+    speech = [0.5] * (RATE // 10)
+    with room.player:
+        assert say("first").tolist() == silence + chime + speech
+        assert say("second").tolist() == speech
+        assert say("fire", priority="alert").tolist() == alert + speech
+        room.clock.now += 60
+        assert say("low", priority="low").tolist() == silence + speech
+        room.clock.now += 60
+        own = Job(sentence("own"), sink=room.player, kind="enrolment")
+        before = len(room.speaker.heard)
+        room.play(own, seconds=0.1)
+        room.player.finish(own, lambda: None)
+        assert room.speaker.heard[before:].tolist() == silence + speech
+    assert room.first == ["first", "second", "fire", "low", "own"]
+
+
+def test_a_stop_ends_the_chime_too() -> None:
+    """What is stopped during its prelude says nothing, and has not begun to speak."""
+    room = Room()
+    room.player = Player(
+        runtime=make_runtime(room.notes, clock=room.clock),
+        open_loudspeaker=lambda rate: room.speaker,
+        audio=AudioConfig(fade_ms=1000 * FADE_S, lead_in_ms=1000),
+    )
+    job = room.job()
+    room.speaker.hold()
+    with room.player:
+        room.play(job, seconds=0.1)
+        room.speaker.let_through(2)
+        until(lambda: len(room.speaker.blocks) == 2)
+        job.stop(Outcome("interrupted", {}))
+        room.speaker.release()
+        assert room.player.finish(job, lambda: None) == 0
+    assert not room.speaker.heard.any()
+    assert room.first == []

@@ -1,0 +1,50 @@
+"""The chime before an announcement or an alert: made here, or read from a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from edge_tts.audio.features import resample
+from edge_tts.audio.sound_files import read_any
+from edge_tts.config import AudioConfig
+from edge_tts.errors import AudioError
+from edge_tts.values import FloatArray, Priority
+
+LONGEST_S = 10.0
+_LEVEL, _ATTACK_S = 0.3, 0.005
+_NOTES: dict[str, tuple[tuple[float, float], ...]] = {
+    "alert": ((880.0, 0.14),) * 3,
+    "normal": ((659.26, 0.3), (523.25, 0.6)),
+}
+"""Hz and seconds of each note; `low` has those of `normal`."""
+
+
+def chimes(audio: AudioConfig, sample_rate: int) -> dict[Priority, FloatArray]:
+    """Priority -> float32 [n]; those without a chime are left out. Raises AudioError for a file that cannot be read, or
+    is longer than LONGEST_S."""
+    if audio.chime is None:
+        return {}
+    if isinstance(audio.chime, Path):
+        return dict.fromkeys(audio.chime_before, _read(audio.chime, sample_rate))
+    return {
+        priority: np.concatenate([_note(*note, sample_rate) for note in _NOTES.get(priority, _NOTES["normal"])])
+        for priority in audio.chime_before
+    }
+
+
+def _note(hertz: float, seconds: float, sample_rate: int) -> FloatArray:
+    """A struck bar: it begins softly and dies away, to nothing at its end."""
+    times = np.arange(int(seconds * sample_rate)) / sample_rate
+    envelope = np.minimum(times / _ATTACK_S, 1.0) * np.exp(-4 * times / seconds) * (1 - times / seconds)
+    tone = np.sin(2 * np.pi * hertz * times) + 0.25 * np.sin(4 * np.pi * hertz * times)
+    return (_LEVEL * envelope * tone).astype(np.float32)
+
+
+def _read(path: Path, sample_rate: int) -> FloatArray:
+    recording = read_any(path)
+    samples = recording.samples if recording.samples.ndim == 1 else recording.samples.mean(axis=1)
+    if len(samples) > LONGEST_S * recording.sample_rate:
+        raise AudioError(f"audio.chime: {path} is longer than {LONGEST_S:g} s")
+    return resample(samples.astype(np.float32), recording.sample_rate, sample_rate)
