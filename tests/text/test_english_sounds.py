@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -142,3 +145,20 @@ def test_a_packed_table_answers_like_a_dictionary(rows: dict[str, str]) -> None:
     table = SortedTable(b"\n" + b"".join(line + b"\n" for line in lines))
     for key in [*rows, "a", "c ", "zz", ""]:
         assert table.get(key) == rows.get(key)
+
+
+def test_homographs_are_read_by_the_words_around() -> None:
+    """Every bracketed word of `en_readings.txt` has its reading; reduced vowels may differ."""
+    lines = (Path(__file__).parent / "data" / "en_readings.txt").read_text(encoding="utf-8").splitlines()[1:]
+    wrong = []
+    for line in lines:
+        marked, _, wanted = line.partition("|")
+        phonemes, _ = phonemize(normalize(marked.replace("[", "").replace("]", "")))
+        if f" {reduced(wanted)} " not in f" {reduced(' '.join(phonemes))} ":
+            wrong.append(line)
+    assert wrong == []
+
+
+def reduced(phonemes: str) -> str:
+    """With one kind of weak vowel, and no secondary stress."""
+    return re.sub("(?:AH|IH|IY)0", "AH0", phonemes.replace("2", "0"))

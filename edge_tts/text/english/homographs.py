@@ -22,6 +22,9 @@ tear|t eh1 r|t ih1 r|v
 tears|t eh1 r z|t ih1 r z|v
 bow|b aw1|b ow1|v
 sow|s ow1|s aw1|v
+wound|w uw1 n d|w aw1 n d|n
+minute|m ay0 n uw1 t|m ih1 n ah0 t|adj
+alternate|ao1 l t er0 n ey2 t|ao1 l t er0 n ah0 t|v
 """
 
 _BEFORE_VERB = frozenset(

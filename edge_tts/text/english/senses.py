@@ -37,7 +37,22 @@ _METAL = frozenset(
     "free exposure plumbing sheet sheets roof".split()
 )
 _METAL_NEAR = _METAL | frozenset("water toxic metal mercury copper zinc soil dust tap arsenic".split())
-_METAL_BEFORE = frozenset("of contain contains containing contained no high heavy".split())
+_METAL_BEFORE = frozenset("of contain contains containing contained no high heavy pencil".split())
+_LEADED = frozenset("water soil paint blood dust toys".split())
+_SHOWN = frozenset("it this that game match show concert news".split())
+"""What is watched live, and does not dwell."""
+_WINDING = frozenset("up down around through along back the a it its his her my our their".split())
+_SMALL = frozenset(
+    "amount amounts crack cracks detail details quantity quantities trace traces particle particles fraction "
+    "difference differences change changes leak leaks".split()
+)
+_SEEM = frozenset("looks look feels feel seems seem sounds very quite so perfectly not".split())
+_AT_END = frozenset(". , ! ? to with and".split())
+_COLLECTED = frozenset(
+    "collection truck trucks bin bins pickup day disposal bag bags sacks chute service lorry".split()
+)
+_SHIP = frozenset("ship boat stern deck hull".split())
+_THEM = frozenset("it them him her me us this that".split())
 _WEPT = frozenset(
     "face cheek cheeks eye eyes cry cries cried crying shed wept weeping wipe wiped sad joy gas duct ducts drop drops "
     "emotional".split()
@@ -56,11 +71,31 @@ def sense(words: Sequence[str], at: int) -> bool | None:
     if word == "lives":
         return before not in _DETERMINERS | _SAVED and before[:1].isalpha()
     if word == "live":
-        return _is_to_dwell(before, after)
+        return _is_to_dwell(before, after, joined=at > 1 and words[at - 2] == "and")
     if word == "lead":
         return not _is_metal(before, after, near)
     if word in {"tear", "tears"}:
         return _is_to_rip(word, before, after, near)
+    return _of_few(word, before, after, near)
+
+
+def _of_few(word: str, before: str, after: str, near: Sequence[str]) -> bool | None:
+    """Words of which the neighbours show the rarer sense."""
+    if word == "wound":
+        return before in _DETERMINERS or after not in _WINDING
+    if word == "minute":
+        return before in {"a", "an", "the", "very"} and after in _SMALL
+    if word == "content":
+        pleased = before in _BE | _SEEM and (after in _AT_END or not after)
+        return not (pleased or (after == "with" and before not in _DETERMINERS))
+    if word == "refuse":
+        return False if after in _COLLECTED else None
+    if word == "bow":
+        return True if _SHIP & set(near) or (before == "a" and {"take", "took", "takes"} & set(near)) else None
+    if word == "object":
+        return True if before.endswith(("one", "body")) and (after in _AT_END or not after) else None
+    if word == "close":
+        return False if after == "to" and before in _THEM else None
     return None
 
 
@@ -71,24 +106,25 @@ def _is_past(words: Sequence[str], at: int, before: str, near: Sequence[str]) ->
         back -= 1
     if back >= 0 and words[back] in _HAVE and (back == at - 1 or before != "to"):
         return True
-    if before in _BARE | _DETERMINERS:
+    if before in _BARE | _DETERMINERS or (back >= 0 and words[back] in _BARE - {"and", "me", "him", "us", "them"}):
         return False
     if _PAST & set(near) or before in {"he", "she", "it", "as", "marked"}:
         return True
     return before[:1].isalpha() and before not in _PLURALS and not before.endswith(("s", "ly"))
 
 
-def _is_to_dwell(before: str, after: str) -> bool | None:
-    if before in _GO_LIVE or before in _BE:
+def _is_to_dwell(before: str, after: str, *, joined: bool) -> bool | None:
+    """`joined`: `and` stands in front of the word before, as in `Anna and Tom live here`."""
+    if before in _GO_LIVE | _BE | _SHOWN:
         return False
     if before == "long" and after in _DETERMINERS:
         return True
-    plural = before in _PLURALS or (before.endswith("s") and before not in _DETERMINERS)
+    plural = joined or before in _PLURALS or (before.endswith("s") and before not in _DETERMINERS)
     return True if plural and after in _HOMES else None
 
 
 def _is_metal(before: str, after: str, near: Sequence[str]) -> bool:
-    if after in _METAL or before in _METAL_BEFORE:
+    if after in _METAL or before in _METAL_BEFORE or (after == "in" and _LEADED & set(near)):
         return True
     return bool(
         before not in _DETERMINERS
