@@ -68,6 +68,8 @@ class FakeCudart:
         self.capability = (8, 7)
         self.refuse_graphs = False
         self.lost = False
+        self.last_error = 0
+        """Until somebody asks for it; libraries that check theirs would find it."""
         self._device: dict[int, np.ndarray[Any, Any]] = {}
         self._pinned: dict[int, np.ndarray[Any, Any]] = {}
         self._next = FIRST_ADDRESS
@@ -131,7 +133,8 @@ class FakeCudart:
         return 0
 
     def _cudaGetLastError(self) -> int:
-        return 0
+        code, self.last_error = self.last_error, 0
+        return code
 
     def _cudaMalloc(self, out: Any, size: int) -> int:
         if self._capturing():
@@ -277,7 +280,11 @@ class FakeCudart:
     def _counted(self, name: str, body: Callable[..., int]) -> Callable[..., int]:
         def counted(*arguments: Any) -> int:
             self.calls.append(name)
-            return ILLEGAL_ADDRESS if self.lost and name != "cudaGetLastError" else body(*arguments)
+            if name == "cudaGetLastError":
+                return body(*arguments)
+            code = ILLEGAL_ADDRESS if self.lost else body(*arguments)
+            self.last_error = code or self.last_error
+            return code
 
         return counted
 

@@ -100,7 +100,8 @@ def test_a_captured_graph_repeats_its_work(cuda: Cuda) -> None:
 
 @pytest.mark.parametrize("forbidden", ["allocate", "synchronize", "pageable", "own error"])
 def test_what_cannot_be_captured_leaves_a_usable_stream(cuda: Cuda, device: FakeCudart, forbidden: str) -> None:
-    """Allocations, waits and copies of ordinary memory end the capture with an error, and work goes on afterwards."""
+    """Allocations, waits and copies of ordinary memory end the capture with an error, which is not left behind for the
+    next who asks, and work goes on afterwards."""
     address = cuda.allocate(16)
 
     def record() -> None:
@@ -116,6 +117,7 @@ def test_what_cannot_be_captured_leaves_a_usable_stream(cuda: Cuda, device: Fake
 
     with pytest.raises(EngineError):
         record()
+    assert device.last_error == 0
     cuda.zero(address, 16)
     assert (floats(cuda, address, 4) == 0).all()
     cuda.close()

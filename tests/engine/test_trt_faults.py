@@ -10,6 +10,7 @@ import pytest
 
 from edge_tts.engine.contract import TensorSpec
 from edge_tts.engine.onnxruntime import HostBuffer
+from edge_tts.engine.tensorrt import trt_engine
 from edge_tts.engine.tensorrt.cuda import Cuda, open_library
 from edge_tts.engine.tensorrt.trt_engine import TrtEngine
 from edge_tts.errors import DeviceLostError, EdgeTTSError, EngineError, ModelError
@@ -44,6 +45,22 @@ def test_a_refused_capture_goes_on_without_graphs(
         assert tokens(prefill, step) == expected
     assert sum("running without graphs" in record.message for record in caplog.records) == 1
     assert device.calls.count("cudaStreamBeginCapture") == 1
+
+
+def test_captured_graphs_are_bounded(
+    graphs: Path, device: FakeCudart, open_engine: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beyond the bound, other shapes run without a graph, to the same tokens."""
+    cuda = Cuda(device)
+    prefill = open_engine(graphs / "t2s_prefill.onnx", cuda)
+    expected = tokens(prefill, open_engine(graphs / "t2s_step.onnx", cuda))
+    captured = []
+    for bound in (64, 1):
+        monkeypatch.setattr(trt_engine, "_MAX_GRAPHS", bound)
+        device.calls.clear()
+        assert tokens(prefill, open_engine(graphs / "t2s_step.onnx", cuda, graphs=True)) == expected
+        captured.append(device.calls.count("cudaGraphInstantiateWithFlags"))
+    assert captured[0] > captured[1] == 1
 
 
 def test_a_replayed_step_makes_one_launch(graphs: Path, device: FakeCudart, open_engine: Bench) -> None:
@@ -152,8 +169,9 @@ def test_buffers_are_checked(device: FakeCudart) -> None:
     write(slab, content)
     np.testing.assert_array_equal(read(slab), content)
     np.testing.assert_array_equal(read(slab.prefix(1, 3)), content[1, :3])
-    with pytest.raises(EngineError, match="no prefix"):
-        slab.prefix(2, 1)
+    for plane, length in ((2, 1), (0, 9), (1, 9), (0, -1)):
+        with pytest.raises(EngineError, match="no prefix"):
+            slab.prefix(plane, length)
     with pytest.raises(EngineError, match="another stream"):
         slab.write_at(rows, time=0, row=0)
     with pytest.raises(EngineError, match="cannot be appended"):

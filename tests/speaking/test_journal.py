@@ -433,3 +433,12 @@ def test_a_power_cut_while_a_request_is_closed_leaves_it_open_or_reported(tmp_pa
             assert (open_pages, closed) == ([], [])
 
     assert cut_everywhere(tmp_path, start=start, work=work, check=check) > 5
+
+
+def test_a_removal_reaches_the_disk(diary: Diary, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder is fsynced after a request was removed, not before: else a power cut would speak it again."""
+    seen: list[list[str]] = []
+    page, journal = diary.add(), diary.run()
+    monkeypatch.setattr("edge_tts.speaking.journal.sync_folder", lambda folder: seen.append(diary.names()))
+    journal.remove([page])
+    assert seen == [[]]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -88,3 +90,18 @@ def test_features_of_a_voice_that_was_deleted_meanwhile_are_not_kept(tmp_path: P
     with pytest.raises(UnknownVoiceError):
         FeatureStore(store=store, model=model).save(voice, derived(voice.ref.id))
     assert not voice.folder.exists()
+
+
+def test_features_are_written_under_the_lock(tmp_path: Path, model: ModelSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody can delete the voice between the look for it and the write, which would bring its folder back."""
+    store = open_store(tmp_path / "voices")
+    voice, free = store.add(new_voice()), []
+
+    def write(path: Path, data: bytes) -> None:
+        with (store.directory / ".lock").open("ab") as lock, suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            free.append(path)
+
+    monkeypatch.setattr("edge_tts.voices.feature_store.write_atomic", write)
+    FeatureStore(store=store, model=model).save(voice, derived(voice.ref.id))
+    assert free == []

@@ -155,6 +155,18 @@ def test_a_fetch_resumes_where_it_broke_off(kitchen: Device, bedroom: Device, pr
     assert not list(bedroom.store.directory.glob(".incoming/*/*"))
 
 
+def test_what_an_earlier_fetch_left_is_hashed(kitchen: Device, bedroom: Device) -> None:
+    """A torn or changed file of an unfinished fetch is fetched again, not taken for the recording."""
+    voice = kitchen.store.add(new_voice())
+    kitchen.sync()
+    folder = bedroom.store.incoming(voice.ref)
+    folder.mkdir(parents=True)
+    for entry in voice.card.files.values():
+        (folder / entry.sha256).write_bytes(b"x" * entry.bytes)
+    assert bedroom.sync().fetched == 1
+    assert bedroom.store.files(voice) == kitchen.store.files(voice)
+
+
 @pytest.mark.parametrize("what", ["/card", "/files/"])
 def test_an_object_that_is_refused_costs_its_voice_only(
     kitchen: Device, bedroom: Device, proxy: FlakyProxy, what: str
