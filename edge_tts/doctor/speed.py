@@ -78,7 +78,7 @@ def measure_speed(
     """Time an activated set on the loader's engines. Raises `ModelError`."""
     idle = read()
     with _readings(read) as readings:
-        token = _time_tokens(model, loader, clock)
+        token = time_tokens(model, loader, clock)
         spoken = _time_phrases(model, loader, clock)
     board = board_name(root)
     paper = next((speed for name, speed in BANDWIDTHS.items() if name in board), None)
@@ -161,7 +161,7 @@ def _token_bytes(model: ModelSet) -> int:
     return sum(path.stat().st_size for path in step.parent.glob(f"{step.name}*"))
 
 
-def _time_tokens(model: ModelSet, loader: EngineLoader, clock: Callable[[], float]) -> Times:
+def time_tokens(model: ModelSet, loader: EngineLoader, clock: Callable[[], float]) -> Times:
     """Milliseconds per decode step, at 200 to 400 positions."""
     random = np.random.default_rng(1)
     prompt = Prompt(

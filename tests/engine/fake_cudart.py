@@ -76,6 +76,7 @@ class FakeCudart:
         self._streams: dict[int, Stream] = {}
         self._graphs: dict[int, list[Operation]] = {}
         self._executables: dict[int, list[Operation]] = {}
+        self._events: dict[int, list[Operation]] = {}
         self._handles = 4096
         self.cudaGetErrorString = Function("cudaGetErrorString", lambda code: f"fake error {code}".encode())
         for name in dir(self):
@@ -234,6 +235,40 @@ class FakeCudart:
         except IllegalAddress:
             self.lost = True
         return ILLEGAL_ADDRESS if self.lost else 0
+
+    def _cudaStreamWaitEvent(self, handle: int, event: int, flags: int) -> int:
+        """What the other stream had queued when it recorded the event happens first."""
+        earlier = self._events[event]
+
+        def work() -> None:
+            while earlier:
+                operation = earlier.pop(0)
+                for stream in self._streams.values():
+                    if operation in stream.queue:
+                        stream.queue.remove(operation)
+                        operation.work()
+
+        self.enqueue(handle, Operation("wait", work))
+        return 0
+
+    def _cudaEventCreate(self, out: Any) -> int:
+        out.value = self._handle()
+        self._events[out.value] = []
+        return 0
+
+    def _cudaEventRecord(self, event: int, handle: int) -> int:
+        self._events[event] = list(self.stream(handle).queue)
+        return 0
+
+    def _cudaEventSynchronize(self, event: int) -> int:
+        return 0 if event in self._events else INVALID
+
+    def _cudaEventElapsedTime(self, out: Any, first: int, last: int) -> int:
+        out.value = 0.5
+        return 0
+
+    def _cudaEventDestroy(self, event: int) -> int:
+        return 0 if self._events.pop(event, None) is not None else INVALID
 
     def _cudaStreamBeginCapture(self, handle: int, mode: int) -> int:
         stream = self.stream(handle)

@@ -78,15 +78,17 @@ class RandomWeights:
         return 2
 
 
-def write_graphs(folder: Path, *, half: bool = False) -> Path:
+def write_graphs(
+    folder: Path, *, half: bool = False, gpt: T2SSizes = GPT, sovits: SovitsSizes = SOVITS, weights: Any = None
+) -> Path:
     """The five graphs that speak, into `folder`."""
-    weights: Any = RandomWeights()
+    weights = weights or RandomWeights()
     for name, writer, sizes in (
-        ("t2s_prefill", write_prefill, GPT),
-        ("t2s_step", write_step, GPT),
-        ("encoder", write_encoder, SOVITS),
-        ("flow", write_flow, SOVITS),
-        ("wave", write_wave, SOVITS),
+        ("t2s_prefill", write_prefill, gpt),
+        ("t2s_step", write_step, gpt),
+        ("encoder", write_encoder, sovits),
+        ("flow", write_flow, sovits),
+        ("wave", write_wave, sovits),
     ):
         graph = Graph(name, half=half)
         writer(Module(graph, weights), sizes)
