@@ -13,6 +13,8 @@ FORMAT = 1
 """The manifest's key `format`."""
 CPU_FLAVOUR = "cpu"
 """The folder in a set with its graphs for processors."""
+MIN_TOKENS_PER_PHONEME, MAX_TOKENS_PER_PHONEME = 1.0, 25 / 3
+"""GPT-SoVITS' pace: its weights are trained on 3 to 25 phonemes a second (`AR/data/dataset.py`), at 25 tokens."""
 
 
 def named_files(folder: Path) -> frozenset[str]:

@@ -16,6 +16,8 @@ FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 
 Priority = Literal["alert", "normal", "low"]
+Fault = Literal["early_end", "loop", "silence"]
+"""What may be wrong with a segment: it ends before its text does, repeats itself or finds no end, falls silent."""
 Stage = Literal["accepted", "started", "first_audio", "done", "interrupted", "expired", "failed"]
 
 
@@ -124,10 +126,14 @@ class ModelSet:
     """Relative file name -> sha256 in hex."""
     sampling: Sampling = field(default_factory=Sampling)
     """Defaults for a request."""
+    min_tokens_per_phoneme: float = 0.0
+    """No segment ends before."""
     max_tokens_per_phoneme: float | None = None
     """Ends a segment that babbles; None: only upstream's limit."""
     join_sentences: bool = True
     """Whether short sentences are decoded together; False for networks that swallow one of several."""
+    close_clauses: bool = False
+    """Whether a segment that was cut at a comma is decoded with a full stop; for networks that babble behind one."""
     flavours: tuple[str, ...] = ("plain",)
     """`plain`, and `cpu` for a set that brings its graphs for processors."""
     replaced: Mapping[str, Path] = field(default_factory=dict)
@@ -185,6 +191,21 @@ class EncodeRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class GuardCounts:
+    """How often the guard had to act in a request."""
+
+    retried: int = 0
+    """Segments that were decoded again."""
+    faults: Mapping[str, int] = field(default_factory=dict)
+    """Segments that stayed wrong, by their `Fault`."""
+
+    def details(self) -> dict[str, Any]:
+        """For a report; empty when all is well."""
+        retried = {"retried": self.retried} if self.retried else {}
+        return {**retried, "guard": dict(self.faults)} if self.faults else retried
+
+
+@dataclass(frozen=True, slots=True)
 class AudioChunk:
     samples: FloatArray
     """float32 [samples], mono, within -1 to 1."""
@@ -195,6 +216,8 @@ class AudioChunk:
     """The final chunk, which may be empty."""
     warnings: tuple[str, ...] = ()
     """What a person should know of the request, with the final chunk: a sentence each."""
+    guard: GuardCounts = GuardCounts()
+    """Of the whole request, with the final chunk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,4 +229,4 @@ class Report:
     ms: float
     """Milliseconds since the request was accepted."""
     details: Mapping[str, Any] = field(default_factory=dict)
-    """JSON values: `error` and `message` for failed, `audio_s` and `rtf` for done."""
+    """JSON values: `error` and `message` for failed, `audio_s`, `rtf` and `guard` for done."""

@@ -149,6 +149,8 @@ def _speak(message: SpeakMessage, config: Config, out: str | None) -> None:
             sink.drain()
     spoken_s = samples / model.sample_rate
     print(f"{spoken_s:.2f} s of speech; loaded in {loaded - began:.2f} s, first sound after {first_s or 0:.2f} s")
+    for name, value in chunk.guard.details().items():
+        print(f"{name}: {value}")
     if out:
         print(out)
 

@@ -16,7 +16,7 @@ from edge_tts.convert.opening import Checkpoints, Opened
 from edge_tts.convert.staging import require_space, staged
 from edge_tts.durable.hashes import sha256_of
 from edge_tts.errors import CheckpointError
-from edge_tts.model_folder import FORMAT, MANIFEST, unnamed_files
+from edge_tts.model_folder import FORMAT, MANIFEST, MAX_TOKENS_PER_PHONEME, MIN_TOKENS_PER_PHONEME, unnamed_files
 
 SAMPLE_RATE = 32000
 LANGUAGES = ("zh", "en")
@@ -135,6 +135,9 @@ def _facts(options: Options, family: str, sizes: Mapping[str, Any], voices: Sequ
         "languages": list(LANGUAGES),
         "licence": options.licence,
         "sizes": sizes,
+        "min_tokens_per_phoneme": MIN_TOKENS_PER_PHONEME,
+        "max_tokens_per_phoneme": round(MAX_TOKENS_PER_PHONEME, 2),
+        "join_sentences": True,  # as upstream does: its weights speak very short prompts badly
         **({"default_voice": voices[0]} if voices else {}),
         "voices": voices,
     }

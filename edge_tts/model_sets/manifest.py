@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from edge_tts.durable.hashes import sha256_of
 from edge_tts.errors import ModelError
 from edge_tts.graphs import AUDIO_POSITIONS, BERT_POSITIONS, TEXT_POSITIONS, Family
-from edge_tts.model_folder import MANIFEST
+from edge_tts.model_folder import MANIFEST, MAX_TOKENS_PER_PHONEME, MIN_TOKENS_PER_PHONEME
 from edge_tts.schema import ConfigDict, Field, Record, check_json, nearest
 from edge_tts.text.languages import MODULES
 from edge_tts.values import ModelSet, ModelSizes, Sampling
@@ -59,8 +59,11 @@ class _Manifest(Record):
     licence: str
     sizes: _Sizes
     sampling: _ManifestSampling = _ManifestSampling()
-    max_tokens_per_phoneme: float | None = Field(default=None, gt=0)
+    # Without them, those that GPT-SoVITS trains on: what has 3 to 25 phonemes a second, at 25 tokens.
+    min_tokens_per_phoneme: float = Field(default=MIN_TOKENS_PER_PHONEME, ge=0)
+    max_tokens_per_phoneme: float = Field(default=MAX_TOKENS_PER_PHONEME, gt=0)
     join_sentences: bool = True
+    close_clauses: bool = False
     flavours: tuple[Literal["plain", "cpu"], ...] = ("plain",)
     default_voice: str | None = None
     voices: tuple[str, ...] = ()

@@ -13,7 +13,7 @@ from edge_tts.runtime.part import Part
 from edge_tts.runtime.runtime import Runtime
 from edge_tts.speaking.job import Job, Outcome, failure
 from edge_tts.speaking.job_queue import JobQueue
-from edge_tts.values import AudioChunk, EncodeRequest, Priority, Voice
+from edge_tts.values import AudioChunk, EncodeRequest, GuardCounts, Priority, Voice
 
 
 class Encoder(Protocol):
@@ -75,6 +75,7 @@ class Worker(Part):
         request = job.request
         job.report(self.runtime, "started", {"voice": request.voice} if isinstance(request, SpeakRequest) else {})
         synthesis_s, chunks, warnings = 0.0, self._chunks(speaker, job), list[str]()
+        guard = GuardCounts()
         while True:
             began = self.runtime.clock()
             chunk = self._next(job, chunks)
@@ -82,13 +83,14 @@ class Worker(Part):
             if chunk is None:  # a stopped job's stream ends by itself: it calls should_stop
                 break
             warnings += chunk.warnings
+            guard = chunk.guard
             job.sink.play(job, chunk, self._pulse)
         audio_s = job.sink.finish(job, self._pulse)
         rtf = round(synthesis_s / audio_s, 3) if audio_s else None
         stopped = job.stop_reason()
         if stopped is None and rtf is not None:
             self.runtime.events.update(rtf=rtf)
-        details = {"audio_s": round(audio_s, 3), "synthesis_s": round(synthesis_s, 3), "rtf": rtf}
+        details = {"audio_s": round(audio_s, 3), "synthesis_s": round(synthesis_s, 3), "rtf": rtf, **guard.details()}
         return stopped or Outcome("done", details | ({"warnings": warnings} if warnings else {}))
 
     def _next(self, job: Job, chunks: Iterator[AudioChunk]) -> AudioChunk | None:

@@ -47,6 +47,11 @@ class SegmentStream:
         self._played = 0  # spoken frames returned so far
         self._tail: FloatArray = np.zeros(0, np.float32)  # samples after `_played`, for the next cross-fade
 
+    @property
+    def played_tokens(self) -> int:
+        """Whole tokens whose sound was returned."""
+        return int(self._played * self._speed) // self._vocoder.sizes.frames_per_token
+
     def render(self, codes: IntArray, *, last: bool) -> FloatArray:
         """The newly settled samples of all codes so far, int64 [tokens]; with `last` all that remain."""
         if len(codes) == 0:

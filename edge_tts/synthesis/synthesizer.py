@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -12,21 +13,22 @@ import numpy as np
 from edge_tts.engine.contract import Engine
 from edge_tts.engine.load import load_engine
 from edge_tts.errors import TextError
-from edge_tts.graphs import ENCODER, FLOW, LONGEST_PIECE, MOST_TOKENS, T2S, T2S_PREFILL, T2S_STEP, WAVE
+from edge_tts.graphs import ENCODER, FLOW, T2S, T2S_PREFILL, T2S_STEP, WAVE
 from edge_tts.request import SpeakRequest
 from edge_tts.synthesis.checked import GraphLoader
-from edge_tts.synthesis.interfaces import Decoder, Prompt, Vocoder
-from edge_tts.synthesis.sovits import NoiseField, Sovits
-from edge_tts.synthesis.stream import SegmentStream
-from edge_tts.synthesis.t2s import generate
+from edge_tts.synthesis.interfaces import Decoder, Vocoder
+from edge_tts.synthesis.parts import clauses, closed, halves
+from edge_tts.synthesis.sovits import Sovits
+from edge_tts.synthesis.speech import Manner, Prompted, Speech, SpeechNetworks
 from edge_tts.synthesis.t2s_fused import make_decoder
 from edge_tts.text.front_end import TextFrontEnd
 from edge_tts.text.reader import Reader
 from edge_tts.text.ssml import FASTEST, SLOWEST
-from edge_tts.values import AudioChunk, FloatArray, IntArray, ModelSet, Sampling, Segment, Voice
+from edge_tts.values import AudioChunk, Fault, FloatArray, GuardCounts, IntArray, ModelSet, Sampling, Segment, Voice
 
-# Tokens between two chunks: few at first, for low latency; then more, since each chunk encodes all tokens again.
-_FIRST_PIECE, _GROWTH = 16, 1.5
+_PART_PAUSE_S = 0.1
+"""Silence behind a part of a segment that failed as a whole."""
+_RETRIED = "retried"
 
 BertFeatures = Callable[[Segment], FloatArray]
 """Segment -> float32 [phonemes, BERT width]."""
@@ -45,7 +47,8 @@ class Synthesizer:
         bert: BertFeatures | None = None,
     ) -> None:
         self.model = model
-        self._front_end, self._decoder, self._vocoder = front_end, decoder, vocoder
+        self._front_end = front_end
+        self._networks = SpeechNetworks(model=model, decoder=decoder, vocoder=vocoder)
         self._bert = bert or self._no_bert
 
     def stream(
@@ -60,16 +63,17 @@ class Synthesizer:
         segments = self._segments(request, voice, warnings)
         self._check_lengths(segments, voice)
         sampling = request.sampling(self.model.sampling)
-        seed = _seed(sampling)
+        seed, counts = _seed(sampling), Counter[str]()
         for index, segment in enumerate(segments):
-            sampling = replace(sampling, seed=seed + index)
-            for samples in self._speak(segment, voice, sampling, _speed(request, segment), should_stop):
-                yield self._chunk(samples, request, last=False)
+            manner = Manner(voice=voice, sampling=replace(sampling, seed=seed + index), speed=_speed(request, segment))
+            for samples in self._speak(segment, manner, should_stop, counts):
+                yield self._chunk(samples, request)
             if should_stop():
                 break
             pause = request.fragment_interval if segment.pause_s is None else segment.pause_s
-            yield self._chunk(np.zeros(round(pause * self.model.sample_rate), np.float32), request, last=False)
-        yield replace(self._chunk(np.zeros(0, np.float32), request, last=True), warnings=tuple(warnings))
+            yield self._chunk(self._silence(pause), request)
+        guard = GuardCounts(retried=counts.pop(_RETRIED, 0), faults=counts)
+        yield replace(self._chunk(self._silence(0), request), last=True, warnings=tuple(warnings), guard=guard)
 
     def _segments(self, request: SpeakRequest, voice: Voice, warnings: list[str]) -> list[Segment]:
         languages = self.model.languages
@@ -99,51 +103,64 @@ class Synthesizer:
                 )
 
     def _speak(
-        self, segment: Segment, voice: Voice, sampling: Sampling, speed: float, should_stop: Callable[[], bool]
+        self, segment: Segment, manner: Manner, should_stop: Callable[[], bool], counts: Counter[str]
     ) -> Iterator[FloatArray]:
-        assert sampling.seed is not None
-        stream = SegmentStream(
-            vocoder=self._vocoder,
-            phoneme_ids=segment.phoneme_ids,
-            conditioning=voice.conditioning,
-            noise=NoiseField(seed=sampling.seed, width=self.model.sizes.latent_width),
-            speed=speed,
-        )
-        tokens: list[int] = []
-        piece, due = float(_FIRST_PIECE), _FIRST_PIECE
-        prompt, limit = self._prompt(segment, voice), self._limit(segment)
-        for token in generate(self._decoder, prompt, sampling=sampling, limit=limit, should_stop=should_stop):
-            tokens.append(token)
-            if len(tokens) == due:
-                piece = min(piece * _GROWTH, LONGEST_PIECE)
-                due += int(piece)
-                yield stream.render(_codes(tokens), last=False)
-        if not should_stop():
-            yield stream.render(_codes(tokens), last=True)
+        """Whole; in smaller parts when it failed for good and nothing of it was heard."""
+        speech = Speech(self._networks, self._whole(segment), manner, should_stop)
+        yield from speech.attempts()
+        if speech.retried:
+            counts[_RETRIED] += 1
+        parts = [] if speech.fault is None or speech.heard else self._parts(segment)
+        if len(parts) < 2:
+            yield from speech.rest()
+            counts.update([speech.fault] if speech.fault else [])
+        elif faults := (yield from self._speak_parts(parts, manner, should_stop)):
+            counts.update(faults[:1])  # one segment, one fault
 
-    def _prompt(self, segment: Segment, voice: Voice) -> Prompt:
-        return Prompt(
-            phoneme_ids=np.concatenate([voice.prompt_phoneme_ids, segment.phoneme_ids]),
-            bert=np.concatenate([voice.prompt_bert, self._bert(segment)]),
-            tokens=voice.prompt_tokens,
-        )
+    def _speak_parts(
+        self, parts: list[Prompted], manner: Manner, should_stop: Callable[[], bool]
+    ) -> Generator[FloatArray, None, list[Fault]]:
+        faults: list[Fault] = []
+        for index, part in enumerate(parts, 1):
+            other = replace(manner.sampling, seed=(manner.sampling.seed or 0) + index)
+            speech = Speech(self._networks, part, replace(manner, sampling=other), should_stop)
+            yield from speech.attempts()
+            yield from speech.rest()
+            if should_stop():
+                break
+            faults += [speech.fault] if speech.fault else []
+            yield self._silence(_PART_PAUSE_S)
+        return faults
 
-    def _limit(self, segment: Segment) -> int:
-        """Most tokens of a segment: upstream's limit, tightened where the manifest gives a pace."""
-        pace = self.model.max_tokens_per_phoneme
-        if pace is None:
-            return MOST_TOKENS
-        return min(MOST_TOKENS, int(pace * len(segment.phoneme_ids)) + _FIRST_PIECE)
+    def _whole(self, segment: Segment) -> Prompted:
+        return self._prompted(segment.phoneme_ids, self._bert(segment))
+
+    def _prompted(self, phoneme_ids: IntArray, bert: FloatArray) -> Prompted:
+        return Prompted(phoneme_ids=closed(phoneme_ids) if self.model.close_clauses else phoneme_ids, bert=bert)
+
+    def _parts(self, segment: Segment) -> list[Prompted]:
+        """The clauses of a segment, as they were read; of a single one, its halves, read again."""
+        whole, cuts = self._whole(segment), clauses(segment.phonemes)
+        if len(cuts) > 1:
+            return [self._prompted(whole.phoneme_ids[cut], whole.bert[cut]) for cut in cuts]
+        if len(segment.runs) != 1:
+            return []
+        language, texts = segment.runs[0].language, halves(segment.normalized)
+        read = [self._front_end.segments(text, language, split="cut0", ssml=False, join=True) for text in texts]
+        return [self._whole(half) for segments in read for half in segments]
 
     def _no_bert(self, segment: Segment) -> FloatArray:
         return np.zeros((len(segment.phoneme_ids), self.model.sizes.bert_width), np.float32)
 
-    def _chunk(self, samples: FloatArray, request: SpeakRequest, *, last: bool) -> AudioChunk:
+    def _silence(self, seconds: float) -> FloatArray:
+        return np.zeros(round(seconds * self.model.sample_rate), np.float32)
+
+    def _chunk(self, samples: FloatArray, request: SpeakRequest) -> AudioChunk:
         return AudioChunk(
             samples=np.clip(samples, -1.0, 1.0),
             sample_rate=self.model.sample_rate,
             request_id=request.id,
-            last=last,
+            last=False,
         )
 
 
@@ -173,10 +190,6 @@ def load_decoder(model: ModelSet, load: GraphLoader) -> Decoder:
     """The GPT of a set alone. Raises `ModelError` that names the graph."""
     gpt = {name: load(name) for name in ((T2S,) if T2S in model.replaced else (T2S_PREFILL, T2S_STEP))}
     return make_decoder(gpt, model.sizes.limits)
-
-
-def _codes(tokens: list[int]) -> IntArray:
-    return np.array(tokens, np.int64)
 
 
 def _speed(request: SpeakRequest, segment: Segment) -> float:

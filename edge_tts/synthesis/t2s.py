@@ -7,7 +7,8 @@ row is one strided copy for all layers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -114,36 +115,71 @@ def prefill_feeds(prompt: Prompt) -> dict[str, Array | Buffer]:
     }
 
 
-class TokenChooser:
-    """Draws the tokens of one sequence from its logits and decides its end, by upstream's rules.
+@dataclass(slots=True)
+class Ending:
+    """How a sequence ends, kept up to date by `generate`."""
 
-    No end in the first 11 steps; then when the best penalized logit or the token drawn is the end token, which is
-    dropped, or at the limit, where nothing is dropped.
+    fewest: int = 0
+    """Tokens before which the end token does not win."""
+    refused: int = 0
+    """Steps in a row, up to the last token, in which it would have won before."""
+    stopped: bool = False
+    """Whether the caller stopped it."""
+    reached: bool = False
+    """Whether the end token won."""
+
+
+class TokenChooser:
+    """Draws the tokens of one sequence from its logits and decides its end, by upstream's rules and `ending`.
+
+    No end in the first 11 steps nor before `ending.fewest`; then when the best penalized logit or the token drawn is
+    the end token, which is dropped, or at the limit, where nothing is dropped.
     """
 
-    def __init__(self, *, prompt_tokens: IntArray, tokens: int, sampling: Sampling, limit: int) -> None:
+    def __init__(
+        self,
+        *,
+        prompt_tokens: IntArray,
+        tokens: int,
+        sampling: Sampling,
+        limit: int,
+        before: IntArray | None = None,
+        ending: Ending | None = None,
+    ) -> None:
+        """`before`: the tokens of the sequence that are there already; `limit` and `ending.fewest` count them."""
         self._end = tokens - 1
         self._sampling = sampling
         self._limit = limit
+        self._ending = ending or Ending()
         self._random = np.random.default_rng(sampling.seed)
         self._seen: BoolArray = np.zeros(tokens, np.bool_)
         self._seen[prompt_tokens] = True
-        self._count = 0
+        self._count = 0 if before is None else len(before)
+        if before is not None:
+            self._seen[before] = True
         self.over = False
 
     def choose(self, logits: FloatArray) -> int | None:
         """The next token for logits float32 [tokens], or None at the end. Sets `over` with the last token too."""
         scores = logits[: self._end].copy() if self._count < _EOS_FREE_STEPS else logits.copy()
         penalize(scores, self._seen, self._sampling.repetition_penalty)
-        best = int(np.argmax(scores))
-        token = best if self._sampling.top_k == 1 else self._draw(scores)
-        if self._end in (best, token):
-            self.over = True
+        token = self._pick(scores)
+        if token == self._end and self._count >= self._ending.fewest:
+            self._ending.reached = self.over = True
             return None
+        self._ending.refused = self._ending.refused + 1 if token == self._end else 0
+        if token == self._end:
+            scores[token] = -np.inf
+            token = self._pick(scores)
         self._seen[token] = True
         self._count += 1
         self.over = self._count >= self._limit
         return token
+
+    def _pick(self, scores: FloatArray) -> int:
+        best = int(np.argmax(scores))
+        token = best if self._sampling.top_k == 1 else self._draw(scores)
+        return best if best == self._end else token
 
     def _draw(self, scores: FloatArray) -> int:
         noise = self._random.standard_exponential(scores.shape[0], np.float32)
@@ -156,21 +192,39 @@ def generate(
     *,
     sampling: Sampling,
     limit: int = graphs.MOST_TOKENS,
+    before: Sequence[int] = (),
+    ending: Ending | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[int]:
-    """Decode one sequence in row 0 until its end, the limit, a full cache, or `should_stop`."""
+    """Decode one sequence in row 0 until its end, the limit, a full cache, or `should_stop`.
+
+    `before`: its first tokens, which are fed step by step and not yielded: a prefill takes no more than a reference.
+    `limit` counts them.
+    """
+    ending = ending or Ending()
     logits = decoder.start(0, prompt)
-    limit = min(limit, decoder.room(0) + 1)
-    chooser = TokenChooser(prompt_tokens=prompt.tokens, tokens=logits.shape[0], sampling=sampling, limit=limit)
+    chooser = TokenChooser(
+        prompt_tokens=prompt.tokens,
+        tokens=logits.shape[0],
+        sampling=sampling,
+        limit=min(limit, decoder.room(0) + 1),
+        before=np.array(before, np.int64),
+        ending=ending,
+    )
+    fed = iter(before)
     try:
-        while not should_stop():
-            token = chooser.choose(logits)
+        while not chooser.over:
+            if should_stop():
+                ending.stopped = True
+                return
+            token = next(fed, None)
             if token is None:
-                return
-            yield token
-            if chooser.over:
-                return
-            logits = decoder.step(np.array([token] + [0] * (decoder.batch - 1), np.int64))[0]
+                token = chooser.choose(logits)
+                if token is None:
+                    return
+                yield token
+            if not chooser.over:
+                logits = decoder.step(np.array([token] + [0] * (decoder.batch - 1), np.int64))[0]
     finally:
         decoder.release(0)
 

@@ -86,7 +86,7 @@ class TextFrontEnd:
         mark = "." if part.language == "en" else "。"
         text = guard_first_clause(collapse_marks(part.text), mark)
         if split == "auto":
-            pieces = pieces_of("\n".join(chunks(text, join=join)), mark, join=join)
+            pieces = pieces_of("\n".join(piece.strip() for piece in chunks(text, join=join)), mark, join=join)
         else:
             pieces = pieces_of(cut(text, split), mark)
         segments = []

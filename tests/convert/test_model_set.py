@@ -42,6 +42,8 @@ def test_a_v2_set_is_complete_and_described(v2: Sources, tmp_path: Path) -> None
     assert {name.removesuffix(".onnx") for name in facts["files"]} == SPEAKING
     assert (facts["name"], facts["family"], facts["precision"], facts["licence"]) == ("mine", "v2", "fp32", "CC0-1.0")
     assert sorted(facts["languages"]) == sorted(MODULES)
+    assert (facts["min_tokens_per_phoneme"], facts["max_tokens_per_phoneme"]) == (1.0, 8.33)
+    assert facts["join_sentences"] is True
     assert facts["sizes"]["t2s_layers"] == 3
     assert facts["sizes"]["conditioning_width"] == 512
     assert facts["sizes"]["speaker_width"] == 0

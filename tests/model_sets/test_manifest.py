@@ -41,6 +41,14 @@ def test_a_set_is_read_no_further_than_it_says(tmp_path: Path) -> None:
     assert (told.most_phonemes, told.sizes.limits.bert_positions) == (900, 300)
 
 
+def test_a_set_without_a_pace_has_upstreams(tmp_path: Path) -> None:
+    """GPT-SoVITS trains on 3 to 25 phonemes a second: one to eight tokens a phoneme, also for sets converted before."""
+    silent = read_model_set(write_model_set(tmp_path / "silent"))
+    assert (silent.min_tokens_per_phoneme, silent.max_tokens_per_phoneme) == (1.0, pytest.approx(25 / 3))
+    told = read_model_set(write_model_set(tmp_path / "told", min_tokens_per_phoneme=1.8, max_tokens_per_phoneme=3.2))
+    assert (told.min_tokens_per_phoneme, told.max_tokens_per_phoneme) == (1.8, 3.2)
+
+
 def test_languages_that_cannot_be_read_are_not_announced(tmp_path: Path) -> None:
     """A set of an older conversion names what its weights were trained in; known is what the front end reads."""
     model = read_model_set(write_model_set(tmp_path / "toy", languages=["zh", "en", "ja", "ko", "yue"]))

@@ -16,7 +16,7 @@ from edge_tts.errors import DeviceLostError, ModelError, UnknownVoiceError, Voic
 from edge_tts.request import SpeakRequest
 from edge_tts.speaking.job import Job
 from edge_tts.speaking.worker import Speaker, Task
-from edge_tts.values import AudioChunk, EncodeRequest, Recording, Voice
+from edge_tts.values import AudioChunk, EncodeRequest, GuardCounts, Recording, Voice
 
 
 class Bench(Rig):
@@ -65,6 +65,23 @@ def test_done_carries_the_warnings() -> None:
         it.say("b")
         assert it.notes.wait("a", "done").details["warnings"] == ["left out: Иван"]
         assert "warnings" not in it.notes.wait("b", "done").details
+
+
+def test_done_carries_what_the_guard_counted() -> None:
+    """Segments that were decoded again and those that stayed wrong, by fault; nothing where all went well."""
+
+    class Guarded(FakeSynthesizer):
+        def stream(self, request: SpeakRequest, voice: Voice, should_stop: Callable[[], bool]) -> Iterator[AudioChunk]:
+            counts = GuardCounts(retried=2, faults={"loop": 1})
+            for chunk in super().stream(request, voice, should_stop):
+                yield replace(chunk, guard=counts) if chunk.last and request.text == "w" else chunk
+
+    with bench(Guarded()) as it:
+        it.say("a", text="w")
+        it.say("b")
+        done = it.notes.wait("a", "done").details
+        assert (done["retried"], done["guard"]) == (2, {"loop": 1})
+        assert not {"retried", "guard"} & it.notes.wait("b", "done").details.keys()
 
 
 @pytest.mark.parametrize(

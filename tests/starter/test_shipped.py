@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -109,6 +110,27 @@ def test_no_short_sentence_is_swallowed(
     alone = sum(seconds_of_sound(spoken(synthesizer, voice, sentence, seed), model) for sentence in sentences)
     whole = seconds_of_sound(spoken(synthesizer, voice, " ".join(sentences), seed), model)
     assert 0.85 * alone < whole < 1.2 * alone
+
+
+@pytest.mark.parametrize("text", ["Five. Dinner is ready.", "Really? Come here.", "Hi. Tea is ready."])
+def test_what_was_swallowed_when_joined_is_said(model: ModelSet, text: str) -> None:
+    """Of two sentences in one prompt the decoder would say the first alone; its end is refused until both are said."""
+    joined = replace(model, join_sentences=True)
+    with ExitStack() as stack:
+        synthesizer = load_synthesizer(joined, TextFrontEnd(), stack, load=partial(load_engine, threads=1))
+        wave = spoken(synthesizer, BuiltinVoices(model).load(model.default_voice or ""), text, seed=1)
+    (segment,) = TextFrontEnd().segments(text, "en")
+    assert len(wave) / model.sample_rate > 0.04 * 2.5 * len(segment.phoneme_ids)
+
+
+@pytest.mark.parametrize("clause", ["The students like beans and potatoes", "After the doctor built a strange house"])
+def test_a_clause_that_is_cut_from_its_sentence_does_not_babble(
+    synthesizer: Synthesizer, model: ModelSet, clause: str
+) -> None:
+    """Where a long sentence is cut at a comma, the clause lasts about as long as if it were a sentence."""
+    voice = BuiltinVoices(model).load(model.default_voice or "")
+    seconds = [len(spoken(synthesizer, voice, f"{clause}{mark}", seed=1)) for mark in (",", ".")]
+    assert seconds[0] < 1.2 * seconds[1]
 
 
 def seconds_of_sound(wave: FloatArray, model: ModelSet) -> float:

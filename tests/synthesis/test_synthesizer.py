@@ -210,7 +210,7 @@ class Framed:
 
     def wave(self, latent: FloatArray, conditioning: FloatArray) -> FloatArray:
         self.waves.append(latent.shape[2])
-        return np.zeros(latent.shape[2] * SAMPLES_PER_FRAME, np.float32)
+        return np.full(latent.shape[2] * SAMPLES_PER_FRAME, 0.1, np.float32)
 
 
 def test_no_run_needs_more_frames_than_an_engine_is_built_for() -> None:

@@ -84,6 +84,17 @@ def test_short_sentences_alone() -> None:
     assert [segment.normalized.strip(" .!") for segment in spoken] == ["Ten", "Nine", "One", "Hi", "Go"]
 
 
+@pytest.mark.parametrize("join", [True, False])
+def test_a_piece_ends_with_its_own_mark(join: bool) -> None:
+    """Where a sentence is cut at a clause, the blank behind its mark is none of the piece: no second mark is added."""
+    text = (
+        "After she answered the phone, the little girl put the green umbrella in the hall, and laughed. Good night."
+    )
+    segments = FRONT_END.segments(text, "en", join=join)
+    assert len(segments) > 1
+    assert not [s.text for s in segments if s.text != s.text.strip() or s.phonemes[-2] in (",", ".")]
+
+
 def test_ten_thousand_characters_at_once() -> None:
     """A very long text is cut into pieces of a bounded number of phonemes, all of it."""
     text = ("客厅的灯已经打开了，温度是25度。The kettle has boiled at 7:30. " * 300)[:10000]

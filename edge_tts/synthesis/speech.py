@@ -1,0 +1,178 @@
+"""Speaks one text under guard: decodes, watches, vocodes meanwhile, and decodes again what went wrong.
+
+What was handed on may have been heard and cannot be taken back. So a retry
+
+- begins anew, with another seed, while nothing but silence was handed on: always for an end that comes too early in the
+  first 16 tokens, and for silence at the start;
+- goes on behind what is good and was vocoded otherwise. A loop or silence that was vocoded already stays in the sound,
+  but the decoder does not see it again. Tokens whose end is in doubt are not vocoded until it is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from edge_tts.graphs import LONGEST_PIECE
+from edge_tts.synthesis.guard import INSISTS, Broken, LoopWatch, SilenceWatch, bounds_of, turns_of
+from edge_tts.synthesis.interfaces import Decoder, Prompt, Vocoder
+from edge_tts.synthesis.sovits import NoiseField
+from edge_tts.synthesis.stream import SegmentStream
+from edge_tts.synthesis.t2s import Ending, generate
+from edge_tts.values import Fault, FloatArray, IntArray, ModelSet, Sampling, Voice
+
+ATTEMPTS = 3
+# Tokens between two chunks: few at first, for low latency; then more, since each chunk encodes all tokens again.
+_FIRST_PIECE, _GROWTH = 16, 1.5
+_OTHER_SEED = 1_000_003  # between the seeds of two attempts; segments of one request are 1 apart
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpeechNetworks:
+    model: ModelSet
+    decoder: Decoder
+    vocoder: Vocoder
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prompted:
+    """A text that is spoken in one prompt."""
+
+    phoneme_ids: IntArray
+    """int64 [phonemes] without the reference's."""
+    bert: FloatArray
+    """float32 [phonemes, bert_width]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manner:
+    """How a text is spoken."""
+
+    voice: Voice
+    sampling: Sampling
+    """With a seed."""
+    speed: float
+
+
+class Speech:
+    """One text spoken once: `attempts`, then `rest`. `should_stop` is called per token."""
+
+    def __init__(
+        self, networks: SpeechNetworks, text: Prompted, manner: Manner, should_stop: Callable[[], bool]
+    ) -> None:
+        self._networks, self._text, self._manner, self._should_stop = networks, text, manner, should_stop
+        self._bounds = bounds_of(networks.model, manner.voice, len(text.phoneme_ids))
+        self._turns = turns_of(text.phoneme_ids)
+        self.fault: Fault | None = None
+        """Of the last attempt."""
+        self.retried = False
+        self._stopped = False
+        self._begin()
+
+    def _begin(self) -> None:
+        """Nothing is decoded, nothing was heard."""
+        model, seed = self._networks.model, self._manner.sampling.seed
+        assert seed is not None
+        self._stream = SegmentStream(
+            vocoder=self._networks.vocoder,
+            phoneme_ids=self._text.phoneme_ids,
+            conditioning=self._manner.voice.conditioning,
+            noise=NoiseField(seed=seed, width=model.sizes.latent_width),
+            speed=self._manner.speed,
+        )
+        self._silence = SilenceWatch(model.sample_rate)
+        self._codes: list[int] = []  # to vocode
+        self._vocoded = 0  # of these
+        self._context: list[int] = []  # that the decoder goes on from: the codes without what was wrong
+        self._size, self._due = float(_FIRST_PIECE), _FIRST_PIECE
+
+    @property
+    def heard(self) -> bool:
+        """Whether anything but silence was handed on."""
+        return self._silence.heard
+
+    def attempts(self) -> Iterator[FloatArray]:
+        """Decode until it goes well or cannot be tried again; yields what is settled meanwhile."""
+        for attempt in range(ATTEMPTS):
+            broken = yield from self._attempt(attempt)
+            self.fault = broken.fault if broken else None
+            if broken is None or attempt == ATTEMPTS - 1 or not self._go_back(broken):
+                break
+            self.retried = True
+
+    def rest(self) -> Iterator[FloatArray]:
+        """What is not vocoded yet; nothing after a stop."""
+        if not (self._stopped or self._should_stop()):
+            yield self._stream.render(_array(self._codes), last=True)
+
+    def _attempt(self, attempt: int) -> Generator[FloatArray, None, Broken | None]:
+        """Append tokens to codes and context. Returns what is wrong; a fault leaves only good tokens in the codes."""
+        ending, loops = Ending(fewest=self._bounds.fewest), LoopWatch(turns=self._turns)
+        begin = len(self._codes)
+        for token in self._tokens(attempt, ending):
+            self._codes.append(token)
+            self._context.append(token)
+            good = loops.add(token)
+            if good is not None:
+                return self._broken("silence" if self._silence.pausing else "loop", begin + good)
+            if ending.refused >= INSISTS:
+                return self._broken("early_end", len(self._codes) - ending.refused)
+            if len(self._codes) >= self._due and (self._vocoded or not ending.refused):
+                yield self._settled(len(self._codes) - ending.refused)
+                if self._silence.endless:
+                    return self._broken("silence", self._stream.played_tokens - self._quiet_tokens())
+        self._stopped = ending.stopped
+        return None if ending.reached or ending.stopped else self._broken("loop", len(self._codes))
+
+    def _tokens(self, attempt: int, ending: Ending) -> Iterator[int]:
+        sampling, text, voice = self._manner.sampling, self._text, self._manner.voice
+        seed = (sampling.seed or 0) + attempt * _OTHER_SEED
+        wrong = len(self._codes) - len(self._context)  # vocoded all the same
+        return generate(
+            self._networks.decoder,
+            Prompt(
+                phoneme_ids=np.concatenate([voice.prompt_phoneme_ids, text.phoneme_ids]),
+                bert=np.concatenate([voice.prompt_bert, text.bert]),
+                tokens=voice.prompt_tokens,
+            ),
+            sampling=replace(sampling, seed=seed),
+            limit=self._bounds.most - wrong,
+            before=tuple(self._context),
+            ending=ending,
+            should_stop=self._should_stop,
+        )
+
+    def _settled(self, good: int) -> FloatArray:
+        """What is settled of the first `good` codes, without the surplus of an endless silence."""
+        self._size = min(self._size * _GROWTH, LONGEST_PIECE)
+        self._vocoded, self._due = good, good + int(self._size)
+        samples = self._stream.render(_array(self._codes[:good]), last=False)
+        self._silence.add(samples)
+        return samples[: max(0, len(samples) - self._silence.surplus)]
+
+    def _broken(self, fault: Fault, good: int) -> Broken:
+        """Take the codes behind `good` away as far as they are not vocoded."""
+        wrong = len(self._codes) - good
+        del self._codes[max(good, self._vocoded) :]
+        del self._context[max(0, len(self._context) - wrong) :]
+        return Broken(fault, good)
+
+    def _go_back(self, broken: Broken) -> bool:
+        """Where the next attempt begins. Returns whether it can."""
+        if not self.heard:
+            self._begin()
+            return True
+        del self._context[max(0, len(self._context) - (len(self._codes) - self._vocoded)) :]
+        del self._codes[self._vocoded :]
+        return len(self._codes) < self._bounds.most
+
+    def _quiet_tokens(self) -> int:
+        """Whole tokens of silence at the end of what was handed on."""
+        sizes = self._networks.model.sizes
+        return int(self._silence.quiet * self._manner.speed) // (sizes.samples_per_frame * sizes.frames_per_token)
+
+
+def _array(tokens: list[int]) -> IntArray:
+    return np.array(tokens, np.int64)
