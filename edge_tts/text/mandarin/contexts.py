@@ -25,7 +25,7 @@ _VERBS = "任解查盖召种过要应占撒相强教折区洗"
 """Surnames that are other words as well: only first in a clause or after a word of calling, or before 先生."""
 _BEFORE_ANYBODY = "过要应占洗教"
 """Of those, words that stand before 先生 as well."""
-_CALLING = ("^", "[请找是叫和给向对跟问约与位]")
+_CALLING = ("^", "[请找是叫和给向对跟问约与位系知迎烦见谢诉送]")
 
 
 class Context(NamedTuple):

@@ -68,7 +68,7 @@ def _is_must(before: Word | None, after: Word | None) -> bool:
         return False
     if before.tag in _OWNER or before.tag.startswith(("r", "nr")) or before.text[-1] == "们":
         return True
-    if before.tag.startswith("n"):
+    if before.tag.startswith("n") and before.text != "气":
         return after.tag[:1] not in ("u", "x")
     with_object = len(before.text) == 2 and before.text[-1] in _OBJECTS
     return (with_object and after.tag[:1] != "a") or (before.tag == "vn" and after.tag[:1] == "r")
