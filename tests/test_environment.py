@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -33,3 +36,14 @@ def test_an_extra_that_can_be_done_without_is_tried_once(
     monkeypatch.setattr(environment, "_fingerprint", lambda: "second")
     try_extra("rare", otherwise="it is done without")
     assert asked == [("rare",), ("rare",)]
+
+
+def test_a_tool_imports_nothing_from_the_working_folder(tmp_path: Path) -> None:
+    """A json.py beside a download is not run by the tool that is started there."""
+    (tmp_path / "json.py").write_text("raise SystemExit('imported from the working folder')\n")
+    command = [sys.executable, "-c", environment._RUN, "tools.endurance.soaking", "--help"]
+    places = {"PYTHONPATH": str(environment.ROOT)}
+    done = subprocess.run(
+        command, cwd=tmp_path, env={**os.environ, **places}, capture_output=True, text=True, check=False
+    )
+    assert "usage: tools/soak" in done.stdout, done.stderr

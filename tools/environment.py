@@ -21,6 +21,11 @@ from typing import NoReturn
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
+_RUN = (
+    "import sys; sys.path.remove(''); import runpy; module = sys.argv.pop(1); "
+    "runpy.run_module(module, run_name='__main__', alter_sys=True)"
+)
+"""As `python -m`, but nothing is imported from the working folder, where downloads may lie."""
 _SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
 
 
@@ -107,8 +112,9 @@ def launch(module: str, *, extras: Sequence[str] = ()) -> NoReturn:
                 ensure_package(extras=extras)
     except SetupError as trouble:
         sys.exit(f"{Path(sys.argv[0]).name}: {trouble}")
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
-    os.execve(PYTHON, [str(PYTHON), "-m", module, *sys.argv[1:]], environment)
+    places = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(places)}
+    os.execve(PYTHON, [str(PYTHON), "-c", _RUN, module, *sys.argv[1:]], environment)
 
 
 def say(text: str) -> None:
@@ -137,7 +143,8 @@ def _apt_install(packages: Sequence[str]) -> None:
 
 
 def _run(command: Sequence[str], trouble: str) -> None:
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    # Not from the caller's folder, where downloads may lie that Python would import.
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if done.returncode:
         raise SetupError(f"{trouble}\n{done.stdout.strip()}")
 
@@ -146,7 +153,7 @@ def _run_with_progress(command: Sequence[str], trouble: str) -> None:
     """Run pip and show which package it is at: one changing line on a terminal, otherwise a line per package."""
     tail: list[str] = []
     began, terminal = time.monotonic(), sys.stdout.isatty()
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:
             tail = [*tail[-20:], line.rstrip()]
