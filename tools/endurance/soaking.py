@@ -79,7 +79,7 @@ def soak(
     hostile = arguments.hostile
     shares = {kind: share for kind, share in SHARES.items() if kind not in arguments.without}
     while daemon.poll() is None and (elapsed := time.monotonic() - began) < 60 * arguments.minutes:
-        if hostile and elapsed > 60 * arguments.minutes / 3:
+        if hostile and elapsed > 60 * arguments.minutes / 6:
             flood(client, traffic, draw, hostile)
             hostile = 0
         _step(client, traffic, draw, shares)
@@ -119,8 +119,8 @@ def _gpu_mb(pid: int) -> float | None:
 
 
 def slope_mb_h(samples: list[Sample]) -> float:
-    """Growth of the resident memory after the first third, by least squares."""
-    later = samples[len(samples) // 3 :]
+    """Growth of the resident memory over the second half, by least squares."""
+    later = samples[len(samples) // 2 :]
     if len(later) < 3:
         return float("nan")
     return float(np.polyfit([one.minute / 60 for one in later], [one.rss_mb for one in later], 1)[0])
@@ -129,9 +129,9 @@ def slope_mb_h(samples: list[Sample]) -> float:
 def report(samples: list[Sample], traffic: Traffic) -> None:
     """The chart, and the figures in words."""
     print(chart([one.rss_mb for one in samples]))
-    first, last = samples[len(samples) // 3], samples[-1]
+    first, last = samples[len(samples) // 2], samples[-1]
     print(f"sent {traffic.sent} requests and {traffic.rubbish} messages of rubbish; closed: {traffic.closed()}")
-    print(f"RSS {first.rss_mb:.0f} MB after a third, {last.rss_mb:.0f} MB at the end: {slope_mb_h(samples):+.1f} MB/h")
+    print(f"RSS {first.rss_mb:.0f} MB half-way, {last.rss_mb:.0f} MB at the end: {slope_mb_h(samples):+.1f} MB/h")
     print(f"threads {first.threads} -> {last.threads}, descriptors {first.descriptors} -> {last.descriptors}")
     if first.gpu_mb is not None and last.gpu_mb is not None:
         print(f"GPU memory {first.gpu_mb:.0f} -> {last.gpu_mb:.0f} MB")
