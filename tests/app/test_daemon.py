@@ -117,6 +117,20 @@ def test_a_killed_daemon_is_missed_and_misses_nothing(tmp_path: Path, broker: Br
             ear.wait_event(id="missed", stage="done")
 
 
+def test_a_word_is_mended_while_the_daemon_runs(tmp_path: Path, broker: Broker, untrained: Path) -> None:
+    """`lexicon/set` is answered with phonemes and spoken back; the command line's change is seen without a restart."""
+    config = write_config(tmp_path, untrained, broker.port, "mended")
+    with Ear(broker, "edge-tts/mended") as ear, daemon(config, NOTIFY_SOCKET="@none", WATCHDOG_USEC="200000"):
+        ear.wait_topic("status", "online")
+        ear.publish("lexicon/set", {"id": "a", "word": "Aoife", "pronunciation": "EE fa"})
+        assert ear.wait_event(id="a", stage="done")["details"]["phonemes"] == "IY1 F AH0"
+        ear.wait_for(lambda: [e for e in ear.events() if e["id"] != "a" and e["stage"] == "done"])
+        assert {e["details"]["kind"] for e in ear.events() if e["id"] != "a"} == {"lexicon"}
+        command = [sys.executable, "-m", "edge_tts", "lexicon", "remove", "-c", str(config), "Aoife"]
+        subprocess.run(command, check=True, timeout=120, stdout=subprocess.DEVNULL)
+        ear.wait_for(lambda: '"words": {}' in ear.on("lexicon")[-1] or '"words":{}' in ear.on("lexicon")[-1])
+
+
 def test_a_stop_is_orderly_as_soon_as_there_is_something_to_lose(
     tmp_path: Path, untrained: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

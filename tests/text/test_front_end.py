@@ -87,9 +87,7 @@ def test_short_sentences_alone() -> None:
 @pytest.mark.parametrize("join", [True, False])
 def test_a_piece_ends_with_its_own_mark(join: bool) -> None:
     """Where a sentence is cut at a clause, the blank behind its mark is none of the piece: no second mark is added."""
-    text = (
-        "After she answered the phone, the little girl put the green umbrella in the hall, and laughed. Good night."
-    )
+    text = "After she answered the phone, the little girl put the green umbrella in the hall, and laughed. Good night."
     segments = FRONT_END.segments(text, "en", join=join)
     assert len(segments) > 1
     assert not [s.text for s in segments if s.text != s.text.strip() or s.phonemes[-2] in (",", ".")]
