@@ -158,6 +158,8 @@ def test_it_describes_the_voices(tmp_path: Path) -> None:
         told = [(voice.name, voice.description, voice.languages, voice.installed) for voice in program.voices]
         assert told == [("hum", "Hum", ["en", "zh"], True), ("buzz", "Buzz", ["zh", "en"], True)]
         assert (await one.until("pong"))[-1].data["text"] == "hi"
+        await one.send_raw(b'{"type": "ping", "data": {"text": "\\ud800"}}\n')
+        assert (await one.until("pong"))[-1].data["text"] == "?"
 
     with stage(tmp_path) as it:
         talk(it, conversation)
@@ -300,6 +302,22 @@ def test_what_is_no_event_costs_its_connection_alone(tmp_path: Path, garbage: by
     with stage(tmp_path) as it:
         talk(it, nonsense)
         talk(it, sense)
+
+
+def test_no_connection_is_left_behind(tmp_path: Path) -> None:
+    """Whatever is under way when a connection ends, a write that has just been done too, its place is free again."""
+    asked = json.dumps({"type": "synthesize", "data": {"text": " "}}).encode() + b"\n"
+
+    async def many() -> None:
+        for round_number in range(60):
+            async with client(it.port) as one:
+                await one.send_raw(asked * (1 + round_number % 4) + b"[]\n")
+                while await one.read() is not None:
+                    pass
+
+    with stage(tmp_path) as it:
+        asyncio.run(many())
+        until(lambda: not it.server._clients)
 
 
 def test_the_client_hears_something_while_it_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

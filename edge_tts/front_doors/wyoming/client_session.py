@@ -78,10 +78,14 @@ class ClientSession:
     async def send(self, event: Any) -> None:
         """Raises OSError, also for a client that takes nothing."""
         async with self._writing:
+            # Not wait_for: before Python 3.12 it swallows a cancellation that comes as the write ends.
+            writing = asyncio.create_task(protocol.write(self._writer, event))
             try:
-                await asyncio.wait_for(protocol.write(self._writer, event), STALL_S)
-            except asyncio.TimeoutError:
-                raise ConnectionAbortedError("the client takes no sound") from None
+                if not (await asyncio.wait({writing}, timeout=STALL_S))[0]:
+                    raise ConnectionAbortedError("the client takes no sound")
+                writing.result()
+            finally:
+                writing.cancel()
 
     async def _read_all(self) -> None:
         """A client that sends no more may still listen."""

@@ -159,4 +159,5 @@ def error(message: str, code: str) -> Any:
 def pong(text: Any) -> Any:
     from wyoming.ping import Pong
 
-    return Pong(text=text).event()
+    # Half a character, as JSON can have, cannot be sent.
+    return Pong(text=text.encode(errors="replace").decode() if isinstance(text, str) else None).event()
