@@ -131,7 +131,7 @@ def _environment(wheels: Path | None, out: Path) -> tuple[dict[str, str], list[s
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tools/gpu_day", description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path("gpu_day"), metavar="DIR", help="results (default: gpu_day)")
+    parser.add_argument("--out", type=Path, default=Path(".state/gpu_day"), metavar="DIR", help="for the results")
     parser.add_argument(
         "--wheels", type=Path, metavar="DIR", help="install these wheels, and nothing else, for this day"
     )

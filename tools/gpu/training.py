@@ -53,6 +53,7 @@ def run(report: Report, folder: Path, device: str = "cuda", steps: int = _STEPS)
         f"median of {steps}; {_SENTENCES} sentences of 40 phonemes and 80 tokens; bfloat16, torch {torch.__version__}"
     )
     report.row("one step of the GPT", f"{1e3 * step:.1f} ms, {_SENTENCES * 80 / step:.0f} tokens a second", note)
-    report.row("loss at the end", f"{float(loss):.2f}", "random sentences: it only has to be finite")
-    if not np.isfinite(float(loss)):
+    last = float(loss.detach())
+    report.row("loss at the end", f"{last:.2f}", "random sentences: it only has to be finite")
+    if not np.isfinite(last):
         report.status = "failed"
