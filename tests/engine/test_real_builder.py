@@ -337,3 +337,13 @@ def test_the_builder_is_nobody_s_dependency() -> None:
     setup = (ROOT / "setup.py").read_text(encoding="utf-8")
     assert setup.count("tensorrt-rtx") == 1
     assert [path for path in (ROOT / "edge_tts").rglob("*.py") if "tensorrt_rtx" in path.read_text("utf-8")] == []
+
+
+def test_a_set_that_lacks_a_graph_is_found(tmp_path: Path) -> None:
+    """A set from which a graph is missing is faulty, BERT excepted, which is optional."""
+    write_graphs(tmp_path)
+    (tmp_path / "wave.onnx").unlink()
+    write_manifest(tmp_path, manifest())
+    ((build, found),) = command.check_set(read_model_set(tmp_path), ("wave", "bert"))
+    assert build.graph == "wave"
+    assert "no such graph" in found[0]

@@ -8,12 +8,15 @@ from typing import Any
 
 import pytest
 
+from edge_tts.engine.tensorrt.cuda import Cuda
 from edge_tts.engine.tensorrt.messages import expected, make_logger
+from edge_tts.engine.tensorrt.trt_engine import TrtEngine
 from edge_tts.errors import ModelError
 from edge_tts.graphs import SequenceLimits
 
 from .conftest import build_plan
 from .fake_builder import NO_GPU, FakeBuilder, FakeConfig
+from .fake_cudart import FakeCudart
 from .fake_tensorrt import fake_tensorrt
 from .small_set import write_prefill_of
 
@@ -39,6 +42,7 @@ def test_a_missing_gpu_is_no_error(message: str, caplog: pytest.LogCaptureFixtur
     logger = make_logger(TRT, "wave")
     with caplog.at_level(logging.DEBUG):
         logger.log(Severity.ERROR, message)
+        logger.log(Severity.WARNING, message)
     assert {record.levelno for record in caplog.records} == {logging.INFO}
     assert logger.reason() == message
     logger.log(Severity.ERROR, REAL)
@@ -94,6 +98,26 @@ def test_what_the_library_refuses_by_its_return_value_is_an_error(
     monkeypatch.setattr(kind, method, lambda *arguments: answer)
     with pytest.raises(ModelError, match=words):
         build_plan(graphs / "wave.onnx", tmp_path / "wave.plan", fake_tensorrt("11.4", None))
+
+
+@pytest.mark.parametrize("maker", ["Builder", "Runtime"])
+def test_a_library_that_makes_nothing_is_a_named_error(
+    maker: str, graphs: Path, tmp_path: Path, device: FakeCudart
+) -> None:
+    """Without a GPU TensorRT 10 makes neither a builder nor a runtime, which the binding calls a TypeError."""
+    trt, plan = fake_tensorrt("10.3", device), tmp_path / "wave.plan"
+    build_plan(graphs / "wave.onnx", plan, trt)
+
+    def nothing(logger: Any) -> None:
+        logger.log(Severity.ERROR, "CUDA initialization failure with error: 35")
+        raise TypeError("pybind11::init(): factory function returned nullptr")
+
+    setattr(trt, maker, nothing)
+    with pytest.raises(ModelError, match=f"makes no {maker.lower()}: CUDA initialization failure with error: 35"):
+        if maker == "Builder":
+            build_plan(graphs / "wave.onnx", plan, trt)
+        else:
+            TrtEngine(plan.read_bytes(), trt=trt, cuda=Cuda(device), path=plan)
 
 
 def test_a_profile_that_promises_too_much_is_no_engine(tmp_path: Path) -> None:

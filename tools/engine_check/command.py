@@ -19,8 +19,8 @@ from pathlib import Path
 
 from edge_tts.engine.tensorrt.build import BuildOptions, BuildRequest, request_json
 from edge_tts.errors import EdgeTTSError, ModelError
-from edge_tts.graphs import BUILT
-from edge_tts.model_sets.manifest import read_model_set
+from edge_tts.graphs import BERT, BUILT, CACHE
+from edge_tts.model_sets.manifest import read_model_set, verify_model_set
 from edge_tts.values import ModelSet
 from tools.environment import ROOT
 
@@ -42,13 +42,15 @@ def main() -> int:
     for folder in arguments.model_set:
         try:
             model = read_model_set(folder)
+            verify_model_set(model)
         except EdgeTTSError as error:
             print(f"check_engines: {error}", file=sys.stderr)
             wrong += 1
             continue
         print(f"{folder} ({model.family}, {model.precision})\n{HEADER}", flush=True)
         for build, found in check_set(model):
-            print("\n".join([_line(build, found), *(f"{'':12} -> {fault}" for fault in found)]), flush=True)
+            faulty = (f"{'':12} -> {fault}" for fault in found)
+            print("\n".join([_line(build, found), *_profile(build), *faulty]), flush=True)
             wrong += bool(found)
             report.append({"set": str(folder), "faults": found, **asdict(build)})
     if arguments.json:
@@ -63,6 +65,8 @@ def check_set(model: ModelSet, names: Sequence[str] = BUILT) -> Iterator[tuple[B
         if model.graph(name).is_file():
             build = build_in_child(model, name)
             yield build, list(faults(build, model, sizes))
+        elif name != BERT:
+            yield Build(name), ["there is no such graph in the set, and nothing speaks without it"]
 
 
 def build_in_child(model: ModelSet, graph: str) -> Build:
@@ -109,6 +113,14 @@ def _line(build: Build, found: list[str]) -> str:
         f"{build.graph:12} {build.opset:5} {layers:>12} {sizes[0]:>9} {sizes[1]:>9} {sizes[2]:>9} "
         f"{build.peak_memory_mb:5.0f} MB {build.seconds:5.1f} s  {verdict}"
     )
+
+
+def _profile(build: Build) -> Iterator[str]:
+    """The shapes of each input that varies; the planes of the cache are alike."""
+    for name, shapes in build.profile.items():
+        if len(set(shapes)) > 1 and not (name.startswith(CACHE) and name != f"{CACHE}0"):
+            low, best, high = ("x".join(map(str, shape)) for shape in shapes)
+            yield f"{'':12} {name} from {low} to {high}, tuned for {best}"
 
 
 def _mb(size: float | None) -> str:

@@ -57,7 +57,10 @@ Progress = Callable[[str, int, int], None]
 def build(request: BuildRequest, *, trt: Any, progress: Progress) -> None:
     """Build and write one engine. Raises `ModelError` with TensorRT's message."""
     logger = make_logger(trt, request.graph)
-    builder = trt.Builder(logger)
+    try:
+        builder = trt.Builder(logger)
+    except TypeError as error:  # the binding's word for a library that returned nothing
+        raise ModelError(f"{request.onnx}: TensorRT makes no builder: {logger.reason()}") from error
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     if network is None:
         raise ModelError(f"{request.onnx}: TensorRT makes no strongly typed network: {logger.reason()}")

@@ -48,7 +48,7 @@ def make_logger(trt: Any, label: str) -> Any:
             loud = severity in (severities.ERROR, severities.INTERNAL_ERROR)
             if (loud or severity == severities.WARNING) and _BROKEN_PROMISE.search(msg):
                 self.promises.append(msg)
-            if loud and _NO_GPU.search(msg):
+            if (loud or severity == severities.WARNING) and _NO_GPU.search(msg):
                 self.no_gpu = msg
                 log.info("%s: %s", label, msg)
             elif loud:

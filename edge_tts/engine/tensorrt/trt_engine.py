@@ -60,7 +60,10 @@ class TrtEngine:
         """
         self._path, self._trt, self._cuda = path, trt, cuda
         self._logger = make_logger(trt, path.name)
-        runtime = trt.Runtime(self._logger)
+        try:
+            runtime = trt.Runtime(self._logger)
+        except TypeError as error:  # the binding's word for a library that returned nothing
+            raise ModelError(f"{path}: TensorRT makes no runtime: {self._logger.reason()}") from error
         engine = runtime.deserialize_cuda_engine(plan)
         if engine is None:
             raise ModelError(f"{path}: TensorRT refuses this engine, build it again: {self._logger.reason()}")
