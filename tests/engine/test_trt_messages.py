@@ -100,24 +100,26 @@ def test_what_the_library_refuses_by_its_return_value_is_an_error(
         build_plan(graphs / "wave.onnx", tmp_path / "wave.plan", fake_tensorrt("11.4", None))
 
 
-@pytest.mark.parametrize("maker", ["Builder", "Runtime"])
-def test_a_library_that_makes_nothing_is_a_named_error(
-    maker: str, graphs: Path, tmp_path: Path, device: FakeCudart
-) -> None:
-    """Without a GPU TensorRT 10 makes neither a builder nor a runtime, which the binding calls a TypeError."""
-    trt, plan = fake_tensorrt("10.3", device), tmp_path / "wave.plan"
-    build_plan(graphs / "wave.onnx", plan, trt)
+def nothing(logger: Any) -> None:
+    """In place of a class whose library returns nothing."""
+    logger.log(Severity.ERROR, "CUDA initialization failure with error: 35")
+    raise TypeError("pybind11::init(): factory function returned nullptr")
 
-    def nothing(logger: Any) -> None:
-        logger.log(Severity.ERROR, "CUDA initialization failure with error: 35")
-        raise TypeError("pybind11::init(): factory function returned nullptr")
 
-    setattr(trt, maker, nothing)
-    with pytest.raises(ModelError, match=f"makes no {maker.lower()}: CUDA initialization failure with error: 35"):
-        if maker == "Builder":
-            build_plan(graphs / "wave.onnx", plan, trt)
-        else:
-            TrtEngine(plan.read_bytes(), trt=trt, cuda=Cuda(device), path=plan)
+def test_no_builder_is_a_named_error(graphs: Path, tmp_path: Path) -> None:
+    """Without a GPU TensorRT 10 makes no builder, which its binding calls a TypeError."""
+    trt = fake_tensorrt("10.3", None)
+    trt.Builder = nothing
+    with pytest.raises(ModelError, match="makes no builder: CUDA initialization failure with error: 35"):
+        build_plan(graphs / "wave.onnx", tmp_path / "wave.plan", trt)
+
+
+def test_no_runtime_is_a_named_error(device: FakeCudart) -> None:
+    """Nor does it make a runtime."""
+    trt = fake_tensorrt("10.3", device)
+    trt.Runtime = nothing
+    with pytest.raises(ModelError, match="makes no runtime: CUDA initialization failure with error: 35"):
+        TrtEngine(b"", trt=trt, cuda=Cuda(device), path=Path("wave.plan"))
 
 
 def test_a_profile_that_promises_too_much_is_no_engine(tmp_path: Path) -> None:
