@@ -12,7 +12,9 @@ MANIFEST = "manifest.json"
 FORMAT = 1
 """The manifest's key `format`."""
 CPU_FLAVOUR = "cpu"
-"""The folder in a set with its graphs for processors."""
+"""The flavour for processors, and the folder in a set that brings it."""
+INT8_FLAVOUR = "int8w"
+"""The same with the GPT's weights in 8 bits."""
 MIN_TOKENS_PER_PHONEME, MAX_TOKENS_PER_PHONEME = 1.0, 25 / 3
 """GPT-SoVITS' pace: its weights are trained on 3 to 25 phonemes a second (`AR/data/dataset.py`), at 25 tokens."""
 

@@ -30,7 +30,7 @@ from edge_tts.engine.tensorrt.build import Progress
 from edge_tts.errors import MOST_CHARS, EdgeTTSError, ModelError, PayloadError, TextError, one_line
 from edge_tts.front_doors.content_rules import ContentRules
 from edge_tts.front_doors.payloads import read_text
-from edge_tts.model_folder import MANIFEST
+from edge_tts.model_folder import CPU_FLAVOUR, MANIFEST
 from edge_tts.model_sets.activation import activate, open_loader
 from edge_tts.model_sets.flavour import FlavourCache, make_in_child, optimized
 from edge_tts.model_sets.loading import as_chosen, front_end_for, open_choice, open_model, open_networks
@@ -269,8 +269,9 @@ def command_models_optimize(arguments: argparse.Namespace, config: Config) -> in
     verify_model_set(model)
     if model.precision != "fp32":
         raise ModelError(f"{model.name} is a set in {model.precision}, for GPUs; convert it with --precision fp32")
-    make_in_child(model, config.engine)
-    flavour = FlavourCache(config.engine.cache_dir).find(model)
+    kind = CPU_FLAVOUR if config.engine.flavour == "plain" else config.engine.flavour
+    make_in_child(model, config.engine, kind)
+    flavour = FlavourCache(config.engine.cache_dir, kind).find(model)
     if flavour is None:
         raise ModelError(f"{model.name}: what was made in {config.engine.cache_dir} is gone")
     print(f"{model.name}: graphs for this processor are in {flavour.folder}")

@@ -12,19 +12,21 @@ from pathlib import Path
 
 from edge_tts.convert.blocked import can_be_blocked, write_blocked
 from edge_tts.convert.builder import Graph, read_graph
+from edge_tts.convert.int8_weights import Int8Graph
 from edge_tts.convert.t2s_fused import read_gpt, write_gpt
 from edge_tts.durable.fsync import FULL
 from edge_tts.errors import ModelError
 from edge_tts.graphs import FLOW, T2S, T2S_PREFILL, T2S_STEP, WAVE
 
 
-def write_cpu_flavour(source: Path, out: Path) -> None:
+def write_cpu_flavour(source: Path, out: Path, *, int8: bool = False) -> None:
     """Write into the folder `out` the graphs of the set `source` that gain from it; what it lacks stays plain.
 
+    With `int8` the GPT's weights have 8 bits: its numbers are no longer the same.
     Raises ModelError for graphs that tools/convert did not write, and when the disk is full.
     """
     try:
-        _write_gpt(source, out)
+        _write_gpt(source, out, Int8Graph if int8 else Graph)
         for name in (FLOW, WAVE):
             graph = read_graph(source / f"{name}.onnx")
             if can_be_blocked(graph):
@@ -38,10 +40,10 @@ def write_cpu_flavour(source: Path, out: Path) -> None:
         raise ModelError(f"{source}: not a graph that tools/convert writes, or a damaged one: {error!r}") from error
 
 
-def _write_gpt(source: Path, out: Path) -> None:
+def _write_gpt(source: Path, out: Path, kind: type[Graph]) -> None:
     """Its weights lie in a file of their own, which the runtime maps: it holds them once, packed."""
     gpt = read_gpt(*(read_graph(source / f"{name}.onnx") for name in (T2S_PREFILL, T2S_STEP)))
-    graph = Graph(T2S, spool=out / f".{T2S}.weights")
+    graph = kind(T2S, spool=out / f".{T2S}.weights")
     write_gpt(graph, gpt)
     graph.save(out / f"{T2S}.onnx", external=True)
 

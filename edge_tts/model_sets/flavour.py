@@ -1,4 +1,4 @@
-"""Which graphs a set runs on the processor: its flavour `cpu`, made and judged here once, else the plain ones.
+"""Which graphs a set runs on the processor: a flavour made and judged here once, else the plain ones.
 
 What was made lies in `engine.cache_dir`, in a folder named after its key: another set, version of ONNX Runtime or
 processor finds none and makes its own. Whatever goes wrong costs the flavour and not the speech.
@@ -67,10 +67,14 @@ class Flavour:
 
 
 class FlavourCache:
-    """The flavours of one machine in one directory."""
+    """What was made on one machine in one directory, of the flavour `cpu` or `int8w`."""
 
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
+    def __init__(self, directory: Path, kind: str = CPU_FLAVOUR) -> None:
+        self._directory, self.kind = directory, kind
+
+    def home(self, model: ModelSet) -> Path | None:
+        """The folder of the flavour that came with the set."""
+        return model.directory / CPU_FLAVOUR if self.kind == CPU_FLAVOUR and self.kind in model.flavours else None
 
     def find(self, model: ModelSet) -> Flavour | None:
         """The flavour of a set, or None where none was made or its files have changed since."""
@@ -87,12 +91,12 @@ class FlavourCache:
         if changed:
             log.warning("%s: %s is damaged; it will be made again", place, ", ".join(changed))
             return None
-        return Flavour(_home(model) or place, verdicts)
+        return Flavour(self.home(model) or place, verdicts)
 
     def add(self, model: ModelSet, make: Callable[[Path], Mapping[str, Verdict]]) -> Flavour:
         """Have `make` fill a folder with graphs and judge them; put it in place. Raises ModelError and OSError."""
         place = self._place(model)
-        staged = Path(tempfile.mkdtemp(prefix=".cpu-", dir=make_folder(self._directory)))
+        staged = Path(tempfile.mkdtemp(prefix=f".{self.kind}-", dir=make_folder(self._directory)))
         try:
             verdicts = make(staged)
             files = {path.name: sha256_of(path) for path in staged.iterdir()}
@@ -104,7 +108,7 @@ class FlavourCache:
             shutil.rmtree(staged, ignore_errors=True)
         sync_folder(self._directory)
         self._forget_old(place)
-        return Flavour(_home(model) or place, verdicts)
+        return Flavour(self.home(model) or place, verdicts)
 
     def _place(self, model: ModelSet) -> Path:
         """Raises ModelError for a set without checksums."""
@@ -113,32 +117,29 @@ class FlavourCache:
             raise ModelError(f"{model.directory}: its manifest has no checksums of its graphs")
         key: dict[str, Any] = {name: model.files[name] for name in files}
         key |= {"format": FORMAT, "onnxruntime": VERSION, "machine": platform.machine(), "own": model.flavours}
-        return self._directory / f"cpu-{hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]}"
+        return (
+            self._directory / f"{self.kind}-{hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]}"
+        )
 
     def _forget_old(self, place: Path) -> None:
-        others = sorted(self._directory.glob("cpu-*"), key=lambda path: path.stat().st_mtime)
+        others = sorted(self._directory.glob(f"{self.kind}-*"), key=lambda path: path.stat().st_mtime)
         others.remove(place)
         for old in others[: max(0, len(others) + 1 - _KEPT)]:
             shutil.rmtree(old, ignore_errors=True)
 
 
-def _home(model: ModelSet) -> Path | None:
-    """The folder of the flavour that came with the set."""
-    return model.directory / CPU_FLAVOUR if CPU_FLAVOUR in model.flavours else None
-
-
 def optimized(
     model: ModelSet, engine: EngineConfig, loader: EngineLoader, *, waiting: Callable[[], None] = lambda: None
 ) -> ModelSet:
-    """The set as it runs here: with its flavour `cpu` on a processor. `waiting` is called while that is made."""
+    """The set as it runs here: with the configured flavour on a processor. `waiting` is called while that is made."""
     if engine.flavour == "plain" or not loader.on_processor or model.precision != "fp32":
         return model
-    cache = FlavourCache(engine.cache_dir)
+    cache = FlavourCache(engine.cache_dir, engine.flavour)
     try:
         flavour = cache.find(model)
         if flavour is None:
             log.warning("%s: making its graphs for this processor; this takes seconds and is done once", model.name)
-            make_in_child(model, engine, waiting=waiting)
+            make_in_child(model, engine, cache.kind, waiting=waiting)
             flavour = cache.find(model)
     except (ModelError, OSError) as error:
         log.warning("%s: the plain graphs run: %s", model.name, error)
@@ -146,12 +147,14 @@ def optimized(
     return model if flavour is None else flavour.applied(model)
 
 
-def make_in_child(model: ModelSet, engine: EngineConfig, *, waiting: Callable[[], None] = lambda: None) -> None:
+def make_in_child(
+    model: ModelSet, engine: EngineConfig, kind: str, *, waiting: Callable[[], None] = lambda: None
+) -> None:
     """Make and judge the flavour of a set in a process of its own, whose memory goes with it.
 
     Raises ModelError with its last line when it fails or takes longer than `engine.build_limit_s`, and OSError.
     """
-    arguments = (str(model.directory), str(engine.cache_dir), str(engine.threads))
+    arguments = (str(model.directory), str(engine.cache_dir), str(engine.threads), kind)
     places = [str(Path(__file__).resolve().parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
     child = subprocess.Popen(
         [*COMMAND, *arguments],

@@ -5,12 +5,14 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 
 from edge_tts.convert.blocked import can_be_blocked
 from edge_tts.convert.builder import read_graph
 from edge_tts.convert.cpu_flavour import main, write_cpu_flavour
+from edge_tts.convert.int8_weights import Int8Graph
 from edge_tts.engine.load import load_engine
 from edge_tts.errors import ModelError
 from edge_tts.graphs import CPU_CONTRACTS, T2S, check
@@ -75,3 +77,18 @@ def test_a_damaged_graph_is_named(name: str, plain: Path, tmp_path: Path) -> Non
     onnx.save(model, source / f"{name}.onnx")
     with pytest.raises(ModelError, match="not a graph that tools/convert writes"):
         write_cpu_flavour(source, tmp_path)
+
+
+def test_weights_in_8_bits_are_near(tmp_path: Path) -> None:
+    """A product with them is within 1.5 % of the exact one; weights whose inputs are no blocks stay exact."""
+    random = np.random.default_rng(2)
+    feed = random.standard_normal((3, 128)).astype(np.float32)
+    for wide, kind in ((128, "MatMulNBits"), (100, "MatMul")):
+        weight = random.standard_normal((wide, 64)).astype(np.float32)
+        graph = Int8Graph("g")
+        graph.output("y", graph.op("MatMul", graph.input("x", ["n", wide]), graph.constant(weight)), ["n", 64])
+        graph.save(tmp_path / "g.onnx")
+        assert [node.kind for node in read_graph(tmp_path / "g.onnx").nodes] == [kind, "Identity"]
+        expected = feed[:, :wide] @ weight
+        found = load_engine(tmp_path / "g.onnx", threads=1).run({"x": feed[:, :wide]})["y"]
+        assert np.linalg.norm(found - expected) < 0.015 * np.linalg.norm(expected)

@@ -221,7 +221,7 @@ def test_a_child_that_hangs_is_ended(model: ModelSet, tmp_path: Path, monkeypatc
         raise ModelError("asked to stop")
 
     with pytest.raises(ModelError, match="asked to stop"):
-        make_in_child(model, EngineConfig(cache_dir=tmp_path), waiting=stop)
+        make_in_child(model, EngineConfig(cache_dir=tmp_path), "cpu", waiting=stop)
     assert children[0].returncode is not None
 
 
@@ -231,3 +231,19 @@ def test_the_record_is_read_by_people_too(model: ModelSet, made: Path) -> None:
     verdicts = json.loads((place / "flavour.json").read_text())["verdicts"]
     assert set(verdicts) == {"t2s", "flow", "wave"}
     assert all("relative rms error" in verdict["reason"] for verdict in verdicts.values())
+
+
+def test_8_bits_are_asked_for_and_judged_by_their_own_limits(model: ModelSet, tmp_path: Path) -> None:
+    """`flavour: int8w` has a GPT a quarter as large, whose error is far over rounding and within 3e-2."""
+    made = {}
+    for kind in ("cpu", "int8w"):
+        cache = FlavourCache(tmp_path, kind)
+        optimize(model, cache, 1)
+        found = cache.find(model)
+        assert found is not None
+        made[kind] = (found.verdicts["t2s"], (found.folder / "t2s.onnx.data").stat().st_size)
+    (exact, full), (rounded, small) = made["cpu"], made["int8w"]
+    assert exact.agrees
+    assert rounded.agrees
+    assert "error 0.00" in rounded.reason or "error 0.01" in rounded.reason
+    assert small < full
