@@ -276,7 +276,7 @@ def command_models_optimize(arguments: argparse.Namespace, config: Config) -> in
         raise ModelError(f"{model.name}: what was made in {config.engine.cache_dir} is gone")
     print(f"{model.name}: graphs for this processor are in {flavour.folder}")
     for graph, verdict in flavour.verdicts.items():
-        used = f"{verdict.ms:.1f} ms, plain {verdict.plain_ms:.1f} ms" if verdict.agrees else "not used"
+        used = f"{verdict.ms:.1f} ms of computing, plain {verdict.plain_ms:.1f} ms" if verdict.agrees else "not used"
         print(f"{graph:12} {used}: {verdict.reason}")
     return 0
 

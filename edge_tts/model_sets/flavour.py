@@ -45,7 +45,7 @@ _TICK_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The comparison of one graph with the plain one, here."""
+    """The comparison of one graph with the plain one, here. Times are those of the processor, whatever else it does."""
 
     agrees: bool
     reason: str

@@ -6,6 +6,7 @@ The command is `python -m edge_tts.model_sets.optimize SET CACHE_DIR THREADS FLA
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
@@ -26,7 +27,7 @@ from edge_tts.synthesis.checked import GraphLoader
 from edge_tts.values import ModelSet
 
 _TOO_SLOW, _NOTHING_MS = 3.0, 10.0
-"""Times the plain graph's, and milliseconds that do not matter: a kernel that is missing here, not a busy machine."""
+"""Times the plain graph's, and milliseconds that do not matter: a kernel that is missing here."""
 _INT8_RMS = 0.03
 """Relative rms error that 8 bits may have; 0.011 was measured at full size."""
 
@@ -59,7 +60,9 @@ def judge(model: ModelSet, home: Path, threads: int, *, int8: bool = False) -> d
                 candidate[name] = other(name)
             except ModelError as error:
                 refused[name] = Verdict(agrees=False, reason=str(error), ms=0.0, plain_ms=0.0)
-        golden = Golden(model=model, voice=a_voice(model), reference=reference, candidate=candidate)
+        golden = Golden(
+            model=model, voice=a_voice(model), reference=reference, candidate=candidate, clock=time.process_time
+        )
         for segment in segments(model)[:1]:
             golden.speak(segment)
         found = {result.graph: result for result in golden.agreements()}
