@@ -1,13 +1,7 @@
-"""Writes the flavour `cpu` of a model set from its plain graphs. A child process does it on a device:
-
-    python -m edge_tts.convert.cpu_flavour SET OUT
-
-The plain graphs stay the ones that TensorRT builds, and that these are judged by.
-"""
+"""Writes the flavour `cpu` of a model set from its plain graphs: TensorRT builds from those, and they judge these."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from edge_tts.convert.blocked import can_be_blocked, write_blocked
@@ -20,14 +14,17 @@ from edge_tts.graphs import FLOW, T2S, T2S_PREFILL, T2S_STEP, WAVE
 
 
 def write_cpu_flavour(source: Path, out: Path, *, int8: bool = False) -> None:
-    """Write into the folder `out` the graphs of the set `source` that gain from it; what it lacks stays plain.
+    """Write into the folder `out` the graphs in `source` that gain from it; what is not written stays plain.
 
     With `int8` the GPT's weights have 8 bits: its numbers are no longer the same.
     Raises ModelError for graphs that tools/convert did not write, and when the disk is full.
     """
     try:
-        _write_gpt(source, out, Int8Graph if int8 else Graph)
+        if (source / f"{T2S_STEP}.onnx").exists():
+            _write_gpt(source, out, Int8Graph if int8 else Graph)
         for name in (FLOW, WAVE):
+            if not (source / f"{name}.onnx").exists():
+                continue
             graph = read_graph(source / f"{name}.onnx")
             if can_be_blocked(graph):
                 blocked = Graph(name)
@@ -46,16 +43,3 @@ def _write_gpt(source: Path, out: Path, kind: type[Graph]) -> None:
     graph = kind(T2S, spool=out / f".{T2S}.weights")
     write_gpt(graph, gpt)
     graph.save(out / f"{T2S}.onnx", external=True)
-
-
-def main(source: str, out: str) -> int:
-    try:
-        write_cpu_flavour(Path(source), Path(out))
-    except ModelError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))

@@ -11,12 +11,20 @@ from typing import Any
 
 from edge_tts.convert import bert, eres2net, hubert, sovits, t2s
 from edge_tts.convert.builder import EXTERNAL_ABOVE_BYTES
+from edge_tts.convert.cpu_flavour import write_cpu_flavour
 from edge_tts.convert.graph_writer import GraphWriter, Islands, Progress
 from edge_tts.convert.opening import Checkpoints, Opened
 from edge_tts.convert.staging import require_space, staged
 from edge_tts.durable.hashes import sha256_of
 from edge_tts.errors import CheckpointError
-from edge_tts.model_folder import FORMAT, MANIFEST, MAX_TOKENS_PER_PHONEME, MIN_TOKENS_PER_PHONEME, unnamed_files
+from edge_tts.model_folder import (
+    CPU_FLAVOUR,
+    FORMAT,
+    MANIFEST,
+    MAX_TOKENS_PER_PHONEME,
+    MIN_TOKENS_PER_PHONEME,
+    unnamed_files,
+)
 
 SAMPLE_RATE = 32000
 LANGUAGES = ("zh", "en")
@@ -75,6 +83,8 @@ class Options:
     licence: str = "unknown"
     half: bool = False
     """Whether graphs compute in float16."""
+    fused: bool = False
+    """Whether the set brings the flavour `cpu` too."""
     replace: bool = False
     """Whether an existing set gives way."""
 
@@ -96,11 +106,15 @@ def convert(
     with staged(out, replace=options.replace) as staging, Checkpoints(staging.parent) as checkpoints:
         progress("looking at files")
         networks = open_all(checkpoints, sources)
-        require_space(staging, networks.bytes)
+        require_space(staging, networks.bytes * (2 if options.fused else 1))
         with tempfile.TemporaryDirectory(dir=staging.parent) as folder:
             islands = measure(networks, Path(folder))
         writer = GraphWriter(staging, half=options.half, islands=islands, progress=progress)
         family, sizes, remarks = write_all(writer, networks)
+        if options.fused:
+            progress("graphs for processors")
+            (staging / CPU_FLAVOUR).mkdir()
+            write_cpu_flavour(staging, staging / CPU_FLAVOUR)
         write_manifest(staging, _facts(options, family, sizes, list(voices(staging))))
     others = unnamed_files(out.resolve())
     if others:
@@ -140,6 +154,7 @@ def _facts(options: Options, family: str, sizes: Mapping[str, Any], voices: Sequ
         "join_sentences": True,  # as upstream does: its weights speak very short prompts badly
         **({"default_voice": voices[0]} if voices else {}),
         "voices": voices,
+        "flavours": ["plain", *([CPU_FLAVOUR] if options.fused else [])],
     }
 
 

@@ -42,12 +42,16 @@ class FusedDecoder:
 
     def start(self, row: int, prompt: Prompt) -> FloatArray:
         length = check_fits(prompt, self._limits, self._capacity)
-        results = self._gpt.run({**prefill_feeds(prompt), **self._nobody})
+        results = self.prefill(prompt)
         for array, rows in zip(self._cache, results[graphs.ROWS], strict=True):
             array[row, :, :length] = rows
         self._lengths[row], self._feeds[graphs.POSITION][row] = length, len(prompt.tokens)
         logits: FloatArray = results[graphs.LOGITS][0]
         return logits
+
+    def prefill(self, prompt: Prompt) -> dict[str, Array]:
+        """The logits of a prompt, and its keys and values [2 x layers, heads, positions, width of a head]."""
+        return self._gpt.run({**prefill_feeds(prompt), **self._nobody})
 
     def step(self, tokens: IntArray) -> FloatArray:
         self._feeds[graphs.TOKEN][:] = tokens

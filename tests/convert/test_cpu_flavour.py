@@ -11,11 +11,13 @@ import pytest
 
 from edge_tts.convert.blocked import can_be_blocked
 from edge_tts.convert.builder import read_graph
-from edge_tts.convert.cpu_flavour import main, write_cpu_flavour
+from edge_tts.convert.cpu_flavour import write_cpu_flavour
 from edge_tts.convert.int8_weights import Int8Graph
+from edge_tts.convert.model_set import Options, Sources, convert
 from edge_tts.engine.load import load_engine
 from edge_tts.errors import ModelError
 from edge_tts.graphs import CPU_CONTRACTS, T2S, check
+from edge_tts.model_sets.manifest import read_model_set, verify_model_set
 from tests.engine.small_set import write_graphs
 
 STARTER = Path(__file__).resolve().parents[2] / "models" / "starter"
@@ -53,16 +55,16 @@ def test_a_graph_that_counts_axes_from_the_end_stays_plain(tmp_path: Path) -> No
     assert {path.name for path in tmp_path.iterdir()} == {"t2s.onnx", "t2s.onnx.data"}
 
 
-def test_a_gpt_of_another_make_is_named(plain: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A step that tools/convert did not write, and a file that is none, end with one line."""
+def test_a_gpt_of_another_make_is_named(plain: Path, tmp_path: Path) -> None:
+    """A step that tools/convert did not write, and a file that is none, are errors that name it."""
     source = tmp_path / "set"
     shutil.copytree(plain, source)
     shutil.copyfile(source / "wave.onnx", source / "t2s_step.onnx")
     with pytest.raises(ModelError, match="not a graph that tools/convert writes"):
         write_cpu_flavour(source, tmp_path)
     (source / "t2s_step.onnx").write_bytes(b"\xff" * 99)
-    assert main(str(source), str(tmp_path)) == 1
-    assert "t2s_step.onnx: not a readable ONNX graph" in capsys.readouterr().err
+    with pytest.raises(ModelError, match=r"t2s_step.onnx: not a readable ONNX graph"):
+        write_cpu_flavour(source, tmp_path)
 
 
 @pytest.mark.parametrize("name", ["wave", "t2s_step"])
@@ -77,6 +79,15 @@ def test_a_damaged_graph_is_named(name: str, plain: Path, tmp_path: Path) -> Non
     onnx.save(model, source / f"{name}.onnx")
     with pytest.raises(ModelError, match="not a graph that tools/convert writes"):
         write_cpu_flavour(source, tmp_path)
+
+
+def test_a_converted_set_can_bring_it(v2: Sources, tmp_path: Path) -> None:
+    """`--flavour cpu` adds the folder `cpu`, and the manifest says so and has its checksums."""
+    convert(v2, tmp_path / "mine", Options(name="mine", fused=True))
+    model = read_model_set(tmp_path / "mine")
+    verify_model_set(model)
+    assert model.flavours == ("plain", "cpu")
+    assert {"cpu/t2s.onnx", "cpu/t2s.onnx.data", "cpu/wave.onnx", "t2s_step.onnx"} <= set(model.files)
 
 
 def test_weights_in_8_bits_are_near(tmp_path: Path) -> None:

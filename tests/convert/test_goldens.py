@@ -46,6 +46,17 @@ def test_part_meets_its_tolerances(part: str, judge: Judge, form: dict[str, str]
     assert sum(row.tolerance is not None for row in table.rows) >= 2
 
 
+@pytest.mark.parametrize(("part", "judge"), [("t2s_v2_small", gpt.judge), ("sovits_v2Pro_small", vocoder.judge)])
+def test_part_meets_its_tolerances_on_processors(part: str, judge: Judge, tmp_path: Path) -> None:
+    """The flavour `cpu` meets the same tolerances in every comparison that the plain graphs pass."""
+    tables = [Table("fp32"), Table("fp32")]
+    for table, fused in zip(tables, (False, True), strict=True):
+        with closing(Networks(folder=Goldens(), work=tmp_path, threads=1, fused=fused)) as networks:
+            judge(Goldens(), networks, part, table)
+    assert [row for row in tables[1].rows if row.missed] == []
+    assert [(row.part, row.array) for row in tables[1].rows] == [(row.part, row.array) for row in tables[0].rows]
+
+
 @pytest.mark.parametrize(
     ("part", "judge"),
     [("t2s_v2_small", gpt.judge), ("sovits_v2Pro_small", vocoder.judge), ("hubert_small", encoders.judge_hubert)],

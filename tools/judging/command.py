@@ -13,6 +13,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 from edge_tts.errors import EdgeTTSError
+from edge_tts.model_folder import CPU_FLAVOUR
 from edge_tts.model_sets.manifest import read_model_set
 from tools.judging import encoders, gpt, host, vocoder
 from tools.judging.compare import compare_sets
@@ -59,7 +60,13 @@ def _judge(folder: GoldenFolder, args: argparse.Namespace) -> int:
                 continue
             try:
                 with closing(
-                    Networks(folder=folder, work=work, precision=args.precision, threads=args.threads)
+                    Networks(
+                        folder=folder,
+                        work=work,
+                        precision=args.precision,
+                        threads=args.threads,
+                        fused=args.flavour == CPU_FLAVOUR,
+                    )
                 ) as networks:
                     judge(folder, networks, part, table)
             except EdgeTTSError as error:
@@ -103,6 +110,9 @@ def _arguments() -> argparse.Namespace:
     what.add_argument("--models", type=Path, nargs=2, metavar=("A", "B"), help="compare two model sets instead")
     parser.add_argument("--only", metavar="PART,...", help="these parts, or parts that begin so")
     parser.add_argument("--precision", choices=["fp32", "fp16"], default="fp32", help="of the graphs and tolerances")
+    parser.add_argument(
+        "--flavour", choices=["plain", CPU_FLAVOUR], default="plain", help="cpu: the graphs for processors, in float32"
+    )
     parser.add_argument("--goldens", type=Path, metavar="DIR", help="folder with make_checkpoint.py and manifests/")
     parser.add_argument("--work", type=Path, metavar="DIR", help="keep checkpoints and graphs here and use them again")
     parser.add_argument("--threads", type=int, default=0, help="cores for one inference; 0: all")

@@ -55,7 +55,11 @@ def log_spectral_distance(first: FloatArray, second: FloatArray) -> float:
 
 
 def _graphs(folder: Path) -> set[str]:
-    return {name.removesuffix(".onnx") for name in read_model_set(folder).files if name.endswith(".onnx")}
+    return {
+        name.removesuffix(".onnx")
+        for name in read_model_set(folder).files
+        if name.endswith(".onnx") and "/" not in name
+    }
 
 
 class _Pair:

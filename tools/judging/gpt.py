@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from edge_tts import graphs
+from edge_tts.engine.contract import Engine
 from edge_tts.graphs import MOST_TOKENS, SequenceLimits
 from edge_tts.synthesis.interfaces import Decoder, Prompt
-from edge_tts.synthesis.t2s import SemanticDecoder, generate, prefill_mask
+from edge_tts.synthesis.t2s import generate, prefill_feeds
+from edge_tts.synthesis.t2s_fused import FusedDecoder, make_decoder
 from edge_tts.values import Sampling
 
 from .folder import Array, GoldenFolder
@@ -24,17 +28,18 @@ _SURE_MARGIN = 0.15
 def judge(folder: GoldenFolder, networks: Networks, part: str, table: Table) -> None:
     """All cases of a `t2s_*` part."""
     gold, model = folder.arrays(part), folder.parts[part]["model"]
-    prefill = networks.engine(model, "t2s_prefill")
     facts = networks.retained(model)
     limits = SequenceLimits(text_positions=facts["text_positions"], audio_positions=facts["audio_positions"])
-    decoder = SemanticDecoder(prefill=prefill, step=networks.engine(model, "t2s_step"), limits=limits)
+    names = (graphs.T2S,) if networks.fused else (graphs.T2S_PREFILL, graphs.T2S_STEP)
+    engines = {name: networks.engine(model, name) for name in names}
+    decoder = make_decoder(engines, limits)
     for name, case in folder.parts[part].items():
         if not isinstance(case, dict) or "phones" not in case.get("inputs", {}):
             continue
         mine = {key[len(name) + 1 :]: array for key, array in gold.items() if key.startswith(f"{name}.")}
         prompt = _prompt(folder, case, mine)
         if "k_last_prompt" in mine:
-            rows = prefill.run(_feeds(prompt))["rows"][:, -1, 0]
+            rows = _last_rows(decoder, engines, prompt)
             table.compare(part, f"{name}.k_last_prompt", "latent", rows[0::2], mine["k_last_prompt"])
             table.compare(part, f"{name}.v_last_prompt", "latent", rows[1::2], mine["v_last_prompt"])
         if "logits_first" in mine:
@@ -82,13 +87,12 @@ def _prompt(folder: GoldenFolder, case: dict[str, Any], mine: dict[str, Array]) 
     return Prompt(phoneme_ids=mine["phones"].astype(np.int64), bert=bert, tokens=tokens.astype(np.int64))
 
 
-def _feeds(prompt: Prompt) -> dict[str, Any]:
-    return {
-        "phoneme_ids": prompt.phoneme_ids[None],
-        "bert": prompt.bert[None],
-        "prompt_tokens": prompt.tokens[None],
-        "mask": prefill_mask(len(prompt.phoneme_ids), len(prompt.tokens)),
-    }
+def _last_rows(decoder: Decoder, engines: Mapping[str, Engine], prompt: Prompt) -> Array:
+    """Keys and values at the prompt's last position, [2 x layers, width]."""
+    if isinstance(decoder, FusedDecoder):
+        heads = decoder.prefill(prompt)[graphs.ROWS][:, :, -1]
+        return heads.reshape(len(heads), -1)
+    return engines[graphs.T2S_PREFILL].run(prefill_feeds(prompt))[graphs.ROWS][:, -1, 0]
 
 
 def _forced(decoder: Decoder, prompt: Prompt, tokens: Array) -> Array:

@@ -7,10 +7,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from edge_tts.convert.cpu_flavour import write_cpu_flavour
 from edge_tts.convert.graph_writer import GraphWriter
 from edge_tts.convert.opening import Checkpoints
 from edge_tts.engine.contract import Engine
 from edge_tts.engine.load import load_engine
+from edge_tts.model_folder import CPU_FLAVOUR
 from edge_tts.values import ModelSizes
 from tools.conversion.ranges import islands_of, measure
 
@@ -21,8 +23,18 @@ from .table import Precision
 class Networks:
     """Checkpoints, graphs and engines below `work`. What is there is used again. Closing frees the engines."""
 
-    def __init__(self, *, folder: GoldenFolder, work: Path, precision: Precision = "fp32", threads: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        folder: GoldenFolder,
+        work: Path,
+        precision: Precision = "fp32",
+        threads: int = 0,
+        fused: bool = False,
+    ) -> None:
+        """`fused`: graphs of the flavour `cpu` where there are such."""
         self._folder, self._work, self._precision, self._threads = folder, work, precision, threads
+        self.fused = fused
         self._stack = ExitStack()
         self._facts: dict[str, dict[str, Any]] = {}
         self._engines: dict[tuple[str, str], Engine] = {}
@@ -32,7 +44,9 @@ class Networks:
         key = (model, graph)
         if key not in self._engines:
             self.retained(model)
-            engine = load_engine(self._folder_of(model) / f"{graph}.onnx", threads=self._threads)
+            places = [self._folder_of(model) / CPU_FLAVOUR] if self.fused else []
+            paths = [place / f"{graph}.onnx" for place in (*places, self._folder_of(model))]
+            engine = load_engine(next((path for path in paths if path.exists()), paths[-1]), threads=self._threads)
             self._stack.callback(engine.close)
             self._engines[key] = engine
         return self._engines[key]
@@ -58,6 +72,9 @@ class Networks:
                 islands = islands_of(measure(graphs, exposed.nodes, threads=self._threads))
                 writer = GraphWriter(graphs, half=True, islands=islands)
             self._facts[model] = self._convert(model, checkpoint, writer)
+            if self.fused:
+                (graphs / CPU_FLAVOUR).mkdir(exist_ok=True)
+                write_cpu_flavour(graphs, graphs / CPU_FLAVOUR)
         return self._facts[model]
 
     def close(self) -> None:
