@@ -226,5 +226,5 @@ class Ear:
                 correlation = getattr(message.properties, "CorrelationData", None)
                 self.replies.append((json.loads(message.payload), correlation))
             else:
-                self.messages.append((message.topic, message.payload.decode(), message.retain))
+                self.messages.append((message.topic, message.payload.decode(errors="replace"), message.retain))
             self._condition.notify_all()
