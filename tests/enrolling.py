@@ -23,7 +23,7 @@ from edge_tts.enrolment.requests import AcceptedRecording, EnrolmentPolicy, Enro
 from edge_tts.errors import AudioError, ConfigError
 from edge_tts.recordings.quality import Cuts, Measures, QualityVerdict, Refusal
 from edge_tts.recordings.reference import Judge
-from edge_tts.recordings.vad import SpeechDetector
+from edge_tts.recordings.vad import SpeechDetector, SpeechSpan
 from edge_tts.schema import check
 from edge_tts.speaking.internal_jobs import InternalJobs
 from edge_tts.values import FloatArray, Recording, Voice
@@ -79,6 +79,9 @@ class FakeGate:
     def judge_whole(self, recording: Recording) -> QualityVerdict:
         raise AssertionError("nothing was cut off")
 
+    def speech(self, recording: Recording) -> tuple[SpeechSpan, ...]:
+        return (SpeechSpan(0.0, len(recording.samples) / recording.sample_rate),)
+
 
 class FakeVoiceWriter:
     """Keeps voices in a list."""
@@ -112,6 +115,7 @@ class Scene(Rig):
         synthesizer: FakeSynthesizer | None,
     ) -> None:
         self.failed = threading.Event()
+        self.references: list[Voice] = []
         super().__init__(synthesizer=synthesizer, fatal=lambda *_: self.failed.set())
         self.microphone, self.gate, self.voice_writer = microphone, gate, FakeVoiceWriter()
         self._judge = judge or gate
@@ -134,6 +138,7 @@ class Scene(Rig):
             open_analyzers=self._analyzers,
             voice_writer=voice_writer or self.voice_writer,
             policy=EnrolmentPolicy(config, default.owner if default else "family", ("en", "zh"), sample_rate=RATE),
+            references=lambda: self.references,
         )
         self.jobs.on_stop(self.enrolment.stop)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 
 from edge_tts.errors import AudioError, TextError
 from edge_tts.request import SpeakRequest
-from edge_tts.values import AudioChunk, EncodeRequest, FloatArray, Report, Voice
+from edge_tts.values import AudioChunk, EncodeRequest, FloatArray, Recording, Report, Voice
 
 RATE = 8000
 """Hz; low, so that tests are quick."""
@@ -78,6 +78,10 @@ class FakeSynthesizer:
             raise AudioError("this recording cannot be encoded")
         self.encoded.append((len(request.recordings[0].samples), request.transcript, request.language))
         return replace(silent_voice(request.id), name=request.name, language=request.language)
+
+    def ssl(self, recordings: Sequence[Recording], should_stop: Callable[[], bool] = lambda: False) -> list[FloatArray]:
+        """Features that are the same for every sound."""
+        return [np.zeros((len(recording.samples) // 320, 4), np.float32) for recording in recordings]
 
 
 class FakeLoudspeaker:

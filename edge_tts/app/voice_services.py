@@ -149,6 +149,7 @@ class VoiceServices:
                 changed=self._changed,
             ),
             policy=self._policy,
+            references=self._catalogue.any_two,
         )
 
     def _open_microphone(self) -> Microphone:

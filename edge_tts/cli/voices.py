@@ -15,16 +15,18 @@ from edge_tts.app.voice_services import quality_folder
 from edge_tts.audio.sound_files import read_any
 from edge_tts.cli.sync import add_carrying, add_sync, last_sync
 from edge_tts.config import Config
+from edge_tts.enrolment.consent_check import Statement, hear, judge_words, refused_words, unchecked
 from edge_tts.enrolment.prompts import consent, explain, prompt_language
 from edge_tts.enrolment.requests import AcceptedRecording, Person
 from edge_tts.enrolment.voice_writer import VoiceWriter
-from edge_tts.errors import AudioError, VoiceError
+from edge_tts.errors import AudioError, TextError, VoiceError
 from edge_tts.model_sets.loading import open_model, open_networks
 from edge_tts.model_sets.manifest import find_model_set
 from edge_tts.recordings.quality import Refusal, load_quality_gate
 from edge_tts.recordings.reference import Reference, choose_reference
 from edge_tts.schema import readable_json
-from edge_tts.values import EncodeRequest, Recording
+from edge_tts.synthesis.networks import Networks
+from edge_tts.values import EncodeRequest, Recording, Voice
 from edge_tts.voices.local_voices import Voices, first_voice, open_voices
 
 _SAME_SPEAKER = 0.7
@@ -49,15 +51,20 @@ def command_enroll(arguments: argparse.Namespace, config: Config) -> int:
         raise VoiceError(f"the model set {model.name} does not speak '{person.language}'; it speaks: {spoken}")
     voices = open_voices(config, model)
     voice_writer = VoiceWriter(store=voices.store, features=voices.features, device=config.device, clock=time.time)
-    reference, others = _judge(arguments, quality_folder(config), agreed=agreed)
-    packed = [voice_writer.pack(recording) for recording in (*reference.recordings, *others)]
-    with open_networks(model, config) as networks:
-        decoded = [recording for _, recording in packed]
-        features = networks.encode(EncodeRequest("new", person.name, person.language, reference.transcript, decoded))
     # The consent is in the last recording, else in the reference.
     statement = sentence if agreed or arguments.consent is not None else None
+    reference, others = _judge(arguments, quality_folder(config), agreed=agreed)
+    packed = [voice_writer.pack(recording) for recording in (*reference.recordings, *others)]
     stated_in = len(packed if arguments.consent else reference.recordings) - 1
-    accepted = AcceptedRecording(person, reference.transcript, reference.verdict, statement, stated_in)
+    with open_networks(model, config) as networks:
+        decoded = [recording for _, recording in packed]
+        score = None
+        if statement is not None:
+            said = Statement(statement, prompt_language(person.language), decoded[stated_in])
+            score = _check_words(said, voices.catalogue.any_two(), networks, config)
+            _refuse(arguments.consent or arguments.audio, refused_words(score), arguments)
+        features = networks.encode(EncodeRequest("new", person.name, person.language, reference.transcript, decoded))
+    accepted = AcceptedRecording(person, reference.transcript, reference.verdict, statement, stated_in, score)
     print(voice_writer.keep(accepted, [audio for audio, _ in packed], features))
     return 0
 
@@ -81,6 +88,18 @@ def _judge(arguments: argparse.Namespace, folder: Path, *, agreed: bool) -> tupl
                 f"the recordings are of different people (likeness {likeness:.2f}, {_SAME_SPEAKER} is the least)"
             )
     return reference, others
+
+
+def _check_words(said: Statement, voices: Sequence[Voice], networks: Networks, config: Config) -> float | None:
+    """The score of the consent's words; None, with a warning, where they cannot be checked."""
+    if not voices:
+        return unchecked("no voice can speak the sentence yet")
+    try:
+        heard = hear(said, voices, networks, lambda: False)
+    except TextError as unspeakable:  # a name may be written in any script
+        return unchecked(str(unspeakable))
+    with ExitStack() as stack:
+        return judge_words(heard, load_quality_gate(quality_folder(config), stack).speech)
 
 
 def command_list(arguments: argparse.Namespace, config: Config) -> int:

@@ -1,4 +1,4 @@
-"""Enrolment: invite, record, judge, encode, store, answer in the new voice. Owns the microphone."""
+"""Enrolment: invite, record, judge, check the words, encode, store, answer in the new voice. Owns the microphone."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from edge_tts.audio.devices import OpenMicrophone
+from edge_tts.enrolment.consent_check import Heard, Statement, hear, judge_words, refused_words, unchecked
 from edge_tts.enrolment.prompts import PromptLanguage, consent, explain, prompt_language, step
 from edge_tts.enrolment.recorder import TONE_S, Ended, EndpointRules, QueueHold, announced, record, tone
 from edge_tts.enrolment.requests import AcceptedRecording, EnrolmentPolicy, EnrolRequest, Person, VoiceSink
@@ -21,7 +22,7 @@ from edge_tts.runtime.one_at_a_time import OneAtATime
 from edge_tts.runtime.part_status import PartStatus
 from edge_tts.runtime.runtime import Runtime
 from edge_tts.speaking.internal_jobs import InternalJobs
-from edge_tts.speaking.worker import Speaker
+from edge_tts.speaking.worker import Speaker, Work
 from edge_tts.values import AudioChunk, EncodeRequest, Recording, Voice
 
 log = logging.getLogger(__name__)
@@ -68,10 +69,12 @@ class Enrolment(OneAtATime[EnrolRequest]):
         open_analyzers: Callable[[], AbstractContextManager[Analyzers]],
         voice_writer: VoiceSink,
         policy: EnrolmentPolicy,
+        references: Callable[[], Sequence[Voice]],
     ) -> None:
+        """`references`: voices that can speak the consent sentence, to compare a recording with."""
         busy = "another enrolment is under way; wait for it or end it with stop"
         super().__init__(name="enrolment", runtime=runtime, busy=busy, stop_timeout_s=30.0)
-        self._internal_jobs, self._policy = internal_jobs, policy
+        self._internal_jobs, self._policy, self._references = internal_jobs, policy, references
         self._open_microphone = announced(open_microphone, self._show_microphone)
         self._microphone = PartStatus(
             "microphone", events=runtime.events, advice="`arecord -l` lists devices; name one in enrolment.microphone"
@@ -160,11 +163,21 @@ class Enrolment(OneAtATime[EnrolRequest]):
             codes = [refusal.code for refusal in reference.refusals]
             self._refuse(request, codes, reason, spoken=step("again", language, reason=reason))
             return
+        score = self._check_words(Statement(sentence, language, reference.recordings[-1]), analyzers.gate)
+        for refusal in refused_words(score):
+            reason = explain(refusal, language)
+            self._refuse(request, [refusal.code], reason, spoken=step("again", language, reason=reason))
+            return
         # 3. encode, then store everything at once
         self._show("encoding", person)
         packed = [self._voice_writer.pack(recording) for recording in reference.recordings]
         accepted = AcceptedRecording(
-            person, reference.transcript, reference.verdict, statement=sentence, stated_in=len(packed) - 1
+            person,
+            reference.transcript,
+            reference.verdict,
+            statement=sentence,
+            stated_in=len(packed) - 1,
+            words_score=score,
         )
         features = self._encode(accepted, [decoded for _, decoded in packed])
         voice = self._voice_writer.keep(accepted, [audio for audio, _ in packed], features)
@@ -175,7 +188,7 @@ class Enrolment(OneAtATime[EnrolRequest]):
         if answered and answered.stage == "failed":  # the voice is stored, its features are not
             self._internal_jobs.speak(step("later", language, name=person.name))
         measures = reference.verdict.measures.record() if reference.verdict.measures else {}
-        self.report(request, "done", {"voice": voice, "name": person.name, "measures": measures})
+        self.report(request, "done", {"voice": voice, "name": person.name, "measures": measures, "words_score": score})
 
     def _ask(self, person: Person, language: PromptLanguage) -> None:
         """Wait for a press at the device."""
@@ -245,6 +258,20 @@ class Enrolment(OneAtATime[EnrolRequest]):
             self._microphone.ok()
         return recording, ended
 
+    def _check_words(self, statement: Statement, gate: Judge) -> float | None:
+        """The score of the words; None, with a warning, where they cannot be checked."""
+        voices = self._references()
+        if not voices:
+            return unchecked("no voice can speak the sentence yet")
+        heard: list[Heard] = []
+
+        def work(networks: Speaker, should_stop: Callable[[], bool]) -> Iterator[AudioChunk]:
+            heard[:] = hear(statement, voices, networks, lambda: should_stop() or self._stopped.is_set())
+            yield from ()
+
+        self._on_worker(work, "the words of the recording could not be checked")
+        return judge_words(heard, gate.speech)
+
     def _encode(self, accepted: AcceptedRecording, recordings: Sequence[Recording]) -> Voice:
         """The features, made in the worker's thread."""
         features: list[Voice] = []
@@ -254,19 +281,22 @@ class Enrolment(OneAtATime[EnrolRequest]):
             def give_up() -> bool:
                 return should_stop() or self._stopped.is_set()
 
-            features.append(networks.encode(request, give_up))
+            features[:] = [networks.encode(request, give_up)]
             yield from ()
 
+        self._on_worker(encode, "the recording could not be encoded")
+        return features[0]
+
+    def _on_worker(self, work: Work, failed: str) -> None:
+        """Do `work` in the worker's thread, again after an alert. Raises VoiceError that begins with `failed`."""
         closed = None
-        while closed is None or closed.details.get("reason") == "alert":  # retry after an alert
-            features.clear()
-            closed = self._internal_jobs.wait(self._internal_jobs.do(encode), self.stopping)
+        while closed is None or closed.details.get("reason") == "alert":
+            closed = self._internal_jobs.wait(self._internal_jobs.do(work), self.stopping)
             self._give_up_if_stopped()
         if closed.stage == "failed":
-            raise VoiceError(f"the recording could not be encoded: {closed.details.get('message', closed.stage)}")
+            raise VoiceError(f"{failed}: {closed.details.get('message', closed.stage)}")
         if closed.stage != "done":
             raise _GivenUp("interrupted")
-        return features[0]
 
     def _refuse(self, request: EnrolRequest, codes: Sequence[str], reason: str, *, spoken: str | None = None) -> None:
         self._internal_jobs.speak(spoken or reason)

@@ -115,6 +115,10 @@ _REFUSALS: Mapping[str, Mapping[PromptLanguage, str]] = {
         "en": "It is too noisy here. Close the window, switch off the radio, or come closer to the microphone.",
         "zh": "周围太吵了。请关上窗户，关掉收音机，或者靠近麦克风。",
     },
+    "words": {
+        "en": "That was not the sentence, or not all of it. Read it word for word, and nothing else.",
+        "zh": "读的不是这句话，或者没有读完。请照原句一字不差地读，不要说别的。",
+    },
     "speakers": {
         "en": "I heard more than one voice. Only one person should speak.",
         "zh": "听到了不止一个人的声音。请只让一个人说话。",

@@ -46,6 +46,8 @@ class AcceptedRecording:
     """The spoken consent, if any."""
     stated_in: int = 0
     """Index of the recording that holds the whole statement."""
+    words_score: float | None = None
+    """Of the statement; None where its words could not be checked."""
 
 
 class VoiceSink(Protocol):

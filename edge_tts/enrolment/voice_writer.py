@@ -52,6 +52,7 @@ class VoiceWriter:
                 "audio_sha256": sha256(audio[accepted.stated_in]),
                 "time": int(self._clock()),
                 "device": self._device,
+                "words_score": accepted.words_score,
             }
             consent = check(Consent, fields, error=VoiceError, what="the consent")
         measures = accepted.verdict.measures

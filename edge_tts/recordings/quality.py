@@ -92,7 +92,8 @@ class Measures:
 @dataclass(frozen=True, slots=True)
 class Refusal:
     code: str
-    """silent, short, long, quiet, clipped, noisy, hum, whistle, high, pauses, holes, speakers or poor."""
+    """silent, short, long, quiet, clipped, noisy, hum, whistle, high, pauses, holes, speakers or poor; words, of the
+    consent."""
     value: float
     limit: float
 
@@ -159,6 +160,11 @@ class QualityGate:
         window = Window(mono, wave, spans, keep(spans, wave))
         measures = self._measure(window)
         return QualityVerdict(window.cut(mono), measures, _compare(measures, limits), spans, window.part)
+
+    def speech(self, recording: Recording) -> SpeechSpans:
+        """Where there is speech."""
+        wave = resample(to_mono(recording.samples), recording.sample_rate, RATE)
+        return speech_spans(self._detector.probabilities(wave))
 
     def likeness(self, recordings: Sequence[Recording]) -> float:
         """The least cosine of any two recordings' speakers; 1 for one recording."""

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from edge_tts.recordings.clause_alignment import clause_marks
 from edge_tts.recordings.quality import Cuts, QualityVerdict, Refusal
+from edge_tts.recordings.vad import SpeechSpan
 from edge_tts.values import Recording
 
 
@@ -16,6 +17,8 @@ class Judge(Protocol):
     def judge(self, recording: Recording, *, cuts: Cuts) -> QualityVerdict: ...
 
     def judge_whole(self, recording: Recording) -> QualityVerdict: ...
+
+    def speech(self, recording: Recording) -> Sequence[SpeechSpan]: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -13,7 +13,7 @@ from edge_tts.runtime.part import Part
 from edge_tts.runtime.runtime import Runtime
 from edge_tts.speaking.job import Job, Outcome, failure
 from edge_tts.speaking.job_queue import JobQueue
-from edge_tts.values import AudioChunk, EncodeRequest, GuardCounts, Priority, Voice
+from edge_tts.values import AudioChunk, EncodeRequest, FloatArray, GuardCounts, Priority, Recording, Voice
 
 
 class Encoder(Protocol):
@@ -25,6 +25,9 @@ class Encoder(Protocol):
 
 class Speaker(Encoder, Protocol):
     """Makes sound, too; `Networks` in production."""
+
+    def ssl(self, recordings: Sequence[Recording], should_stop: Callable[[], bool]) -> list[FloatArray]:
+        """The `ssl` features of each, float32 [frames, width]. Raises VoiceError when `should_stop` returns True."""
 
     def stream(self, request: SpeakRequest, voice: Voice, should_stop: Callable[[], bool]) -> Iterator[AudioChunk]:
         """Yields each chunk as soon as it is vocoded."""

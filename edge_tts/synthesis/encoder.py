@@ -125,6 +125,15 @@ def load_voice_encoder(
     return VoiceEncoder(model=model, front_end=front_end, networks=networks, bert=bert)
 
 
+def ssl_features(ssl: Engine, recording: Recording, should_stop: ShouldStop) -> FloatArray:
+    """float32 [frames, width] of a recording of any length, at one level for all."""
+    raise_if_stopped(should_stop)
+    wave = resample(to_mono(recording.samples), recording.sample_rate, SSL_RATE)
+    wave = wave * np.float32(0.5 / max(float(np.abs(wave).max(initial=0.0)), 1e-4))
+    features: FloatArray = ssl.run({graphs.SAMPLES: wave[None]})[graphs.SSL_FEATURES][0].T
+    return features
+
+
 def check_prompt_length(samples: int) -> None:
     """Raise `AudioError` unless so many samples at 16 kHz last 3 to 10 s, both included."""
     if not SHORTEST_S * SSL_RATE <= samples <= LONGEST_S * SSL_RATE:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_tts import graphs
 from edge_tts.engine.contract import Engine
 from edge_tts.engine.load import load_engine
 from edge_tts.request import SpeakRequest
 from edge_tts.synthesis.bert import BertFeatures, load_bert
-from edge_tts.synthesis.encoder import ShouldStop, load_voice_encoder, raise_if_stopped
+from edge_tts.synthesis.checked import GraphLoader
+from edge_tts.synthesis.encoder import ShouldStop, load_voice_encoder, raise_if_stopped, ssl_features
 from edge_tts.synthesis.synthesizer import Synthesizer, load_synthesizer
 from edge_tts.text.front_end import TextFrontEnd
-from edge_tts.values import AudioChunk, EncodeRequest, ModelSet, Voice
+from edge_tts.values import AudioChunk, EncodeRequest, FloatArray, ModelSet, Recording, Voice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +40,14 @@ class OnDemandEncoder:
             bert = self.bert or load_bert(self.model, stack, load)
             encoder = load_voice_encoder(self.model, self.front_end, stack, bert=bert, load=load)
             return encoder.encode(request, should_stop)
+
+    def ssl(self, recordings: Sequence[Recording], should_stop: ShouldStop = lambda: False) -> list[FloatArray]:
+        """The `ssl` features of recordings of any length, float32 [frames, width] each. Raises `ModelError`, and
+        `VoiceError` when stopped."""
+        with ExitStack() as stack:
+            loader = GraphLoader(self.model, stack, lambda path: load_engine(path, threads=self.threads))
+            engine = loader(graphs.SSL)
+            return [ssl_features(engine, recording, should_stop) for recording in recordings]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -133,6 +134,16 @@ class Catalogue:
             self._store.get(enrolled.ref)  # raises if it was deleted since `refresh`
             raise VoiceError(f"the voice {enrolled.name} has no features for this model set; enrol or encode it again")
         return voice
+
+    def any_two(self) -> list[Voice]:
+        """Voices that can speak now, built-in ones first; fewer where there are no two."""
+        voices: list[Voice] = []
+        for voice_id in self.ids():
+            with suppress(VoiceError):
+                voices.append(self.load(voice_id))
+            if len(voices) == 2:
+                break
+        return voices
 
     def _outline(self) -> Outline:
         return outline(self._store.directory, features=self._features.file)

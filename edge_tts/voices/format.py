@@ -85,6 +85,8 @@ class Consent(Record):
     """Of the recording that contains the statement."""
     time: UnixTime
     device: Device
+    words_score: float | None = Field(default=None, ge=0)
+    """`recordings.spoken_words`; None where the words could not be checked, or by an earlier version."""
 
 
 class Quality(Record):

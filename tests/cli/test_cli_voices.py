@@ -20,6 +20,7 @@ from edge_tts.config import load_config
 from edge_tts.doctor.checks import check_model
 from edge_tts.model_sets.loading import open_networks
 from edge_tts.model_sets.manifest import find_model_set
+from edge_tts.recordings.spoken_words import WORDS_LIMIT
 from edge_tts.values import EncodeRequest
 from edge_tts.voices.local_voices import open_store, open_voices
 
@@ -82,6 +83,46 @@ def test_a_deletion_is_shown_and_undone(config: str, capsys: pytest.CaptureFixtu
     store.delete_later(ref)
     assert main(["voices", "remove", "-c", config, "Anna"]) == 0
     assert set(store.tombstones()) == {ref}
+
+
+def test_another_sentence_is_no_consent(config: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A recording that is said to be the consent sentence is compared with it: another one is refused and not stored,
+    unless --anyway keeps it, and the score stands in the record either way."""
+    weather, rate = soundfile.read(RECORDINGS / "weather-slt.flac", dtype="float32")
+    forged = Path(config).parent / "forged.wav"
+    soundfile.write(forged, weather[: 5 * rate], rate)
+    assert enroll(config, forged) == 1
+    assert "not the sentence, or not all of it" in capsys.readouterr().err
+    assert not list((Path(config).parent / ".state" / "voices").glob("*/*/voice.json"))
+    scores = {}
+    for name, arguments in (("forged", [forged, "--anyway"]), ("honest", [RECORDINGS / "consent-slt.flac"])):
+        assert enroll(config, *arguments) == 0
+        capsys.readouterr()
+        assert main(["voices", "show", "-c", config, "Anna"]) == 0
+        scores[name] = json.loads(capsys.readouterr().out)["consent"]["words_score"]
+        assert main(["voices", "remove", "-c", config, "Anna"]) == 0
+    assert scores["honest"] < WORDS_LIMIT < scores["forged"]
+
+
+@pytest.mark.parametrize("audio", ["awb", "kal16", "rms", "slt"])
+def test_nobody_who_reads_the_sentence_is_refused(config: str, audio: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The test voices consent, each under its own name, compared with readings by the voices of the set."""
+    name = {"awb": "Alan", "kal16": "Carl", "rms": "Robert", "slt": "Anna"}[audio]
+    sentence = SENTENCE.replace("Anna", name)
+    file = str(RECORDINGS / f"consent-{audio}.flac")
+    given = ["--audio", file, "--text", sentence, "--language", "en", "--name", name]
+    assert main(["enroll", "-c", config, *given]) == 0
+
+
+def test_a_name_that_the_set_cannot_speak(
+    config: str, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where the sentence cannot be spoken because of the name's script, a warning says that nothing was compared."""
+    sentence = SENTENCE.replace("Anna", "小梅")
+    file = str(RECORDINGS / "consent-slt.flac")
+    given = ["--audio", file, "--text", sentence[:46], "--consent", file, "--language", "en", "--name", "小梅"]
+    assert main(["enroll", "-c", config, *given]) == 0
+    assert "the words of a consent were not checked" in caplog.text + capsys.readouterr().err
 
 
 def test_a_long_recording_is_cut_with_its_text(config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ from edge_tts.enrolment.prompts import CONSENT, consent, explain, prompt_languag
 from edge_tts.recordings.quality import Limits, Refusal
 from edge_tts.text.front_end import TextFrontEnd
 
-CODES = "silent short long quiet clipped noisy hum whistle high pauses holes speakers poor".split()
+CODES = "silent short long quiet clipped noisy hum whistle high pauses holes speakers poor words".split()
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
@@ -25,8 +25,8 @@ def test_every_refusal_says_what_to_do(code: str, language: str) -> None:
 
 
 def test_every_limit_has_a_reason() -> None:
-    """There is a refusal for each limit, and one for silence."""
-    assert len(fields(Limits)) == len(CODES) - 1
+    """There is a refusal for each limit, one for silence and one for the words."""
+    assert len(fields(Limits)) == len(CODES) - 2
 
 
 def test_the_consent_names_the_person() -> None:
