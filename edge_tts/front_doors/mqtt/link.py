@@ -22,6 +22,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from edge_tts.config import MqttConfig
 from edge_tts.front_doors.message import Message
 from edge_tts.front_doors.mqtt.client import daemon_client_id, make_client
+from edge_tts.front_doors.mqtt.retained_guard import STATUS, RetainedGuard
 from edge_tts.runtime.part import Part
 from edge_tts.runtime.runtime import Runtime
 from edge_tts.speaking.job import CLOSING, Reply, no_reply
@@ -80,6 +81,9 @@ class MqttLink(Part):
         self._delay_s = config.reconnect_min_s
         self._v5 = config.protocol == "5"
         self._client = self._make_client()
+        self._guard = RetainedGuard(events=runtime.events, base=self._base, clock=runtime.clock, echoes=not self._v5)
+        self._watched: set[str] = set()
+        """Our retained topics that are subscribed to on this connection."""
         self._lock = threading.Lock()
         self._held: deque[tuple[str, str, Properties | None]] | None = deque()
         """Reports made since the connection was lost; None while there is one."""
@@ -105,7 +109,8 @@ class MqttLink(Part):
 
     def on_retained(self, topic: str, value: Mapping[str, Any]) -> None:
         if self._client.is_connected():
-            self._publish(topic, json.dumps(value, ensure_ascii=False), retain=True)
+            self._watch(topic)
+            self._retain(topic, json.dumps(value, ensure_ascii=False))
 
     def reply(self, address: ReplyTo) -> Reply:
         """A reply that publishes to an address; `no_reply` for a topic that is not allowed, as one in the journal may
@@ -135,6 +140,7 @@ class MqttLink(Part):
     # -- the thread
 
     def work(self) -> None:
+        self._guard.begin()
         self.ready()
         while not self.stopping.is_set():
             if self._connect():
@@ -149,7 +155,7 @@ class MqttLink(Part):
     def wake(self) -> None:
         """Send the last reports and the status, then disconnect."""
         if self._client.is_connected():
-            farewell = self._publish("status", "offline", retain=True)
+            farewell = self._retain(STATUS, "offline")
             try:
                 farewell.wait_for_publish(GOODBYE_S)
             except (RuntimeError, ValueError):
@@ -205,6 +211,7 @@ class MqttLink(Part):
                 if self._held is not None and self._client.is_connected():
                     self._release()
                 self._take()
+                self._guard.poll()
         except MQTTException as garbage:
             log.warning("what the broker sent is not MQTT %s: %s", self._config.protocol, garbage)
 
@@ -244,11 +251,14 @@ class MqttLink(Part):
         log.info("connected to %s:%s (MQTT %s)", self._config.host, self._config.port, self._config.protocol)
         topics = [*(f"{self._base}/{command}" for command in self._dispatcher.commands), *self._listeners]
         client.subscribe([(topic, self._quality()) for topic in topics])
-        for topic, value in self.runtime.events.retained().items():
-            self._publish(topic, json.dumps(value, ensure_ascii=False), retain=True)
+        self._watched.clear()
+        retained = self.runtime.events.retained()
+        self._watch(STATUS, *retained)
+        for topic, value in retained.items():
+            self._retain(topic, json.dumps(value, ensure_ascii=False))
         for topic, payload in list(self._others.items()):
             self._send(topic, payload, retain=True)
-        self._publish("status", "online", retain=True)
+        self._retain(STATUS, "online")
 
     def _on_disconnect(self, client: paho.Client, data: Any, flags: Any, reason: ReasonCode, properties: Any) -> None:
         if not self.stopping.is_set():
@@ -259,6 +269,10 @@ class MqttLink(Part):
             return  # unacknowledged: the broker keeps it for the next start
         if not message.topic.startswith(f"{self._base}/"):
             self._on_other(message)
+            return
+        topic = message.topic.removeprefix(f"{self._base}/")
+        if topic in self._watched:
+            self._correct(topic, message)
             return
         if message.qos == 0 and len(self._untaken) >= IN_FLIGHT:
             self._drop()  # QoS 0 has no flow control and no promise of delivery
@@ -373,12 +387,27 @@ class MqttLink(Part):
         properties.ReceiveMaximum = IN_FLIGHT
         return properties
 
+    def _watch(self, *topics: str) -> None:
+        """Subscribe to retained topics of ours. QoS 0: what comes while we are away is overwritten when we connect."""
+        new = [topic for topic in topics if topic not in self._watched]
+        if new:
+            self._watched.update(new)
+            options: Any = SubscribeOptions(qos=0, noLocal=True, retainHandling=2) if self._v5 else 0
+            self._client.subscribe([(f"{self._base}/{topic}", options) for topic in new])
+
+    def _correct(self, topic: str, message: paho.MQTTMessage) -> None:
+        correction = None if message.retain else self._guard.correction(topic, bytes(message.payload))
+        if correction is not None:
+            self._retain(topic, correction)
+        self._client.ack(message.mid, message.qos)
+
     def _quality(self) -> Any:
         """QoS 1. MQTT 5: with the retain flag as published, else only a copy from the broker's store shows it."""
         return SubscribeOptions(qos=1, retainAsPublished=True) if self._v5 else 1
 
-    def _publish(self, topic: str, payload: str, *, retain: bool = False) -> paho.MQTTMessageInfo:
-        return self._send(f"{self._base}/{topic}", payload, retain=retain)
+    def _retain(self, topic: str, payload: str) -> paho.MQTTMessageInfo:
+        self._guard.sent(topic, payload)
+        return self._send(f"{self._base}/{topic}", payload, retain=True)
 
 
 def _properties(kind: int) -> Properties:
