@@ -116,7 +116,7 @@ class Speech:
             self._context.append(token)
             good = loops.add(token)
             if good is not None:
-                return self._broken("silence" if self._silence.pausing else "loop", begin + good)
+                return self._broken(self._endless(), begin + good)
             if ending.refused >= INSISTS:
                 return self._broken("early_end", len(self._codes) - ending.refused)
             if len(self._codes) >= self._due and (self._vocoded or not ending.refused):
@@ -124,7 +124,10 @@ class Speech:
                 if self._silence.endless:
                     return self._broken("silence", self._stream.played_tokens - self._quiet_tokens())
         self._stopped = ending.stopped
-        return None if ending.reached or ending.stopped else self._broken("loop", len(self._codes))
+        return None if ending.reached or ending.stopped else self._broken(self._endless(), len(self._codes))
+
+    def _endless(self) -> Fault:
+        return "silence" if self._silence.pausing else "loop"
 
     def _tokens(self, attempt: int, ending: Ending) -> Iterator[int]:
         sampling, text, voice = self._manner.sampling, self._text, self._manner.voice

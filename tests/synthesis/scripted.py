@@ -19,8 +19,7 @@ from .toys import WIDTH
 
 TOKENS = 400
 END = TOKENS - 1
-SPEAKING = 0.2
-"""Of the loudest sample: below it a token is silent."""
+QUIET = range(200, 300)
 SIZES = replace(MODEL.sizes, tokens=TOKENS, wave_halo_frames=0, flow_halo_frames=0, text_positions=200)
 PACED = replace(MODEL, sizes=SIZES, min_tokens_per_phoneme=2.0, max_tokens_per_phoneme=8.0)
 """Ten phonemes take 20 to 96 tokens."""
@@ -68,12 +67,13 @@ class ScriptedDecoder:
 
 
 class TellingVocoder:
-    """A token's sound is its number / 1000, so token 0 is silence."""
+    """A token's sound is its number / 1000; those of `QUIET` are silent."""
 
     sizes = SIZES
 
     def encode(self, codes: IntArray, phoneme_ids: IntArray, conditioning: FloatArray) -> FloatArray:
-        frames = np.repeat(codes, SIZES.frames_per_token).astype(np.float32)
+        loud = np.where(np.isin(codes, QUIET), 0, codes)
+        frames = np.repeat(loud, SIZES.frames_per_token).astype(np.float32)
         return np.broadcast_to(frames, (1, WIDTH, len(frames))).copy()
 
     def flow(self, features: FloatArray, conditioning: FloatArray, noise: FloatArray, noise_scale: float) -> Latents:

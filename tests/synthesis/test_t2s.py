@@ -124,6 +124,19 @@ def test_the_penalty_comes_before_the_decision_to_end() -> None:
     assert chooser.over
 
 
+def test_what_was_decoded_before_is_fed_and_counts() -> None:
+    """A sequence goes on behind its first tokens: they are fed one by one, penalized, and part of the limit."""
+    gpt = ToyGpt(LONG)
+    assert list(generate(decoder(gpt), prompt(), sampling=GREEDY, before=LONG[:5], limit=13)) == LONG[5:13]
+    assert [int(call["token"][0]) for call in gpt.step.calls] == LONG[:12]
+    logits = np.zeros(TOKENS, np.float32)
+    logits[3], logits[4] = 1.2, 1.0
+    chooser = TokenChooser(
+        prompt_tokens=np.array([], np.int64), tokens=TOKENS, sampling=Sampling(top_k=1), limit=99, before=np.array([3])
+    )
+    assert chooser.choose(logits) == 4
+
+
 def test_a_seed_repeats_the_choice() -> None:
     """The same seed draws the same tokens, another seed draws others."""
     flat = np.zeros(TOKENS, np.float32)

@@ -90,7 +90,7 @@ def test_a_piece_ends_with_its_own_mark(join: bool) -> None:
     text = "After she answered the phone, the little girl put the green umbrella in the hall, and laughed. Good night."
     segments = FRONT_END.segments(text, "en", join=join)
     assert len(segments) > 1
-    assert not [s.text for s in segments if s.text != s.text.strip() or s.phonemes[-2] in (",", ".")]
+    assert [s.text for s in segments if s.text != s.text.strip() or s.text[-2] in ", "] == []
 
 
 def test_ten_thousand_characters_at_once() -> None:
