@@ -16,7 +16,7 @@ import numpy as np
 from edge_tts.recordings.vad import SpeechSpan
 from edge_tts.values import FloatArray, IntArray, Recording
 
-WORDS_LIMIT = 0.905
+WORDS_LIMIT = 0.9
 """The highest score of a recording of the sentence; docs/quality.md has the errors."""
 _FRAMES, _PARTS = 2, 5
 """Frames that are averaged, and parts of which the worst counts."""
