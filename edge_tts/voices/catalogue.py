@@ -168,8 +168,13 @@ class Catalogue:
             raise UnknownVoiceError(f"'{query}' is no enrolled voice; those that come with the model set stay")
 
     def _as_builtin(self, query: str) -> str | None:
-        """The id of a built-in voice, written in any case."""
-        return next((voice for voice in self._builtin.ids() if voice.casefold() == query.casefold()), None)
+        """The id of a built-in voice, by its id or a name that it alone has, in any case."""
+        folded = query.casefold()
+        ids = [voice for voice in self._builtin.ids() if voice.casefold() == folded]
+        if not ids:
+            with suppress(VoiceError):  # one is damaged, and tells no name
+                ids = [card.id for card in self._builtin_cards if card.name.casefold() == folded]
+        return ids[0] if len(ids) == 1 else None
 
     def _unknown(self, query: str) -> UnknownVoiceError:
         own = (*self._snapshot.enrolled.values(), *self._snapshot.unready)

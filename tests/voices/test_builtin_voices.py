@@ -10,14 +10,24 @@ import numpy as np
 import pytest
 from toy_model_sets import CONDITIONING, SIZES, write_manifest, write_model_set, write_voice
 
+from edge_tts.config import config_from
 from edge_tts.errors import UnknownVoiceError, VoiceError
 from edge_tts.model_sets.manifest import read_model_set
 from edge_tts.voices.builtin import BuiltinVoices
+from edge_tts.voices.catalogue import Catalogue
+from edge_tts.voices.local_voices import open_voices
 
 
 def voices_in(folder: Path) -> BuiltinVoices:
     """The built-in voices of a set."""
     return BuiltinVoices(read_model_set(folder))
+
+
+def open_catalogue(folder: Path, model_set: Path) -> Catalogue:
+    """Of a set alone."""
+    model = read_model_set(model_set)
+    config = config_from({"voices": {"dir": "voices"}, "models": {"dir": "."}}, folder=folder)
+    return open_voices(config, model).catalogue
 
 
 def test_a_voice_is_loaded_in_the_types_the_networks_take(tmp_path: Path) -> None:
@@ -33,6 +43,32 @@ def test_cards_tell_what_people_see(tmp_path: Path) -> None:
     """Every voice of the manifest has a card."""
     cards = voices_in(write_model_set(tmp_path / "toy", voices=("hum", "buzz"))).cards()
     assert [(card.id, card.name, card.language) for card in cards] == [("hum", "Hum", "en"), ("buzz", "Buzz", "en")]
+
+
+def test_a_built_in_voice_is_called_by_its_name_too(tmp_path: Path) -> None:
+    """What listings show is understood, in any case, unless two voices have the name; ids go first."""
+    folder = write_model_set(tmp_path / "toy", voices=("hum", "buzz", "anna", "twin"))
+    for voice, name in (("hum", "Sally"), ("buzz", "ANNA"), ("anna", "Bert"), ("twin", "sally ann")):
+        card = folder / "voices" / voice / "voice.json"
+        card.write_text(json.dumps({**json.loads(card.read_text()), "name": name}))
+    (folder / "manifest.json").unlink()
+    write_manifest(folder, voices=("hum", "buzz", "anna", "twin"))
+    resolve = open_catalogue(tmp_path, folder).resolve
+    assert (resolve("sally"), resolve("Bert"), resolve("Anna")) == ("hum", "anna", "anna")
+    with pytest.raises(UnknownVoiceError):
+        resolve("Sal")
+
+
+def test_a_name_that_two_have_is_nobodys(tmp_path: Path) -> None:
+    """Rather an error than the wrong voice."""
+    folder = write_model_set(tmp_path / "toy", voices=("hum", "buzz"))
+    for voice in ("hum", "buzz"):
+        card = folder / "voices" / voice / "voice.json"
+        card.write_text(json.dumps({**json.loads(card.read_text()), "name": "Sally"}))
+    (folder / "manifest.json").unlink()
+    write_manifest(folder, voices=("hum", "buzz"))
+    with pytest.raises(UnknownVoiceError, match="no voice 'Sally'"):
+        open_catalogue(tmp_path, folder).resolve("Sally")
 
 
 def test_absent_bert_features_are_zeros(tmp_path: Path) -> None:
