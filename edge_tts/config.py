@@ -187,7 +187,7 @@ class EngineConfig(Section):
 
     execution: Literal["auto", "cpu", "cuda", "tensorrt"] = "auto"
     threads: int = Field(default=0, ge=0, le=256)
-    flavour: Literal["cpu", "int8w", "plain"] = "cpu"
+    flavour: Literal["int8w", "cpu", "plain"] = "int8w"
     cache_dir: ConfigPath = Path(".state/engines")
     build_limit_s: float = Field(default=1800.0, ge=10, le=86400)
     workspace_mb: int = Field(default=2048, ge=64, le=65536)

@@ -27,6 +27,7 @@ from edge_tts.synthesis.t2s import SemanticDecoder
 from edge_tts.values import FloatArray, IntArray, ModelSet, Voice
 from edge_tts.voices.builtin import BuiltinVoices
 
+from .flavour_speed import compare_flavours
 from .judging.compare import log_spectral_distance
 from .plain_decode import plain_decode
 
@@ -49,6 +50,10 @@ def main() -> int:
     arguments = _arguments()
     try:
         model = read_model_set(arguments.set)
+        if arguments.flavours:
+            for line in compare_flavours(model, arguments.threads):
+                print(line)
+            return 0
         with ExitStack() as stack:
             figures = measure(model, stack, seconds=arguments.seconds, threads=arguments.threads)
     except EdgeTTSError as error:
@@ -178,6 +183,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--seconds", type=float, default=8.0, help="length of the utterance (default: 8)")
     parser.add_argument("--threads", type=int, default=0, help="cores per inference (default: the runtime's choice)")
+    parser.add_argument("--flavours", action="store_true", help="compare the flavours of the set instead")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of the table")
     return parser.parse_args()
 

@@ -28,8 +28,8 @@ from edge_tts.durable.hashes import sha256_of
 from edge_tts.engine.load import EngineLoader
 from edge_tts.engine.onnxruntime import VERSION
 from edge_tts.errors import ModelError
-from edge_tts.graphs import ENCODER, FLOW, T2S_PREFILL, T2S_STEP, WAVE
-from edge_tts.model_folder import CPU_FLAVOUR
+from edge_tts.graphs import ENCODER, FLOW, T2S, T2S_PREFILL, T2S_STEP, WAVE
+from edge_tts.model_folder import CPU_FLAVOUR, INT8_FLAVOUR
 from edge_tts.values import ModelSet
 
 log = logging.getLogger(__name__)
@@ -134,16 +134,27 @@ def optimized(
     """The set as it runs here: with the configured flavour on a processor. `waiting` is called while that is made."""
     if engine.flavour == "plain" or not loader.on_processor or model.precision != "fp32":
         return model
-    cache = FlavourCache(engine.cache_dir, engine.flavour)
-    try:
+    fast = model
+    for kind in (INT8_FLAVOUR, CPU_FLAVOUR) if engine.flavour == INT8_FLAVOUR else (CPU_FLAVOUR,):
+        try:
+            fast = _made(model, engine, kind, waiting)
+        except (ModelError, OSError) as error:
+            log.warning("%s: the plain graphs run: %s", model.name, error)
+            return model
+        if T2S in fast.replaced:
+            break
+        log.warning("%s: the GPT of the flavour %s is not used here; %s says why", model.name, kind, _RECORD)
+    return fast
+
+
+def _made(model: ModelSet, engine: EngineConfig, kind: str, waiting: Callable[[], None]) -> ModelSet:
+    """The set with the graphs of a flavour that agree, which are made if there are none. Raises ModelError, OSError."""
+    cache = FlavourCache(engine.cache_dir, kind)
+    flavour = cache.find(model)
+    if flavour is None:
+        log.warning("%s: making its graphs for this processor; this takes seconds and is done once", model.name)
+        make_in_child(model, engine, kind, waiting=waiting)
         flavour = cache.find(model)
-        if flavour is None:
-            log.warning("%s: making its graphs for this processor; this takes seconds and is done once", model.name)
-            make_in_child(model, engine, cache.kind, waiting=waiting)
-            flavour = cache.find(model)
-    except (ModelError, OSError) as error:
-        log.warning("%s: the plain graphs run: %s", model.name, error)
-        return model
     return model if flavour is None else flavour.applied(model)
 
 

@@ -57,9 +57,9 @@ def made(model: ModelSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def engine(made: Path, tmp_path: Path) -> EngineConfig:
-    """The configuration of a device where the flavour was made."""
+    """The configuration of a device where the exact flavour was made."""
     shutil.copytree(made, tmp_path / "engines")
-    return EngineConfig(threads=1, cache_dir=tmp_path / "engines")
+    return EngineConfig(threads=1, cache_dir=tmp_path / "engines", flavour="cpu")
 
 
 def spoken(model: ModelSet, engine: EngineConfig) -> tuple[FloatArray, set[str]]:
@@ -91,7 +91,7 @@ def test_a_first_start_makes_it_and_a_second_finds_it(
         assert set(first.replaced) == {"t2s", "flow", "wave"}
         monkeypatch.setattr(flavours, "COMMAND", ("false",))
         assert optimized(model, engine, loader) == first
-    assert [path.name[:4] for path in engine.cache_dir.iterdir()] == ["cpu-"]
+    assert [path.name[:6] for path in engine.cache_dir.iterdir()] == ["int8w-"]
 
 
 def test_models_optimize_makes_it_by_hand(model: ModelSet, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -231,6 +231,19 @@ def test_the_record_is_read_by_people_too(model: ModelSet, made: Path) -> None:
     verdicts = json.loads((place / "flavour.json").read_text())["verdicts"]
     assert set(verdicts) == {"t2s", "flow", "wave"}
     assert all("relative rms error" in verdict["reason"] for verdict in verdicts.values())
+
+
+def test_where_8_bits_are_too_few_the_exact_flavour_runs(
+    model: ModelSet, engine: EngineConfig, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A GPT in 8 bits that was refused here costs only the 8 bits."""
+    refused = flavours.Verdict(agrees=False, reason="relative rms error 0.2", ms=1.0, plain_ms=1.0)
+    FlavourCache(engine.cache_dir, "int8w").add(model, lambda folder: {"t2s": refused})
+    with EngineLoader(execution="cpu", threads=1) as loader:
+        found = optimized(model, engine.model_copy(update={"flavour": "int8w"}), loader)
+        assert found == optimized(model, engine, loader)
+    assert "t2s" in found.replaced
+    assert "the GPT of the flavour int8w is not used here" in caplog.text
 
 
 def test_8_bits_are_asked_for_and_judged_by_their_own_limits(model: ModelSet, tmp_path: Path) -> None:
