@@ -24,8 +24,8 @@ from edge_tts.front_doors.lexicon_commands import LexiconCommands
 from edge_tts.front_doors.model_commands import ModelCommands
 from edge_tts.front_doors.mqtt.link import MqttLink
 from edge_tts.front_doors.mqtt.session import ClashNote, session_config
+from edge_tts.front_doors.session_context import SessionContext
 from edge_tts.front_doors.settings_commands import SettingsCommands
-from edge_tts.front_doors.wyoming.client_session import SessionContext
 from edge_tts.front_doors.wyoming.server import WyomingServer
 from edge_tts.model_sets.change import ModelChange, ModelSets
 from edge_tts.model_sets.loading import open_lexicon

@@ -21,12 +21,12 @@ from toy_model_sets import write_model_set
 
 from edge_tts.config import Config, LimitsConfig, WyomingConfig, config_from
 from edge_tts.errors import ConfigError, UnknownVoiceError
+from edge_tts.front_doors.connection_sink import BUFFER_S, ConnectionSink
 from edge_tts.front_doors.content_rules import ContentRules
 from edge_tts.front_doors.dispatcher import Dispatcher, RequestRules
+from edge_tts.front_doors.session_context import SessionContext
 from edge_tts.front_doors.wyoming import client_session
 from edge_tts.front_doors.wyoming.announcement import SERVICE, announced
-from edge_tts.front_doors.wyoming.client_session import SessionContext
-from edge_tts.front_doors.wyoming.connection_sink import BUFFER_S, ConnectionSink
 from edge_tts.front_doors.wyoming.server import MOST_CLIENTS, WyomingServer
 from edge_tts.model_sets.manifest import read_model_set
 from edge_tts.speaking.job import Job

@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, TypeVar
 
-from edge_tts.config import LimitsConfig
 from edge_tts.errors import PayloadError
-from edge_tts.front_doors.dispatcher import Dispatcher
+from edge_tts.front_doors.connection_sink import ConnectionSink
+from edge_tts.front_doors.session_context import SessionContext
 from edge_tts.front_doors.wyoming import protocol
-from edge_tts.front_doors.wyoming.connection_sink import ConnectionSink
 from edge_tts.front_doors.wyoming.protocol import BoundedReader, ClientEvent
 from edge_tts.request import SpeakMessage
-from edge_tts.runtime.runtime import Runtime
 from edge_tts.schema import check
-from edge_tts.speaking.job import Job
-from edge_tts.speaking.job_queue import JobQueue
 from edge_tts.text.chunking import whole_sentences
-from edge_tts.values import ModelSet
-from edge_tts.voices.builtin import VoiceCard
 
 T = TypeVar("T")
 
@@ -36,20 +29,6 @@ IDLE_S = 300.0
 """How long a client may be silent while it has nothing to listen to."""
 WAITING = 256
 """Events of a client that are read ahead."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionContext:
-    """What every session uses."""
-
-    runtime: Runtime
-    model: ModelSet
-    version: str
-    dispatcher: Dispatcher
-    jobs: JobQueue
-    limits: LimitsConfig
-    voices: Callable[[], Sequence[VoiceCard]]
-    """Those that can speak now."""
 
 
 class ClientSession:
@@ -161,11 +140,7 @@ class ClientSession:
         """False after a stop: then the client's other sentences are not wanted either."""
         context, sink = self._context, ConnectionSink(runtime=self._context.runtime, loop=self._loop)
         request_id = context.runtime.new_id()
-        try:
-            accepted = context.dispatcher.accept(self._message(request, text, request_id))
-            context.jobs.submit(Job(accepted, sink=sink, reply=sink.on_report))
-        except Exception as error:  # noqa: BLE001 - one request must not end the others
-            context.dispatcher.refuse(error, request_id, sink.on_report)
+        context.speak_into(sink, lambda: self._message(request, text, request_id), request_id)
         limit = self._loop.time() + FIRST_SOUND_S
         try:
             while (samples := await self._alive(sink.piece(), partial(self._too_late, request_id, limit))) is not None:

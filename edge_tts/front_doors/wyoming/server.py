@@ -10,9 +10,10 @@ from ipaddress import IPv6Address, ip_address, ip_network
 
 from edge_tts.config import WyomingConfig, is_loopback
 from edge_tts.errors import PayloadError, TransportError
+from edge_tts.front_doors.session_context import SessionContext
 from edge_tts.front_doors.wyoming import protocol
 from edge_tts.front_doors.wyoming.announcement import announced
-from edge_tts.front_doors.wyoming.client_session import ClientSession, SessionContext
+from edge_tts.front_doors.wyoming.client_session import ClientSession
 from edge_tts.front_doors.wyoming.protocol import BoundedReader
 from edge_tts.runtime.part import OptionalPart
 

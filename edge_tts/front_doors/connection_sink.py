@@ -43,7 +43,7 @@ class ConnectionSink:
             if job.stop_reason():
                 return
             seconds = len(chunk.samples) / chunk.sample_rate
-            self._pieces.append((to_pcm16(chunk.samples).tobytes(), seconds))
+            self._pieces.append((to_pcm16(chunk.samples * job.request.gain).tobytes(), seconds))
             self._waiting_s += seconds
             self._total_s += seconds
         self._tell()

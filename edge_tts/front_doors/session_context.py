@@ -1,0 +1,38 @@
+"""What a front door uses whose clients are sent their sound."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from edge_tts.config import LimitsConfig
+from edge_tts.front_doors.connection_sink import ConnectionSink
+from edge_tts.front_doors.dispatcher import Dispatcher
+from edge_tts.request import SpeakMessage
+from edge_tts.runtime.runtime import Runtime
+from edge_tts.speaking.job import Job
+from edge_tts.speaking.job_queue import JobQueue
+from edge_tts.values import ModelSet
+from edge_tts.voices.builtin import VoiceCard
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionContext:
+    """Shared by every session."""
+
+    runtime: Runtime
+    model: ModelSet
+    version: str
+    dispatcher: Dispatcher
+    jobs: JobQueue
+    limits: LimitsConfig
+    voices: Callable[[], Sequence[VoiceCard]]
+    """Those that can speak now."""
+
+    def speak_into(self, sink: ConnectionSink, message: Callable[[], SpeakMessage], request_id: str) -> None:
+        """Queue a request whose sound goes to `sink`; one that is refused, also by `message`, is reported to it."""
+        try:
+            accepted = self.dispatcher.accept(message())
+            self.jobs.submit(Job(accepted, sink=sink, reply=sink.on_report))
+        except Exception as error:  # noqa: BLE001 - one request must not end the others
+            self.dispatcher.refuse(error, request_id, sink.on_report)
