@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 import soundfile
 
 from edge_tts.audio.wave import to_pcm16, whole_file, whole_wav
@@ -29,6 +30,21 @@ _BLOCK = 1 << 16
 
 _WRITTEN = {".wav": ("WAV", "PCM_16"), ".flac": ("FLAC", "PCM_16"), ".ogg": ("OGG", "VORBIS")}
 """Ending of an output's name -> libsndfile's format."""
+
+
+_STREAMED = {
+    "flac": ("FLAC", "PCM_16"),
+    "opus": ("OGG", "OPUS"),
+    "ogg": ("OGG", "VORBIS"),
+    "mp3": ("MP3", "MPEG_LAYER_III"),
+}
+"""Name of a streamed format -> libsndfile's."""
+_STEADY = {"mp3": {"compression_level": 0.6, "bitrate_mode": "CONSTANT"}}
+"""Players tell how long an MP3 lasts from its first frame."""
+_RATES = {
+    "opus": (8000, 12000, 16000, 24000, 48000),
+    "mp3": (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000),
+}
 
 
 class SoundSink(Protocol):
@@ -76,6 +92,74 @@ class _Stream(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no ty
 
     def seekable(self) -> bool:
         return False
+
+
+class _Outlet:
+    """The file of an encoder whose output has left: what is written at the end comes out, what is mended behind it does
+    not."""
+
+    def __init__(self, *, without_first: bool) -> None:
+        self._at, self._end, self._taken = 0, 0, bytearray()
+        self._skip = without_first
+
+    def write(self, data: Any) -> int:
+        written = bytes(data)
+        if self._at == self._end and not self._skip:
+            self._taken += written
+        self._skip = False
+        self._at += len(written)
+        self._end = max(self._end, self._at)
+        return len(written)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._at = (0, self._at, self._end)[whence] + offset
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def read(self, size: int = -1) -> bytes:
+        return b""
+
+    def take(self) -> bytes:
+        taken, self._taken = bytes(self._taken), bytearray()
+        return taken
+
+
+class StreamEncoder:
+    """Encodes a mono stream by libsndfile. The length in a header stays unknown, as it has left by then."""
+
+    def __init__(self, name: str, *, sample_rate: int) -> None:
+        """`name` of `streamed_formats`, `sample_rate` by `streamed_rate`. Raises AudioError."""
+        form, subtype = _STREAMED[name]
+        self._outlet = _Outlet(without_first=name == "mp3")  # LAME's tag, empty until the end
+        try:
+            self._file = soundfile.SoundFile(
+                self._outlet, "w", sample_rate, 1, subtype, format=form, **_STEADY.get(name, {})
+            )
+        except (soundfile.SoundFileError, TypeError, RuntimeError) as refused:
+            raise AudioError(f"no {name} can be written here: {refused}") from refused
+
+    def push(self, pcm16: npt.NDArray[np.int16]) -> bytes:
+        """int16 [n] in, what is encoded by now out."""
+        for begin in range(0, len(pcm16), _BLOCK):
+            self._file.write(pcm16[begin : begin + _BLOCK])
+        return self._outlet.take()
+
+    def close(self) -> bytes:
+        """The rest."""
+        self._file.close()
+        return self._outlet.take()
+
+
+def streamed_formats() -> tuple[str, ...]:
+    """Those that this libsndfile writes."""
+    return tuple(name for name, (form, subtype) in _STREAMED.items() if soundfile.check_format(form, subtype))
+
+
+def streamed_rate(name: str, sample_rate: int) -> int:
+    """Hz at which sound of `sample_rate` is encoded."""
+    return sample_rate if sample_rate in _RATES.get(name, (sample_rate,)) else 48000
 
 
 class _NotReadError(AudioError):

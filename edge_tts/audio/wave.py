@@ -61,8 +61,8 @@ class WavFile:
         """Append float32 [n]. Raises AudioError, say when the disk is full; the file stays as it was."""
         data = to_pcm16(samples).tobytes()
         try:
-            self._put(data, len(_header(self.sample_rate, 0)) + self._written)
-            self._put(_header(self.sample_rate, self._written + len(data)), 0)  # last: its size is there then
+            self._put(data, len(wav_header(self.sample_rate, 0)) + self._written)
+            self._put(wav_header(self.sample_rate, self._written + len(data)), 0)  # last: its size is there then
         except OSError as error:
             raise AudioError(f"{self.path}: cannot be written ({error.strerror})") from error
         self._written += len(data)
@@ -109,8 +109,8 @@ def whole_file(path: Path, open_file: Callable[[Path], AbstractContextManager[Fi
             raise AudioError(f"{path}: cannot be written ({error.strerror})") from error
 
 
-def _header(sample_rate: int, size: int) -> bytes:
-    """44 bytes for `size` bytes of mono 16-bit PCM; sizes end at 4 GiB (18 hours)."""
+def wav_header(sample_rate: int, size: int) -> bytes:
+    """44 bytes for `size` bytes of mono 16-bit PCM; sizes end at 4 GiB (18 hours), which also means unknown."""
     limit = 2**32 - 1
     riff = struct.pack("<4sI4s", b"RIFF", min(36 + size, limit), b"WAVE")
     layout = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, sample_rate, 2 * sample_rate, 2, 16)
