@@ -21,6 +21,7 @@ __all__ = [
     "check",
     "check_json",
     "field_validator",
+    "keys",
     "nearest",
     "readable_json",
 ]
@@ -67,6 +68,11 @@ def check_json(kind: type[RecordT], payload: bytes, *, error: type[Exception], w
         raise error(f"{what}: {_explain(kind, invalid)}") from invalid
 
 
+def keys(kind: type[BaseModel]) -> list[str]:
+    """What its fields are called in JSON."""
+    return [field.alias or name for name, field in kind.model_fields.items()]
+
+
 def readable_json(value: Any) -> str:
     """JSON for a terminal: only control and direction characters are escaped."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
@@ -88,7 +94,7 @@ def _explain(kind: type[BaseModel], invalid: ValidationError) -> str:
     first, more = problems[0], len(problems) - 1
     path = [one_line(str(part), most=_MOST_KEY) for part in first["loc"]]
     if first["type"] == "extra_forbidden":
-        text = f"unknown key '{'.'.join(path)}'{nearest(path[-1], list(_at(kind, path[:-1]).model_fields))}"
+        text = f"unknown key '{'.'.join(path)}'{nearest(path[-1], keys(_at(kind, path[:-1])))}"
     elif first["type"] == "missing":
         text = f"key '{'.'.join(path)}' is missing"
     elif first["type"] == "literal_error" and isinstance(first["input"], str):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -35,7 +36,7 @@ class RequestRules:
 
 
 class Dispatcher:
-    """Serves its own commands and `more`."""
+    """Serves its own commands and `more`, one message at a time. Thread-safe."""
 
     def __init__(
         self,
@@ -48,6 +49,7 @@ class Dispatcher:
     ) -> None:
         self._runtime, self._rules, self._jobs, self._player = runtime, rules, jobs, player
         self._seen: OrderedDict[Key, None] = OrderedDict()
+        self._lock = threading.Lock()
         self._commands: Mapping[str, Callable[[Message], None]] = {
             "say": self._say,
             "stop": self._stop,
@@ -66,7 +68,8 @@ class Dispatcher:
         """Carry out a message, or report `failed` with the reason. Never raises."""
         try:
             self._check(message)
-            self._commands[message.command](message)
+            with self._lock:
+                self._commands[message.command](message)
         except Exception as error:  # noqa: BLE001 - no message may end the process
             request_id = id_in(message.payload[: self._rules.payload_bytes]) or self._runtime.new_id()
             self.refuse(error, request_id, message.reply)

@@ -10,7 +10,17 @@ from typing import Annotated, Literal, TypeVar
 from edge_tts.errors import PayloadError, RequestError, VoiceError
 from edge_tts.front_doors.json_mistakes import explain_json, explain_keys, load_json
 from edge_tts.request import SpeakMessage, folded
-from edge_tts.schema import BeforeValidator, ConfigDict, Field, Record, RequestId, check, check_json, field_validator
+from edge_tts.schema import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Record,
+    RequestId,
+    check,
+    check_json,
+    field_validator,
+    keys,
+)
 from edge_tts.text.pronunciation import MOST_VALUE, MOST_WORD
 from edge_tts.voices.format import check_display_name
 
@@ -106,45 +116,45 @@ def parse_say(payload: bytes) -> SpeakMessage:
     """Bare UTF-8 text, or a JSON object or string. Raises PayloadError."""
     text = read_text(payload, what="say")
     if text.lstrip()[:1] == "{":
-        return _record(SpeakMessage, text, what="say")
+        return parse_record(SpeakMessage, text, what="say")
     value = load_json(text) if text.lstrip()[:1] in ("[", '"') else None
     if isinstance(value, list) or _ARRAY.match(text):
         raise PayloadError("say: the payload is a JSON array; send one message for each text: bare, or a JSON object")
     if isinstance(value, str):
-        return _record(SpeakMessage, json.dumps({"text": value}), what="say")
+        return parse_record(SpeakMessage, json.dumps({"text": value}), what="say")
     return SpeakMessage(text=text)
 
 
 def parse_which(payload: bytes) -> str | None:
     """The id; None for an empty payload, which means all. Raises PayloadError."""
     text = read_text(payload, what="stop")
-    return _record(WhichPayload, text, what="stop").id if text.strip() else None
+    return parse_record(WhichPayload, text, what="stop").id if text.strip() else None
 
 
 def parse_enroll(payload: bytes) -> EnrolPayload:
     """Raises PayloadError."""
     text = read_text(payload, what="enroll")
-    return _record(EnrolPayload, text if text.strip() else "{}", what="enroll")
+    return parse_record(EnrolPayload, text if text.strip() else "{}", what="enroll")
 
 
 def parse_one_voice(payload: bytes, *, what: str) -> VoicePayload:
     """Raises PayloadError."""
-    return _record(VoicePayload, read_text(payload, what=what), what=what)
+    return parse_record(VoicePayload, read_text(payload, what=what), what=what)
 
 
 def parse_deletion(payload: bytes) -> DeletionPayload:
     """Raises PayloadError."""
-    return _record(DeletionPayload, read_text(payload, what="voices/delete"), what="voices/delete")
+    return parse_record(DeletionPayload, read_text(payload, what="voices/delete"), what="voices/delete")
 
 
 def parse_undeletion(payload: bytes) -> UndeletionPayload:
     """Raises PayloadError."""
-    return _record(UndeletionPayload, read_text(payload, what="voices/undelete"), what="voices/undelete")
+    return parse_record(UndeletionPayload, read_text(payload, what="voices/undelete"), what="voices/undelete")
 
 
 def parse_lexicon_set(payload: bytes) -> LexiconSetPayload:
     """Raises PayloadError."""
-    return _record(LexiconSetPayload, read_text(payload, what="lexicon/set"), what="lexicon/set")
+    return parse_record(LexiconSetPayload, read_text(payload, what="lexicon/set"), what="lexicon/set")
 
 
 def parse_lexicon_remove(payload: bytes) -> LexiconRemovePayload:
@@ -152,14 +162,14 @@ def parse_lexicon_remove(payload: bytes) -> LexiconRemovePayload:
     text = read_text(payload, what="lexicon/remove").strip()
     if text[:1] != "{":
         text = json.dumps({"word": text})
-    return _record(LexiconRemovePayload, text, what="lexicon/remove")
+    return parse_record(LexiconRemovePayload, text, what="lexicon/remove")
 
 
 def parse_model(payload: bytes) -> ModelPayload:
     """A JSON object, or the bare name of a model set. Raises PayloadError."""
     text = read_text(payload, what="models/activate").strip()
     if text[:1] == "{":
-        return _record(ModelPayload, text, what="models/activate")
+        return parse_record(ModelPayload, text, what="models/activate")
     if not text:
         raise PayloadError("models/activate: the payload is empty; the name of a model set is expected")
     return ModelPayload(model=text[:128])
@@ -168,7 +178,7 @@ def parse_model(payload: bytes) -> ModelPayload:
 def parse_rollback(payload: bytes) -> RollbackPayload:
     """Raises PayloadError."""
     text = read_text(payload, what="models/rollback")
-    return _record(RollbackPayload, text if text.strip() else "{}", what="models/rollback")
+    return parse_record(RollbackPayload, text if text.strip() else "{}", what="models/rollback")
 
 
 def parse_volume(payload: bytes) -> float:
@@ -213,12 +223,12 @@ def read_text(payload: bytes, *, what: str) -> str:
         raise PayloadError(f"{what}: the payload is not UTF-8 (byte {broken.start}); send it as UTF-8") from broken
 
 
-def _record(kind: type[RecordT], text: str, *, what: str) -> RecordT:
+def parse_record(kind: type[RecordT], text: str, *, what: str) -> RecordT:
     """Raises PayloadError that names the mistake."""
     try:
         return check_json(kind, text.encode(), error=PayloadError, what=what)
     except PayloadError as refused:
-        mistake = explain_keys(text, kind.model_fields)
+        mistake = explain_keys(text, keys(kind))
         if mistake is None and (mistake := explain_json(text)) is not None:
             mistake = f"the payload is not JSON: {mistake}"
         if mistake is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,26 @@ def test_bare_text_takes_every_default() -> None:
     rig = DispatcherRig()
     rig.handle(b"hello")
     assert rig.request() == SpeakRequest(text="hello", id="auto1", voice="hum")
+
+
+def test_an_id_that_comes_by_two_front_doors_at_once_is_spoken_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Messages take turns: the second is not looked at before the first is remembered."""
+    rig, second_came = DispatcherRig(), threading.Event()
+    threads = [threading.Thread(target=rig.handle, args=(b'{"text": "a", "id": "x"}',)) for _ in range(2)]
+    accept = rig.dispatcher.accept
+
+    def slow(say: Any) -> SpeakRequest:
+        if threading.current_thread() is threads[1]:
+            second_came.set()
+        second_came.wait(0.2)
+        return accept(say)
+
+    monkeypatch.setattr(rig.dispatcher, "accept", slow)
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [report.stage for report in rig.notes.reports] == ["accepted"]
 
 
 def test_the_shorter_lifetime_counts() -> None:
