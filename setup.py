@@ -43,6 +43,8 @@ setup(
             f"tensorrt-rtx-cu13-{part}==1.7.1.116; platform_system == 'Linux' and platform_machine in 'x86_64 aarch64'"
             for part in ("libs", "bindings")
         ],
+        # soundfile 0.13: MP3 of one bit rate
+        "http": ["starlette>=0.40", "uvicorn>=0.30", "soundfile>=0.13"],
         "wyoming": ["wyoming>=1.10"],
         "zeroconf": ["zeroconf>=0.131"],
         "train": ["torch>=2.2", "pocketsphinx>=5.0"],
@@ -52,12 +54,17 @@ setup(
             "jinja2>=3.1",
             "moto[server]>=5.1",
             "mypy>=1.11",
+            "openai>=1.60",
             "pocketsphinx>=5.0; platform_machine == 'x86_64'",
             "pytest-timeout>=2.3",
             "pytest-xdist>=3.5",
             "pytest>=8",
             "ruff>=0.6",
+            "schemathesis>=4",
+            "soundfile>=0.13",
+            "starlette>=0.40",
             "types-PyYAML",
+            "uvicorn>=0.30",
             "wyoming>=1.10",
             "zeroconf>=0.131",
         ],

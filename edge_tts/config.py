@@ -154,6 +154,25 @@ class WyomingConfig(Section):
         return allow
 
 
+class HttpConfig(Section):
+    """The HTTP server."""
+
+    port: int | None = Field(default=None, ge=1, le=65535)
+    host: str = Field(default="127.0.0.1", pattern=r"^[^\s/]{1,253}$")
+    token_file: ConfigPath | None = None
+
+    @field_validator("token_file")
+    @classmethod
+    def _is_safe(cls, token_file: Path | None, info: ValidationInfo) -> Path | None:
+        host = info.data.get("host", "")
+        if info.data.get("port") is not None and token_file is None and not is_loopback(host):
+            raise ValueError(
+                f"is null, but http.host {host} is reached from other machines: put a secret into a file, as by "
+                "`openssl rand -hex 16`, and name it here, or leave host at 127.0.0.1"
+            )
+        return token_file
+
+
 class ModelsConfig(Section):
     """The model set."""
 
@@ -310,6 +329,7 @@ class Config(Section):
     mqtt: MqttConfig = _DEFAULTS
     home_assistant: HomeAssistantConfig = _DEFAULTS
     wyoming: WyomingConfig = _DEFAULTS
+    http: HttpConfig = _DEFAULTS
     models: ModelsConfig = _DEFAULTS
     engine: EngineConfig = _DEFAULTS
     audio: AudioConfig = _DEFAULTS

@@ -33,6 +33,8 @@ HOMES = {
     "yaml": "yaml_file.py",
     "paho": "front_doors/mqtt/",
     "wyoming": "front_doors/wyoming/protocol.py",
+    "starlette": "front_doors/http/http_door.py",
+    "uvicorn": "front_doors/http/http_server.py",
     "zeroconf": "front_doors/wyoming/announcement.py",
     "sounddevice": "audio/devices.py",
     "soundfile": "audio/sound_files.py",
@@ -47,7 +49,7 @@ HOMES = {
 }
 """Foreign library -> the one file, or folder, that imports it. numpy is at home everywhere."""
 
-OPTIONAL = {"tensorrt", "jtop", "gpiod", "sounddevice", "wyoming", "zeroconf"}
+OPTIONAL = {"tensorrt", "jtop", "gpiod", "sounddevice", "wyoming", "zeroconf", "starlette", "uvicorn"}
 """Libraries that a machine may lack, and PortAudio's, which looks for sound devices when it is imported."""
 
 FILES = sorted(PACKAGE.rglob("*.py"))

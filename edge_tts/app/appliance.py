@@ -20,6 +20,7 @@ from edge_tts.front_doors.content_rules import ContentRules
 from edge_tts.front_doors.dispatcher import Dispatcher, RequestRules
 from edge_tts.front_doors.home_assistant.discovery import HomeAssistant
 from edge_tts.front_doors.home_assistant.payload import Device
+from edge_tts.front_doors.http.http_server import HttpServer
 from edge_tts.front_doors.lexicon_commands import LexiconCommands
 from edge_tts.front_doors.model_commands import ModelCommands
 from edge_tts.front_doors.mqtt.link import MqttLink
@@ -105,8 +106,8 @@ class Appliance:
                 start(self.model_change)
             if self._surroundings.telemetry is not None:
                 start(TelemetryWatch(runtime=self.runtime, reader=self._surroundings.telemetry))
-            if self.wyoming is not None:
-                start(self.wyoming)
+            for server in self.servers:
+                start(server)
             self.home_assistant.start()
             parts.callback(self.player.give_up)  # or the worker would wait for a loudspeaker that does not answer
             parts.callback(self.jobs.close, CLOSING_S)
@@ -183,15 +184,13 @@ class Appliance:
         self.home_assistant = HomeAssistant(
             runtime=runtime, link=self.link, config=config.home_assistant, device=self._as_device()
         )
-        self.wyoming = self._make_wyoming()
+        self.servers = self._make_servers()
         self.voice_services.status.refresh()
         self.lexicon.refresh()
         runtime.events.retain("capabilities", capabilities(config, self._model, self.dispatcher.commands))
 
-    def _make_wyoming(self) -> WyomingServer | None:
-        """None where it is not configured."""
-        if self._config.wyoming.port is None:
-            return None
+    def _make_servers(self) -> list[WyomingServer | HttpServer]:
+        """Those that are configured."""
         context = SessionContext(
             runtime=self.runtime,
             model=self._model,
@@ -201,7 +200,12 @@ class Appliance:
             limits=self._config.limits,
             voices=self.voices.catalogue.cards,
         )
-        return WyomingServer(device=self._config.device, config=self._config.wyoming, context=context)
+        servers: list[WyomingServer | HttpServer] = []
+        if self._config.wyoming.port is not None:
+            servers.append(WyomingServer(device=self._config.device, config=self._config.wyoming, context=context))
+        if self._config.http.port is not None:
+            servers.append(HttpServer(config=self._config.http, context=context))
+        return servers
 
     def _as_device(self) -> Device:
         config, model = self._config, f"{self._model.name} {self._model.version}"

@@ -1,0 +1,172 @@
+"""What is at which path. Starlette's one home, which a machine may lack."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from functools import partial
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from edge_tts.errors import ConfigError, EdgeTTSError, PayloadError, named
+from edge_tts.front_doors.http import openapi
+from edge_tts.front_doors.http.access import Access
+from edge_tts.front_doors.http.answers import Answer, HttpRefusedError, error_answer, json_answer, phrase, refusal
+from edge_tts.front_doors.http.speech_payloads import (
+    GptSovitsTts,
+    OpenAiSpeech,
+    check_format,
+    message_of,
+    parse_body,
+    parse_query,
+)
+from edge_tts.front_doors.http.speech_response import FIRST_SOUND_S, Delivery, SpeechResponse
+from edge_tts.front_doors.message import Message
+from edge_tts.front_doors.session_context import SessionContext
+from edge_tts.request import SpeakMessage
+from edge_tts.speaking.job import no_reply
+from edge_tts.values import Report
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+log = logging.getLogger(__name__)
+
+BODY_S = 30.0
+"""How long a caller may take to send its request."""
+
+Handler = Callable[["Request"], Awaitable[Answer | SpeechResponse]]
+
+
+def check_library() -> None:
+    """Raises ConfigError where it is not installed."""
+    missing = [name for name in ("starlette", "uvicorn") if find_spec(name) is None]
+    if missing:
+        raise ConfigError(f"http.port: {' and '.join(missing)} not installed: pip install 'edge-ttsd[http]'")
+
+
+class HttpDoor:
+    """Answers each path."""
+
+    def __init__(self, context: SessionContext, access: Access) -> None:
+        self._context, self._access = context, access
+
+    def application(self) -> Any:
+        """An ASGI application."""
+        from starlette.applications import Starlette
+        from starlette.exceptions import HTTPException
+        from starlette.routing import Route
+
+        routes = [
+            Route("/v1/audio/speech", self._guarded(self._speech), methods=["POST"]),
+            Route("/tts", self._guarded(self._tts), methods=["GET", "POST"]),
+            Route("/v1/voices", self._guarded(self._voices), methods=["GET"]),
+            Route("/healthz", self._health, methods=["GET"]),
+            Route("/openapi.json", self._openapi, methods=["GET"]),
+        ]
+        handlers: Any = {HTTPException: _no_such_path}
+        return Starlette(routes=routes, exception_handlers=handlers)
+
+    def _guarded(self, handler: Handler) -> Handler:
+        """Only for those who may ask; what it raises is answered."""
+
+        async def guarded(request: Request) -> Answer | SpeechResponse:
+            try:
+                self._access.check(request.headers)
+                return await handler(request)
+            except EdgeTTSError as error:
+                return refusal(error)
+            except Exception as error:  # noqa: BLE001 - one request must not end the others
+                return refusal(named(error, "over HTTP"))
+
+        return guarded
+
+    async def _speech(self, request: Request) -> Answer | SpeechResponse:
+        payload = await self._payload(request, partial(parse_body, OpenAiSpeech, what="/v1/audio/speech"))
+        if payload.play:
+            return await self._play(payload)
+        sse = payload.stream_format == "sse"
+        return self._speak(payload, payload.response_format, sse=sse)
+
+    async def _tts(self, request: Request) -> Answer | SpeechResponse:
+        if request.method == "POST":
+            payload = await self._payload(request, partial(parse_body, GptSovitsTts, what="/tts"))
+        else:
+            payload = self._reported(lambda: parse_query(request.query_params))
+        return self._speak(payload, payload.media_type, whole=not payload.streaming_mode)
+
+    def _speak(self, payload: SpeakMessage, name: str | None, **how: bool) -> SpeechResponse:
+        request_id = payload.id or self._context.runtime.new_id()
+        name = self._reported(lambda: check_format(name))
+        delivery = Delivery(name=name, within_s=payload.ttl_s or FIRST_SOUND_S, **how)
+        return SpeechResponse(self._context, request_id, lambda: message_of(payload, request_id), delivery)
+
+    async def _play(self, payload: SpeakMessage) -> Answer:
+        """At this device, like a message over MQTT: kept over a power cut, and an id is spoken once."""
+        request_id, reports = payload.id or self._context.runtime.new_id(), list[Report]()
+        say = message_of(payload, request_id).model_dump_json(exclude_unset=True).encode()
+        await asyncio.to_thread(self._context.dispatcher.handle, Message("say", say, reply=reports.append))
+        for report in reports:
+            if report.stage == "failed":
+                return error_answer(report.details["error"], report.details["message"])
+        return json_answer({"id": request_id, "duplicate": not reports}, status=202)
+
+    async def _voices(self, request: Request) -> Answer:
+        default = self._context.runtime.events.state.voice
+        voices = [
+            {"id": voice.id, "name": voice.name, "language": voice.language, "builtin": voice.builtin}
+            for voice in self._context.voices()
+        ]
+        return json_answer({"voices": voices, "default": default})
+
+    async def _health(self, request: Request) -> Answer:
+        """Open to all: a probe has no token, and hears no reasons."""
+        runtime = self._context.runtime
+        parts = {name: part.status for name, part in runtime.events.state.health.items()}
+        parts |= dict.fromkeys(runtime.health.stuck(), "stuck")
+        well = all(status == "ok" for status in parts.values())
+        return json_answer({"status": "ok" if well else "failing", "parts": parts}, status=200 if well else 503)
+
+    async def _openapi(self, request: Request) -> Answer:
+        return json_answer(openapi.document(self._context.version, token=self._access.token is not None))
+
+    async def _payload(self, request: Request, parse: Callable[[bytes], Any]) -> Any:
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().casefold()
+        if kind != "application/json":
+            raise HttpRefusedError(415, "send JSON, with the header `Content-Type: application/json`")
+        body = await _body(request, self._context.limits.payload_bytes)
+        return self._reported(lambda: parse(body))
+
+    def _reported(self, parse: Callable[[], Any]) -> Any:
+        """A request that is refused is reported, as over MQTT."""
+        try:
+            return parse()
+        except PayloadError as wrong:
+            self._context.dispatcher.refuse(wrong, self._context.runtime.new_id(), no_reply)
+            raise
+
+
+async def _body(request: Request, most: int) -> bytes:
+    """Raises HttpRefusedError."""
+
+    async def read() -> bytes:
+        body = bytearray()
+        async for part in request.stream():
+            body += part
+            if len(body) > most:
+                raise HttpRefusedError(413, f"the request has more than {most} bytes (limits.payload_bytes)")
+        return bytes(body)
+
+    try:
+        return await asyncio.wait_for(read(), BODY_S)
+    except asyncio.TimeoutError:
+        raise HttpRefusedError(408, f"the request did not come within {BODY_S:g} s") from None
+
+
+async def _no_such_path(request: Request, error: Any) -> Answer:
+    known = "see /openapi.json for what there is"
+    answer = error_answer(
+        phrase(error.status_code), f"{request.method} {request.url.path}: {known}", status=error.status_code
+    )
+    return Answer(answer.status, answer.body, headers={**answer.headers, **(error.headers or {})})
