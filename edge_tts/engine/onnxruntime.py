@@ -101,6 +101,8 @@ class OrtEngine:
         options.log_severity_level = 3
         # Shapes change from run to run; a memory plan per shape would never be freed.
         options.enable_mem_pattern = False
+        # An arena keeps the peak of its session; the system's allocator gives the memory to the next session.
+        options.enable_cpu_mem_arena = False
         # On the processor there is nothing to fall back to, and the attempt is printed.
         again = {} if provider != CPU else {"enable_fallback": 0}
         try:
