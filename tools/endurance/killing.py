@@ -70,6 +70,8 @@ class Lives:
         self._wavs: list[bytes] = []
         self._texts: dict[str, str] = {}
         self._enrolled: list[str] = []
+        self._voices_asked: dict[str, str] = {}
+        """Request -> the enrolled voice that was to speak it."""
         self.verdict = Verdict()
 
     def live(self, client: paho.Client, traffic: Traffic) -> None:
@@ -100,7 +102,7 @@ class Lives:
             awaited = set(self._enrolled)
             house.wait(lambda: awaited <= traffic.voices, SETTLE_S, f"not all of {awaited} can speak: {traffic.voices}")
             for name in self._enrolled:
-                house.say(client, traffic, {"text": "Yes.", "voice": name})
+                self._voices_asked[house.say(client, traffic, {"text": "Yes.", "voice": name})] = name
             house.wait(lambda: not traffic.open, SETTLE_S, f"never closed: {traffic.open}")
         self._keep_wav()
 
@@ -113,9 +115,9 @@ class Lives:
                 verdict.faults.append(f"{request} was closed as {' and then as '.join(reports)}")
         self._judge_sound(traffic)
         self._judge_voices()
-        for request, reports in traffic.closings.items():
-            if request not in self._texts and reports[-1] != "done":
-                verdict.faults.append(f"an enrolled voice does not speak: {reports[-1]}")
+        for request, name in self._voices_asked.items():
+            if traffic.closings[request][-1] != "done":
+                verdict.faults.append(f"the voice {name} does not speak: {traffic.closings[request][-1]}")
         return verdict
 
     def _use(self, client: paho.Client, traffic: Traffic) -> None:
