@@ -21,7 +21,7 @@ setup(
     python_requires=">=3.10",
     packages=[*find_packages(include=["edge_tts", "edge_tts.*"], exclude=["edge_tts.launcher"]), "edge_ttsd"],
     package_dir={"edge_ttsd": "edge_tts/launcher"},
-    package_data={"edge_tts": ["py.typed"], "edge_tts.text": ["data/*"]},
+    package_data={"edge_tts": ["py.typed"], "edge_tts.text": ["data/*"], "edge_tts.front_doors.http": ["page.html"]},
     install_requires=[
         "numpy>=1.26",
         "obstore>=0.11,<1",
@@ -61,6 +61,7 @@ setup(
             "pytest>=8",
             "ruff>=0.6",
             "schemathesis>=4",
+            "selenium>=4.20",
             "soundfile>=0.13",
             "starlette>=0.40",
             "types-PyYAML",

@@ -204,7 +204,7 @@ class Appliance:
         if self._config.wyoming.port is not None:
             servers.append(WyomingServer(device=self._config.device, config=self._config.wyoming, context=context))
         if self._config.http.port is not None:
-            servers.append(HttpServer(config=self._config.http, context=context))
+            servers.append(HttpServer(device=self._config.device, config=self._config.http, context=context))
         return servers
 
     def _as_device(self) -> Device:

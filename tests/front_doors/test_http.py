@@ -9,107 +9,24 @@ import socket
 import struct
 import wave
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from broker import free_port
 from fakes import RATE, WAIT_S, FakeSynthesizer, until
-from rig import Rig
-from toy_model_sets import write_model_set
+from http_stage import SECRET, Stage, stage
 
 from edge_tts.audio.sound_files import read_sound
 from edge_tts.audio.sound_stream import SoundStream, available_formats
-from edge_tts.config import Config, HttpConfig, LimitsConfig, config_from
-from edge_tts.errors import ConfigError, UnknownVoiceError
-from edge_tts.front_doors.content_rules import ContentRules
-from edge_tts.front_doors.dispatcher import Dispatcher, RequestRules
+from edge_tts.config import Config, LimitsConfig, config_from
+from edge_tts.errors import ConfigError
 from edge_tts.front_doors.http import http_door, speech_response
-from edge_tts.front_doors.session_context import SessionContext
-from edge_tts.model_sets.manifest import read_model_set
 from edge_tts.runtime.event_bus import PartHealth
 from edge_tts.values import AudioChunk
-from edge_tts.voices.builtin import VoiceCard
 
 pytest.importorskip("starlette", reason="THE PACKAGE starlette IS NOT INSTALLED: no HTTP server was tested")
 pytest.importorskip("uvicorn", reason="THE PACKAGE uvicorn IS NOT INSTALLED: no HTTP server was tested")
-
-from edge_tts.front_doors.http.http_server import HttpServer
-
-LIMITS = LimitsConfig(text_chars=100, payload_bytes=1000)
-VOICES = [VoiceCard("buzz", "Buzz", "zh", builtin=True), VoiceCard("hum", "Hum", "en", builtin=True)]
-SECRET = "a-secret-word"
-
-
-def resolve(name: str) -> str:
-    if name.casefold() not in ("hum", "buzz"):
-        raise UnknownVoiceError(f"there is no voice '{name}'")
-    return name.casefold()
-
-
-class Stage(Rig):
-    """A server with everything behind it; its voices hum at 8 kHz."""
-
-    def __init__(
-        self,
-        folder: Path,
-        synthesizer: FakeSynthesizer,
-        *,
-        capacity: int = 8,
-        token: bool = False,
-        limits: LimitsConfig = LIMITS,
-    ) -> None:
-        super().__init__(synthesizer=synthesizer, capacity=capacity)
-        model = replace(read_model_set(write_model_set(folder / "toy", languages=["en", "zh"])), sample_rate=RATE)
-        rules = RequestRules(resolve, ContentRules(limits.text_chars), limits.payload_bytes)
-        context = SessionContext(
-            runtime=self.runtime,
-            model=model,
-            version="1",
-            dispatcher=Dispatcher(runtime=self.runtime, rules=rules, jobs=self.jobs, player=self.player),
-            jobs=self.jobs,
-            limits=limits,
-            voices=lambda: VOICES,
-        )
-        self.port, secret = free_port(), folder / "token"
-        secret.write_text(f"{SECRET}\n")
-        config = HttpConfig(port=self.port, token_file=secret if token else None)
-        self.server = HttpServer(config=config, context=context)
-
-    def ask(self, method: str, path: str, body: Any = None, **fields: str) -> tuple[http.client.HTTPResponse, bytes]:
-        """`body`: bytes, or a value that is sent as JSON."""
-        wire = http.client.HTTPConnection("127.0.0.1", self.port, timeout=WAIT_S)
-        headers = {name.replace("_", "-"): value for name, value in fields.items()}
-        if body is not None and not isinstance(body, bytes):
-            body, headers = json.dumps(body).encode(), {"content-type": "application/json", **headers}
-        wire.request(method, path, body, headers)
-        answer = wire.getresponse()
-        try:
-            return answer, answer.read()
-        finally:
-            wire.close()
-
-    def refused(self, method: str, path: str, body: Any = None, **fields: str) -> tuple[int, str, str]:
-        """Status, name and sentence of an error in OpenAI's form."""
-        answer, data = self.ask(method, path, body, **fields)
-        error = json.loads(data)["error"]
-        assert answer.getheader("content-type") == "application/json"
-        assert set(error) == {"message", "type", "param", "code"}
-        return answer.status, error["code"], error["message"]
-
-    def stages(self) -> list[str]:
-        return [report.stage for report in self.notes.reports]
-
-
-@contextmanager
-def stage(folder: Path, synthesizer: FakeSynthesizer | None = None, **how: Any) -> Iterator[Stage]:
-    running = Stage(folder, synthesizer or FakeSynthesizer(), **how)
-    with running.running(), running.server:
-        assert running.events.state.health["http"].status == "ok"
-        yield running
 
 
 def said(**keys: Any) -> dict[str, Any]:

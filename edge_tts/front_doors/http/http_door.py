@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,8 @@ from edge_tts.errors import ConfigError, EdgeTTSError, PayloadError, named
 from edge_tts.front_doors.http import openapi
 from edge_tts.front_doors.http.access import Access
 from edge_tts.front_doors.http.answers import Answer, HttpRefusedError, error_answer, json_answer, phrase, refusal
+from edge_tts.front_doors.http.history import History
+from edge_tts.front_doors.http.page import page
 from edge_tts.front_doors.http.speech_payloads import (
     GptSovitsTts,
     OpenAiSpeech,
@@ -49,8 +52,10 @@ def check_library() -> None:
 class HttpDoor:
     """Answers each path."""
 
-    def __init__(self, context: SessionContext, access: Access) -> None:
-        self._context, self._access = context, access
+    def __init__(self, context: SessionContext, access: Access, *, device: str) -> None:
+        self._context, self._access, self._device = context, access, device
+        self._history, self._page = History(), page()
+        context.runtime.events.subscribe(self._history)
 
     def application(self) -> Any:
         """An ASGI application."""
@@ -62,8 +67,11 @@ class HttpDoor:
             Route("/v1/audio/speech", self._guarded(self._speech), methods=["POST"]),
             Route("/tts", self._guarded(self._tts), methods=["GET", "POST"]),
             Route("/v1/voices", self._guarded(self._voices), methods=["GET"]),
+            Route("/v1/state", self._guarded(self._state), methods=["GET"]),
+            Route("/v1/commands/{command:path}", self._guarded(self._command), methods=["POST"]),
             Route("/healthz", self._health, methods=["GET"]),
             Route("/openapi.json", self._openapi, methods=["GET"]),
+            Route("/", self._whole_page, methods=["GET"]),
         ]
         handlers: Any = {HTTPException: _no_such_path}
         return Starlette(routes=routes, exception_handlers=handlers)
@@ -104,13 +112,46 @@ class HttpDoor:
 
     async def _play(self, payload: SpeakMessage) -> Answer:
         """At this device, like a message over MQTT: kept over a power cut, and an id is spoken once."""
-        request_id, reports = payload.id or self._context.runtime.new_id(), list[Report]()
+        request_id = payload.id or self._context.runtime.new_id()
         say = message_of(payload, request_id).model_dump_json(exclude_unset=True).encode()
-        await asyncio.to_thread(self._context.dispatcher.handle, Message("say", say, reply=reports.append))
+        reports = await self._dispatch("say", say)
+        if isinstance(reports, Answer):
+            return reports
+        return json_answer({"id": request_id, "duplicate": not reports}, status=202)
+
+    async def _command(self, request: Request) -> Answer:
+        """Any command of MQTT, with its payload."""
+        command = request.path_params["command"]
+        if command not in self._context.dispatcher.commands:
+            known = ", ".join(self._context.dispatcher.commands)
+            raise HttpRefusedError(404, f"there is no command '{command}'; there are {known}")
+        reports = await self._dispatch(command, await _body(request, self._context.limits.payload_bytes))
+        if isinstance(reports, Answer):
+            return reports
+        return json_answer({"reports": [asdict(report) for report in reports]}, status=202)
+
+    async def _dispatch(self, command: str, payload: bytes) -> Answer | list[Report]:
+        """The reports so far; an answer where it is refused."""
+        reports: list[Report] = []
+        await asyncio.to_thread(self._context.dispatcher.handle, Message(command, payload, reply=reports.append))
         for report in reports:
             if report.stage == "failed":
                 return error_answer(report.details["error"], report.details["message"])
-        return json_answer({"id": request_id, "duplicate": not reports}, status=202)
+        return reports
+
+    async def _state(self, request: Request) -> Answer:
+        state = self._context.runtime.events.retained()["state"]
+        languages = list(self._context.model.languages)
+        told = {
+            "device": self._device,
+            "languages": languages,
+            "state": {**state},
+            "requests": self._history.requests(),
+        }
+        return json_answer(told)
+
+    async def _whole_page(self, request: Request) -> Answer:
+        return self._page
 
     async def _voices(self, request: Request) -> Answer:
         default = self._context.runtime.events.state.voice

@@ -23,12 +23,12 @@ _RETRY_S, _CLOSE_S, _IDLE_S, _GONE_S = 10.0, 1, 30, 30
 class HttpServer(OptionalPart):
     """Raises ConfigError without the libraries, or for a token that cannot be used."""
 
-    def __init__(self, *, config: HttpConfig, context: SessionContext) -> None:
+    def __init__(self, *, device: str, config: HttpConfig, context: SessionContext) -> None:
         check_library()
         advice = "is another program on that port (`ss -ltnp`), is http.host an address of this machine?"
         super().__init__(name="http", runtime=context.runtime, advice=advice, retry_s=_RETRY_S)
         self._config = config
-        self._door = HttpDoor(context, Access(read_token(config.token_file)))
+        self._door = HttpDoor(context, Access(read_token(config.token_file)), device=device)
         self._stop: Callable[[], object] = lambda: None
 
     def work(self) -> None:

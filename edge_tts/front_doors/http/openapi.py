@@ -69,6 +69,7 @@ _HEALTH = {
         "parts": {"type": "object", "additionalProperties": {"enum": ["ok", "failing", "stuck"]}},
     },
 }
+_OBJECT = {"type": "object"}
 _QUERY_LEAVES_OUT = ("aux_ref_audio_paths",)
 
 
@@ -85,8 +86,10 @@ def document(version: str, *, token: bool) -> dict[str, Any]:
             "get": _operation("The same", sound, query=tts),
         },
         "/v1/voices": {"get": _operation("The voices that can speak", {"200": _json("voices", _VOICES)})},
+        "/v1/state": {"get": _operation("State, languages and latest requests", {"200": _json("state", _OBJECT)})},
+        "/v1/commands/{command}": {"post": _command()},
         "/healthz": {"get": _open_operation("Whether all parts do well", _health())},
-        "/openapi.json": {"get": _open_operation("This document", {"200": _json("OpenAPI", {"type": "object"})})},
+        "/openapi.json": {"get": _open_operation("This document", {"200": _json("OpenAPI", _OBJECT)})},
     }
     components: dict[str, Any] = {"schemas": {"Error": _ERROR}}
     value: dict[str, Any] = {"openapi": "3.1.0", "info": {"title": "edge-tts", "version": version}, "paths": paths}
@@ -111,6 +114,13 @@ def _operation(
             for name, schema in query["properties"].items()
             if name not in _QUERY_LEAVES_OUT
         ]
+    return operation
+
+
+def _command() -> dict[str, Any]:
+    operation = _operation("A command as over MQTT", {"202": _json("carried out, or begun", _OBJECT)})
+    operation["parameters"] = [{"name": "command", "in": "path", "required": True, "schema": {"type": "string"}}]
+    operation["requestBody"] = {"content": {"text/plain": {"schema": {"type": "string"}}}}
     return operation
 
 

@@ -1,0 +1,251 @@
+"""The owner's page, by clicks in a real headless Chromium."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fakes import WAIT_S, FakeSynthesizer, until
+from http_stage import SECRET, Stage, stage
+
+from edge_tts.front_doors.http import history
+from edge_tts.front_doors.http.history import History
+from edge_tts.front_doors.http.page import page
+from edge_tts.runtime.event_bus import PartHealth
+from edge_tts.values import Report
+
+pytestmark = pytest.mark.long
+pytest.importorskip("starlette", reason="THE PACKAGE starlette IS NOT INSTALLED: no page was tested")
+pytest.importorskip("uvicorn", reason="THE PACKAGE uvicorn IS NOT INSTALLED: no page was tested")
+
+FLAGS = """
+--headless
+--no-sandbox
+--disable-gpu
+--disable-quic
+--no-first-run
+--disable-background-networking
+--disable-component-update
+--disable-sync
+--disable-dev-shm-usage
+--mute-audio
+--lang=en-US
+--autoplay-policy=no-user-gesture-required
+""".split()
+
+
+class Browser:
+    """Chromium as a person uses it."""
+
+    def __init__(self, driver: Any) -> None:
+        self.driver = driver
+
+    def find(self, place: str) -> Any:
+        return self.driver.find_element("css selector", place)
+
+    def text(self, place: str) -> str:
+        return str(self.driver.execute_script("return document.querySelector(arguments[0]).innerText", place))
+
+    def until(self, script: str) -> None:
+        """Until a JavaScript expression is true."""
+        until(lambda: self.driver.execute_script(f"return !!({script})"))
+
+    def wait_text(self, place: str, words: str) -> None:
+        until(lambda: words in self.text(place))
+
+    def type(self, place: str, text: str) -> None:
+        self.find(place).clear()
+        self.find(place).send_keys(text)
+
+    def click(self, place: str) -> None:
+        self.find(place).click()
+
+    def failures(self) -> list[str]:
+        """What the browser complained about, but for answers that are refused on purpose."""
+        return [entry["message"] for entry in self.driver.get_log("browser") if "status of 4" not in entry["message"]]
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """One for all tests of this file."""
+    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium IS NOT INSTALLED: the page was not clicked")
+    binary, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if binary is None or driver is None:
+        pytest.skip("CHROMIUM OR CHROMEDRIVER IS NOT INSTALLED: the page was not clicked")
+    options = webdriver.ChromeOptions()
+    options.binary_location = binary
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    running = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    running.set_script_timeout(WAIT_S)
+    yield running
+    running.quit()
+
+
+@contextmanager
+def opened(chromium: Any, it: Stage) -> Iterator[Browser]:
+    """The page of a server, in English, with its state shown; at the end nothing was complained about."""
+    browser = Browser(chromium)
+    chromium.get(f"http://127.0.0.1:{it.port}/")
+    browser.until("document.title.startsWith('toy')")
+    try:
+        yield browser
+        assert browser.failures() == []
+    finally:
+        chromium.get("about:blank")  # it asks for the state every second
+        browser.failures()
+
+
+def test_a_sentence_is_typed_and_spoken(tmp_path: Path, chromium: Any) -> None:
+    """Text, voice, priority and volume go to the device; queue and history show the sentence by its words."""
+    synthesizer = FakeSynthesizer()
+    synthesizer.gate.clear()
+    with stage(tmp_path, synthesizer) as it, opened(chromium, it) as browser:
+        browser.type("#text", "Dinner is ready.")
+        browser.find("#voice option[value=buzz]").click()
+        browser.find("#priority option[value=low]").click()
+        browser.click("#play")
+        browser.wait_text("#queue", "Dinner is ready.")
+        assert it.notes.wait("auto1", "started").details == {"voice": "buzz"}
+        synthesizer.gate.set()
+        browser.wait_text("#history", "Dinner is ready.")
+        browser.wait_text("#history", "first sound after")
+        assert len(it.loudspeaker.heard) > 0
+
+
+def test_the_sound_is_heard_and_drawn_in_the_browser(tmp_path: Path, chromium: Any) -> None:
+    """`Listen here` draws the waveform and plays the whole sound; nothing comes from the loudspeaker."""
+    with stage(tmp_path) as it, opened(chromium, it) as browser:
+        browser.type("#text", "Hello.")
+        browser.click("#listen")
+        browser.until("document.querySelector('#sound').duration > 0.25")
+        drawn = "document.querySelector('#wave').getContext('2d').getImageData(0, 0, 200, 80).data.some((x) => x)"
+        browser.until(drawn)
+        assert browser.driver.execute_script("return document.querySelector('#sound').duration") < 0.4
+        assert len(it.loudspeaker.heard) == 0
+        assert "done" in it.notes.stages("auto1")
+
+
+def test_requests_are_stopped_skipped_and_held(tmp_path: Path, chromium: Any) -> None:
+    """The buttons of the queue do what they say, and one request can be stopped among others."""
+    synthesizer = FakeSynthesizer()
+    synthesizer.gate.clear()
+    with stage(tmp_path, synthesizer) as it, opened(chromium, it) as browser:
+        for name in ("one", "two", "three"):
+            it.say(name)
+        browser.wait_text("#queue", "three")
+        browser.click("#queue button[aria-label='Stop: two']")
+        it.notes.wait("two", "interrupted")
+        browser.click("#skip")
+        it.notes.wait("one", "interrupted")
+        browser.click("#stop")
+        it.notes.wait("three", "interrupted")
+        browser.wait_text("#empty", "Nothing waits.")
+        browser.click("#pause")
+        until(lambda: it.events.state.paused)
+        browser.wait_text("#pause", "Resume")
+        browser.click("#pause")
+        until(lambda: not it.events.state.paused)
+
+
+def test_parts_and_voices_are_shown(tmp_path: Path, chromium: Any) -> None:
+    """A failing part is named with its reason; another voice becomes the default at a press."""
+    with stage(tmp_path) as it, opened(chromium, it) as browser:
+        browser.wait_text("#sum", "All well")
+        it.events.set_health("loudspeaker", PartHealth("failing", why="pulled out"))
+        browser.wait_text("#health", "pulled out")
+        browser.wait_text("#sum", "Trouble")
+        browser.click("#voices button[aria-label='Make default: Buzz']")
+        until(lambda: it.events.state.voice == "buzz")
+
+
+def test_a_mistake_is_told_in_the_page(tmp_path: Path, chromium: Any) -> None:
+    """What the device refuses is written where it was asked for."""
+    with stage(tmp_path) as it, opened(chromium, it) as browser:
+        browser.type("#text", "x" * 101)
+        browser.click("#play")
+        browser.wait_text("#told", "limits.text_chars is 100")
+
+
+def test_it_speaks_mandarin_and_every_control_has_a_name(tmp_path: Path, chromium: Any) -> None:
+    """One press changes the language of all texts; every button, field and drawing has a name to be read aloud."""
+    unnamed = """return [...document.querySelectorAll("button, input, select, textarea, canvas")].filter((one) =>
+        !one.hidden && !(one.ariaLabel || one.innerText && one.tagName === "BUTTON" || one.labels?.length)
+    ).map((one) => one.id)"""
+    with stage(tmp_path) as it, opened(chromium, it) as browser:
+        assert browser.driver.execute_script(unnamed) == []
+        browser.click("#tongue")
+        browser.wait_text("#say-title", "说点什么")
+        assert browser.find("html").get_attribute("lang") == "zh"
+        assert set(re.findall("[A-Za-z]{4,}", browser.text("main"))) == {"Buzz", "http"}
+        browser.click("#tongue")
+        browser.wait_text("#say-title", "Say something")
+
+
+def test_with_a_token_the_page_asks_for_it(tmp_path: Path, chromium: Any) -> None:
+    """The page opens, shows nothing, and everything once the token is typed in."""
+    with stage(tmp_path, token=True) as it:
+        browser = Browser(chromium)
+        chromium.get(f"http://127.0.0.1:{it.port}/")
+        browser.until("!document.querySelector('#lock').hidden")
+        assert browser.text("#voices") == ""
+        browser.type("#token", SECRET)
+        browser.click("#unlock button")
+        browser.wait_text("#voices", "Buzz")
+        chromium.get("about:blank")
+        assert browser.failures() == []
+
+
+@pytest.mark.parametrize("width", [360, 1200])
+def test_nothing_is_wider_than_the_screen(tmp_path: Path, chromium: Any, width: int) -> None:
+    """On a telephone, too, and buttons are large enough for a thumb."""
+    with stage(tmp_path) as it, opened(chromium, it) as browser:
+        size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500}
+        chromium.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        assert browser.driver.execute_script("return document.documentElement.scrollWidth") <= width
+        heights = (
+            "return [...document.querySelectorAll('button')].filter((x) => x.offsetHeight).map((x) => x.offsetHeight)"
+        )
+        assert min(browser.driver.execute_script(heights)) >= 44
+        chromium.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_nothing_else_runs_in_the_page(tmp_path: Path) -> None:
+    """The policy allows the page's own script and no other, no other origin, and no frame around it."""
+    with stage(tmp_path) as it:
+        answer, data = it.ask("GET", "/")
+        policy = str(answer.getheader("content-security-policy"))
+    assert "unsafe" not in policy
+    assert "frame-ancestors 'none'" in policy
+    assert b"http://" not in data
+    assert b"https://" not in data
+    assert data == page().body
+
+
+def test_commands_are_those_of_mqtt(tmp_path: Path) -> None:
+    """A command is carried out, refused with its reason, or not there; the state tells what became of it."""
+    with stage(tmp_path) as it:
+        assert it.ask("POST", "/v1/commands/volume/set", b"40")[0].status == 202
+        assert it.refused("POST", "/v1/commands/volume/set", b"loud")[:2] == (422, "PayloadError")
+        assert it.refused("POST", "/v1/commands/dance")[:2] == (404, "not_found")
+        told = json.loads(it.ask("GET", "/v1/state")[1])
+        assert (told["device"], told["languages"], told["state"]["volume"]) == ("toy", ["en", "zh"], 40)
+
+
+def test_the_history_forgets_the_oldest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has a bound, and an id that comes again is another request."""
+    monkeypatch.setattr(history, "MOST", 2)
+    it = History(now=lambda: 5.0)
+    for name in ("a", "b", "a", "c"):
+        it.on_report(Report(name, "accepted", 0.0, {}))
+        it.on_report(Report(name, "done", 7.0, {"audio_s": 1}))
+    told = it.requests()
+    assert [one["id"] for one in told] == ["a", "c"]
+    assert told[0] == {"id": "a", "at": 5.0, "stages": {"accepted": 0.0, "done": 7.0}, "details": {"audio_s": 1}}
