@@ -184,9 +184,11 @@ class ModelsConfig(Section):
 class AudioConfig(Section):
     """The sound output."""
 
-    output: Literal["speaker", "file"] = "speaker"
+    output: Literal["speaker", "file", "pipe", "none"] = "speaker"
     device: str | int | None = None
     file: ConfigPath = Path(".state/edge-tts.wav")
+    pipe: ConfigPath = Path(".state/edge-tts.pcm")
+    pipe_rate: int = Field(default=48000, ge=8000, le=192000)
     volume: float = Field(default=100.0, ge=0, le=100)
     buffer_s: float = Field(default=10.0, ge=0.5, le=600)
     fade_ms: float = Field(default=30.0, ge=1, le=1000)

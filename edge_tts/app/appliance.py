@@ -13,6 +13,7 @@ import edge_tts
 from edge_tts.app.voice_services import VoiceServices
 from edge_tts.audio.chime import chimes
 from edge_tts.audio.devices import Loudspeaker, OpenLoudspeaker, PortAudioLoudspeaker
+from edge_tts.audio.pipe import PipeLoudspeaker
 from edge_tts.audio.wave import WavFile
 from edge_tts.config import AudioConfig, Config
 from edge_tts.engine.load import Placement
@@ -231,9 +232,11 @@ class Appliance:
 
 
 def loudspeaker_for(audio: AudioConfig) -> OpenLoudspeaker:
-    """Opens the configured loudspeaker or file."""
+    """Opens the configured loudspeaker, pipe or file."""
 
     def open_loudspeaker(sample_rate: int) -> Loudspeaker:
+        if audio.output == "pipe":
+            return PipeLoudspeaker(path=audio.pipe, sample_rate=sample_rate, pipe_rate=audio.pipe_rate)
         if audio.output == "file":
             return WavFile(path=audio.file, sample_rate=sample_rate)
         return PortAudioLoudspeaker(sample_rate=sample_rate, device=audio.device)

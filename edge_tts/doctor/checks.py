@@ -70,6 +70,12 @@ def check_audio(config: Config) -> Iterator[Finding]:
     if config.audio.output == "file":
         yield Finding("audio", "ok", f"sound goes into the file {config.audio.file}")
         return
+    if config.audio.output == "none":
+        yield Finding("audio", "ok", "nothing is played here; sound is made for those who fetch it")
+        return
+    if config.audio.output == "pipe":
+        yield _check_pipe(config.audio.pipe)
+        return
     try:
         within(_SOUND_S, lambda: find_loudspeaker(config.audio.device))
     except AudioError as error:
@@ -80,6 +86,12 @@ def check_audio(config: Config) -> Iterator[Finding]:
         yield Finding("audio", "broken", f"there is no loudspeaker that PortAudio can open: {error}", advice)
     else:
         yield Finding("audio", "ok", f"loudspeaker: {config.audio.device or 'the default one'}")
+
+
+def _check_pipe(path: Path) -> Finding:
+    if path.exists() and not path.is_fifo():
+        return Finding("audio", "broken", f"{path} is no pipe", f"remove it; `mkfifo {path}` makes one, and so do we")
+    return Finding("audio", "ok", f"sound goes into the pipe {path}; it is heard while somebody reads there")
 
 
 def check_disk(config: Config) -> Iterator[Finding]:

@@ -32,6 +32,8 @@ _ADVICE = (
     "`edge-ttsd doctor` tells more: is it plugged in (`aplay -l`), is it the one in audio.device, "
     "does the sound server answer (`pactl info`)?"
 )
+_PIPE_ADVICE = "does the program that reads from audio.pipe run, and may it read there?"
+_MUTE = "this device plays nothing (audio.output: none): have the sound sent to you, over Wyoming or HTTP"
 
 
 class Ramp:
@@ -88,13 +90,19 @@ class Player(Part):
         """Of the loudspeaker that was opened last; its driver may not have returned yet."""
         self.timeout_s = 10.0
         """Of a call into the loudspeaker's driver."""
+        self._is_mute = audio.output == "none"
         self._probes = audio.output != "file"
         self._probe_at = 0.0
-        self.status = PartStatus("loudspeaker", events=runtime.events, advice=_ADVICE)
-        self.status.begin()
+        advice = _PIPE_ADVICE if audio.output == "pipe" else _ADVICE
+        self.status = PartStatus("loudspeaker", events=runtime.events, advice=advice)
+        if not self._is_mute:
+            self.status.begin()
         self._release_requested = False
 
     def play(self, job: Job, chunk: AudioChunk, waiting: Callable[[], None]) -> None:
+        if self._is_mute and len(chunk.samples):
+            job.stop(failure(AudioError(_MUTE)))
+            return
         size = max(1, int(BLOCK_S * chunk.sample_rate))
         room = max(1, int(self._buffer_s / BLOCK_S))
         with self._condition:
@@ -258,7 +266,8 @@ class Player(Part):
             return
         self._probe_at = self.runtime.clock() + _PROBE_S
         self._open()
-        self._close()
+        if not self._keep_open:  # the reader of a pipe would take its closing for the end
+            self._close()
         self.status.ok()
 
     def _begin(self, job: Job, sample_rate: int) -> None:
