@@ -214,6 +214,14 @@ class EngineConfig(Section):
     workspace_mb: int = Field(default=2048, ge=64, le=65536)
     optimization_level: int = Field(default=3, ge=0, le=5)
     cuda_graphs: bool = True
+    unload_after_s: float | None = Field(default=None, ge=1, le=2592000)
+
+
+class CacheConfig(Section):
+    """The phrase cache: what was rendered once is kept on disk."""
+
+    max_mb: int = Field(default=0, ge=0, le=1048576)
+    dir: ConfigPath = Path(".state/phrases")
 
 
 class VoicesConfig(Section):
@@ -335,6 +343,7 @@ class Config(Section):
     models: ModelsConfig = _DEFAULTS
     engine: EngineConfig = _DEFAULTS
     audio: AudioConfig = _DEFAULTS
+    cache: CacheConfig = _DEFAULTS
     text: TextConfig = _DEFAULTS
     voices: VoicesConfig = _DEFAULTS
     enrolment: EnrolmentConfig = _DEFAULTS

@@ -41,6 +41,7 @@ class SpeakMessage(Record):
     split: Split = Field(default="auto", description="how the text is cut; cut0 to cut5 are upstream's")
     ssml: bool = Field(default=False, description="the text is an SSML document")
     fragment_interval: float = Field(default=0.3, ge=0, le=10, description="seconds of silence after each segment")
+    cache: bool = Field(default=True, description="false: neither taken from the phrase cache nor kept in it")
 
     @property
     def gain(self) -> float:

@@ -218,6 +218,8 @@ class AudioChunk:
     """What a person should know of the request, with the final chunk: a sentence each."""
     guard: GuardCounts = GuardCounts()
     """Of the whole request, with the final chunk."""
+    cached: bool = False
+    """Rendered for an earlier request."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ from edge_tts.speaking.internal_jobs import InternalJobs
 from edge_tts.speaking.job import Job
 from edge_tts.speaking.job_queue import JobQueue
 from edge_tts.speaking.journal import Envelope
+from edge_tts.speaking.on_demand import OnDemandNetworks
+from edge_tts.speaking.phrase_cache import PhraseCache
 from edge_tts.speaking.player import Player
 from edge_tts.speaking.worker import Worker
 from edge_tts.values import Voice
@@ -85,14 +88,23 @@ class Rig:
         synthesizer: FakeSynthesizer | None = None,
         voice: Callable[[str], Voice] = silent_voice,
         fatal: Fatal = no_defect,
+        unload_after_s: float | None = None,
+        phrases: PhraseCache | None = None,
     ) -> None:
         self.notes, self.clock, self.loudspeaker = Notes(), FakeClock(), FakeLoudspeaker()
         self.synthesizer = synthesizer or FakeSynthesizer()
         self.runtime = make_runtime(self.notes, clock=self.clock, fatal=fatal)
         self.events = self.runtime.events
+        self.unloaded = threading.Event()
         self.jobs = JobQueue(runtime=self.runtime, capacity=capacity)
         self.player = Player(runtime=self.runtime, open_loudspeaker=lambda rate: self.loudspeaker)
-        self.worker = Worker(runtime=self.runtime, load=self.synthesizer.loaded, voice=voice, jobs=self.jobs)
+        networks = OnDemandNetworks(
+            runtime=self.runtime,
+            load=self.synthesizer.loaded,
+            unload_after_s=unload_after_s,
+            unloaded=self.unloaded.set,
+        )
+        self.worker = Worker(runtime=self.runtime, networks=networks, voice=voice, jobs=self.jobs, phrases=phrases)
 
     def say(self, name: str, text: str = "text", **keys: Any) -> None:
         """Queue a sentence for the loudspeaker."""

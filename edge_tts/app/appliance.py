@@ -39,9 +39,11 @@ from edge_tts.runtime.telemetry import TelemetryReader, TelemetryWatch
 from edge_tts.speaking.internal_jobs import InternalJobs
 from edge_tts.speaking.job_queue import JobQueue
 from edge_tts.speaking.journal import Journal
+from edge_tts.speaking.on_demand import OnDemandNetworks, Speaker
+from edge_tts.speaking.phrase_cache import PhraseCache, open_phrase_cache, remove_phrases
 from edge_tts.speaking.player import Player
 from edge_tts.speaking.settings import SettingsFile
-from edge_tts.speaking.worker import Speaker, Worker
+from edge_tts.speaking.worker import Worker
 from edge_tts.values import ModelSet
 from edge_tts.voices.local_voices import first_voice, open_voices
 
@@ -57,6 +59,8 @@ class Surroundings:
 
     load: Callable[[], AbstractContextManager[Speaker]]
     """Opens the networks, in the worker's thread."""
+    unloaded: Callable[[], None] = lambda: None
+    """Called in the worker's thread when idle networks were closed."""
     open_loudspeaker: OpenLoudspeaker
     fatal: Fatal
     clock: Callable[[], float] = time.monotonic
@@ -87,6 +91,8 @@ class Appliance:
             health=Health(stall_s=config.health.stall_s, clock=surroundings.clock),
         )
         self.runtime.events.subscribe(self.settings)
+        self.lexicon_file = open_lexicon(config)
+        self.phrases = self._open_phrases()
         self._make_speaking()
         self._make_front_doors()
 
@@ -142,14 +148,46 @@ class Appliance:
             audio=config.audio,
             chimes=chimes(config.audio, self._model.sample_rate),
         )
-        self.worker = Worker(
-            runtime=runtime, load=self._surroundings.load, voice=self.voices.catalogue.load, jobs=self.jobs
+        networks = OnDemandNetworks(
+            runtime=runtime,
+            load=self._surroundings.load,
+            unload_after_s=config.engine.unload_after_s,
+            unloaded=self._surroundings.unloaded,
         )
+        self.worker = Worker(
+            runtime=runtime,
+            networks=networks,
+            voice=self.voices.catalogue.load,
+            jobs=self.jobs,
+            phrases=self.phrases,
+        )
+
+    def _sweep_phrases(self) -> None:
+        if self.phrases is not None:
+            self.phrases.sweep()
+
+    def _open_phrases(self) -> PhraseCache | None:
+        """None where none is configured; then nothing stays of an earlier one."""
+        phrases = open_phrase_cache(
+            self._config,
+            self._model,
+            lexicon=self.lexicon_file.lexicon,
+            voices=self.voices.catalogue.existing,
+        )
+        if phrases is None:
+            remove_phrases(self._config.cache.dir)
+        return phrases
 
     def _make_front_doors(self) -> None:
         config, runtime = self._config, self.runtime
         self.voice_services = VoiceServices(
-            runtime=runtime, config=config, model=self._model, voices=self.voices, jobs=self.jobs, player=self.player
+            runtime=runtime,
+            config=config,
+            model=self._model,
+            voices=self.voices,
+            jobs=self.jobs,
+            player=self.player,
+            refreshed=self._sweep_phrases,
         )
         settings = SettingsCommands(
             events=runtime.events,
@@ -160,7 +198,7 @@ class Appliance:
         )
         self.lexicon = LexiconCommands(
             runtime=runtime,
-            lexicon=open_lexicon(config),
+            lexicon=self.lexicon_file,
             jobs=self.jobs,
             player=self.player,
             languages=self._model.languages,

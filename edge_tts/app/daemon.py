@@ -6,7 +6,7 @@ import logging
 import os
 import queue
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from edge_tts.durable.lock import HeldError, held_alone
 from edge_tts.engine.load import Placement
 from edge_tts.errors import ConfigError, EdgeTTSError
 from edge_tts.model_sets.choice import ModelChoice
-from edge_tts.model_sets.loading import as_chosen, open_choice, open_model, open_networks
+from edge_tts.model_sets.loading import as_chosen, open_choice, open_model, open_networks, unchanged
 from edge_tts.model_sets.trial import InstalledSets
 from edge_tts.runtime.health import sd_notify, watchdog_interval_s, watchdog_line
 from edge_tts.runtime.telemetry import TelemetryReader
@@ -123,8 +123,13 @@ def serve(config: Config, choice: ModelChoice, stop: Stop) -> bool:
     on_signal(lambda number: die_of_signal(number, choice))
     model, placements = open_model(config), list[Placement]()
     log.info("loading model set %s %s (%s)", model.name, model.version, model.family)
+
+    def placed(anew: Iterable[Placement]) -> None:
+        placements[:] = anew
+
     surroundings = Surroundings(
-        load=lambda: open_networks(model, config, on_placed=placements.extend),
+        load=lambda: open_networks(unchanged(model), config, on_placed=placed),
+        unloaded=trim_memory,
         open_loudspeaker=loudspeaker_for(config.audio),
         fatal=stop.fatal,
         loaded=lambda: on_signal(lambda number: stop.ask()),  # now there is something to stop in order

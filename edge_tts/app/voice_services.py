@@ -42,8 +42,17 @@ class VoiceServices:
     """Builds the parts; `Appliance` starts them."""
 
     def __init__(
-        self, *, runtime: Runtime, config: Config, model: ModelSet, voices: Voices, jobs: JobQueue, player: Player
+        self,
+        *,
+        runtime: Runtime,
+        config: Config,
+        model: ModelSet,
+        voices: Voices,
+        jobs: JobQueue,
+        player: Player,
+        refreshed: Callable[[], None] = lambda: None,
     ) -> None:
+        """`refreshed` is called when the voices on disk were read again."""
         self._runtime, self._config, self._jobs, self._player = runtime, config, jobs, player
         self._voices, self._catalogue = voices, voices.catalogue
         self._policy = EnrolmentPolicy(
@@ -54,6 +63,7 @@ class VoiceServices:
             catalogue=voices.catalogue,
             first=lambda: first_voice(config, model, voices.catalogue),
             reason=lambda ref: self._pending_voices.reason(ref),
+            refreshed=refreshed,
         )
         self._sync = self._sync_thread()
         self._pending_voices = PendingVoices(

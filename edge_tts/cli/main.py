@@ -22,6 +22,7 @@ from edge_tts.audio.loudspeaker_thread import LoudspeakerThread
 from edge_tts.audio.sound_files import SoundSink, check_writable, whole_sound
 from edge_tts.cli import pronunciations as cli_lexicon
 from edge_tts.cli import voices as cli_voices
+from edge_tts.cli.prerender import add_prerender
 from edge_tts.config import Config, find_config
 from edge_tts.doctor.examine import diagnose
 from edge_tts.doctor.report import as_json, as_text
@@ -46,8 +47,8 @@ from edge_tts.text.symbols import to_ids
 from edge_tts.values import ModelSet, Segment
 from edge_tts.voices.local_voices import first_voice, open_voices
 
-_NOT_OPTIONS = {"text", "id", "priority", "ttl_s", "volume"}
-"""Keys of a request without an option: they mean nothing without a queue."""
+_NOT_OPTIONS = {"text", "id", "priority", "ttl_s", "volume", "cache"}
+"""Keys of a request without an option: they mean nothing without queue and phrase cache."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -316,6 +317,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_run(commands)
     _add_say(commands)
+    add_prerender(commands, _add)
     _add_phonemes(commands)
     cli_lexicon.add_parsers(commands, _add, _speak)
     cli_voices.add_parsers(commands, _add)
@@ -363,9 +365,11 @@ def _add_say(commands: _Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument("text", help="what to say; - reads it from standard input")
     for name, field in SpeakMessage.model_fields.items():
         option = f"--{name.replace('_', '-')}"
+        if name in _NOT_OPTIONS:
+            continue
         if field.annotation is bool:
             parser.add_argument(option, action="store_true", help=field.description)
-        elif name not in _NOT_OPTIONS:
+        else:
             unset = "" if field.default is None else f" (default: {field.default})"
             parser.add_argument(option, metavar="X", help=f"{field.description}{unset}")
     where = parser.add_mutually_exclusive_group()

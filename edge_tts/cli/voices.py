@@ -25,6 +25,7 @@ from edge_tts.model_sets.manifest import find_model_set
 from edge_tts.recordings.quality import Refusal, load_quality_gate
 from edge_tts.recordings.reference import Reference, choose_reference
 from edge_tts.schema import readable_json
+from edge_tts.speaking.phrase_cache import forget_voice
 from edge_tts.synthesis.networks import Networks
 from edge_tts.values import EncodeRequest, Recording, Voice
 from edge_tts.voices.local_voices import Voices, first_voice, open_voices
@@ -145,6 +146,7 @@ def command_remove(arguments: argparse.Namespace, config: Config) -> int:
     voices = _voices(config)
     ref = voices.store.find_deletable(arguments.voice)
     voices.store.delete(ref)
+    forget_voice(config.cache.dir, ref.id)
     print(f"deleted {arguments.voice} ({ref.id}); a running daemon notices within seconds")
     return 0
 

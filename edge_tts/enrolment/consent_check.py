@@ -13,7 +13,7 @@ from edge_tts.recordings.quality import Refusal
 from edge_tts.recordings.spoken_words import WORDS_LIMIT, speech_frames, words_score
 from edge_tts.recordings.vad import SpeechSpan
 from edge_tts.request import SpeakRequest
-from edge_tts.speaking.worker import Speaker
+from edge_tts.speaking.on_demand import Speaker
 from edge_tts.values import FloatArray, Recording, Voice
 
 log = logging.getLogger(__name__)

@@ -22,7 +22,8 @@ from edge_tts.runtime.one_at_a_time import OneAtATime
 from edge_tts.runtime.part_status import PartStatus
 from edge_tts.runtime.runtime import Runtime
 from edge_tts.speaking.internal_jobs import InternalJobs
-from edge_tts.speaking.worker import Speaker, Work
+from edge_tts.speaking.on_demand import Speaker
+from edge_tts.speaking.worker import Work
 from edge_tts.values import AudioChunk, EncodeRequest, Recording, Voice
 
 log = logging.getLogger(__name__)

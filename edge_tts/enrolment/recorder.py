@@ -15,7 +15,7 @@ from edge_tts.audio.microphone_thread import MicrophoneThread
 from edge_tts.audio.wave import Resampler
 from edge_tts.errors import AudioError
 from edge_tts.recordings.vad import SpeechDetector, Utterance
-from edge_tts.speaking.worker import Speaker
+from edge_tts.speaking.on_demand import Speaker
 from edge_tts.values import AudioChunk, FloatArray, Recording
 
 TONE_S = 0.25

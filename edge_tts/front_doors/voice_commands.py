@@ -12,7 +12,8 @@ from edge_tts.front_doors.payloads import parse_deletion, parse_enroll, parse_on
 from edge_tts.runtime.runtime import Runtime
 from edge_tts.speaking.job import Job
 from edge_tts.speaking.job_queue import JobQueue
-from edge_tts.speaking.worker import Speaker, Task
+from edge_tts.speaking.on_demand import Speaker
+from edge_tts.speaking.worker import Task
 from edge_tts.values import AudioChunk
 from edge_tts.voices.local_voices import Voices
 

@@ -19,7 +19,8 @@ from edge_tts.runtime.runtime import Runtime
 from edge_tts.schema import nearest
 from edge_tts.speaking.internal_jobs import InternalJobs
 from edge_tts.speaking.job import Reply, no_reply
-from edge_tts.speaking.worker import Speaker, Work
+from edge_tts.speaking.on_demand import Speaker
+from edge_tts.speaking.worker import Work
 from edge_tts.values import AudioChunk, Stage
 from edge_tts.voices.encoding import was_put_off
 from edge_tts.voices.store import EnrolledVoice

@@ -13,7 +13,7 @@ from edge_tts.errors import ModelError
 from edge_tts.model_sets.activation import activate, open_loader
 from edge_tts.model_sets.choice import ModelChoice
 from edge_tts.model_sets.flavour import optimized
-from edge_tts.model_sets.manifest import find_model_set, verify_model_set
+from edge_tts.model_sets.manifest import find_model_set, read_model_set, verify_model_set
 from edge_tts.runtime.health import sd_notify
 from edge_tts.synthesis.g2pw import open_front_end
 from edge_tts.synthesis.networks import Networks, load_networks
@@ -39,6 +39,15 @@ def open_model(config: Config) -> ModelSet:
     model = find_model_set(config.models.dir, config.models.name)
     if config.models.verify:
         verify_model_set(model)
+    return model
+
+
+def unchanged(model: ModelSet) -> ModelSet:
+    """`model`, before it is loaded again. Raises ModelError when another one lies in its place by now."""
+    if read_model_set(model.directory) != model:
+        raise ModelError(
+            f"the model set {model.name} was replaced since the start; restart edge-ttsd to use the new one"
+        )
     return model
 
 

@@ -34,7 +34,11 @@ class State:
     volume: float = 100.0
     """0 to 100."""
     rtf: float | None = None
-    """Real-time factor of the request that was spoken to its end last."""
+    """Real-time factor of the request that was rendered to its end last."""
+    networks: Literal["loading", "loaded", "unloaded"] = "loading"
+    """`unloaded`: not needed for `engine.unload_after_s`; the next text that is not in the phrase cache loads them."""
+    cold_start_s: float | None = None
+    """How long loading them took last."""
     microphone: Literal["open", "closed"] = "closed"
     telemetry: Mapping[str, Any] = field(default_factory=dict)
     """`Telemetry.as_state`."""

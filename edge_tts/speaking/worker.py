@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 from edge_tts.errors import named
 from edge_tts.request import SpeakRequest
@@ -13,25 +11,9 @@ from edge_tts.runtime.part import Part
 from edge_tts.runtime.runtime import Runtime
 from edge_tts.speaking.job import Job, Outcome, failure
 from edge_tts.speaking.job_queue import JobQueue
-from edge_tts.values import AudioChunk, EncodeRequest, FloatArray, GuardCounts, Priority, Recording, Voice
-
-
-class Encoder(Protocol):
-    """Makes a voice from recordings; `OnDemandEncoder` in production."""
-
-    def encode(self, request: EncodeRequest, should_stop: Callable[[], bool]) -> Voice:
-        """Calls `should_stop` before each network. Raises VoiceError, also when it returns True."""
-
-
-class Speaker(Encoder, Protocol):
-    """Makes sound, too; `Networks` in production."""
-
-    def ssl(self, recordings: Sequence[Recording], should_stop: Callable[[], bool]) -> list[FloatArray]:
-        """The `ssl` features of each, float32 [frames, width]. Raises VoiceError when `should_stop` returns True."""
-
-    def stream(self, request: SpeakRequest, voice: Voice, should_stop: Callable[[], bool]) -> Iterator[AudioChunk]:
-        """Yields each chunk as soon as it is vocoded."""
-
+from edge_tts.speaking.on_demand import OnDemandNetworks, Speaker
+from edge_tts.speaking.phrase_cache import PhraseCache
+from edge_tts.values import AudioChunk, GuardCounts, Priority, Voice
 
 Work = Callable[[Speaker, Callable[[], bool]], Iterator[AudioChunk]]
 """Called with the networks and `should_stop`; the chunks it yields go to the job's sink."""
@@ -48,37 +30,40 @@ class Task:
 
 
 class Worker(Part):
-    """Loads, uses and closes the networks in its thread, to which their CUDA context belongs."""
+    """Owns the networks: they are loaded, used and closed in its thread."""
 
     def __init__(
         self,
         *,
         runtime: Runtime,
-        load: Callable[[], AbstractContextManager[Speaker]],
+        networks: OnDemandNetworks,
         voice: Callable[[str], Voice],
         jobs: JobQueue,
+        phrases: PhraseCache | None = None,
     ) -> None:
         super().__init__(name="worker", runtime=runtime)
-        self._load, self._voice, self._jobs = load, voice, jobs
+        self._networks, self._voice, self._jobs, self._phrases = networks, voice, jobs, phrases
         self._pulse = runtime.health.pulse("worker")
 
     def wake(self) -> None:
         self._jobs.wake()
 
     def work(self) -> None:
-        with self._load() as speaker:
+        with self._networks as networks:
             self.ready()
             while not self.stopping.is_set():
                 self._pulse()
                 job = self._jobs.dequeue(timeout_s=0.5)
-                if job is not None:
-                    self._jobs.finish(job, self._serve(speaker, job))
+                if job is None:
+                    networks.unload_if_idle()
+                else:
+                    self._jobs.finish(job, self._serve(networks, job))
 
     def _serve(self, speaker: Speaker, job: Job) -> Outcome:
         request = job.request
         job.report(self.runtime, "started", {"voice": request.voice} if isinstance(request, SpeakRequest) else {})
         synthesis_s, chunks, warnings = 0.0, self._chunks(speaker, job), list[str]()
-        guard = GuardCounts()
+        guard, cached = GuardCounts(), False
         while True:
             began = self.runtime.clock()
             chunk = self._next(job, chunks)
@@ -86,15 +71,16 @@ class Worker(Part):
             if chunk is None:  # a stopped job's stream ends by itself: it calls should_stop
                 break
             warnings += chunk.warnings
-            guard = chunk.guard
+            guard, cached = chunk.guard, chunk.cached
             job.sink.play(job, chunk, self._pulse)
         audio_s = job.sink.finish(job, self._pulse)
         rtf = round(synthesis_s / audio_s, 3) if audio_s else None
         stopped = job.stop_reason()
-        if stopped is None and rtf is not None:
+        if stopped is None and rtf is not None and not cached:
             self.runtime.events.update(rtf=rtf)
         details = {"audio_s": round(audio_s, 3), "synthesis_s": round(synthesis_s, 3), "rtf": rtf, **guard.details()}
-        return stopped or Outcome("done", details | ({"warnings": warnings} if warnings else {}))
+        details |= ({"warnings": warnings} if warnings else {}) | ({"cached": True} if cached else {})
+        return stopped or Outcome("done", details)
 
     def _next(self, job: Job, chunks: Iterator[AudioChunk]) -> AudioChunk | None:
         """The next chunk, None at the end. An exception stops this one job; only DeviceLostError is raised."""
@@ -108,7 +94,11 @@ class Worker(Part):
         """The chunks of a job: a generator, so that voice errors are raised within `_next`."""
         request, should_stop = job.request, self._should_stop(job)
         if isinstance(request, SpeakRequest):
-            yield from speaker.stream(request, self._voice(request.voice), should_stop)
+            voice = self._voice(request.voice)
+            if self._phrases is None:
+                yield from speaker.stream(request, voice, should_stop)
+            else:
+                yield from self._phrases.speak(request, voice, lambda: speaker.stream(request, voice, should_stop))
         elif isinstance(request, Task):
             yield from request.work(speaker, should_stop)
         else:

@@ -5,6 +5,8 @@ Case is ignored; words match whole in languages with blanks.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -42,6 +44,8 @@ class Lexicon:
     def __init__(self, entries: Mapping[str, Mapping[str, str]]) -> None:
         """`entries`: language -> word -> pronunciation. Raises TextError for unknown phonemes and empty entries."""
         self._entries = {language: _read(language, words) for language, words in entries.items()}
+        self.digest = hashlib.sha256(json.dumps(entries, sort_keys=True).encode()).hexdigest()
+        """Equal for equal entries."""
         self._spoken: dict[str, _Spoken] = {}
 
     def respell(self, language: str, text: str) -> str:

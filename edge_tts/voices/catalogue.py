@@ -68,6 +68,12 @@ class Catalogue:
         """Built-in voices first."""
         return (*self._builtin.ids(), *self._snapshot.enrolled)
 
+    def existing(self) -> frozenset[str]:
+        """The ids of all voices that are not deleted, whether they can speak now or not."""
+        snapshot = self._snapshot
+        damaged = {ref.id for ref, _ in snapshot.damaged}
+        return frozenset({*self.ids(), *damaged, *(voice.ref.id for voice in snapshot.unready)})
+
     def unready(self) -> tuple[EnrolledVoice, ...]:
         """Enrolled voices without features for this model set."""
         return self._snapshot.unready

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from edge_tts.audio.sound_files import read_sound
-from edge_tts.speaking.worker import Encoder, Speaker, Work
+from edge_tts.speaking.on_demand import Encoder, Speaker
+from edge_tts.speaking.worker import Work
 from edge_tts.values import AudioChunk, EncodeRequest, Recording, Report
 from edge_tts.voices.feature_store import FeatureStore
 from edge_tts.voices.format import LONGEST_S, MOST_SAMPLES

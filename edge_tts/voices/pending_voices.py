@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from edge_tts.speaking.internal_jobs import InternalJobs
-from edge_tts.speaking.worker import Speaker, Work
+from edge_tts.speaking.on_demand import Speaker
+from edge_tts.speaking.worker import Work
 from edge_tts.values import AudioChunk
 from edge_tts.voices.encoding import encoding, was_put_off
 from edge_tts.voices.feature_store import FeatureStore

@@ -29,9 +29,12 @@ class VoiceStatus:
         catalogue: Catalogue,
         first: Callable[[], str],
         reason: Callable[[VoiceRef], str | None] = lambda ref: None,
+        refreshed: Callable[[], None] = lambda: None,
     ) -> None:
-        """`first` gives the default voice, and may raise ConfigError; `reason` why a voice could not be encoded."""
+        """`first` gives the default voice, and may raise ConfigError; `reason` why a voice could not be encoded.
+        `refreshed` is called when the catalogue was read again."""
         self._events, self._catalogue, self._first, self._reason = events, catalogue, first, reason
+        self._refreshed = refreshed
         self._default = events.state.voice
         self._sync: Mapping[str, Any] | None = None
         self.trouble = ""
@@ -53,6 +56,8 @@ class VoiceStatus:
             if error and error != self.trouble:
                 log.warning("the voices cannot be read: %s", error)
             self.trouble = error
+            if not error:
+                self._refreshed()
             if self._events.state.voice not in self._catalogue.ids():
                 with suppress(ConfigError):  # the configured voice does not exist
                     self._default = self._first()

@@ -22,7 +22,7 @@ from toy_model_sets import write_model_set
 
 from edge_tts.app.appliance import Appliance, Surroundings
 from edge_tts.cli.main import main
-from edge_tts.config import load_config
+from edge_tts.config import CacheConfig, load_config
 from edge_tts.errors import VoiceError
 from edge_tts.model_sets.manifest import read_model_set
 from edge_tts.voices.archive import export_voice
@@ -45,9 +45,11 @@ class House:
             "mqtt": {"host": "127.0.0.1", "port": broker.port},
             "models": {"dir": "models", "name": "toy"},
             "bucket": {"url": "bucket", "interval_s": 3600},
+            "cache": {"dir": "phrases"},
         }
         self._path.write_text(yaml.safe_dump(settings))
         self.config = load_config(self._path)
+        self.phrases = self.config.cache.dir
         self.ear = Ear(broker, f"edge-tts/{folder.name}")
         self.encoder, self.errors = ToyEncoder(), list[BaseException]()
         self.look: Callable[[], object] = lambda: None
@@ -393,3 +395,31 @@ def test_a_configured_voice_that_cannot_speak_gives_way(house: House, state: str
         it.ear.publish("say", {"id": "a", "text": "hello"})
         assert it.ear.wait_event(id="a", stage="started")["details"] == {"voice": "hum"}
         it.ear.wait_event(id="a", stage="done")
+
+
+@pytest.mark.parametrize("deleted", ["mqtt", "command", "meanwhile", "off"])
+def test_phrases_of_a_deleted_voice_go(house: House, deleted: str) -> None:
+    """Whichever way a voice is deleted, the phrase cache has no sound of it once the deletion is reported; a cache that
+    is switched off keeps nothing of anybody."""
+    anna = house.enrol("Anna")
+    off, house.config = (
+        house.config,
+        house.config.model_copy(update={"cache": CacheConfig(max_mb=1, dir=house.phrases)}),
+    )
+    with house.open() as it:
+        it.say("a", "Anna")
+        it.ear.wait_event(id="a", stage="done")
+        assert len(list(house.phrases.glob("*/*.phrase"))) == 1
+        if deleted == "mqtt":
+            it.ear.publish("voices/delete", {"id": anna.ref.id, "name": "Anna"})
+            it.fact(lambda fact: bool(fact["deleting"]))
+        if deleted == "command":
+            assert it.voices("remove", "Anna") == 0
+    if deleted == "meanwhile":
+        house.other_process()[0].delete(anna.ref)
+    if deleted == "off":
+        house.config = off.model_copy(update={"cache": CacheConfig(dir=house.phrases)})
+    if deleted in ("meanwhile", "off"):
+        with house.open():
+            pass
+    assert list(house.phrases.glob("*/*.phrase")) == []

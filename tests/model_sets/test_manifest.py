@@ -11,6 +11,7 @@ import pytest
 from toy_model_sets import SIZES, write_manifest, write_model_set
 
 from edge_tts.errors import ModelError
+from edge_tts.model_sets.loading import unchanged
 from edge_tts.model_sets.manifest import (
     find_model_set,
     installed_model_sets,
@@ -184,3 +185,14 @@ def _now_ns(folder: Path) -> int:
     """By the file system's clock, which moves in steps."""
     (folder / "clock").touch()
     return (folder / "clock").stat().st_ctime_ns
+
+
+def test_a_set_that_was_replaced_is_not_loaded_again(tmp_path: Path) -> None:
+    """Networks that come back after a while are those of the start, or the set is named."""
+    folder = write_model_set(tmp_path / "toy")
+    model = read_model_set(folder)
+    assert unchanged(model) is model
+    (folder / "wave.onnx").write_bytes(b"another one")
+    write_manifest(folder)
+    with pytest.raises(ModelError, match="toy was replaced since the start"):
+        unchanged(model)

@@ -75,6 +75,7 @@ REQUESTS = {
     "speed": st.floats(0.25, 4),
     "split": st.sampled_from(["auto", "cut0", "cut5"]),
     "ssml": st.booleans(),
+    "cache": st.booleans(),
     "fragment_interval": st.floats(0, 10),
     "top_k": st.none() | st.integers(1, 1025),
     "top_p": st.none() | st.floats(0, 1, exclude_min=True),

@@ -15,7 +15,8 @@ from rig import CountingHealth, Rig
 from edge_tts.errors import DeviceLostError, ModelError, UnknownVoiceError, VoiceError
 from edge_tts.request import SpeakRequest
 from edge_tts.speaking.job import Job
-from edge_tts.speaking.worker import Speaker, Task
+from edge_tts.speaking.on_demand import Speaker
+from edge_tts.speaking.worker import Task
 from edge_tts.values import AudioChunk, EncodeRequest, GuardCounts, Recording, Voice
 
 
