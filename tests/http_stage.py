@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,11 @@ from rig import Rig
 from toy_model_sets import write_model_set
 
 from edge_tts.config import HttpConfig, LimitsConfig
-from edge_tts.errors import UnknownVoiceError
+from edge_tts.errors import PayloadError, UnknownVoiceError
 from edge_tts.front_doors.content_rules import ContentRules
 from edge_tts.front_doors.dispatcher import Dispatcher, RequestRules
 from edge_tts.front_doors.http.http_server import HttpServer
+from edge_tts.front_doors.message import Message
 from edge_tts.front_doors.session_context import SessionContext
 from edge_tts.front_doors.settings_commands import SettingsCommands
 from edge_tts.model_sets.manifest import read_model_set
@@ -63,16 +64,33 @@ class Stage(Rig):
             model=model,
             version="1",
             dispatcher=Dispatcher(
-                runtime=self.runtime, rules=rules, jobs=self.jobs, player=self.player, more=settings.commands()
+                runtime=self.runtime,
+                rules=rules,
+                jobs=self.jobs,
+                player=self.player,
+                more={**settings.commands(), **self._recorded()},
             ),
             jobs=self.jobs,
             limits=limits,
             voices=lambda: VOICES,
         )
+        self.events.retain("voices", {"voices": [asdict(voice) for voice in VOICES], "default": "hum"})
         self.port, secret = free_port(), folder / "token"
         secret.write_text(f"{SECRET}\n")
         config = HttpConfig(port=self.port, token_file=secret if token else None)
         self.server = HttpServer(device="toy", config=config, context=context)
+
+    def _recorded(self) -> dict[str, Callable[[Message], None]]:
+        """Commands that are only written down, in `heard`; `lexicon/set` refuses the word `refuse`."""
+        self.heard: list[tuple[str, bytes]] = []
+
+        def hear(message: Message) -> None:
+            if b'"refuse"' in message.payload:
+                raise PayloadError("lexicon/set: this cannot be read")
+            self.heard.append((message.command, message.payload))
+
+        changes = [f"voices/{what}" for what in ("rename", "delete", "undelete")]
+        return dict.fromkeys([*changes, "lexicon/set", "lexicon/remove", "models/activate"], hear)
 
     def ask(self, method: str, path: str, body: Any = None, **fields: str) -> tuple[http.client.HTTPResponse, bytes]:
         """`body`: bytes, or a value that is sent as JSON."""

@@ -66,9 +66,21 @@ class Browser:
     def click(self, place: str) -> None:
         self.find(place).click()
 
+    def answer(self, text: str | None = None) -> None:
+        """A question of the page: yes, or a text."""
+        question = self.driver.switch_to.alert
+        if text is not None:
+            question.send_keys(text)
+        question.accept()
+
+    def until_heard(self, it: Stage, command: str, keys: dict[str, Any]) -> None:
+        """Until the device was sent a command with those keys."""
+        until(lambda: keys in [json.loads(payload) for name, payload in it.heard if name == command])
+
     def failures(self) -> list[str]:
-        """What the browser complained about, but for answers that are refused on purpose."""
-        return [entry["message"] for entry in self.driver.get_log("browser") if "status of 4" not in entry["message"]]
+        """What the browser complained about, but for answers that are refused on purpose, and how a test reads."""
+        messages = [str(entry["message"]) for entry in self.driver.get_log("browser")]
+        return [message for message in messages if "status of 4" not in message and "readback" not in message]
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +141,9 @@ def test_the_sound_is_heard_and_drawn_in_the_browser(tmp_path: Path, chromium: A
         drawn = "document.querySelector('#wave').getContext('2d').getImageData(0, 0, 200, 80).data.some((x) => x)"
         browser.until(drawn)
         assert browser.driver.execute_script("return document.querySelector('#sound').duration") < 0.4
+        strength = "document.querySelector('#tones').getContext('2d').getImageData(200, y, 1, 1).data[3]"
+        high, low = browser.driver.execute_script(f"return [5, 75].map((y) => {strength})")
+        assert low > high + 50  # 200 Hz of 4000
         assert len(it.loudspeaker.heard) == 0
         assert "done" in it.notes.stages("auto1")
 
@@ -164,6 +179,53 @@ def test_parts_and_voices_are_shown(tmp_path: Path, chromium: Any) -> None:
         browser.wait_text("#sum", "Trouble")
         browser.click("#voices button[aria-label='Make default: Buzz']")
         until(lambda: it.events.state.voice == "buzz")
+
+
+def test_own_voices_are_renamed_deleted_and_brought_back(tmp_path: Path, chromium: Any) -> None:
+    """The commands of MQTT are sent, a deletion after a question; the model set's own voices have no such buttons."""
+    own = {"id": "0123456789ab", "name": "Ada", "language": "en", "builtin": False}
+    gone = {"id": "ba9876543210", "name": "Bea", "until": "2030-01-01T00:00:00+00:00"}
+    with stage(tmp_path) as it, opened(chromium, it) as browser:
+        it.events.retain("voices", {"voices": [own], "unready": [], "damaged": [], "deleting": [gone]})
+        browser.wait_text("#voices", "Ada")
+        browser.click("#voices button[aria-label='Rename: Ada']")
+        browser.answer("Ada Lovelace")
+        browser.until_heard(it, "voices/rename", {"voice": own["id"], "name": "Ada Lovelace"})
+        browser.click("#voices button[aria-label='Delete: Ada']")
+        browser.answer()
+        browser.until_heard(it, "voices/delete", {"id": own["id"], "name": "Ada"})
+        browser.click("#deleting button[aria-label='Bring back: Bea']")
+        browser.until_heard(it, "voices/undelete", {"id": gone["id"]})
+
+
+def test_words_are_added_said_and_removed(tmp_path: Path, chromium: Any) -> None:
+    """The form sends `lexicon/set`, which says the word; a refusal is told beside it."""
+    with stage(tmp_path) as it, opened(chromium, it) as browser:
+        it.events.retain("lexicon", {"words": {"en": {"Aoife": "EE fa"}}, "why": None})
+        browser.wait_text("#words", "EE fa")
+        browser.type("#word", "Nginx")
+        browser.type("#pronunciation", "engine x")
+        browser.click("#add button")
+        browser.until_heard(it, "lexicon/set", {"word": "Nginx", "pronunciation": "engine x"})
+        browser.click("#words button[aria-label='Say it: Aoife']")
+        it.notes.wait("auto1", "done")
+        browser.click("#words button[aria-label='Delete: Aoife']")
+        browser.until_heard(it, "lexicon/remove", {"word": "Aoife", "language": "en"})
+        browser.type("#word", "refuse")
+        browser.type("#pronunciation", "x")
+        browser.click("#add button")
+        browser.wait_text("#words-told", "cannot be read")
+
+
+def test_another_model_set_is_activated(tmp_path: Path, chromium: Any) -> None:
+    """After a question; the one that speaks is marked."""
+    with stage(tmp_path) as it, opened(chromium, it) as browser:
+        assert not browser.find("#models-box").is_displayed()
+        it.events.retain("models", {"installed": ["starter", "family"], "current": "starter", "change": None})
+        browser.wait_text("#models", "speaks now")
+        browser.click("#models button[aria-label='Activate: family']")
+        browser.answer()
+        until(lambda: ("models/activate", b"family") in it.heard)
 
 
 def test_a_mistake_is_told_in_the_page(tmp_path: Path, chromium: Any) -> None:
@@ -236,7 +298,7 @@ def test_commands_are_those_of_mqtt(tmp_path: Path) -> None:
         assert it.refused("POST", "/v1/commands/volume/set", b"loud")[:2] == (422, "PayloadError")
         assert it.refused("POST", "/v1/commands/dance")[:2] == (404, "not_found")
         told = json.loads(it.ask("GET", "/v1/state")[1])
-        assert (told["device"], told["languages"], told["state"]["volume"]) == ("toy", ["en", "zh"], 40)
+        assert (told["device"], told["languages"], told["topics"]["state"]["volume"]) == ("toy", ["en", "zh"], 40)
 
 
 def test_the_history_forgets_the_oldest(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,6 +39,9 @@ log = logging.getLogger(__name__)
 BODY_S = 30.0
 """How long a caller may take to send its request."""
 
+_SHOWN = ("state", "voices", "lexicon", "models")
+"""Retained topics that the page shows."""
+
 Handler = Callable[["Request"], Awaitable[Answer | SpeechResponse]]
 
 
@@ -140,12 +143,11 @@ class HttpDoor:
         return reports
 
     async def _state(self, request: Request) -> Answer:
-        state = self._context.runtime.events.retained()["state"]
-        languages = list(self._context.model.languages)
+        retained = self._context.runtime.events.retained()
         told = {
             "device": self._device,
-            "languages": languages,
-            "state": {**state},
+            "languages": list(self._context.model.languages),
+            "topics": {name: retained[name] for name in _SHOWN if name in retained},
             "requests": self._history.requests(),
         }
         return json_answer(told)

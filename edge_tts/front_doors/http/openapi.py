@@ -86,7 +86,9 @@ def document(version: str, *, token: bool) -> dict[str, Any]:
             "get": _operation("The same", sound, query=tts),
         },
         "/v1/voices": {"get": _operation("The voices that can speak", {"200": _json("voices", _VOICES)})},
-        "/v1/state": {"get": _operation("State, languages and latest requests", {"200": _json("state", _OBJECT)})},
+        "/v1/state": {
+            "get": _operation("Retained topics, languages and latest requests", {"200": _json("state", _OBJECT)})
+        },
         "/v1/commands/{command}": {"post": _command()},
         "/healthz": {"get": _open_operation("Whether all parts do well", _health())},
         "/openapi.json": {"get": _open_operation("This document", {"200": _json("OpenAPI", _OBJECT)})},
