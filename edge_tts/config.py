@@ -320,10 +320,19 @@ class HealthConfig(Section):
     stall_s: float = Field(default=60.0, ge=1, le=3600)
 
 
+class ServiceLevelConfig(Section):
+    """Targets of the service level."""
+
+    first_audio_s: float = Field(default=2.0, gt=0, le=3600)
+    success_percent: float = Field(default=99.5, ge=0, le=100)
+
+
 class LogConfig(Section):
     """Logging."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["text", "json"] = "text"
+    texts: bool = False
 
 
 _DEFAULTS: Any = {}
@@ -350,6 +359,7 @@ class Config(Section):
     bucket: BucketConfig = _DEFAULTS
     limits: LimitsConfig = _DEFAULTS
     health: HealthConfig = _DEFAULTS
+    service_level: ServiceLevelConfig = _DEFAULTS
     log: LogConfig = _DEFAULTS
 
 

@@ -232,3 +232,8 @@ class Report:
     """Milliseconds since the request was accepted."""
     details: Mapping[str, Any] = field(default_factory=dict)
     """JSON values: `error` and `message` for failed, `audio_s`, `rtf` and `guard` for done."""
+    caller: str = ""
+    """Front door, and the address where one is known; for the log, not published."""
+
+    def as_published(self) -> dict[str, Any]:
+        return {"id": self.id, "stage": self.stage, "ms": self.ms, "details": dict(self.details)}

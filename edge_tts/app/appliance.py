@@ -34,7 +34,9 @@ from edge_tts.model_sets.loading import open_lexicon
 from edge_tts.request import SpeakMessage
 from edge_tts.runtime.event_bus import EventBus, State
 from edge_tts.runtime.health import Health
+from edge_tts.runtime.log_lines import ReportLog
 from edge_tts.runtime.runtime import Fatal, Runtime, random_id
+from edge_tts.runtime.service_level import ServiceLevel
 from edge_tts.runtime.telemetry import TelemetryReader, TelemetryWatch
 from edge_tts.speaking.internal_jobs import InternalJobs
 from edge_tts.speaking.job_queue import JobQueue
@@ -93,6 +95,14 @@ class Appliance:
         self.runtime.events.subscribe(self.settings)
         self.lexicon_file = open_lexicon(config)
         self.phrases = self._open_phrases()
+        self.service_level = ServiceLevel(
+            config.service_level,
+            events=self.runtime.events,
+            health=self.runtime.health,
+            clock=surroundings.clock,
+        )
+        self.runtime.events.subscribe(self.service_level)
+        self.runtime.events.subscribe(ReportLog(texts=config.log.texts))
         self._make_speaking()
         self._make_front_doors()
 
@@ -132,7 +142,7 @@ class Appliance:
         self.voice_services.poll()
         self.home_assistant.poll()
         self.lexicon.refresh()
-        return self.runtime.health.stuck()
+        return self.service_level.poll()
 
     def _sweep_journal(self) -> None:
         if self.link.is_idle():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import atexit
 import json
-import logging
 import os
 import signal
 import sys
@@ -28,7 +27,7 @@ from edge_tts.doctor.examine import diagnose
 from edge_tts.doctor.report import as_json, as_text
 from edge_tts.doctor.speed import SpeedPage, as_speed_json, as_table, measure_speed
 from edge_tts.engine.tensorrt.build import Progress
-from edge_tts.errors import MOST_CHARS, EdgeTTSError, ModelError, PayloadError, TextError, one_line
+from edge_tts.errors import EdgeTTSError, ModelError, PayloadError, TextError
 from edge_tts.front_doors.content_rules import ContentRules
 from edge_tts.front_doors.payloads import read_text
 from edge_tts.model_folder import CPU_FLAVOUR, MANIFEST
@@ -37,6 +36,7 @@ from edge_tts.model_sets.flavour import FlavourCache, make_in_child, optimized
 from edge_tts.model_sets.loading import as_chosen, front_end_for, open_choice, open_model, open_networks
 from edge_tts.model_sets.manifest import find_model_set, installed_model_sets, verify_model_set
 from edge_tts.request import SpeakMessage, SpeakRequest
+from edge_tts.runtime.log_lines import log_to_stderr
 from edge_tts.runtime.runtime import random_id
 from edge_tts.runtime.telemetry import TelemetryReader
 from edge_tts.schema import check, readable_json
@@ -69,7 +69,7 @@ def _run(argv: Sequence[str] | None) -> int:
         _keep_stderr()
         arguments = _parser().parse_args(argv)
         config = find_config(arguments.config)
-        _log_to_stderr(config.log.level)
+        log_to_stderr(config.log, sys.stderr)
         if arguments.command is command_run:  # has its own signals, and keeps configured and chosen set apart
             return run(config)
         with _unwinding_signals():
@@ -104,19 +104,6 @@ def _unwinding_signals() -> Iterator[None]:
     finally:
         for number in numbers:
             signal.signal(number, signal.SIG_DFL)
-
-
-class _OneLine(logging.Formatter):
-    """One line per record, whatever it quotes; a traceback keeps its lines."""
-
-    def formatMessage(self, record: logging.LogRecord) -> str:
-        return one_line(super().formatMessage(record), most=4 * MOST_CHARS)
-
-
-def _log_to_stderr(level: str) -> None:
-    handler = logging.StreamHandler()
-    handler.setFormatter(_OneLine("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(level=level.upper(), handlers=[handler])
 
 
 def command_run(arguments: argparse.Namespace, config: Config) -> int:

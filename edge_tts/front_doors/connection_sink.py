@@ -22,8 +22,9 @@ LATE_S = 30.0
 class ConnectionSink:
     """`play` and `finish` are for the worker, `on_report` for any thread, `piece` for the event loop."""
 
-    def __init__(self, *, runtime: Runtime, loop: asyncio.AbstractEventLoop) -> None:
-        self._runtime, self._loop = runtime, loop
+    def __init__(self, *, runtime: Runtime, loop: asyncio.AbstractEventLoop, caller: str = "") -> None:
+        """`caller`: see `Report`."""
+        self._runtime, self._loop, self.caller = runtime, loop, caller
         self._condition = threading.Condition()
         self._pieces: deque[tuple[bytes, float]] = deque()
         self._waiting_s, self._total_s, self._began = 0.0, 0.0, 0.0

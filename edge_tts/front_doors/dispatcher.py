@@ -72,7 +72,7 @@ class Dispatcher:
                 self._commands[message.command](message)
         except Exception as error:  # noqa: BLE001 - no message may end the process
             request_id = id_in(message.payload[: self._rules.payload_bytes]) or self._runtime.new_id()
-            self.refuse(error, request_id, message.reply)
+            self.refuse(error, request_id, message.reply, caller=message.caller)
 
     def accept(self, say: SpeakMessage) -> SpeakRequest:
         """Check a message and find its voice, whichever way it came in. Raises RequestError."""
@@ -80,12 +80,10 @@ class Dispatcher:
         voice = self._rules.resolve_voice(say.voice or self._runtime.events.state.voice)
         return SpeakRequest.accept(say, id=say.id or self._runtime.new_id(), voice=voice)
 
-    def refuse(self, error: Exception, request_id: str, reply: Reply) -> None:
+    def refuse(self, error: Exception, request_id: str, reply: Reply, *, caller: str = "") -> None:
         """Report `failed` with the reason."""
-        refused = named(error, request_id)
-        log.warning("refused %s: %s", request_id, refused)
-        outcome = failure(refused)
-        report = Report(request_id, outcome.stage, 0.0, outcome.details)
+        outcome = failure(named(error, request_id))
+        report = Report(request_id, outcome.stage, 0.0, outcome.details, caller)
         self._runtime.events.report(report)
         reply(report)
 
@@ -101,7 +99,7 @@ class Dispatcher:
 
         def job_of(page: Page) -> Job:
             answer = reply_to(page.envelope.reply_to)
-            return Job(page.request, sink=self._player, reply=answer, envelope=page.envelope)
+            return Job(page.request, sink=self._player, reply=answer, envelope=page.envelope, caller="mqtt")
 
         for page in closed:
             report = replace(page.report, details={**page.report.details, "resent": True})
@@ -130,7 +128,8 @@ class Dispatcher:
         lifetimes = [s for s in (say.ttl_s, message.expires_in_s) if s is not None]
         expires_at = arrived + min(lifetimes) if lifetimes else None
         envelope = Envelope(expires_at, message.reply_to, key if isinstance(key, tuple) else None)
-        self._jobs.submit(Job(request, sink=self._player, reply=message.reply, envelope=envelope))
+        job = Job(request, sink=self._player, reply=message.reply, envelope=envelope, caller=message.caller)
+        self._jobs.submit(job)
         self._remember(key)
 
     def _stop(self, message: Message) -> None:

@@ -23,3 +23,5 @@ class Message:
     reply: Reply = no_reply
     reply_to: ReplyTo | None = None
     """The address behind `reply`, for the journal."""
+    caller: str = ""
+    """See `Report`."""

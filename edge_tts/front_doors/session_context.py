@@ -33,6 +33,6 @@ class SessionContext:
         """Queue a request whose sound goes to `sink`; one that is refused, also by `message`, is reported to it."""
         try:
             accepted = self.dispatcher.accept(message())
-            self.jobs.submit(Job(accepted, sink=sink, reply=sink.on_report))
+            self.jobs.submit(Job(accepted, sink=sink, reply=sink.on_report, caller=sink.caller))
         except Exception as error:  # noqa: BLE001 - one request must not end the others
-            self.dispatcher.refuse(error, request_id, sink.on_report)
+            self.dispatcher.refuse(error, request_id, sink.on_report, caller=sink.caller)

@@ -44,6 +44,18 @@ class State:
     """`Telemetry.as_state`."""
     health: Mapping[str, PartHealth] = field(default_factory=dict)
     """Of each configured part that depends on something outside, by name."""
+    stuck: tuple[str, ...] = ()
+    """Threads without a heartbeat for `health.stall_s`."""
+    started_at: str | None = None
+    """When the appliance started: UTC, ISO 8601."""
+    uptime_s: int = 0
+    """Since then, in whole minutes."""
+    counters: Mapping[str, int] = field(default_factory=dict)
+    """Closing stage -> requests since then."""
+    last_error: Mapping[str, Any] | None = None
+    """`at`, `message`, and `id` and `error` of a request or the `part`."""
+    service_level: Mapping[str, Any] = field(default_factory=dict)
+    """`ServiceLevel.as_state`."""
 
 
 class EventListener(Protocol):

@@ -79,11 +79,13 @@ class Job:
         envelope: Envelope | None = None,
         min_volume: float = 0.0,
         kind: str | None = None,
+        caller: str = "",
     ) -> None:
         """`sink` None discards the sound. `envelope` None keeps the job out of the journal. `min_volume`: floor of the
-        gain, 0 to 1. `kind` is in every report on a job of the appliance's own."""
+        gain, 0 to 1. `kind` is in every report on a job of the appliance's own. `caller`: see `Report`."""
         self.request, self.sink, self.reply = request, sink or Discard(), reply
         self.envelope, self.min_volume, self.kind = envelope, min_volume, kind
+        self.caller = caller or kind or ""
         self.accepted_at = 0.0
         self.page: Page | None = None
         self._stop: Outcome | None = None
@@ -117,7 +119,7 @@ class Job:
     def make_report(self, runtime: Runtime, stage: Stage, details: Mapping[str, Any]) -> Report:
         ms = round(1000 * (runtime.clock() - self.accepted_at), 1)
         own = {} if self.kind is None else {"kind": self.kind}
-        return Report(id=self.request.id, stage=stage, ms=ms, details={**own, **details})
+        return Report(id=self.request.id, stage=stage, ms=ms, details={**own, **details}, caller=self.caller)
 
     def send(self, runtime: Runtime, report: Report) -> None:
         """Publish a finished report and call the job's reply with it."""

@@ -221,7 +221,7 @@ class Journal:
     def close(self, page: Page, report: Report) -> None:
         """Keep the closing report in place of the request, and remember its key. Call it before the report goes out."""
         path = self._folder / f"{page.path.name[:12]}-closed.json"
-        record = {**asdict(report), "details": dict(report.details), "reply_to": _reply(page.envelope.reply_to)}
+        record = {**report.as_published(), "reply_to": _reply(page.envelope.reply_to)}
         try:
             self._finished.add([page.key])
             data = check(_ClosedPage, record, error=PayloadError, what="journal").model_dump_json().encode()

@@ -146,6 +146,8 @@ def test_states_are_read_where_they_are() -> None:
         "volume": 40.0,
         "telemetry": {"temperature_c": 48},
         "health": {"sync": {"status": "failing", "since": "s", "why": "w"}},
+        "service_level": {"day": {"first_audio_p95_s": 0.74, "success_percent": 99.2}, "met": False},
+        "started_at": "2026-01-02T00:00:00+00:00",
     }
     all_entities = entities()
     expected = {
@@ -157,6 +159,10 @@ def test_states_are_read_where_they_are() -> None:
         "temperature": "48",
         "health_sync": "failing",
         "health_loudspeaker": "None",
+        "first_audio_p95": "0.74",
+        "success": "99.2",
+        "service_level": "ON",
+        "started": "2026-01-02T00:00:00+00:00",
     }
     assert {key: render(all_entities[key]["value_template"], value_json=state) for key in expected} == expected
     why = render(all_entities["health_sync"]["json_attributes_template"], value_json=state)
@@ -165,6 +171,14 @@ def test_states_are_read_where_they_are() -> None:
     update = json.loads(render(all_entities["model_set"]["value_template"], value_json=models))
     assert update == {"installed_version": "starter", "latest_version": "other", "in_progress": False}
     assert all_entities["model_set"]["payload_install"] == "other"
+
+
+@pytest.mark.parametrize(("level", "problem"), [({"met": True}, "OFF"), ({"met": None}, "None"), ({}, "None")])
+def test_a_service_level_without_requests_is_unknown(level: dict[str, Any], problem: str) -> None:
+    """So are its measured values, also before the first look."""
+    all_entities, state = entities(), {"service_level": level}
+    assert render(all_entities["service_level"]["value_template"], value_json=state) == problem
+    assert render(all_entities["success"]["value_template"], value_json=state) == "None"
 
 
 def test_a_birth_message_is_answered_after_a_random_delay() -> None:

@@ -191,6 +191,7 @@ def _sensors(device: Device, facts: Facts) -> dict[str, Entity]:
             **_from_state(device, "{{ value_json.microphone }}"),
         },
     }
+    sensors |= _service_level(device, measured)
     if facts.has_temperature:
         sensors["temperature"] = {
             **measured,
@@ -200,6 +201,50 @@ def _sensors(device: Device, facts: Facts) -> dict[str, Entity]:
             **_from_state(device, "{{ value_json.telemetry.get('temperature_c') }}"),
         }
     return sensors
+
+
+def _service_level(device: Device, measured: Entity) -> dict[str, Entity]:
+    """Of the last day. A template that gives None makes the state unknown."""
+    level, diagnostic = "value_json.service_level", {"entity_category": "diagnostic"}
+    day = f"{level}.get('day', {{}})"
+    return {
+        "first_audio_p95": {
+            **measured,
+            "name": "First audio P95",
+            "icon": "mdi:timer-outline",
+            "device_class": "duration",
+            "unit_of_measurement": "s",
+            "suggested_display_precision": 2,
+            **_from_state(device, f"{{{{ {day}.get('first_audio_p95_s') }}}}"),
+        },
+        "success": {
+            **measured,
+            "name": "Success",
+            "icon": "mdi:check-circle-outline",
+            "unit_of_measurement": "%",
+            "suggested_display_precision": 2,
+            **_from_state(device, f"{{{{ {day}.get('success_percent') }}}}"),
+        },
+        "service_level": {
+            "platform": "binary_sensor",
+            "name": "Service level",
+            "icon": "mdi:gauge",
+            "device_class": "problem",
+            "payload_on": "ON",
+            "payload_off": "OFF",
+            **diagnostic,
+            "json_attributes_topic": f"{device.base}/state",
+            "json_attributes_template": f"{{{{ {level} | tojson }}}}",
+            **_from_state(device, f"{{{{ {{true: 'OFF', false: 'ON'}}.get({level}.get('met'), 'None') }}}}"),
+        },
+        "started": {
+            "platform": "sensor",
+            "name": "Started",
+            "device_class": "timestamp",
+            **diagnostic,
+            **_from_state(device, "{{ value_json.started_at }}"),
+        },
+    }
 
 
 def _parts(device: Device, parts: Sequence[str]) -> dict[str, Entity]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict
 from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -131,12 +130,13 @@ class HttpDoor:
         reports = await self._dispatch(command, await _body(request, self._context.limits.payload_bytes))
         if isinstance(reports, Answer):
             return reports
-        return json_answer({"reports": [asdict(report) for report in reports]}, status=202)
+        return json_answer({"reports": [report.as_published() for report in reports]}, status=202)
 
     async def _dispatch(self, command: str, payload: bytes) -> Answer | list[Report]:
         """The reports so far; an answer where it is refused."""
         reports: list[Report] = []
-        await asyncio.to_thread(self._context.dispatcher.handle, Message(command, payload, reply=reports.append))
+        message = Message(command, payload, reply=reports.append, caller="http")
+        await asyncio.to_thread(self._context.dispatcher.handle, message)
         for report in reports:
             if report.stage == "failed":
                 return error_answer(report.details["error"], report.details["message"])

@@ -50,7 +50,7 @@ class SpeechResponse:
     ) -> None:
         """What `message` raises is answered."""
         self._context, self._id, self._message, self._delivery = context, request_id, message, delivery
-        self._sink = ConnectionSink(runtime=context.runtime, loop=asyncio.get_running_loop())
+        self._sink = ConnectionSink(runtime=context.runtime, loop=asyncio.get_running_loop(), caller="http")
         self._stream = SoundStream(delivery.name, sample_rate=context.model.sample_rate)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

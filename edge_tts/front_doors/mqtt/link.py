@@ -8,7 +8,6 @@ import random
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any, Protocol
 
 import paho.mqtt.client as paho
@@ -218,7 +217,7 @@ class MqttLink(Part):
     def _tell(self, topic: str, report: Report, properties: Properties | None) -> None:
         """Publish reports in their order: paho would send one that comes between the socket and CONNACK before those
         that wait, or even before its own CONNECT."""
-        payload = json.dumps({**asdict(report), "details": dict(report.details)}, ensure_ascii=False)
+        payload = json.dumps(report.as_published(), ensure_ascii=False)
         room = MAX_UNSENT if report.stage in CLOSING else 3 * MAX_UNSENT // 4
         with self._lock:
             if self._waiting() >= room:
@@ -319,6 +318,7 @@ class MqttLink(Part):
             expires_in_s=_expiry(message),
             reply=no_reply if address is None else self.reply(address),
             reply_to=address,
+            caller="mqtt",
         )
 
     def _waiting(self) -> int:

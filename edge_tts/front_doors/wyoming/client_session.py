@@ -138,7 +138,8 @@ class ClientSession:
 
     async def _speak(self, request: ClientEvent, text: Any) -> bool:
         """False after a stop: then the client's other sentences are not wanted either."""
-        context, sink = self._context, ConnectionSink(runtime=self._context.runtime, loop=self._loop)
+        context, (host, *_) = self._context, self._writer.get_extra_info("peername") or ("",)
+        sink = ConnectionSink(runtime=context.runtime, loop=self._loop, caller=f"wyoming {host}".strip())
         request_id = context.runtime.new_id()
         context.speak_into(sink, lambda: self._message(request, text, request_id), request_id)
         limit = self._loop.time() + FIRST_SOUND_S
