@@ -190,6 +190,7 @@ class AudioConfig(Section):
     pipe: ConfigPath = Path(".state/edge-tts.pcm")
     pipe_rate: int = Field(default=48000, ge=8000, le=192000)
     volume: float = Field(default=100.0, ge=0, le=100)
+    loudness: float | None = Field(default=-20.0, ge=-40, le=-10)
     buffer_s: float = Field(default=10.0, ge=0.5, le=600)
     fade_ms: float = Field(default=30.0, ge=1, le=1000)
     keep_open: bool = True

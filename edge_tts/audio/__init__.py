@@ -1,4 +1,4 @@
 """Audio devices and files, resampling, and the signal features that networks are fed.
 
-Read `devices`, `microphone_thread`, `sound_files`, `wave` (WAV, resampling), `pipe`, `chime`, `features`.
+Read `devices`, `microphone_thread`, `sound_files`, `wave` (WAV, resampling), `pipe`, `chime`, `loudness`, `features`.
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 
 from edge_tts.config import Config, EngineConfig
@@ -16,6 +17,7 @@ from edge_tts.model_sets.flavour import optimized
 from edge_tts.model_sets.manifest import find_model_set, read_model_set, verify_model_set
 from edge_tts.runtime.health import sd_notify
 from edge_tts.synthesis.g2pw import open_front_end
+from edge_tts.synthesis.levels import VoiceLevels
 from edge_tts.synthesis.networks import Networks, load_networks
 from edge_tts.text.front_end import TextFrontEnd
 from edge_tts.text.lexicon_file import LexiconFile
@@ -81,7 +83,13 @@ def open_networks(
         front_end = front_end_for(config, stack)
         networks = load_fastest(model, front_end, stack, loader, config.engine)
         on_placed(loader.choices)
-        yield networks
+        yield replace(networks, levels=_levels(model, config))
+
+
+def _levels(model: ModelSet, config: Config) -> VoiceLevels | None:
+    if config.audio.loudness is None:
+        return None
+    return VoiceLevels(model=model, target=config.audio.loudness, file=config.state_dir / "loudness.json")
 
 
 def load_fastest(

@@ -2,6 +2,7 @@
 
 Read `synthesizer` (text -> AudioChunks) and `interfaces` (protocols of a family of networks), `t2s`, `t2s_fused` and
 `sampling` (phonemes -> semantic tokens), `sovits` and `stream` (tokens -> waveform), `bert` (features of Chinese text),
-`encoder` (recording -> voice), `networks` (all of a model set, loaded by `checked`), `g2pw` (polyphones for the front
+`encoder` (recording -> voice), `levels` (one loudness for all voices), `networks` (all of a model
+set, loaded by `checked`), `g2pw` (polyphones for the front
 end).
 """

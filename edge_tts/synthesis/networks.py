@@ -14,6 +14,7 @@ from edge_tts.request import SpeakRequest
 from edge_tts.synthesis.bert import BertFeatures, load_bert
 from edge_tts.synthesis.checked import GraphLoader
 from edge_tts.synthesis.encoder import ShouldStop, load_voice_encoder, raise_if_stopped, ssl_features
+from edge_tts.synthesis.levels import VoiceLevels
 from edge_tts.synthesis.synthesizer import Synthesizer, load_synthesizer
 from edge_tts.text.front_end import TextFrontEnd
 from edge_tts.values import AudioChunk, EncodeRequest, FloatArray, ModelSet, Recording, Voice
@@ -55,11 +56,22 @@ class Networks(OnDemandEncoder):
     """A model set that speaks; it encodes on demand."""
 
     synthesizer: Synthesizer
+    levels: VoiceLevels | None = None
+    """None: each voice as loud as it comes."""
 
     def stream(
         self, request: SpeakRequest, voice: Voice, should_stop: ShouldStop = lambda: False
     ) -> Iterator[AudioChunk]:
-        return self.synthesizer.stream(request, voice, should_stop)
+        if self.levels is None:
+            return self.synthesizer.stream(request, voice, should_stop)
+        return self.levels.level(request, voice, self.synthesizer.stream, should_stop)
+
+    def encode(self, request: EncodeRequest, should_stop: ShouldStop = lambda: False) -> Voice:
+        """Measures the voice, too, so that its first request does not wait for that."""
+        voice = super().encode(request, should_stop)
+        if self.levels is not None:
+            self.levels.gain(voice, self.synthesizer.stream, should_stop)
+        return voice
 
 
 def load_networks(
