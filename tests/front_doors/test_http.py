@@ -21,7 +21,7 @@ from edge_tts.audio.sound_files import read_sound
 from edge_tts.audio.sound_stream import SoundStream, available_formats
 from edge_tts.config import Config, LimitsConfig, config_from
 from edge_tts.errors import ConfigError
-from edge_tts.front_doors.http import http_door, speech_response
+from edge_tts.front_doors.http import http_door, http_server, speech_response
 from edge_tts.runtime.event_bus import PartHealth
 from edge_tts.values import AudioChunk
 
@@ -399,6 +399,42 @@ def test_a_request_that_never_arrives_is_given_up(tmp_path: Path, monkeypatch: p
             b"POST /tts HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
         )
         assert wire.recv(4096).startswith(b"HTTP/1.1 408 ")
+
+
+def test_a_caller_that_is_gone_before_its_request_is_no_defect(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Half a body and a closed connection leave no error in the log."""
+    with stage(tmp_path) as it:
+        with socket.create_connection(("127.0.0.1", it.port), WAIT_S) as wire:
+            head = b"POST /tts HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n"
+            wire.sendall(head + b"Expect: 100-continue\r\n\r\n")
+            assert wire.recv(4096).startswith(b"HTTP/1.1 100 ")  # it is being read
+            wire.sendall(b"{")
+        assert it.ask("GET", "/healthz")[0].status == 200
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+def test_who_only_connects_keeps_nobody_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Connections without a whole request are dropped and make room; one in service is left alone."""
+    synthesizer = FakeSynthesizer()
+    synthesizer.gate.clear()
+    monkeypatch.setattr(http_server, "IDLE_S", 0.5)
+    monkeypatch.setattr(http_server, "MOST_CONNECTIONS", 3)
+    with stage(tmp_path, synthesizer) as it:
+        busy = begin(it, id="busy", response_format="wav")
+        it.notes.wait("busy", "first_audio")
+        idle = [socket.create_connection(("127.0.0.1", it.port), WAIT_S) for _ in range(3)]
+        idle[0].sendall(b"GET /healthz HTTP/1.1\r\nHost")
+        for wire in idle:
+            assert wire.recv(1) == b""
+            wire.close()
+        assert it.ask("GET", "/healthz")[0].status == 200
+        synthesizer.gate.set()
+        answer = http.client.HTTPResponse(busy)
+        answer.begin()
+        assert len(answer.read()) == 44 + 2 * int(0.3 * RATE)
+        busy.close()
 
 
 def test_a_port_that_is_taken_costs_http_alone(tmp_path: Path) -> None:

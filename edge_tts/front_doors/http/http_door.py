@@ -192,6 +192,7 @@ class HttpDoor:
 
 async def _body(request: Request, most: int) -> bytes:
     """Raises HttpRefusedError."""
+    from starlette.requests import ClientDisconnect
 
     async def read() -> bytes:
         body = bytearray()
@@ -203,6 +204,8 @@ async def _body(request: Request, most: int) -> bytes:
 
     try:
         return await asyncio.wait_for(read(), BODY_S)
+    except ClientDisconnect:
+        raise HttpRefusedError(400, "the caller was gone before its request was here") from None
     except asyncio.TimeoutError:
         raise HttpRefusedError(408, f"the request did not come within {BODY_S:g} s") from None
 

@@ -7,6 +7,7 @@ import logging
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 from edge_tts.config import HttpConfig
 from edge_tts.errors import TransportError
@@ -17,7 +18,9 @@ from edge_tts.runtime.part import OptionalPart
 
 MOST_CONNECTIONS = 64
 """Of more, each is answered 503."""
-_RETRY_S, _CLOSE_S, _IDLE_S, _GONE_S = 10.0, 1, 30, 30
+IDLE_S = 30.0
+"""A connection without a request for so long, twice at most, is dropped; so is one that does not take its answer."""
+_RETRY_S, _CLOSE_S, _GONE_S = 10.0, 1, 30
 
 
 class HttpServer(OptionalPart):
@@ -53,7 +56,7 @@ class HttpServer(OptionalPart):
                 proxy_headers=False,
                 server_header=False,
                 timeout_graceful_shutdown=_CLOSE_S,
-                timeout_keep_alive=_IDLE_S,
+                timeout_keep_alive=int(IDLE_S),
                 ws="none",
             )
         )
@@ -61,7 +64,11 @@ class HttpServer(OptionalPart):
         server.should_exit = self.stopping.is_set()
         self.status.ok()
         self.ready()
-        await server.serve(sockets=[listener])
+        sweeping = asyncio.create_task(_drop_idle(server))
+        try:
+            await server.serve(sockets=[listener])
+        finally:
+            sweeping.cancel()
 
     def _listener(self) -> socket.socket:
         """Its connections end when the other machine is gone, or takes nothing. Raises TransportError."""
@@ -76,3 +83,19 @@ class HttpServer(OptionalPart):
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _GONE_S)
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 1000 * _GONE_S)
         return listener
+
+
+async def _drop_idle(server: Any) -> None:
+    """Or whoever only connects would keep others out: uvicorn waits for a first request as long as it takes."""
+    before: dict[Any, Any] = {}
+    while True:
+        await asyncio.sleep(IDLE_S)
+        now = {one: one.cycle for one in server.server_state.connections if _is_idle(one)}
+        for connection in now:
+            if connection in before and before[connection] is now[connection]:
+                connection.transport.abort()
+        before = now
+
+
+def _is_idle(connection: Any) -> bool:
+    return connection.cycle is None or connection.cycle.response_complete or connection.transport.is_closing()
