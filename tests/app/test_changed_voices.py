@@ -102,7 +102,7 @@ class House:
 
     def named(self, *names: str) -> Fact:
         """The fact, as soon as exactly these voices can speak."""
-        return self.fact(lambda fact: [card["name"] for card in fact["voices"]] == ["Hum", *names])
+        return self.fact(lambda fact: {card["name"] for card in fact["voices"]} == {"Hum", *names})
 
     def say(self, request_id: str, voice: str = "hum") -> None:
         """Queue a sentence."""
