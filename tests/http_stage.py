@@ -90,7 +90,7 @@ class Stage(Rig):
             self.heard.append((message.command, message.payload))
 
         changes = [f"voices/{what}" for what in ("rename", "delete", "undelete")]
-        return dict.fromkeys([*changes, "lexicon/set", "lexicon/remove", "models/activate"], hear)
+        return dict.fromkeys([*changes, "enroll", "lexicon/set", "lexicon/remove", "models/activate"], hear)
 
     def ask(self, method: str, path: str, body: Any = None, **fields: str) -> tuple[http.client.HTTPResponse, bytes]:
         """`body`: bytes, or a value that is sent as JSON."""

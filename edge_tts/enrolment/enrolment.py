@@ -336,5 +336,9 @@ class Enrolment(OneAtATime[EnrolRequest]):
 
     def _show(self, what: Step, person: Person | None = None) -> None:
         self._step = what
-        who = {"id": self._id, "name": person.name} if person else {"id": None, "name": None}
+        who: dict[str, str | None] = dict.fromkeys(("id", "name", "language", "sentence"))
+        if person is not None:
+            language = prompt_language(person.language)
+            sentence = consent(language, person.name)
+            who = {"id": self._id, "name": person.name, "language": language, "sentence": sentence}
         self.runtime.events.retain("enrolment", {"step": what, **who})

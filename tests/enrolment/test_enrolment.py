@@ -39,6 +39,18 @@ def test_a_press_makes_a_voice() -> None:
     assert not it.failed.is_set()
 
 
+def test_whoever_shows_the_steps_is_given_the_sentence() -> None:
+    """The retained topic has the sentence that is read and its language, and nothing of it once all is over."""
+    with scene() as it:
+        it.enrol()
+        it.notes.wait("enrol", "done")
+        it.wait_step("idle")
+    told = {value["step"]: value for topic, value in it.notes.retained if topic == "enrolment"}
+    assert told["recording"]["sentence"] == consent("en", "Anna")
+    assert told["recording"]["language"] == "en"
+    assert told["idle"] == {"step": "idle", "id": None, "name": None, "language": None, "sentence": None}
+
+
 def test_the_recording_ends_on_silence_and_holds_every_word() -> None:
     """What the gate hears begins with the first sample and ends one and a half seconds after the last word."""
     with scene() as it:

@@ -217,6 +217,29 @@ def test_words_are_added_said_and_removed(tmp_path: Path, chromium: Any) -> None
         browser.wait_text("#words-told", "cannot be read")
 
 
+def test_a_voice_is_enrolled_with_the_sentence_in_large_letters(tmp_path: Path, chromium: Any) -> None:
+    """The form starts it at the device; while somebody reads, step and sentence are shown, and it can be stopped."""
+    idle = {"step": "idle", "id": None, "name": None, "language": None, "sentence": None}
+    reading = {"step": "recording", "id": "e1", "name": "Ada", "language": "en", "sentence": "I am Ada."}
+    with stage(tmp_path) as it, opened(chromium, it) as browser:
+        assert not browser.find("#enrol-box").is_displayed()
+        it.events.retain("enrolment", idle)
+        browser.until("!document.querySelector('#enrol-box').hidden")
+        browser.type("#person", "Ada")
+        browser.find("#enrol-language option[value=zh]").click()
+        browser.click("#record")
+        browser.until_heard(it, "enroll", {"name": "Ada", "language": "zh"})
+        it.events.retain("enrolment", reading)
+        browser.wait_text("#sentence", "I am Ada.")
+        assert browser.text("#step") == "Ada: read this sentence aloud"
+        size = "return parseFloat(getComputedStyle(document.querySelector('#sentence')).fontSize)"
+        assert browser.driver.execute_script(size) > 24
+        stopped: list[str | None] = []
+        it.jobs.on_stop(stopped.append)
+        browser.click("#cancel")
+        until(lambda: stopped == ["e1"])
+
+
 def test_another_model_set_is_activated(tmp_path: Path, chromium: Any) -> None:
     """After a question; the one that speaks is marked."""
     with stage(tmp_path) as it, opened(chromium, it) as browser:

@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 BODY_S = 30.0
 """How long a caller may take to send its request."""
 
-_SHOWN = ("state", "voices", "lexicon", "models")
+_SHOWN = ("state", "voices", "lexicon", "models", "enrolment")
 """Retained topics that the page shows."""
 
 Handler = Callable[["Request"], Awaitable[Answer | SpeechResponse]]
