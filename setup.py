@@ -64,6 +64,7 @@ setup(
             "ruff>=0.6",
             "schemathesis>=4",
             "selenium>=4.20",
+            "shtab>=1.7",
             "soundfile>=0.13",
             "starlette>=0.40",
             "types-PyYAML",

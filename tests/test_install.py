@@ -13,7 +13,7 @@ import pytest
 
 from tools import installing
 from tools.environment import ROOT, SetupError, find_program
-from tools.installing import COMPLETIONS, PARTS, Site, install, mirror, uninstall
+from tools.installing import COMPLETE, COMPLETIONS, PARTS, Site, install, mirror, uninstall
 
 NEEDED = ("systemctl", "systemd-sysusers", "systemd-tmpfiles", "userdel")
 CONFIG = "device: attic\n"
@@ -25,7 +25,7 @@ def fake_environment(program: Path, extras: Sequence[str]) -> None:
     if binaries.exists():
         return
     binaries.mkdir(parents=True)
-    (binaries / "python").write_text('#!/bin/sh\necho "completion for $4"\n')
+    (binaries / "python").write_text('#!/bin/sh\necho "completion for $5"\n')
     (binaries / "python").chmod(0o755)
     (binaries / "edge-ttsd").touch()
     (program / ".venv" / ".installed").write_text(" ".join(extras))
@@ -289,6 +289,16 @@ def test_the_copy_of_a_program_can_be_read_by_its_account(tmp_path: Path) -> Non
     assert mirror(source, target)
     assert [(target / name).stat().st_mode & 0o777 for name in ("script", "text")] == [0o755, 0o644]
     assert not mirror(source, target)
+
+
+@pytest.mark.parametrize("shell", COMPLETIONS)
+def test_a_completion_knows_every_command(shell: str) -> None:
+    """What is made of the command's own parser is a script that the shell reads, with commands and options."""
+    done = subprocess.run([sys.executable, *COMPLETE, shell], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert all(word in done.stdout for word in ("doctor", "--bench", "lexicon", "undelete", "--fragment-interval"))
+    if find_program(shell) is None:
+        pytest.skip(f"NO {shell.upper()}: its completion was not read by it")
+    assert subprocess.run([shell, "-n"], input=done.stdout, text=True, check=False).returncode == 0
 
 
 def test_everything_that_an_installation_needs_is_in_a_checkout() -> None:

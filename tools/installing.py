@@ -26,6 +26,7 @@ PARTS = (
 """What of a checkout is installed. `wheels` is only in a Debian package: what pip would fetch otherwise."""
 MODELS = ("starter", "quality")
 DAEMON, BUTTON = "edge-tts.service", "edge-tts-button.service"
+COMPLETE = ("-m", "shtab", "edge_tts.cli.main._parser", "--shell")
 OWN_FOLDERS = (
     *("etc/edge-tts", "var/lib/edge-tts", "var/cache/edge-tts"),
     *(f"etc/systemd/system/{unit}.d" for unit in (DAEMON, BUTTON)),
@@ -255,9 +256,7 @@ def _link(site: Site, link: Path, target: Path) -> None:
 def _write_completions(site: Site) -> None:
     """From the command's own parser, so that they are never out of date."""
     for shell, place in COMPLETIONS.items():
-        text = _run(
-            str(site.program / ".venv/bin/python"), "-m", "shtab", "--shell", shell, "edge_tts.cli.main._parser"
-        )
+        text = _run(str(site.program / ".venv/bin/python"), *COMPLETE, shell)
         target = site.root / place
         if not target.is_file() or target.read_text(encoding="utf-8") != text:
             _write(target, text.encode(), 0o644)
