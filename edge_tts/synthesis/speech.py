@@ -18,13 +18,15 @@ import numpy as np
 from edge_tts.graphs import LONGEST_PIECE
 from edge_tts.synthesis.guard import INSISTS, Broken, LoopWatch, SilenceWatch, bounds_of, turns_of
 from edge_tts.synthesis.interfaces import Decoder, Prompt, Vocoder
+from edge_tts.synthesis.lead import Lead
 from edge_tts.synthesis.sovits import NoiseField
 from edge_tts.synthesis.stream import SegmentStream
 from edge_tts.synthesis.t2s import Ending, generate
 from edge_tts.values import Fault, FloatArray, IntArray, ModelSet, Sampling, Voice
 
 ATTEMPTS = 3
-# Tokens between two chunks: few at first, for low latency; then more, since each chunk encodes all tokens again.
+# Tokens between two chunks: few at first, for low latency; then more, since each chunk encodes all tokens again and
+# computes its surroundings twice; as many as the listener's lead affords.
 _FIRST_PIECE, _GROWTH = 16, 1.5
 _OTHER_SEED = 1_000_003  # between the seeds of two attempts; segments of one request are 1 apart
 
@@ -54,6 +56,8 @@ class Manner:
     sampling: Sampling
     """With a seed."""
     speed: float
+    lead: Lead
+    """Of the listener."""
 
 
 class Speech:
@@ -86,7 +90,8 @@ class Speech:
         self._codes: list[int] = []  # to vocode
         self._vocoded = 0  # of these
         self._context: list[int] = []  # that the decoder goes on from: the codes without what was wrong
-        self._size, self._due = float(_FIRST_PIECE), _FIRST_PIECE
+        self._size = float(_FIRST_PIECE)
+        self._due = self._next_piece()
 
     @property
     def heard(self) -> bool:
@@ -121,6 +126,7 @@ class Speech:
                 return self._broken("early_end", len(self._codes) - ending.refused)
             if len(self._codes) >= self._due and (self._vocoded or not ending.refused):
                 yield self._settled(len(self._codes) - ending.refused)
+                self._due = self._vocoded + self._next_piece()
                 if self._silence.endless:
                     return self._broken("silence", self._stream.played_tokens - self._quiet_tokens())
         self._stopped = ending.stopped
@@ -149,11 +155,18 @@ class Speech:
 
     def _settled(self, good: int) -> FloatArray:
         """What is settled of the first `good` codes, without the surplus of an endless silence."""
-        self._size = min(self._size * _GROWTH, LONGEST_PIECE)
-        self._vocoded, self._due = good, good + int(self._size)
+        self._vocoded = good
         samples = self._stream.render(_array(self._codes[:good]), last=False)
         self._silence.add(samples)
         return samples[: max(0, len(samples) - self._silence.surplus)]
+
+    def _next_piece(self) -> int:
+        """Tokens until the next chunk."""
+        sizes, rate = self._networks.model.sizes, self._networks.model.sample_rate
+        token_s = sizes.frames_per_token * sizes.samples_per_frame / (rate * self._manner.speed)
+        tokens = min(max(self._size, self._manner.lead.affords() / token_s), LONGEST_PIECE)
+        self._size *= _GROWTH
+        return int(tokens)
 
     def _broken(self, fault: Fault, good: int) -> Broken:
         """Take the codes behind `good` away as far as they are not vocoded."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
@@ -17,6 +18,7 @@ from edge_tts.graphs import ENCODER, FLOW, T2S, T2S_PREFILL, T2S_STEP, WAVE
 from edge_tts.request import SpeakRequest
 from edge_tts.synthesis.checked import GraphLoader
 from edge_tts.synthesis.interfaces import Decoder, Vocoder
+from edge_tts.synthesis.lead import Lead
 from edge_tts.synthesis.parts import clauses, closed, halves
 from edge_tts.synthesis.sovits import Sovits
 from edge_tts.synthesis.speech import Manner, Prompted, Speech, SpeechNetworks
@@ -45,8 +47,10 @@ class Synthesizer:
         decoder: Decoder,
         vocoder: Vocoder,
         bert: BertFeatures | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.model = model
+        self._clock = clock
         self._front_end = front_end
         self._networks = SpeechNetworks(model=model, decoder=decoder, vocoder=vocoder)
         self._bert = bert or self._no_bert
@@ -56,6 +60,9 @@ class Synthesizer:
     ) -> Iterator[AudioChunk]:
         """The first chunk comes before the first segment is decoded to its end; the final one has `last` set.
 
+        The pieces of a segment grow as the listener's `Lead` affords, so the waveform depends on the clock a little,
+        while the tokens do not. With a seed neither does: it fixes every sample.
+
         `should_stop` is called per token and ends the stream after what is settled. Raises `TextError` for a text
         without words, with a piece that is too long, or in a language that the set does not speak.
         """
@@ -63,15 +70,24 @@ class Synthesizer:
         segments = self._segments(request, voice, warnings)
         self._check_lengths(segments, voice)
         sampling = request.sampling(self.model.sampling)
-        seed, counts = _seed(sampling), Counter[str]()
+        seed, counts, lead = _seed(sampling), Counter[str](), Lead(self._clock, known=sampling.seed is None)
         for index, segment in enumerate(segments):
-            manner = Manner(voice=voice, sampling=replace(sampling, seed=seed + index), speed=_speed(request, segment))
+            manner = Manner(
+                voice=voice,
+                sampling=replace(sampling, seed=seed + index),
+                speed=_speed(request, segment),
+                lead=lead,
+            )
             for samples in self._speak(segment, manner, should_stop, counts):
+                lead.handed(len(samples) / self.model.sample_rate, made=bool(samples.any()))
                 yield self._chunk(samples, request)
+                lead.resumed()
             if should_stop():
                 break
             pause = request.fragment_interval if segment.pause_s is None else segment.pause_s
+            lead.handed(pause, made=False)
             yield self._chunk(self._silence(pause), request)
+            lead.resumed()
         guard = GuardCounts(retried=counts.pop(_RETRIED, 0), faults=counts)
         yield replace(self._chunk(self._silence(0), request), last=True, warnings=tuple(warnings), guard=guard)
 

@@ -14,7 +14,7 @@ from edge_tts.text.reader import Reader
 from edge_tts.text.symbols import to_ids
 from edge_tts.values import AudioChunk, FloatArray, IntArray, ModelSet, Run, Segment
 
-from .stage import MODEL
+from .stage import MODEL, hurried
 from .toys import WIDTH
 
 TOKENS = 400
@@ -98,7 +98,9 @@ class PhonemeFrontEnd:
 
 
 def synthesizer(decoder: ScriptedDecoder, *, model: ModelSet = PACED) -> Synthesizer:
-    return Synthesizer(model=model, front_end=PhonemeFrontEnd(), decoder=decoder, vocoder=TellingVocoder())
+    return Synthesizer(
+        model=model, front_end=PhonemeFrontEnd(), decoder=decoder, vocoder=TellingVocoder(), clock=hurried()
+    )
 
 
 def tokens_in(chunks: list[AudioChunk]) -> list[int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,11 @@ VOICE = Voice(
 )
 
 
+def hurried() -> Callable[[], float]:
+    """The clock of a machine so slow that every listener has heard everything: pieces are the shortest."""
+    return itertools.count(0.0, 1000.0).__next__
+
+
 class ToyFrontEnd:
     """Every word is a segment of one phoneme per letter; what is not ASCII letters is zh by default."""
 
@@ -78,7 +85,7 @@ class Stage:
             front_end=front_end or self.front_end,
             decoder=SemanticDecoder(prefill=gpt.prefill, step=gpt.step, limits=SIZES.limits, max_positions=256),
             vocoder=sovits,
-            **options,
+            **{"clock": hurried(), **options},
         )
 
     def _spy(self, engine: Any, event: str) -> None:
