@@ -210,12 +210,13 @@ def open_phrase_cache(
 def origin_of(config: Config, model: ModelSet) -> str:
     """A hash of what makes the sound: the model set, the program that reads and renders, and how it is configured."""
     program = Path(__file__).resolve().parents[1]
-    files = [path for room in ("text", "synthesis") for path in sorted((program / room).rglob("*")) if path.is_file()]
+    paths = [path for room in ("text", "synthesis", "audio") for path in sorted((program / room).rglob("*"))]
     digest = hashlib.sha256((model.directory / MANIFEST).read_bytes())
-    for path in files:
-        if path.suffix != ".pyc":
+    for path in paths:
+        if path.is_file() and path.suffix != ".pyc":
             digest.update(f"{path.relative_to(program)}\0".encode() + path.read_bytes())
-    digest.update(json.dumps([config.text.dates, str(config.text.polyphones), config.engine.flavour]).encode())
+    text, flavour, loudness = config.text, config.engine.flavour, config.audio.loudness
+    digest.update(json.dumps([text.dates, str(text.polyphones), flavour, loudness]).encode())
     return digest.hexdigest()
 
 

@@ -136,7 +136,7 @@ def test_a_word_that_is_said_otherwise_makes_other_phrases(cached: Cached) -> No
 
 
 def test_another_model_set_or_reading_is_another_origin(tmp_path: Path, model: ModelSet) -> None:
-    """The set's files, its manifest, how dates are read and what the graphs are make other phrases; a name does not."""
+    """The set, how dates are read, what the graphs are and the loudness make other phrases; a name does not."""
 
     def origin(model: ModelSet = model, **keys: Any) -> str:
         return origin_of(config_from(keys, folder=tmp_path), model)
@@ -144,7 +144,8 @@ def test_another_model_set_or_reading_is_another_origin(tmp_path: Path, model: M
     other = read_model_set(write_model_set(tmp_path / "other", version="2"))
     assert origin() == origin(device="elsewhere")
     different = [origin(), origin(other), origin(text={"dates": "day_first"}), origin(engine={"flavour": "plain"})]
-    assert len(set(different)) == 4
+    different.append(origin(audio={"loudness": -23}))
+    assert len(set(different)) == 5
 
 
 @pytest.mark.parametrize(
