@@ -321,6 +321,19 @@ class HealthConfig(Section):
     stall_s: float = Field(default=60.0, ge=1, le=3600)
 
 
+class MarkingConfig(Section):
+    """How speech says that a machine made it."""
+
+    cue: Literal["none", "chime", "morse", "spoken"] = "none"
+    exempt: tuple[Literal["alert", "normal", "low"], ...] = ()
+    producer: str = Field(default="edge-tts", min_length=1, max_length=100)
+
+    @field_validator("exempt", mode="before")
+    @classmethod
+    def _as_tuple(cls, value: object) -> object:
+        return tuple(value) if isinstance(value, list) else value  # YAML has lists only
+
+
 class ServiceLevelConfig(Section):
     """Targets of the service level."""
 
@@ -361,6 +374,7 @@ class Config(Section):
     limits: LimitsConfig = _DEFAULTS
     health: HealthConfig = _DEFAULTS
     service_level: ServiceLevelConfig = _DEFAULTS
+    marking: MarkingConfig = _DEFAULTS
     log: LogConfig = _DEFAULTS
 
 

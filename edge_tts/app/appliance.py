@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import edge_tts
@@ -14,6 +14,7 @@ from edge_tts.app.voice_services import VoiceServices
 from edge_tts.audio.chime import chimes
 from edge_tts.audio.devices import Loudspeaker, OpenLoudspeaker, PortAudioLoudspeaker
 from edge_tts.audio.pipe import PipeLoudspeaker
+from edge_tts.audio.provenance import RecentContents
 from edge_tts.audio.wave import WavFile
 from edge_tts.config import AudioConfig, Config
 from edge_tts.engine.load import Placement
@@ -30,7 +31,7 @@ from edge_tts.front_doors.session_context import SessionContext
 from edge_tts.front_doors.settings_commands import SettingsCommands
 from edge_tts.front_doors.wyoming.server import WyomingServer
 from edge_tts.model_sets.change import ModelChange, ModelSets
-from edge_tts.model_sets.loading import open_lexicon
+from edge_tts.model_sets.loading import generator_for, open_lexicon
 from edge_tts.request import SpeakMessage
 from edge_tts.runtime.event_bus import EventBus, State
 from edge_tts.runtime.health import Health
@@ -38,6 +39,7 @@ from edge_tts.runtime.log_lines import ReportLog
 from edge_tts.runtime.runtime import Fatal, Runtime, random_id
 from edge_tts.runtime.service_level import ServiceLevel
 from edge_tts.runtime.telemetry import TelemetryReader, TelemetryWatch
+from edge_tts.speaking.cue import Cue
 from edge_tts.speaking.internal_jobs import InternalJobs
 from edge_tts.speaking.job_queue import JobQueue
 from edge_tts.speaking.journal import Journal
@@ -65,6 +67,8 @@ class Surroundings:
     """Called in the worker's thread when idle networks were closed."""
     open_loudspeaker: OpenLoudspeaker
     fatal: Fatal
+    contents: RecentContents = field(default_factory=RecentContents)
+    """What was played, for the metadata of a file."""
     clock: Callable[[], float] = time.monotonic
     new_id: Callable[[], str] = random_id
     loaded: Callable[[], None] = lambda: None
@@ -91,6 +95,7 @@ class Appliance:
             fatal=surroundings.fatal,
             events=EventBus(state=self._first_state()),
             health=Health(stall_s=config.health.stall_s, clock=surroundings.clock),
+            generator=generator_for(config, model),
         )
         self.runtime.events.subscribe(self.settings)
         self.lexicon_file = open_lexicon(config)
@@ -157,6 +162,7 @@ class Appliance:
             open_loudspeaker=self._surroundings.open_loudspeaker,
             audio=config.audio,
             chimes=chimes(config.audio, self._model.sample_rate),
+            contents=self._surroundings.contents,
         )
         networks = OnDemandNetworks(
             runtime=runtime,
@@ -170,6 +176,7 @@ class Appliance:
             voice=self.voices.catalogue.load,
             jobs=self.jobs,
             phrases=self.phrases,
+            cue=Cue(config.marking),
         )
 
     def _sweep_phrases(self) -> None:
@@ -279,14 +286,14 @@ class Appliance:
         )
 
 
-def loudspeaker_for(audio: AudioConfig) -> OpenLoudspeaker:
-    """Opens the configured loudspeaker, pipe or file."""
+def loudspeaker_for(audio: AudioConfig, contents: RecentContents | None = None) -> OpenLoudspeaker:
+    """Opens the configured loudspeaker, pipe or file, with `contents` in its metadata."""
 
     def open_loudspeaker(sample_rate: int) -> Loudspeaker:
         if audio.output == "pipe":
             return PipeLoudspeaker(path=audio.pipe, sample_rate=sample_rate, pipe_rate=audio.pipe_rate)
         if audio.output == "file":
-            return WavFile(path=audio.file, sample_rate=sample_rate)
+            return WavFile(path=audio.file, sample_rate=sample_rate, contents=contents)
         return PortAudioLoudspeaker(sample_rate=sample_rate, device=audio.device)
 
     return open_loudspeaker

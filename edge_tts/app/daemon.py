@@ -13,6 +13,7 @@ from pathlib import Path
 from edge_tts.app.appliance import Appliance, Surroundings, loudspeaker_for
 from edge_tts.app.memory import limit_arenas, trim_memory
 from edge_tts.app.stop_guard import StopGuard, leave_held_process
+from edge_tts.audio.provenance import RecentContents
 from edge_tts.config import Config
 from edge_tts.durable.folders import make_folder
 from edge_tts.durable.lock import HeldError, held_alone
@@ -121,7 +122,7 @@ def _run(config: Config, stop: Stop) -> int:
 def serve(config: Config, choice: ModelChoice, stop: Stop) -> bool:
     """Serve with one model set until asked to stop; True to restart."""
     on_signal(lambda number: die_of_signal(number, choice))
-    model, placements = open_model(config), list[Placement]()
+    model, placements, contents = open_model(config), list[Placement](), RecentContents()
     log.info("loading model set %s %s (%s)", model.name, model.version, model.family)
 
     def placed(anew: Iterable[Placement]) -> None:
@@ -130,7 +131,8 @@ def serve(config: Config, choice: ModelChoice, stop: Stop) -> bool:
     surroundings = Surroundings(
         load=lambda: open_networks(unchanged(model), config, on_placed=placed),
         unloaded=trim_memory,
-        open_loudspeaker=loudspeaker_for(config.audio),
+        open_loudspeaker=loudspeaker_for(config.audio, contents),
+        contents=contents,
         fatal=stop.fatal,
         loaded=lambda: on_signal(lambda number: stop.ask()),  # now there is something to stop in order
         placements=lambda: placements,

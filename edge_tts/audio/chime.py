@@ -1,4 +1,4 @@
-"""The chime before an announcement or an alert: made here, or read from a file."""
+"""The chime before an announcement or an alert, made here or read from a file, and the marks of a machine's voice."""
 
 from __future__ import annotations
 
@@ -32,6 +32,34 @@ def chimes(audio: AudioConfig, sample_rate: int) -> dict[Priority, FloatArray]:
         priority: np.concatenate([_note(*note, sample_rate) for note in _NOTES.get(priority, _NOTES["normal"])])
         for priority in audio.chime_before
     }
+
+
+def cue_sound(kind: str, sample_rate: int) -> FloatArray:
+    """float32 [n]: `chime`, two notes that rise, or `morse`, A I. A pause is at its end."""
+    if kind == "chime":
+        sound = np.concatenate([_note(hertz, 0.18, sample_rate) for hertz in (784.0, 1174.66)])
+    else:
+        signs = {".": 1.0, "-": 3.0}
+        sound = np.concatenate(
+            [_beep(signs[sign], sample_rate) if sign != " " else _rest(2, sample_rate) for sign in ".- .."]
+        )
+    return np.concatenate([sound, _rest(3, sample_rate)])
+
+
+_UNIT_S = 0.06
+"""Length of a dot: 20 words a minute."""
+
+
+def _beep(units: float, sample_rate: int) -> FloatArray:
+    """A sign of so many units and the pause of one behind it."""
+    times = np.arange(int(units * _UNIT_S * sample_rate)) / sample_rate
+    edges = np.minimum(np.minimum(times, times[::-1]) / _ATTACK_S, 1.0)
+    tone = (_LEVEL * edges * np.sin(2 * np.pi * 700.0 * times)).astype(np.float32)
+    return np.concatenate([tone, _rest(1, sample_rate)])
+
+
+def _rest(units: float, sample_rate: int) -> FloatArray:
+    return np.zeros(int(units * _UNIT_S * sample_rate), np.float32)
 
 
 def _note(hertz: float, seconds: float, sample_rate: int) -> FloatArray:

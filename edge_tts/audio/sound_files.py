@@ -5,16 +5,19 @@ from __future__ import annotations
 import io
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import soundfile
 
+from edge_tts.audio.metadata import id3_tag, name_aigc
+from edge_tts.audio.provenance import RecentContents, label
 from edge_tts.audio.wave import to_pcm16, whole_file, whole_wav
 from edge_tts.errors import AudioError
 from edge_tts.values import FloatArray, Recording
@@ -58,13 +61,16 @@ class SoundSink(Protocol):
 class _EncodedFile:
     """A loudspeaker that writes a mono file by libsndfile, whole once it is closed."""
 
-    def __init__(self, *, path: Path, sample_rate: int, called: Path) -> None:
-        """`called`: the file's name in errors, and its ending. Raises AudioError."""
+    def __init__(self, *, path: Path, sample_rate: int, called: Path, contents: RecentContents | None = None) -> None:
+        """`called`: the file's name in errors, and its ending. `contents`: for its metadata. Raises AudioError."""
         form, subtype = _WRITTEN[called.suffix.lower()]
-        self._called = called
+        self._called, self._path = called, path
         self._file: soundfile.SoundFile = self._do(
             lambda: soundfile.SoundFile(path, "w", sample_rate, 1, subtype, format=form)
         )
+        self._is_labelled = contents is not None
+        if contents is not None:
+            _set_label(self._file, label(contents.latest_first()))
 
     def write(self, samples: FloatArray) -> None:
         for begin in range(0, len(samples), _BLOCK):  # libsndfile's Vorbis takes stack space by the block
@@ -78,6 +84,14 @@ class _EncodedFile:
 
     def __exit__(self, *exception: object) -> None:
         self._do(self._file.close)
+        if self._is_labelled:
+            self._do(self._name_aigc)
+
+    def _name_aigc(self) -> None:
+        with self._path.open("r+b") as file:
+            head = name_aigc(file.read(_BLOCK))
+            file.seek(0)
+            file.write(head)
 
     def _do(self, act: Callable[[], Any]) -> Any:
         try:
@@ -85,6 +99,12 @@ class _EncodedFile:
         except (soundfile.SoundFileError, RuntimeError, OSError) as error:
             why = getattr(error, "error_string", "") or error
             raise AudioError(f"{self._called}: cannot be written ({why})") from error
+
+
+def _set_label(file: soundfile.SoundFile, label: Mapping[str, str]) -> None:
+    """Before the first sample. `name_aigc` mends the album's name."""
+    for name, text in label.items():
+        setattr(file, "album" if name == "AIGC" else name, text)
 
 
 class _Stream(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no types
@@ -129,8 +149,13 @@ class _Outlet:
 class StreamEncoder:
     """Encodes a mono stream by libsndfile. The length in a header stays unknown, as it has left by then."""
 
-    def __init__(self, name: str, *, sample_rate: int) -> None:
-        """`name` of `streamed_formats`, `sample_rate` by `streamed_rate`. Raises AudioError."""
+    def __init__(self, name: str, *, sample_rate: int, label: Mapping[str, str] = MappingProxyType({})) -> None:
+        """`name` of `streamed_formats`, `sample_rate` by `streamed_rate`, `label` for the metadata.
+
+        Raises AudioError.
+        """
+        self._tag = id3_tag(label) if name == "mp3" and label else b""
+        self._is_first = True
         form, subtype = _STREAMED[name]
         self._outlet = _Outlet(without_first=name == "mp3")  # LAME's tag, empty until the end
         try:
@@ -139,17 +164,26 @@ class StreamEncoder:
             )
         except (soundfile.SoundFileError, TypeError, RuntimeError) as refused:
             raise AudioError(f"no {name} can be written here: {refused}") from refused
+        if name != "mp3":
+            _set_label(self._file, label)
 
     def push(self, pcm16: npt.NDArray[np.int16]) -> bytes:
         """int16 [n] in, what is encoded by now out."""
         for begin in range(0, len(pcm16), _BLOCK):
             self._file.write(pcm16[begin : begin + _BLOCK])
-        return self._outlet.take()
+        return self._take()
 
     def close(self) -> bytes:
         """The rest."""
         self._file.close()
-        return self._outlet.take()
+        return self._take()
+
+    def _take(self) -> bytes:
+        taken = self._outlet.take()
+        if taken and self._is_first:
+            self._is_first = False
+            return self._tag + name_aigc(taken)
+        return taken
 
 
 def streamed_formats() -> tuple[str, ...]:
@@ -180,12 +214,17 @@ def check_writable(path: Path) -> None:
         raise AudioError(f"{path}: what is written goes by the ending of the name: .wav, .flac or .ogg")
 
 
-def whole_sound(path: Path, *, sample_rate: int) -> AbstractContextManager[SoundSink]:
-    """Replaces `path` atomically when the block ends well: WAV, FLAC or OGG by its ending. Raises AudioError."""
+def whole_sound(
+    path: Path, *, sample_rate: int, contents: RecentContents | None = None
+) -> AbstractContextManager[SoundSink]:
+    """Replaces `path` atomically when the block ends well: WAV, FLAC or OGG by its ending, `contents` in its metadata.
+    Raises AudioError."""
     check_writable(path)
     if path.suffix.lower() in (".flac", ".ogg"):
-        return whole_file(path, lambda beside: _EncodedFile(path=beside, sample_rate=sample_rate, called=path))
-    return whole_wav(path, sample_rate=sample_rate)
+        return whole_file(
+            path, lambda beside: _EncodedFile(path=beside, sample_rate=sample_rate, called=path, contents=contents)
+        )
+    return whole_wav(path, sample_rate=sample_rate, contents=contents)
 
 
 def read_sound(data: bytes, *, what: str, longest_s: int = _LONGEST_S, most_samples: int = _MOST_SAMPLES) -> Recording:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import numpy as np
 
+from edge_tts.audio.metadata import info_chunk
 from edge_tts.audio.sound_files import StreamEncoder, streamed_formats, streamed_rate
 from edge_tts.audio.wave import Resampler, to_pcm16, wav_header
 
@@ -31,13 +35,13 @@ def available_formats() -> tuple[str, ...]:
 class SoundStream:
     """`push` and `close` return what may be sent on."""
 
-    def __init__(self, name: str, *, sample_rate: int) -> None:
-        """`name` of `available_formats`. Raises AudioError."""
+    def __init__(self, name: str, *, sample_rate: int, label: Mapping[str, str] = MappingProxyType({})) -> None:
+        """`name` of `available_formats`, `label` for the metadata. Raises AudioError."""
         encoded = name in streamed_formats()
         rate = PCM_RATE if name == "pcm" else streamed_rate(name, sample_rate)
         self._resampler = None if rate == sample_rate else Resampler(source_hz=sample_rate, target_hz=rate)
-        self._encoder = StreamEncoder(name, sample_rate=rate) if encoded else None
-        self._header = wav_header(rate, _UNKNOWN) if name == "wav" else b""
+        self._encoder = StreamEncoder(name, sample_rate=rate, label=label) if encoded else None
+        self._header = wav_header(rate, _UNKNOWN, info_chunk(label)) if name == "wav" else b""
 
     def push(self, pcm16: bytes, *, last: bool = False) -> bytes:
         """Little-endian int16 in."""

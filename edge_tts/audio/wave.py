@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import soxr
 
+from edge_tts.audio.metadata import info_chunk, padded
+from edge_tts.audio.provenance import RecentContents, label
 from edge_tts.durable.atomic import replacing
 from edge_tts.errors import AudioError
 from edge_tts.values import FloatArray
@@ -40,8 +42,11 @@ class Resampler:
 class WavFile:
     """A Loudspeaker that writes a mono 16-bit WAV file, valid after each write."""
 
-    def __init__(self, *, path: Path, sample_rate: int, called: Path | None = None) -> None:
-        """`called`: the file's name in errors, else `path`."""
+    def __init__(
+        self, *, path: Path, sample_rate: int, called: Path | None = None, contents: RecentContents | None = None
+    ) -> None:
+        """`called`: the file's name in errors, else `path`. `contents`: what its metadata name, at each write."""
+        self._contents = contents
         self.sample_rate = sample_rate
         self.path = called or path
         self._written = 0
@@ -61,8 +66,8 @@ class WavFile:
         """Append float32 [n]. Raises AudioError, say when the disk is full; the file stays as it was."""
         data = to_pcm16(samples).tobytes()
         try:
-            self._put(data, len(wav_header(self.sample_rate, 0)) + self._written)
-            self._put(wav_header(self.sample_rate, self._written + len(data)), 0)  # last: its size is there then
+            self._put(data, len(self._header(0)) + self._written)
+            self._put(self._header(self._written + len(data)), 0)  # last: its size is there then
         except OSError as error:
             raise AudioError(f"{self.path}: cannot be written ({error.strerror})") from error
         self._written += len(data)
@@ -79,6 +84,12 @@ class WavFile:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
+    def _header(self, size: int) -> bytes:
+        """Of the same length each time."""
+        contents = self._contents
+        info = b"" if contents is None else padded(info_chunk(label(contents.latest_first())))
+        return wav_header(self.sample_rate, size, info)
+
     def _put(self, data: bytes, offset: int) -> None:
         while data:
             count = os.pwrite(self._file.fileno(), data, offset)
@@ -88,9 +99,13 @@ class WavFile:
 FileT = TypeVar("FileT")
 
 
-def whole_wav(path: Path, *, sample_rate: int) -> AbstractContextManager[WavFile]:
+def whole_wav(
+    path: Path, *, sample_rate: int, contents: RecentContents | None = None
+) -> AbstractContextManager[WavFile]:
     """Replaces `path` atomically when the block ends well. Raises AudioError."""
-    return whole_file(path, lambda beside: WavFile(path=beside, sample_rate=sample_rate, called=path))
+    return whole_file(
+        path, lambda beside: WavFile(path=beside, sample_rate=sample_rate, called=path, contents=contents)
+    )
 
 
 @contextmanager
@@ -109,9 +124,10 @@ def whole_file(path: Path, open_file: Callable[[Path], AbstractContextManager[Fi
             raise AudioError(f"{path}: cannot be written ({error.strerror})") from error
 
 
-def wav_header(sample_rate: int, size: int) -> bytes:
-    """44 bytes for `size` bytes of mono 16-bit PCM; sizes end at 4 GiB (18 hours), which also means unknown."""
+def wav_header(sample_rate: int, size: int, info: bytes = b"") -> bytes:
+    """44 bytes and `info`, whole chunks, for `size` bytes of mono 16-bit PCM; sizes end at 4 GiB (18 hours), which also
+    means unknown."""
     limit = 2**32 - 1
-    riff = struct.pack("<4sI4s", b"RIFF", min(36 + size, limit), b"WAVE")
+    riff = struct.pack("<4sI4s", b"RIFF", min(36 + len(info) + size, limit), b"WAVE")
     layout = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, sample_rate, 2 * sample_rate, 2, 16)
-    return riff + layout + struct.pack("<4sI", b"data", min(size, limit))
+    return riff + layout + info + struct.pack("<4sI", b"data", min(size, limit))

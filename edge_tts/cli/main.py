@@ -18,7 +18,9 @@ from edge_tts.app.daemon import run
 from edge_tts.app.stop_guard import leave_held_process
 from edge_tts.audio.devices import PortAudioLoudspeaker
 from edge_tts.audio.loudspeaker_thread import LoudspeakerThread
+from edge_tts.audio.provenance import RecentContents
 from edge_tts.audio.sound_files import SoundSink, check_writable, whole_sound
+from edge_tts.cli import inspect as cli_inspect
 from edge_tts.cli import pronunciations as cli_lexicon
 from edge_tts.cli import voices as cli_voices
 from edge_tts.cli.prerender import add_prerender
@@ -33,13 +35,14 @@ from edge_tts.front_doors.payloads import read_text
 from edge_tts.model_folder import CPU_FLAVOUR, MANIFEST
 from edge_tts.model_sets.activation import activate, open_loader
 from edge_tts.model_sets.flavour import FlavourCache, make_in_child, optimized
-from edge_tts.model_sets.loading import as_chosen, front_end_for, open_choice, open_model, open_networks
+from edge_tts.model_sets.loading import as_chosen, front_end_for, generator_for, open_choice, open_model, open_networks
 from edge_tts.model_sets.manifest import find_model_set, installed_model_sets, verify_model_set
 from edge_tts.request import SpeakMessage, SpeakRequest
 from edge_tts.runtime.log_lines import log_to_stderr
 from edge_tts.runtime.runtime import random_id
 from edge_tts.runtime.telemetry import TelemetryReader
 from edge_tts.schema import check, readable_json
+from edge_tts.speaking.cue import Cue
 from edge_tts.text.front_end import TextFrontEnd
 from edge_tts.text.reader import Reader
 from edge_tts.text.show import show_json, show_stream, show_table
@@ -127,8 +130,9 @@ def _speak(message: SpeakMessage, config: Config, out: str | None) -> None:
     began, samples, first_s = time.monotonic(), 0, None
     with open_networks(model, config) as synthesizer:
         loaded = time.monotonic()
-        with _sink(out, model.sample_rate, config) as sink:
-            for chunk in synthesizer.stream(request, voice, lambda: False):
+        cue, content = Cue(config.marking), generator_for(config, model).content(request.id, voice.id)
+        with _sink(out, model.sample_rate, config, RecentContents(content)) as sink:
+            for chunk in cue.before(request, voice, lambda said: synthesizer.stream(said, voice, lambda: False)):
                 first_s = first_s or time.monotonic() - loaded
                 sink.write(chunk.samples)
                 for warning in chunk.warnings:
@@ -162,10 +166,12 @@ def _standard_input(most_bytes: int) -> str:
     return read_text(data, what="say")
 
 
-def _sink(out: str | None, sample_rate: int, config: Config) -> AbstractContextManager[SoundSink]:
+def _sink(
+    out: str | None, sample_rate: int, config: Config, contents: RecentContents
+) -> AbstractContextManager[SoundSink]:
     """A file, written atomically, or the loudspeaker."""
     if out:
-        return whole_sound(Path(out), sample_rate=sample_rate)
+        return whole_sound(Path(out), sample_rate=sample_rate, contents=contents)
     return _loudspeaker(sample_rate, config.audio.device)
 
 
@@ -306,6 +312,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_say(commands)
     add_prerender(commands, _add)
     _add_phonemes(commands)
+    cli_inspect.add_parser(commands, _add)
     cli_lexicon.add_parsers(commands, _add, _speak)
     cli_voices.add_parsers(commands, _add)
     _add_models(commands)

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 
+from edge_tts.audio.provenance import Provenance
 from edge_tts.audio.wave import to_pcm16
 from edge_tts.runtime.runtime import Runtime
 from edge_tts.speaking.job import CLOSING, Job, Outcome
@@ -29,6 +30,8 @@ class ConnectionSink:
         self._pieces: deque[tuple[bytes, float]] = deque()
         self._waiting_s, self._total_s, self._began = 0.0, 0.0, 0.0
         self._news = asyncio.Event()
+        self.content: Provenance | None = None
+        """Of the sound, from its first piece on."""
         self.closing: Report | None = None
         """The last report on the job."""
 
@@ -36,7 +39,7 @@ class ConnectionSink:
         if not len(chunk.samples):
             return
         if self._total_s == 0:
-            self._began = self._runtime.clock()
+            self._began, self.content = self._runtime.clock(), job.content(self._runtime)
             job.report(self._runtime, "first_audio")
         job.on_stop(self._wake)
         with self._condition:

@@ -8,6 +8,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 
+from edge_tts import __version__
+from edge_tts.audio.provenance import Generator
 from edge_tts.config import Config, EngineConfig
 from edge_tts.engine.load import EngineLoader, Placement
 from edge_tts.errors import ModelError
@@ -51,6 +53,16 @@ def unchanged(model: ModelSet) -> ModelSet:
             f"the model set {model.name} was replaced since the start; restart edge-ttsd to use the new one"
         )
     return model
+
+
+def generator_for(config: Config, model: ModelSet) -> Generator:
+    """What reports and files say of what makes their sound."""
+    return Generator(
+        device=config.device,
+        model_set=f"{model.name} {model.version}",
+        version=__version__,
+        producer=config.marking.producer,
+    )
 
 
 def open_lexicon(config: Config) -> LexiconFile:

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from edge_tts.audio.provenance import Generator
 from edge_tts.runtime.event_bus import EventBus
 from edge_tts.runtime.health import Health
 
@@ -29,3 +30,5 @@ class Runtime:
     fatal: Fatal
     events: EventBus
     health: Health
+    generator: Generator | None = None
+    """None: reports do not tell what makes the sound."""

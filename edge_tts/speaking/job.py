@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from edge_tts.audio.provenance import Provenance
+from edge_tts.request import SpeakRequest
 from edge_tts.runtime.runtime import Runtime
 from edge_tts.speaking.journal import Envelope, Page
 from edge_tts.values import AudioChunk, Priority, Report, Stage
@@ -116,9 +118,17 @@ class Job:
         """Publish a report and call the job's reply with it."""
         self.send(runtime, self.make_report(runtime, stage, details or {}))
 
+    def content(self, runtime: Runtime) -> Provenance | None:
+        """What its sound is; None without speech."""
+        if runtime.generator is None or not isinstance(self.request, SpeakRequest):
+            return None
+        return runtime.generator.content(self.request.id, self.request.voice)
+
     def make_report(self, runtime: Runtime, stage: Stage, details: Mapping[str, Any]) -> Report:
         ms = round(1000 * (runtime.clock() - self.accepted_at), 1)
-        own = {} if self.kind is None else {"kind": self.kind}
+        content = self.content(runtime)
+        own: dict[str, Any] = {} if self.kind is None else {"kind": self.kind}
+        own |= {} if content is None else content.details()
         return Report(id=self.request.id, stage=stage, ms=ms, details={**own, **details}, caller=self.caller)
 
     def send(self, runtime: Runtime, report: Report) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from edge_tts.audio.devices import OpenLoudspeaker
 from edge_tts.audio.loudspeaker_thread import LoudspeakerThread
+from edge_tts.audio.provenance import RecentContents
 from edge_tts.config import AudioConfig
 from edge_tts.errors import AudioError
 from edge_tts.runtime.part import Part
@@ -65,8 +66,10 @@ class Player(Part):
         open_loudspeaker: OpenLoudspeaker,
         audio: AudioConfig | None = None,
         chimes: Mapping[Priority, FloatArray] = MappingProxyType({}),
+        contents: RecentContents | None = None,
     ) -> None:
-        """`chimes`: what is played before requests of a priority, at the speech's rate."""
+        """`chimes`: what is played before requests of a priority, at the speech's rate. `contents`: takes what is
+        played."""
         super().__init__(name="player", runtime=runtime)
         audio = audio or AudioConfig()
         self._open_loudspeaker = open_loudspeaker
@@ -79,6 +82,7 @@ class Player(Part):
         self._blocks: deque[FloatArray] = deque()
         self._job: Job | None = None
         self._finishing = False
+        self._contents = contents
         self._chimes, self._lead_in_s = chimes, audio.lead_in_ms / 1000
         self._samples_played, self._prelude_samples = 0, 0
         self._played_at = float("-inf")
@@ -275,6 +279,9 @@ class Player(Part):
             self._job, self._sample_rate, self._samples_played, self._finishing = job, sample_rate, 0, False
             self._blocks.clear()
             self._prelude_samples = self._add_prelude(job)
+            content = job.content(self.runtime)
+            if self._contents is not None and content is not None:
+                self._contents.add(content)
             job.on_stop(self.wake)
 
     def _add_prelude(self, job: Job) -> int:

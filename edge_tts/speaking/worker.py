@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from edge_tts.config import MarkingConfig
 from edge_tts.errors import named
 from edge_tts.request import SpeakRequest
 from edge_tts.runtime.part import Part
 from edge_tts.runtime.runtime import Runtime
+from edge_tts.speaking.cue import Cue
 from edge_tts.speaking.job import Job, Outcome, failure
 from edge_tts.speaking.job_queue import JobQueue
 from edge_tts.speaking.on_demand import OnDemandNetworks, Speaker
@@ -40,9 +42,11 @@ class Worker(Part):
         voice: Callable[[str], Voice],
         jobs: JobQueue,
         phrases: PhraseCache | None = None,
+        cue: Cue | None = None,
     ) -> None:
         super().__init__(name="worker", runtime=runtime)
         self._networks, self._voice, self._jobs, self._phrases = networks, voice, jobs, phrases
+        self._cue = cue or Cue(MarkingConfig())
         self._pulse = runtime.health.pulse("worker")
 
     def wake(self) -> None:
@@ -95,10 +99,13 @@ class Worker(Part):
         request, should_stop = job.request, self._should_stop(job)
         if isinstance(request, SpeakRequest):
             voice = self._voice(request.voice)
-            if self._phrases is None:
-                yield from speaker.stream(request, voice, should_stop)
-            else:
-                yield from self._phrases.speak(request, voice, lambda: speaker.stream(request, voice, should_stop))
+
+            def stream(request: SpeakRequest) -> Iterator[AudioChunk]:
+                if self._phrases is None:
+                    return speaker.stream(request, voice, should_stop)
+                return self._phrases.speak(request, voice, lambda: speaker.stream(request, voice, should_stop))
+
+            yield from self._cue.before(request, voice, stream)
         elif isinstance(request, Task):
             yield from request.work(speaker, should_stop)
         else:

@@ -11,7 +11,7 @@ LATIN = "A-Za-zＡ-Ｚａ-ｚ\u00aa\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f
 GREEK = "\u0370-\u03ff\u1f00-\u1fff"
 DIGIT = "0-9０-９"
 NUMERAL_SIGN = "¼-¾\u2070-\u209f\u2150-\u218b\u2460-\u24ff\u2776-\u2793\u3200-\u32ff"
-"""Contents of regular expression classes."""
+"""RecentContents of regular expression classes."""
 
 _WIDE = re.compile(f"[{HAN}{KANA}{HANGUL}]")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -23,6 +24,7 @@ from fakes import WAIT_S
 
 from edge_tts.app.appliance import Surroundings
 from edge_tts.app.daemon import run
+from edge_tts.audio.metadata import read_metadata
 from edge_tts.config import Config, load_config
 from edge_tts.values import ModelSet
 from tools.demo_model import write_untrained_set
@@ -62,6 +64,10 @@ def test_a_message_in_samples_out(tmp_path: Path, broker: Broker, untrained: Pat
     sound, rate = soundfile.read(tmp_path / "out.wav", dtype="float32")
     assert rate == 32000
     assert len(sound) / rate == pytest.approx(done["details"]["audio_s"], abs=0.01)
+    said = json.loads(read_metadata(tmp_path / "out.wav")[1]["comment"])
+    assert said["ai_generated"] is True
+    for event in ear.events()[:4]:
+        assert said.items() <= event["details"].items()
     assert np.isfinite(sound).all()
     assert np.abs(sound).max() > 0.01
 

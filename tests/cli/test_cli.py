@@ -163,14 +163,20 @@ def test_standard_input_is_read_like_a_payload(
 
 
 def test_standard_input_is_spoken_into_a_flac_file(
-    tmp_path: Path, starter: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, starter: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`say -` reads over a byte order mark, and `--out` goes by the ending of its name."""
+    """`say -` reads over a byte order mark, and `--out` goes by the ending of its name; the file says what made it."""
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\xef\xbb\xbfHello.\n")))
     out = tmp_path / "hello.flac"
     assert main(["say", "-c", starter, "-", "--seed", "1", "--out", str(out)]) == 0
     with soundfile.SoundFile(out) as sound:
         assert (sound.format, sound.frames > 8000) == ("FLAC", True)
+    capsys.readouterr()
+    assert main(["inspect", "-c", starter, "--json", str(out)]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert (said["format"], said["ai_generated"], said["set"][:8]) == ("FLAC", True, "starter ")
+    assert main(["inspect", "-c", starter, str(out)]) == 0
+    assert said["content_id"] in capsys.readouterr().out
 
 
 def started(*arguments: str, **streams: int) -> subprocess.Popen[bytes]:

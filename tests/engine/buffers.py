@@ -1,4 +1,4 @@
-"""Contents of device buffers, for comparison with host arrays."""
+"""RecentContents of device buffers, for comparison with host arrays."""
 
 from __future__ import annotations
 

@@ -8,9 +8,12 @@ import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 from urllib.parse import quote
 
+from edge_tts.audio.metadata import info_chunk
+from edge_tts.audio.provenance import label
 from edge_tts.audio.sound_stream import KINDS, SoundStream
 from edge_tts.audio.wave import wav_header
 from edge_tts.front_doors.connection_sink import ConnectionSink
@@ -51,7 +54,6 @@ class SpeechResponse:
         """What `message` raises is answered."""
         self._context, self._id, self._message, self._delivery = context, request_id, message, delivery
         self._sink = ConnectionSink(runtime=context.runtime, loop=asyncio.get_running_loop(), caller="http")
-        self._stream = SoundStream(delivery.name, sample_rate=context.model.sample_rate)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._context.speak_into(self._sink, self._message, self._id)
@@ -99,7 +101,7 @@ class SpeechResponse:
         elif self._stage != "done":
             await self._error()(scope, receive, send)
         else:
-            body = wav_header(self._context.model.sample_rate, len(sound)) + sound
+            body = wav_header(self._context.model.sample_rate, len(sound), info_chunk(self._label)) + sound
             await Answer(200, body, KINDS["wav"], self._headers())(scope, receive, send)
 
     async def _pass_on(self, first: bytes, send: Send) -> None:
@@ -134,6 +136,15 @@ class SpeechResponse:
 
     def _headers(self) -> dict[str, str]:
         return {"x-request-id": quote(self._id, safe=""), "cache-control": "no-store"}
+
+    @cached_property
+    def _stream(self) -> SoundStream:
+        """From the first sound on: then it is known what it is."""
+        return SoundStream(self._delivery.name, sample_rate=self._context.model.sample_rate, label=self._label)
+
+    @property
+    def _label(self) -> dict[str, str]:
+        return label([] if self._sink.content is None else [self._sink.content])
 
     @property
     def _stage(self) -> str:
