@@ -119,6 +119,24 @@ class MqttConfig(Section):
     session_expiry_s: int = Field(default=86400, ge=0, le=4294967294)
     reconnect_min_s: float = Field(default=0.5, gt=0, le=60)
     reconnect_max_s: float = Field(default=30.0, gt=0, le=3600)
+    groups: tuple[Name, ...] = ()
+    group_delay_s: float = Field(default=2.0, ge=0, le=30)
+
+    @field_validator("groups", mode="before")
+    @classmethod
+    def _as_tuple(cls, value: object) -> object:
+        return tuple(value) if isinstance(value, list) else value  # YAML has lists only
+
+
+class HermesConfig(Section):
+    """The Hermes protocol of Rhasspy and Snips, over the same broker."""
+
+    site_ids: tuple[str, ...] = ()
+
+    @field_validator("site_ids", mode="before")
+    @classmethod
+    def _as_tuple(cls, value: object) -> object:
+        return tuple(value) if isinstance(value, list) else value  # YAML has lists only
 
 
 class HomeAssistantConfig(Section):
@@ -313,6 +331,7 @@ class LimitsConfig(Section):
     resume_s: float = Field(default=600.0, ge=0, le=604800)
     text_chars: int = Field(default=20000, ge=1, le=100000)
     payload_bytes: int = Field(default=262144, ge=256, le=16777216)
+    dedupe_s: float = Field(default=0.0, ge=0, le=3600)
 
 
 class HealthConfig(Section):
@@ -361,6 +380,7 @@ class Config(Section):
     state_dir: ConfigPath = Path(".state")
     mqtt: MqttConfig = _DEFAULTS
     home_assistant: HomeAssistantConfig = _DEFAULTS
+    hermes: HermesConfig = _DEFAULTS
     wyoming: WyomingConfig = _DEFAULTS
     http: HttpConfig = _DEFAULTS
     models: ModelsConfig = _DEFAULTS
@@ -376,6 +396,13 @@ class Config(Section):
     service_level: ServiceLevelConfig = _DEFAULTS
     marking: MarkingConfig = _DEFAULTS
     log: LogConfig = _DEFAULTS
+
+    @field_validator("mqtt")
+    @classmethod
+    def _has_other_groups(cls, mqtt: MqttConfig, info: ValidationInfo) -> MqttConfig:
+        if info.data.get("device") in mqtt.groups:
+            raise ValueError(f"groups has {info.data['device']}, which is this device's own name")
+        return mqtt
 
 
 def find_config(path: Path | None = None, *, places: Sequence[Path] = CONFIG_PLACES) -> Config:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from edge_tts.schema import BeforeValidator, Field, Record, RequestId
+from edge_tts.schema import BeforeValidator, Field, Record, RequestId, ValidationInfo, field_validator
 from edge_tts.values import Priority, Sampling
 
 
@@ -32,6 +32,7 @@ class SpeakMessage(Record):
     priority: Urgency = Field(default="normal", description="an alert interrupts, low waits for everything else")
     ttl_s: float | None = Field(default=None, gt=0, le=604800, description="seconds within which it has to begin")
     volume: float = Field(default=100.0, ge=0, le=100, description="percent of the device's own volume")
+    volume_level: float | None = Field(default=None, ge=0, le=1, description="the same from 0 to 1, instead of volume")
     speed: float = Field(default=1.0, ge=0.25, le=4, description="1.3 is faster")
     seed: int | None = Field(default=None, ge=0, lt=2**64, description="same seed, text and voice: same speech")
     top_k: int | None = Field(default=None, ge=1, le=1025, description="draw among so many of the likeliest tokens")
@@ -41,12 +42,22 @@ class SpeakMessage(Record):
     split: Split = Field(default="auto", description="how the text is cut; cut0 to cut5 are upstream's")
     ssml: bool = Field(default=False, description="the text is an SSML document")
     fragment_interval: float = Field(default=0.3, ge=0, le=10, description="seconds of silence after each segment")
+    dedupe_s: float | None = Field(default=None, ge=0, le=3600, description="drop it if it was asked for so recently")
+    start_at: float | None = Field(default=None, ge=0, le=1e12, description="Unix time at which it is to be heard")
+
+    @field_validator("volume_level")
+    @classmethod
+    def _is_the_only_volume(cls, level: float | None, info: ValidationInfo) -> float | None:
+        if level is not None and info.data.get("volume", 100.0) != 100.0:
+            raise ValueError("stands beside volume; send one of them")
+        return level
+
     cache: bool = Field(default=True, description="false: neither taken from the phrase cache nor kept in it")
 
     @property
     def gain(self) -> float:
         """Linear, 0 to 1."""
-        return self.volume / 100
+        return self.volume / 100 if self.volume_level is None else self.volume_level
 
     def sampling(self, default: Sampling) -> Sampling:
         """`default`, with the keys of this request put in."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fakes import FakeClock, FakeLoudspeaker, Notes
 from rig import make_runtime
 
@@ -22,6 +24,10 @@ def known_voice(name: str) -> str:
     return name
 
 
+WALL = 1.7e9
+"""Unix time of the clock's zero."""
+
+
 class DispatcherRig:
     """A dispatcher, its queue without a worker, and their reports."""
 
@@ -32,6 +38,7 @@ class DispatcherRig:
         journal: Journal | None = None,
         clock: FakeClock | None = None,
         notes: Notes | None = None,
+        dedupe_s: float = 0.0,
     ) -> None:
         self.clock, self.notes = clock or FakeClock(), notes or Notes()
         self.runtime = make_runtime(self.notes, clock=self.clock)
@@ -39,6 +46,7 @@ class DispatcherRig:
         self.jobs = JobQueue(runtime=self.runtime, capacity=capacity, journal=journal)
         self.player = Player(runtime=self.runtime, open_loudspeaker=FakeLoudspeaker)
         rules = RequestRules(resolve_voice=known_voice, content=ContentRules(100, ("unknown",)), payload_bytes=1000)
+        rules = replace(rules, dedupe_s=dedupe_s, wall=lambda: WALL + self.clock.now)
         self.dispatcher = Dispatcher(runtime=self.runtime, rules=rules, jobs=self.jobs, player=self.player)
 
     def handle(self, payload: bytes, **facts: object) -> None:

@@ -20,11 +20,13 @@ from edge_tts.config import AudioConfig, Config
 from edge_tts.engine.load import Placement
 from edge_tts.front_doors.content_rules import ContentRules
 from edge_tts.front_doors.dispatcher import Dispatcher, RequestRules
+from edge_tts.front_doors.hermes import Hermes
 from edge_tts.front_doors.home_assistant.discovery import HomeAssistant
 from edge_tts.front_doors.home_assistant.payload import Device
 from edge_tts.front_doors.http.http_server import HttpServer
 from edge_tts.front_doors.lexicon_commands import LexiconCommands
 from edge_tts.front_doors.model_commands import ModelCommands
+from edge_tts.front_doors.mqtt.groups import listen_to_groups
 from edge_tts.front_doors.mqtt.link import MqttLink
 from edge_tts.front_doors.mqtt.session import ClashNote, session_config
 from edge_tts.front_doors.session_context import SessionContext
@@ -41,8 +43,9 @@ from edge_tts.runtime.service_level import ServiceLevel
 from edge_tts.runtime.telemetry import TelemetryReader, TelemetryWatch
 from edge_tts.speaking.cue import Cue
 from edge_tts.speaking.internal_jobs import InternalJobs
+from edge_tts.speaking.job import Reply
 from edge_tts.speaking.job_queue import JobQueue
-from edge_tts.speaking.journal import Journal
+from edge_tts.speaking.journal import Journal, ReplyTo
 from edge_tts.speaking.on_demand import OnDemandNetworks, Speaker
 from edge_tts.speaking.phrase_cache import PhraseCache, open_phrase_cache, remove_phrases
 from edge_tts.speaking.player import Player
@@ -228,7 +231,7 @@ class Appliance:
             commands |= ModelCommands(change=self.model_change, new_id=runtime.new_id).commands()
         limits = config.limits
         content = ContentRules(limits.text_chars, config.text.refuse)
-        rules = RequestRules(self.voices.catalogue.resolve, content, limits.payload_bytes)
+        rules = RequestRules(self.voices.catalogue.resolve, content, limits.payload_bytes, limits.dedupe_s)
         self.dispatcher = Dispatcher(runtime=runtime, rules=rules, jobs=self.jobs, player=self.player, more=commands)
         self.link = MqttLink(
             runtime=runtime,
@@ -237,6 +240,8 @@ class Appliance:
             dispatcher=self.dispatcher,
             clash=ClashNote(config.state_dir).set,
         )
+        listen_to_groups(self.link.listen, config.mqtt, self.dispatcher.handle)
+        self.hermes = Hermes(runtime=runtime, link=self.link, config=config.hermes, dispatcher=self.dispatcher)
         self.home_assistant = HomeAssistant(
             runtime=runtime, link=self.link, config=config.home_assistant, device=self._as_device()
         )
@@ -274,7 +279,10 @@ class Appliance:
         self.runtime.events.retain("engines", {"engines": placements})
 
     def _resume_requests(self) -> None:
-        self.dispatcher.resume(self.journal, oldest_s=self._config.limits.resume_s, reply=self.link.reply)
+        self.dispatcher.resume(self.journal, oldest_s=self._config.limits.resume_s, reply=self._reply_to)
+
+    def _reply_to(self, address: ReplyTo) -> Reply:
+        return self.hermes.reply(address) or self.link.reply(address)
 
     def _first_state(self) -> State:
         """Voice and volume as set last, else as configured. Raises ConfigError for an unknown voice."""

@@ -1,6 +1,6 @@
 """How requests come in: a front door parses, checks and submits.
 
 Read `dispatcher`, `payloads` (bytes -> checked records), `voice_commands`, `mqtt/` (the broker), `home_assistant/`
-(its discovery), `wyoming/`, `http/` and what they share, `session_context` (callers that get the sound),
+(its discovery), `hermes`, `wyoming/`, `http/` and what they share, `session_context` (callers that get the sound),
 `press_socket` (programs on this machine).
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from edge_tts.errors import PayloadError, named
 from edge_tts.front_doors.content_rules import ContentRules
 from edge_tts.front_doors.message import Message
 from edge_tts.front_doors.payloads import id_in, parse_say, parse_switch, parse_which
+from edge_tts.front_doors.recent_requests import RecentRequests
 from edge_tts.request import SpeakMessage, SpeakRequest
 from edge_tts.runtime.runtime import Runtime
 from edge_tts.schema import nearest
@@ -27,12 +29,20 @@ from edge_tts.values import Report
 log = logging.getLogger(__name__)
 
 
+MOST_AHEAD_S = 30.0
+"""How far ahead `start_at` may lie: what waits for it holds up the others."""
+
+
 @dataclass(frozen=True, slots=True)
 class RequestRules:
     resolve_voice: Callable[[str], str]
     """Name or id of a voice -> its id. Raises UnknownVoiceError."""
     content: ContentRules
     payload_bytes: int
+    dedupe_s: float = 0.0
+    """Seconds within which the same request is dropped, where it does not say itself."""
+    wall: Callable[[], float] = time.time
+    """Unix time."""
 
 
 class Dispatcher:
@@ -49,6 +59,7 @@ class Dispatcher:
     ) -> None:
         self._runtime, self._rules, self._jobs, self._player = runtime, rules, jobs, player
         self._seen: OrderedDict[Key, None] = OrderedDict()
+        self._recent = RecentRequests()
         self._lock = threading.Lock()
         self._commands: Mapping[str, Callable[[Message], None]] = {
             "say": self._say,
@@ -125,12 +136,42 @@ class Dispatcher:
             log.log(level, "dropped a second delivery of %s: an id is spoken once", say.id or "a message without id")
             return
         request = self.accept(say)
+        twin = self._recent.twin(say, now=arrived, dedupe_s=self._dedupe_s(say))
+        if twin is not None:
+            self._remember(key)
+            self._drop_twin(request, twin, message.reply)
+            return
+        starts_at = self._starts_at(say, message, arrived)
         lifetimes = [s for s in (say.ttl_s, message.expires_in_s) if s is not None]
         expires_at = arrived + min(lifetimes) if lifetimes else None
         envelope = Envelope(expires_at, message.reply_to, key if isinstance(key, tuple) else None)
         job = Job(request, sink=self._player, reply=message.reply, envelope=envelope, caller=message.caller)
+        job.starts_at = starts_at
         self._jobs.submit(job)
         self._remember(key)
+        self._recent.add(say, request.id, now=arrived)
+
+    def _dedupe_s(self, say: SpeakMessage) -> float:
+        return self._rules.dedupe_s if say.dedupe_s is None else say.dedupe_s
+
+    def _drop_twin(self, request: SpeakRequest, twin: str, reply: Reply) -> None:
+        """Close a request that was asked for twice; its twin is spoken."""
+        log.info("dropped %s: it asks for the same as %s, within dedupe_s", request.id, twin)
+        report = Report(request.id, "interrupted", 0.0, {"reason": "duplicate", "of": twin})
+        self._runtime.events.report(report)
+        reply(report)
+
+    def _starts_at(self, say: SpeakMessage, message: Message, arrived: float) -> float:
+        """When it is to be heard, by the runtime's clock; a time that is past is now. Raises PayloadError."""
+        if say.start_at is None:
+            return arrived + message.starts_in_s
+        ahead_s = say.start_at - self._rules.wall()
+        if ahead_s > MOST_AHEAD_S:
+            raise PayloadError(
+                f"say: start_at lies {ahead_s:.0f} s ahead; at most {MOST_AHEAD_S:g} s are waited for. Is it in "
+                "seconds since 1970, and do the clocks agree (`timedatectl`)?"
+            )
+        return arrived + max(0.0, ahead_s)
 
     def _stop(self, message: Message) -> None:
         self._jobs.stop(parse_which(message.payload))

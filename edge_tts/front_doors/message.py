@@ -20,6 +20,8 @@ class Message:
     """MQTT's packet identifier."""
     expires_in_s: float | None = None
     """The rest of the MQTT 5 message expiry interval."""
+    starts_in_s: float = 0.0
+    """How long after it has come it begins to be heard, so that several devices begin together."""
     reply: Reply = no_reply
     reply_to: ReplyTo | None = None
     """The address behind `reply`, for the journal."""

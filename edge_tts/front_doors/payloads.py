@@ -109,7 +109,8 @@ class _Id(Record):
 
 
 class _Volume(Record):
-    volume: float = Field(ge=0, le=100)
+    volume: float | None = Field(default=None, ge=0, le=100)
+    volume_level: float | None = Field(default=None, ge=0, le=1)
 
 
 def parse_say(payload: bytes) -> SpeakMessage:
@@ -182,11 +183,19 @@ def parse_rollback(payload: bytes) -> RollbackPayload:
 
 
 def parse_volume(payload: bytes) -> float:
-    """0 to 100. Raises PayloadError."""
+    """0 to 100, from a number, {"volume": 0 to 100} or {"volume_level": 0 to 1}. Raises PayloadError."""
     number = read_text(payload, what="volume/set").strip()
+    if number[:1] == "{":
+        return _one_volume(parse_record(_Volume, number, what="volume/set"))
     if not _NUMBER.fullmatch(number):
         raise PayloadError(f"volume/set: '{number[:40]}' is no number from 0 to 100")
-    return check(_Volume, {"volume": float(number)}, error=PayloadError, what="volume/set").volume
+    return _one_volume(check(_Volume, {"volume": float(number)}, error=PayloadError, what="volume/set"))
+
+
+def _one_volume(asked: _Volume) -> float:
+    if (asked.volume is None) == (asked.volume_level is None):
+        raise PayloadError("volume/set: either 'volume' (0 to 100) or 'volume_level' (0 to 1) is expected")
+    return 100 * asked.volume_level if asked.volume_level is not None else asked.volume or 0.0
 
 
 def parse_switch(payload: bytes, *, what: str) -> bool:

@@ -39,7 +39,7 @@ class SettingsCommands:
         self._player.set_volume(volume / 100)
         self._events.update(volume=volume)
         self._save()
-        if 0 < volume < 1:  # somebody's scale ends at 1
+        if 0 < volume < 1 and not message.payload.lstrip().startswith(b"{"):  # somebody's scale ends at 1
             self._warn(message, f"the volume is {volume:g} percent now, which nobody hears: it goes from 0 to 100")
 
     def _warn(self, message: Message, warning: str) -> None:

@@ -70,7 +70,7 @@ class Discard:
 
 
 class Job:
-    """`JobQueue` sets `accepted_at` and `page`."""
+    """`JobQueue` sets `accepted_at` and `page`, whoever makes it may set `starts_at`."""
 
     def __init__(
         self,
@@ -89,6 +89,8 @@ class Job:
         self.envelope, self.min_volume, self.kind = envelope, min_volume, kind
         self.caller = caller or kind or ""
         self.accepted_at = 0.0
+        self.starts_at = float("-inf")
+        """When it is to be heard, by the runtime's clock; not before."""
         self.page: Page | None = None
         self._stop: Outcome | None = None
         self._on_stop: Callable[[], None] = lambda: None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from types import MappingProxyType
 
 import numpy as np
@@ -83,6 +84,8 @@ class Player(Part):
         self._job: Job | None = None
         self._finishing = False
         self._contents = contents
+        self._prepared = False
+        """Whether `_prepare` was called for the job."""
         self._chimes, self._lead_in_s = chimes, audio.lead_in_ms / 1000
         self._samples_played, self._prelude_samples = 0, 0
         self._played_at = float("-inf")
@@ -177,6 +180,11 @@ class Player(Part):
     def _one_step(self) -> None:
         with self._condition:
             job = self._job
+            begins = job if self._blocks and not self._prepared else None
+        if begins is not None:
+            self._prepare(begins)
+        with self._condition:
+            job = self._job
             block = self._next_block(job)
             ended = job is not None and block is None and self._is_over(job)
             if block is None and not ended:
@@ -193,13 +201,23 @@ class Player(Part):
             self._close()
             self._condition.notify_all()
         self._release_requested = False
-        self._condition.wait(1.0)
+        left_s = 0.0 if self._job is None else self._job.starts_at - self.runtime.clock()
+        self._condition.wait(left_s if 0 < left_s < 1 else 1.0)
+
+    def _prepare(self, job: Job) -> None:
+        """Before the first block: what takes its time, so that the sound begins when it is to."""
+        self._prepared = True
+        if job.starts_at > self.runtime.clock():
+            with suppress(AudioError):  # whoever writes tries again, and tells
+                self._open()
 
     def _next_block(self, job: Job | None) -> FloatArray | None:
         """The block to play now; None while there is none or the gain has faded to silence."""
         if job is None or not self._blocks:
             return None
         fading = self._paused or job.stop_reason() is not None
+        if self._samples_played == 0 and self.runtime.clock() < job.starts_at:
+            return None
         if fading and (self._samples_played == 0 or self._ramp.gain < 1e-4):
             return None
         block = self._blocks.popleft()
@@ -277,6 +295,7 @@ class Player(Part):
     def _begin(self, job: Job, sample_rate: int) -> None:
         if self._job is not job:
             self._job, self._sample_rate, self._samples_played, self._finishing = job, sample_rate, 0, False
+            self._prepared = False
             self._blocks.clear()
             self._prelude_samples = self._add_prelude(job)
             content = job.content(self.runtime)

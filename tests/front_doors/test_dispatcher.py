@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from dispatcher_rig import DispatcherRig
+from dispatcher_rig import WALL, DispatcherRig
 
 from edge_tts.config import Config, load_config
 from edge_tts.errors import RequestError
@@ -221,3 +221,71 @@ def test_ids_are_forgotten_in_time() -> None:
     rig.handle(b'{"text": "a", "id": "0"}')
     assert rig.notes.stages("1099") == ["accepted"]
     assert rig.notes.stages("0") == ["accepted", "accepted"]
+
+
+def test_a_button_that_reports_twice_is_heard_once() -> None:
+    """The same request within `dedupe_s` is closed as a duplicate of the first, whatever its id; later it is spoken."""
+    rig = DispatcherRig(dedupe_s=2.0)
+    rig.handle(b'{"text": "the door", "id": "a"}')
+    rig.clock.now += 1.9
+    rig.handle(b'{"text": "the door", "id": "b"}')
+    closed = [report for report in rig.notes.reports if report.id == "b"]
+    assert [(report.stage, report.details) for report in closed] == [
+        ("interrupted", {"reason": "duplicate", "of": "a"})
+    ]
+    rig.handle(b'{"text": "the window", "id": "c"}')
+    rig.clock.now += 0.1
+    rig.handle(b'{"text": "the door", "id": "d"}')
+    assert [rig.request().id for _ in range(3)] == ["a", "c", "d"]
+
+
+def test_a_request_sets_its_own_dedupe_s() -> None:
+    """`dedupe_s` of the message goes before the configuration's, and 0 drops nothing."""
+    rig = DispatcherRig(dedupe_s=2.0)
+    for payload in (b'{"text": "x", "id": "a"}', b'{"text": "x", "id": "b", "dedupe_s": 0}'):
+        rig.handle(payload)
+    rig.clock.now += 50
+    rig.handle(b'{"text": "x", "id": "c", "dedupe_s": 60}')
+    assert [report.id for report in rig.notes.reports if report.stage == "interrupted"] == ["c"]
+
+
+def test_a_refused_request_is_no_twin() -> None:
+    """What the queue refused may be asked for again at once."""
+    rig = DispatcherRig(capacity=1, dedupe_s=60)
+    rig.handle(b'{"text": "first"}')
+    rig.handle(b'{"text": "x", "priority": "low", "id": "a"}')
+    rig.request()
+    rig.handle(b'{"text": "x", "priority": "low", "id": "b"}')
+    assert rig.request().id == "b"
+
+
+def test_a_volume_from_0_to_1_is_known_by_its_name() -> None:
+    """`volume_level` is Home Assistant's scale; both at once, or beyond the scale, are refused."""
+    rig = DispatcherRig()
+    rig.handle(b'{"text": "x", "volume_level": 0.25}')
+    rig.handle(b'{"text": "x", "volume": 25}')
+    assert [rig.request().gain for _ in range(2)] == [0.25, 0.25]
+    rig.handle(b'{"text": "x", "volume": 25, "volume_level": 0.25}')
+    rig.handle(b'{"text": "x", "volume_level": 25}')
+    assert "send one of them" in rig.failures()[0]
+    assert "volume_level" in rig.failures()[1]
+
+
+def test_a_start_time_is_taken_from_the_wall_clock() -> None:
+    """`start_at` becomes a time of our clock; a past one is now, and one that lies far ahead is refused by name."""
+    rig = DispatcherRig()
+    for ahead in (5, -100):
+        rig.handle(f'{{"text": "x", "start_at": {WALL + rig.clock.now + ahead}}}'.encode())
+    starts = [job.starts_at - rig.clock.now for _ in range(2) if (job := rig.jobs.dequeue(0)) is not None]
+    assert starts == pytest.approx([5, 0], abs=1e-3)
+    rig.handle(f'{{"text": "x", "start_at": {WALL + rig.clock.now + 3600}}}'.encode())
+    assert "do the clocks agree" in rig.failures()[0]
+
+
+def test_a_message_to_a_group_starts_after_the_groups_delay() -> None:
+    """What says when it starts keeps that; the rest starts so long after it came."""
+    rig = DispatcherRig()
+    rig.handle(b"x", starts_in_s=2.0)
+    rig.handle(f'{{"text": "y", "start_at": {WALL + rig.clock.now + 7}}}'.encode(), starts_in_s=2.0)
+    starts = [job.starts_at - rig.clock.now for _ in range(2) if (job := rig.jobs.dequeue(0)) is not None]
+    assert starts == pytest.approx([2, 7], abs=1e-3)

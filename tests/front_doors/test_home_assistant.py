@@ -21,6 +21,7 @@ from edge_tts.app.appliance import Appliance, Surroundings
 from edge_tts.config import HomeAssistantConfig, config_from
 from edge_tts.front_doors.home_assistant.discovery import BIRTH_S, SETTLE_S, HomeAssistant
 from edge_tts.front_doors.home_assistant.payload import PARTS, Device, Facts, discovery
+from edge_tts.front_doors.message import Message
 from edge_tts.model_sets.manifest import read_model_set
 from edge_tts.runtime.event_bus import PartHealth
 from edge_tts.runtime.runtime import Runtime
@@ -68,16 +69,16 @@ class FakeLink:
 
     def __init__(self) -> None:
         self.retained: list[tuple[str, str]] = []
-        self._listeners: dict[str, Callable[[bytes], None]] = {}
+        self._listeners: dict[str, Callable[[Message], None]] = {}
 
     def retain(self, topic: str, payload: str) -> None:
         self.retained.append((topic, payload))
 
-    def listen(self, topic: str, listener: Callable[[bytes], None]) -> None:
+    def listen(self, topic: str, listener: Callable[[Message], None]) -> None:
         self._listeners[topic] = listener
 
     def say(self, topic: str, payload: bytes) -> None:
-        self._listeners[topic](payload)
+        self._listeners[topic](Message(topic, payload))
 
 
 def announced(clock: FakeClock, link: FakeLink) -> tuple[Runtime, HomeAssistant]:

@@ -419,3 +419,28 @@ def test_a_stop_ends_the_chime_too() -> None:
         assert room.player.finish(job, lambda: None) == 0
     assert not room.speaker.heard.any()
     assert room.first == []
+
+
+def test_nothing_is_heard_before_its_time(room: Room) -> None:
+    """A job with a start time opens the loudspeaker and waits; at that time it is played whole."""
+    job = room.job()
+    job.starts_at = room.clock.now + 5
+    room.play(job, seconds=0.2)
+    until(lambda: room.opened == 1)
+    room.clock.now += 4.9
+    room.player.wake()
+    assert not room.speaker.blocks
+    room.clock.now += 0.2
+    room.player.wake()
+    assert room.player.finish(job, lambda: None) == pytest.approx(0.2)
+
+
+def test_a_job_that_is_stopped_before_its_time_is_never_heard(room: Room) -> None:
+    """A stop ends the waiting."""
+    job = room.job()
+    job.starts_at = room.clock.now + 5
+    room.play(job, seconds=0.2)
+    until(lambda: room.opened == 1)
+    job.stop(Outcome("interrupted"))
+    assert room.player.finish(job, lambda: None) == 0
+    assert not room.speaker.blocks

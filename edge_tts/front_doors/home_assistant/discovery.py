@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from edge_tts.config import HomeAssistantConfig
 from edge_tts.front_doors.home_assistant.payload import Device, Facts, discovery, read_facts
+from edge_tts.front_doors.message import Message
 from edge_tts.runtime.runtime import Runtime
 from edge_tts.values import Report
 
@@ -23,7 +24,7 @@ class Link(Protocol):
 
     def retain(self, topic: str, payload: str) -> None: ...
 
-    def listen(self, topic: str, listener: Callable[[bytes], None]) -> None: ...
+    def listen(self, topic: str, listener: Callable[[Message], None]) -> None: ...
 
 
 class HomeAssistant:
@@ -76,8 +77,8 @@ class HomeAssistant:
             # A new voice that speaks at once is unknown there when the state comes, and so ignored.
             self._state_at = self._runtime.clock() + SETTLE_S
 
-    def _on_status(self, payload: bytes) -> None:
-        if payload == b"online":  # the birth message
+    def _on_status(self, message: Message) -> None:
+        if message.payload == b"online":  # the birth message
             self._announce_at = self._runtime.clock() + BIRTH_S * self._jitter()
 
     def _announce(self) -> None:

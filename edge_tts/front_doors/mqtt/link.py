@@ -88,7 +88,7 @@ class MqttLink(Part):
         """Reports made since the connection was lost; None while there is one."""
         self._others: dict[str, str] = {}
         """Retained messages outside the device's base topic."""
-        self._listeners: dict[str, Callable[[bytes], None]] = {}
+        self._listeners: dict[str, Callable[[Message], None]] = {}
         self._untaken: deque[paho.MQTTMessage] = deque()
         """Messages that wait until our reports are sent; only the thread uses them."""
         self._leaving = threading.Event()
@@ -131,9 +131,13 @@ class MqttLink(Part):
         if self._client.is_connected():
             self._send(topic, payload, retain=True)
 
-    def listen(self, topic: str, listener: Callable[[bytes], None]) -> None:
-        """Subscribe to a topic outside the device's base topic; call it before the start. `listener` gets each payload
-        in the thread, must return at once and never raise."""
+    def publish(self, topic: str, payload: str) -> None:
+        """Publish a message outside the device's base topic, in the order of the reports."""
+        self._publish(topic, payload, None, room=MAX_UNSENT)
+
+    def listen(self, topic: str, listener: Callable[[Message], None]) -> None:
+        """Subscribe to a topic outside the device's base topic; call it before the start. `listener` gets each message,
+        whose command is the topic, in the thread, and must never raise."""
         self._listeners[topic] = listener
 
     # -- the thread
@@ -219,6 +223,9 @@ class MqttLink(Part):
         that wait, or even before its own CONNECT."""
         payload = json.dumps(report.as_published(), ensure_ascii=False)
         room = MAX_UNSENT if report.stage in CLOSING else 3 * MAX_UNSENT // 4
+        self._publish(topic, payload, properties, room=room)
+
+    def _publish(self, topic: str, payload: str, properties: Properties | None, *, room: int) -> None:
         with self._lock:
             if self._waiting() >= room:
                 self._drop()
@@ -266,8 +273,9 @@ class MqttLink(Part):
     def _on_message(self, client: paho.Client, data: Any, message: paho.MQTTMessage) -> None:
         if self.stopping.is_set():
             return  # unacknowledged: the broker keeps it for the next start
-        if not message.topic.startswith(f"{self._base}/"):
-            self._on_other(message)
+        if not message.topic.startswith(f"{self._base}/") and message.topic not in self._listeners:
+            self._client.unsubscribe(message.topic)  # of an older configuration: the session still holds it
+            self._client.ack(message.mid, message.qos)
             return
         topic = message.topic.removeprefix(f"{self._base}/")
         if topic in self._watched:
@@ -278,16 +286,6 @@ class MqttLink(Part):
             return
         self._untaken.append(message)
         self._take()
-
-    def _on_other(self, message: paho.MQTTMessage) -> None:
-        """A message outside the device's base topic; one that nobody wants any more is of an older configuration, whose
-        subscription the session still holds."""
-        listener = self._listeners.get(message.topic)
-        if listener is None:
-            self._client.unsubscribe(message.topic)
-        else:
-            listener(bytes(message.payload))
-        self._client.ack(message.mid, message.qos)
 
     def _on_publish(self, client: paho.Client, data: Any, number: int, reason: ReasonCode, properties: Any) -> None:
         with self._count:
@@ -304,7 +302,8 @@ class MqttLink(Part):
                 self._dropped = 0
         while self._untaken and self._waiting() < MAX_UNSENT // 2 and not self.stopping.is_set():
             message = self._untaken.popleft()
-            self._dispatcher.handle(self._message(message))
+            handle = self._listeners.get(message.topic, self._dispatcher.handle)
+            handle(self._message(message))
             self._client.ack(message.mid, message.qos)
 
     def _message(self, message: paho.MQTTMessage) -> Message:
