@@ -222,6 +222,23 @@ class AudioConfig(Section):
         return tuple(value) if isinstance(value, list) else value  # YAML has lists only
 
 
+class DuckingConfig(Section):
+    """Other sound is turned down while we speak."""
+
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    topic: str | None = Field(default=None, max_length=_MOST_TEXT, pattern=r"^[^#+\x00]+$")
+    payload_on: str = "ON"
+    payload_off: str = "OFF"
+    limit_s: float = Field(default=1.0, ge=0.1, le=10)
+    linger_s: float = Field(default=1.0, ge=0, le=60)
+
+    @field_validator("before", "after", mode="before")
+    @classmethod
+    def _as_tuple(cls, value: object) -> object:
+        return tuple(value) if isinstance(value, list) else value  # YAML has lists only
+
+
 class EngineConfig(Section):
     """Execution of the networks."""
 
@@ -386,6 +403,7 @@ class Config(Section):
     models: ModelsConfig = _DEFAULTS
     engine: EngineConfig = _DEFAULTS
     audio: AudioConfig = _DEFAULTS
+    ducking: DuckingConfig = _DEFAULTS
     cache: CacheConfig = _DEFAULTS
     text: TextConfig = _DEFAULTS
     voices: VoicesConfig = _DEFAULTS

@@ -42,6 +42,7 @@ from edge_tts.runtime.runtime import Fatal, Runtime, random_id
 from edge_tts.runtime.service_level import ServiceLevel
 from edge_tts.runtime.telemetry import TelemetryReader, TelemetryWatch
 from edge_tts.speaking.cue import Cue
+from edge_tts.speaking.ducking import Ducking
 from edge_tts.speaking.internal_jobs import InternalJobs
 from edge_tts.speaking.job import Reply
 from edge_tts.speaking.job_queue import JobQueue
@@ -125,6 +126,8 @@ class Appliance:
             parts.callback(self._sweep_journal)
             parts.callback(self._sweep_journal)  # twice: nothing comes any more
             start(self.link)
+            if self.ducking is not None:
+                start(self.ducking)  # after the link, which sends its last message
             for part in self.voice_services.parts():  # after the link, which sends their last reports
                 start(part)
             if self.model_change is not None:
@@ -160,12 +163,18 @@ class Appliance:
         config, runtime = self._config, self.runtime
         self.journal = Journal(config.state_dir / "jobs", clock=runtime.clock)
         self.jobs = JobQueue(runtime=runtime, capacity=config.limits.queue, journal=self.journal)
+        ducking = config.ducking
+        self.ducking: Ducking | None = None
+        if ducking.before or ducking.after or ducking.topic:
+            mark = config.state_dir / "ducked"
+            self.ducking = Ducking(runtime=runtime, config=ducking, mark=mark, publish=self._publish)
         self.player = Player(
             runtime=runtime,
             open_loudspeaker=self._surroundings.open_loudspeaker,
             audio=config.audio,
             chimes=chimes(config.audio, self._model.sample_rate),
             contents=self._surroundings.contents,
+            ducking=self.ducking,
         )
         networks = OnDemandNetworks(
             runtime=runtime,
@@ -280,6 +289,9 @@ class Appliance:
 
     def _resume_requests(self) -> None:
         self.dispatcher.resume(self.journal, oldest_s=self._config.limits.resume_s, reply=self._reply_to)
+
+    def _publish(self, topic: str, payload: str) -> None:
+        self.link.publish(topic, payload)
 
     def _reply_to(self, address: ReplyTo) -> Reply:
         return self.hermes.reply(address) or self.link.reply(address)

@@ -18,6 +18,7 @@ from edge_tts.errors import AudioError
 from edge_tts.runtime.part import Part
 from edge_tts.runtime.part_status import PartStatus
 from edge_tts.runtime.runtime import Runtime
+from edge_tts.speaking.ducking import Ducking
 from edge_tts.speaking.job import Job, failure
 from edge_tts.values import AudioChunk, FloatArray, Priority
 
@@ -68,6 +69,7 @@ class Player(Part):
         audio: AudioConfig | None = None,
         chimes: Mapping[Priority, FloatArray] = MappingProxyType({}),
         contents: RecentContents | None = None,
+        ducking: Ducking | None = None,
     ) -> None:
         """`chimes`: what is played before requests of a priority, at the speech's rate. `contents`: takes what is
         played."""
@@ -86,6 +88,7 @@ class Player(Part):
         self._contents = contents
         self._prepared = False
         """Whether `_prepare` was called for the job."""
+        self._ducking = ducking
         self._chimes, self._lead_in_s = chimes, audio.lead_in_ms / 1000
         self._samples_played, self._prelude_samples = 0, 0
         self._played_at = float("-inf")
@@ -207,6 +210,10 @@ class Player(Part):
     def _prepare(self, job: Job) -> None:
         """Before the first block: what takes its time, so that the sound begins when it is to."""
         self._prepared = True
+        if job.expire(self.runtime.clock()):
+            return
+        if self._ducking is not None:
+            self._ducking.begin(self._pulse)
         if job.starts_at > self.runtime.clock():
             with suppress(AudioError):  # whoever writes tries again, and tells
                 self._open()
@@ -319,13 +326,19 @@ class Player(Part):
             self._loudspeaker.drain()
             if not self._keep_open:
                 self._close()
+        self._unduck()
         with self._condition:
             self._blocks.clear()
             self._job = None
             self._condition.notify_all()
 
+    def _unduck(self) -> None:
+        if self._ducking is not None:
+            self._ducking.end()
+
     def _fail(self, error: AudioError) -> None:
         """The device failed: fail the job, and let the next one open the device again."""
+        self._unduck()
         with self._condition:
             if self._job is not None:
                 self._job.stop(failure(error))

@@ -120,3 +120,13 @@ def test_a_request_that_outlives_the_daemon_is_answered_in_hermes() -> None:
         reply(Report("x", stage, 0.0))
     assert [(topic, json.loads(payload)) for topic, payload in sent] == [("hermes/tts/sayFinished", answer)]
     assert hermes.reply(ReplyTo("answers/somewhere", b"{}")) is None
+
+
+def test_other_sound_is_turned_down_and_up_over_mqtt(tmp_path: Path, broker: Broker) -> None:
+    """The topic gets one message before we speak, and one after, at the latest when the daemon stops."""
+    with Ear(broker, "music") as music, Ear(broker, "edge-tts/duck-device") as ear:
+        with appliance(tmp_path, broker, "duck-device", ducking={"topic": "music/duck", "linger_s": 60.0}):
+            ear.wait_topic("status", "online")
+            ear.publish("say", {"text": "x", "id": "x"})
+            ear.wait_event(id="x", stage="done")
+        assert music.wait_for(lambda: music.on("duck") == ["ON", "OFF"])
