@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 
@@ -12,7 +12,7 @@ from edge_tts import __version__
 from edge_tts.audio.provenance import Generator
 from edge_tts.config import Config, EngineConfig
 from edge_tts.engine.load import EngineLoader, Placement
-from edge_tts.errors import ModelError
+from edge_tts.errors import ModelError, TextError, VoiceError
 from edge_tts.model_sets.activation import activate, open_loader
 from edge_tts.model_sets.choice import ModelChoice
 from edge_tts.model_sets.flavour import optimized
@@ -24,6 +24,7 @@ from edge_tts.synthesis.networks import Networks, load_networks
 from edge_tts.text.front_end import TextFrontEnd
 from edge_tts.text.lexicon_file import LexiconFile
 from edge_tts.values import ModelSet
+from edge_tts.voices.builtin import BuiltinVoices
 
 log = logging.getLogger(__name__)
 
@@ -93,15 +94,22 @@ def open_networks(
         loader = stack.enter_context(open_loader(config.engine, waiting=extend_start_timeout))
         activate(model, loader)
         front_end = front_end_for(config, stack)
-        networks = load_fastest(model, front_end, stack, loader, config.engine)
+        networks = _levelled(load_fastest(model, front_end, stack, loader, config.engine), config)
         on_placed(loader.choices)
-        yield replace(networks, levels=_levels(model, config))
+        yield networks
 
 
-def _levels(model: ModelSet, config: Config) -> VoiceLevels | None:
+def _levelled(networks: Networks, config: Config) -> Networks:
+    """With the first voice measured already, so that the first request does not wait for that."""
     if config.audio.loudness is None:
-        return None
-    return VoiceLevels(model=model, target=config.audio.loudness, file=config.state_dir / "loudness.json")
+        return networks
+    model = networks.model
+    levels = VoiceLevels(model=model, target=config.audio.loudness, file=config.state_dir / "loudness.json")
+    first = config.voice or model.default_voice
+    if first in model.voices:
+        with suppress(VoiceError, TextError):  # told when it is asked for
+            levels.gain(BuiltinVoices(model).load(first), networks.synthesizer.stream, lambda: False)
+    return replace(networks, levels=levels)
 
 
 def load_fastest(
