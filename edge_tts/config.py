@@ -357,6 +357,25 @@ class HealthConfig(Section):
     stall_s: float = Field(default=60.0, ge=1, le=3600)
 
 
+class ContentConfig(Section):
+    """What may be said, and when."""
+
+    quiet_hours: str | None = Field(default=None, pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$")
+    quiet_exempt: tuple[Literal["alert", "normal", "low"], ...] = ("alert",)
+
+    @field_validator("quiet_hours")
+    @classmethod
+    def _is_a_span(cls, hours: str | None) -> str | None:
+        if hours is not None and hours[:5] == hours[6:]:
+            raise ValueError("begins when it ends; give two times, as in 22:00-07:00")
+        return hours
+
+    @field_validator("quiet_exempt", mode="before")
+    @classmethod
+    def _as_tuple(cls, value: object) -> object:
+        return tuple(value) if isinstance(value, list) else value  # YAML has lists only
+
+
 class MarkingConfig(Section):
     """How speech says that a machine made it."""
 
@@ -412,6 +431,7 @@ class Config(Section):
     limits: LimitsConfig = _DEFAULTS
     health: HealthConfig = _DEFAULTS
     service_level: ServiceLevelConfig = _DEFAULTS
+    content: ContentConfig = _DEFAULTS
     marking: MarkingConfig = _DEFAULTS
     log: LogConfig = _DEFAULTS
 

@@ -7,6 +7,7 @@
     │   ├── TextError             empty, too long, malformed SSML, no such language
     │   ├── UnknownVoiceError     no voice of that name
     │   ├── QueueFullError        no place in the queue
+    │   ├── QuietHoursError       the device does not speak at this hour
     │   ├── AbandonedError        the process died repeatedly with this request in service
     │   └── InternalError         an unexpected exception ended this request
     ├── ModelError                model set, graph or engine: missing, damaged, of the wrong kind
@@ -65,6 +66,10 @@ class UnknownVoiceError(RequestError): ...
 
 
 class QueueFullError(RequestError): ...
+
+
+class QuietHoursError(RequestError):
+    """The message says until when."""
 
 
 class AbandonedError(RequestError): ...

@@ -11,6 +11,7 @@ from edge_tts.errors import UnknownVoiceError
 from edge_tts.front_doors.content_rules import ContentRules
 from edge_tts.front_doors.dispatcher import Dispatcher, RequestRules
 from edge_tts.front_doors.message import Message
+from edge_tts.front_doors.quiet_hours import QuietHours
 from edge_tts.request import SpeakRequest
 from edge_tts.speaking.job_queue import JobQueue
 from edge_tts.speaking.journal import Journal
@@ -39,6 +40,7 @@ class DispatcherRig:
         clock: FakeClock | None = None,
         notes: Notes | None = None,
         dedupe_s: float = 0.0,
+        quiet: QuietHours | None = None,
     ) -> None:
         self.clock, self.notes = clock or FakeClock(), notes or Notes()
         self.runtime = make_runtime(self.notes, clock=self.clock)
@@ -47,6 +49,7 @@ class DispatcherRig:
         self.player = Player(runtime=self.runtime, open_loudspeaker=FakeLoudspeaker)
         rules = RequestRules(resolve_voice=known_voice, content=ContentRules(100, ("unknown",)), payload_bytes=1000)
         rules = replace(rules, dedupe_s=dedupe_s, wall=lambda: WALL + self.clock.now)
+        rules = replace(rules, quiet=quiet or rules.quiet)
         self.dispatcher = Dispatcher(runtime=self.runtime, rules=rules, jobs=self.jobs, player=self.player)
 
     def handle(self, payload: bytes, **facts: object) -> None:

@@ -29,6 +29,7 @@ from edge_tts.front_doors.model_commands import ModelCommands
 from edge_tts.front_doors.mqtt.groups import listen_to_groups
 from edge_tts.front_doors.mqtt.link import MqttLink
 from edge_tts.front_doors.mqtt.session import ClashNote, session_config
+from edge_tts.front_doors.quiet_hours import QuietHours
 from edge_tts.front_doors.session_context import SessionContext
 from edge_tts.front_doors.settings_commands import SettingsCommands
 from edge_tts.front_doors.wyoming.server import WyomingServer
@@ -240,7 +241,13 @@ class Appliance:
             commands |= ModelCommands(change=self.model_change, new_id=runtime.new_id).commands()
         limits = config.limits
         content = ContentRules(limits.text_chars, config.text.refuse)
-        rules = RequestRules(self.voices.catalogue.resolve, content, limits.payload_bytes, limits.dedupe_s)
+        rules = RequestRules(
+            self.voices.catalogue.resolve,
+            content,
+            limits.payload_bytes,
+            limits.dedupe_s,
+            quiet=QuietHours(config.content),
+        )
         self.dispatcher = Dispatcher(runtime=runtime, rules=rules, jobs=self.jobs, player=self.player, more=commands)
         self.link = MqttLink(
             runtime=runtime,

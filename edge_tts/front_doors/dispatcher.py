@@ -8,13 +8,15 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
+from edge_tts.config import ContentConfig
 from edge_tts.errors import PayloadError, named
 from edge_tts.front_doors.content_rules import ContentRules
 from edge_tts.front_doors.message import Message
 from edge_tts.front_doors.payloads import id_in, parse_say, parse_switch, parse_which
+from edge_tts.front_doors.quiet_hours import QuietHours
 from edge_tts.front_doors.recent_requests import RecentRequests
 from edge_tts.request import SpeakMessage, SpeakRequest
 from edge_tts.runtime.runtime import Runtime
@@ -43,6 +45,8 @@ class RequestRules:
     """Seconds within which the same request is dropped, where it does not say itself."""
     wall: Callable[[], float] = time.time
     """Unix time."""
+    quiet: QuietHours = field(default_factory=lambda: QuietHours(ContentConfig()))
+    """For what is spoken at this device."""
 
 
 class Dispatcher:
@@ -142,6 +146,7 @@ class Dispatcher:
             self._drop_twin(request, twin, message.reply)
             return
         starts_at = self._starts_at(say, message, arrived)
+        self._rules.quiet.check(say.priority, in_s=starts_at - arrived)
         lifetimes = [s for s in (say.ttl_s, message.expires_in_s) if s is not None]
         expires_at = arrived + min(lifetimes) if lifetimes else None
         envelope = Envelope(expires_at, message.reply_to, key if isinstance(key, tuple) else None)

@@ -20,6 +20,7 @@ STATUS_OF = {
     "TextError": 422,
     "UnknownVoiceError": 404,
     "QueueFullError": 429,
+    "QuietHoursError": 403,
     "AudioError": 503,
     "interrupted": 503,
     "expired": 503,
