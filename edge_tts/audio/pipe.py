@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 import select
@@ -21,6 +20,8 @@ from edge_tts.values import FloatArray
 
 PATIENCE_S = 5.0
 """How long a reader may take nothing."""
+READER_S = 2.0
+"""How long a reader is waited for."""
 _AHEAD_S = 0.2
 """How much a reader that takes everything at once is ahead of what is heard."""
 _CAPACITY = 1 << 14
@@ -90,19 +91,34 @@ class PipeLoudspeaker:
 
 
 def _open(path: Path) -> int:
-    """A FIFO, made if need be, that does not block. Raises AudioError."""
+    """A FIFO, made if need be, that does not block and that somebody reads. Raises AudioError."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileExistsError):
             os.mkfifo(path, 0o660)
-        pipe = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+        if not stat.S_ISFIFO(path.stat().st_mode):
+            raise AudioError(f"{path}: is no pipe; remove it, or name another in audio.pipe")
+        reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # without one, opening it for writing is refused
+        try:
+            pipe = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+        finally:
+            os.close(reader)
     except OSError as error:
-        if error.errno == errno.ENXIO:
-            raise AudioError(f"{path}: no program reads this pipe") from error
         raise AudioError(f"{path}: cannot be written ({error.strerror})") from error
-    if not stat.S_ISFIFO(os.fstat(pipe).st_mode):
+    if not _await_reader(pipe):
         os.close(pipe)
-        raise AudioError(f"{path}: is no pipe; remove it, or name another in audio.pipe")
+        raise AudioError(f"{path}: no program reads this pipe")
     with suppress(OSError):  # only a longer wait at a stop
         fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _CAPACITY)
     return pipe
+
+
+def _await_reader(pipe: int) -> bool:
+    """Whether somebody reads: Snapcast looks in now and then, and stays only where somebody writes."""
+    poll, until = select.poll(), time.monotonic() + READER_S
+    poll.register(pipe, 0)  # POLLERR, which needs no asking: nobody reads
+    while poll.poll(0):
+        if time.monotonic() > until:
+            return False
+        time.sleep(_TICK_S)
+    return True

@@ -75,12 +75,35 @@ def test_the_stream_has_one_rate_whatever_the_voice_has(fifo: Path) -> None:
     assert abs(len(reader.wait()) // 2 - 12000) <= 6
 
 
-def test_a_pipe_that_nobody_reads_is_named(tmp_path: Path) -> None:
-    """The FIFO is made, and opening it fails at once."""
+def test_a_pipe_that_nobody_reads_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The FIFO is made, and opening it fails by name."""
+    monkeypatch.setattr(pipe, "READER_S", 0.05)
     path = tmp_path / "new" / "sound.pcm"
     with pytest.raises(AudioError, match="no program reads this pipe"):
         PipeLoudspeaker(path=path, sample_rate=RATE, pipe_rate=RATE)
     assert path.is_fifo()
+
+
+def test_a_reader_that_only_looks_in_now_and_then_is_waited_for(fifo: Path) -> None:
+    """A program that leaves a pipe that has no writer, as Snapcast does, meets one and gets the sound."""
+    opened: list[PipeLoudspeaker] = []
+    opening = threading.Thread(
+        target=lambda: opened.append(PipeLoudspeaker(path=fifo, sample_rate=48000, pipe_rate=48000))
+    )
+    opening.start()
+    while True:
+        end = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            if os.read(end, 1) == b"":  # no writer
+                os.close(end)
+                continue
+        except BlockingIOError:
+            break
+    opening.join(WAIT_S)
+    opened[0].write(np.full(100, 0.5, np.float32))
+    assert len(os.read(end, 4096)) == 200
+    opened[0].close()
+    os.close(end)
 
 
 def test_a_file_in_its_place_is_left_alone(tmp_path: Path) -> None:
