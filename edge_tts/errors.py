@@ -116,3 +116,8 @@ def named(error: Exception, request_id: str) -> EdgeTTSError:
         raise error
     log.error("request %s met a defect of this program; please report it", request_id, exc_info=error)
     return InternalError(f"a defect of this program ended the request, see its log ({type(error).__name__}: {error})")
+
+
+def install_hint(extra: str) -> str:
+    """How to get an optional dependency: from the checkout, since on PyPI the name edge-ttsd may be anybody's."""
+    return f"in the checkout: pip install '.[{extra}]' (a service: sudo tools/install --extra {extra})"

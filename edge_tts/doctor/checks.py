@@ -16,7 +16,7 @@ from edge_tts.config import Config
 from edge_tts.doctor.findings import Finding
 from edge_tts.engine.tensorrt.machine import l4t_release
 from edge_tts.engine.tensorrt.trt_engine import load_tensorrt
-from edge_tts.errors import AudioError, ModelError
+from edge_tts.errors import AudioError, ModelError, install_hint
 from edge_tts.model_sets.loading import open_lexicon
 from edge_tts.model_sets.manifest import find_model_set, verify_model_set
 from edge_tts.runtime.telemetry import Telemetry
@@ -26,7 +26,7 @@ from edge_tts.values import ModelSet
 from edge_tts.voices.local_voices import open_voices
 
 _LIBRARIES = ("numpy", "onnxruntime", "onnx", "paho-mqtt", "pydantic", "sounddevice", "soundfile", "soxr")
-_OPTIONAL = {"jetson-stats": "pip install 'edge-ttsd[jetson]' for jtop's view of the device"}
+_OPTIONAL = {"jetson-stats": f"{install_hint('jetson')}, for jtop's view of the device"}
 _TIGHT_MB, _FULL_MB = 2000, 200
 _HOT_C = 85.0
 _SOUND_S = 10.0

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import IO, Any, Protocol
 
-from edge_tts.errors import AudioError, ConfigError
+from edge_tts.errors import AudioError, ConfigError, install_hint
 from edge_tts.runtime.part import OptionalPart
 from edge_tts.runtime.runtime import Runtime
 
@@ -173,7 +173,7 @@ def _gpiod() -> ModuleType:
     try:
         gpiod = importlib.import_module("gpiod")
     except Exception as error:
-        raise ConfigError(f"a GPIO button needs gpiod 2: pip install 'edge-ttsd[button]' ({error})") from error
+        raise ConfigError(f"a GPIO button needs gpiod 2 ({error}); {install_hint('button')}") from error
     if not hasattr(gpiod, "request_lines"):
-        raise ConfigError("this gpiod is version 1; version 2 is needed: pip install 'edge-ttsd[button]'")
+        raise ConfigError(f"this gpiod is version 1; version 2 is needed; {install_hint('button')}")
     return gpiod

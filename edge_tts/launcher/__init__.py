@@ -21,7 +21,7 @@ def main() -> int:
     print(
         f"edge-ttsd: PyPI's edge-tts {other.version} is installed in this Python environment ({sys.prefix}); it"
         " overwrites the package edge_tts that edge-ttsd needs. Use a virtual environment of its own for each, or:"
-        " pip uninstall edge-tts && pip install --force-reinstall edge-ttsd",
+        " pip uninstall edge-tts && pip install --force-reinstall . (in the checkout)",
         file=sys.stderr,
     )
     return 1

@@ -35,7 +35,7 @@ pytestmark = pytest.mark.long
 ROOT = Path(__file__).resolve().parents[2]
 real_builder = pytest.mark.skipif(
     importlib.util.find_spec(command.MODULE) is None,
-    reason=f"no {command.MODULE} here: pip install 'edge-ttsd[tensorrt-check]' (x86-64 and aarch64 Linux)",
+    reason=f"no {command.MODULE} here: pip install '.[tensorrt-check]' (x86-64 and aarch64 Linux)",
 )
 FAMILIES = ("v2", "v2Pro", "v2ProPlus")
 

@@ -36,7 +36,7 @@ def main() -> int:
     """0 when every graph was built without a fault, 1 otherwise."""
     arguments = _arguments()
     if importlib.util.find_spec(MODULE) is None:
-        print(f"check_engines: {MODULE} is not installed: pip install 'edge-ttsd[tensorrt-check]'", file=sys.stderr)
+        print(f"check_engines: {MODULE} is not installed: pip install '.[tensorrt-check]'", file=sys.stderr)
         return 1
     wrong, report = 0, []
     for folder in arguments.model_set:

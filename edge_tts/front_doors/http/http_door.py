@@ -9,7 +9,7 @@ from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from edge_tts.errors import ConfigError, EdgeTTSError, PayloadError, named
+from edge_tts.errors import ConfigError, EdgeTTSError, PayloadError, install_hint, named
 from edge_tts.front_doors.http import openapi
 from edge_tts.front_doors.http.access import Access
 from edge_tts.front_doors.http.answers import Answer, HttpRefusedError, error_answer, json_answer, phrase, refusal
@@ -48,7 +48,7 @@ def check_library() -> None:
     """Raises ConfigError where it is not installed."""
     missing = [name for name in ("starlette", "uvicorn") if find_spec(name) is None]
     if missing:
-        raise ConfigError(f"http.port: {' and '.join(missing)} not installed: pip install 'edge-ttsd[http]'")
+        raise ConfigError(f"http.port: {' and '.join(missing)} not installed; {install_hint('http')}")
 
 
 class HttpDoor:

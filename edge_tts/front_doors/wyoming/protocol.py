@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, Literal
 
-from edge_tts.errors import ConfigError, PayloadError
+from edge_tts.errors import ConfigError, PayloadError, install_hint
 from edge_tts.voices.builtin import VoiceCard
 
 Kind = Literal["describe", "ping", "synthesize", "synthesize-start", "synthesize-chunk", "synthesize-stop"]
@@ -44,7 +44,7 @@ class BoundedReader(asyncio.StreamReader):
 def check_library() -> None:
     """Raises ConfigError where it is not installed."""
     if find_spec("wyoming") is None:
-        raise ConfigError("wyoming.port: the package wyoming is not installed: pip install 'edge-ttsd[wyoming]'")
+        raise ConfigError(f"wyoming.port: the package wyoming is not installed; {install_hint('wyoming')}")
 
 
 async def read(reader: BoundedReader) -> ClientEvent | None:
