@@ -10,6 +10,7 @@ import random
 import signal
 import subprocess
 import time
+import wave
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,8 +36,6 @@ SENTENCES = (
 )
 SPEAKERS = ("slt", "rms", "awb", "kal16")
 SETTLE_S, COMMAND_S = 600.0, 300.0
-_HEADER = 44
-"""Bytes of a WAV file before its samples."""
 
 
 @dataclass
@@ -151,7 +150,7 @@ class Lives:
     def _keep_wav(self) -> None:
         wav = self._folder / "out.wav"
         if wav.exists():
-            self._wavs.append(wav.read_bytes()[_HEADER:])
+            self._wavs.append(wav.read_bytes())
             wav.unlink()
 
     def _judge_sound(self, traffic: Traffic) -> None:
@@ -164,11 +163,12 @@ class Lives:
             self.verdict.twice += max(0, heard - done[text])
 
     def _sound(self, text: str) -> bytes:
-        """The samples of a sentence, as a file."""
+        """The samples of a sentence, as they stand in a file."""
         out = self._folder / "expected.wav"
         words = ("say", text, "--voice", VOICE, "--seed", str(SEED), "--out", str(out))
         subprocess.run(house.command(self._config, *words), cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-        return out.read_bytes()[_HEADER:]
+        with wave.open(str(out)) as file:
+            return file.readframes(file.getnframes())
 
     def _judge_voices(self) -> None:
         """What was enrolled is stored whole, here and on a second device that knows only the bucket."""
