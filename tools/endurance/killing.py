@@ -168,7 +168,7 @@ class Lives:
         words = ("say", text, "--voice", VOICE, "--seed", str(SEED), "--out", str(out))
         subprocess.run(house.command(self._config, *words), cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
         with wave.open(str(out)) as file:
-            return file.readframes(file.getnframes())
+            return bytes(file.readframes(file.getnframes()))
 
     def _judge_voices(self) -> None:
         """What was enrolled is stored whole, here and on a second device that knows only the bucket."""
