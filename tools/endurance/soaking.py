@@ -119,11 +119,14 @@ def _gpu_mb(pid: int) -> float | None:
 
 
 def slope_mb_h(samples: list[Sample]) -> float:
-    """Growth of the resident memory over the second half, by least squares."""
+    """Growth of the resident memory over the second half: the median of the slopes between all pairs (Theil and Sen),
+    which the two sets in memory during a change do not bend."""
     later = samples[len(samples) // 2 :]
     if len(later) < 3:
         return float("nan")
-    return float(np.polyfit([one.minute / 60 for one in later], [one.rss_mb for one in later], 1)[0])
+    hours, rss = np.array([one.minute / 60 for one in later]), np.array([one.rss_mb for one in later])
+    first, second = np.triu_indices(len(later), 1)
+    return float(np.median((rss[second] - rss[first]) / (hours[second] - hours[first])))
 
 
 def report(samples: list[Sample], traffic: Traffic) -> None:
@@ -131,7 +134,9 @@ def report(samples: list[Sample], traffic: Traffic) -> None:
     print(chart([one.rss_mb for one in samples]))
     first, last = samples[len(samples) // 2], samples[-1]
     print(f"sent {traffic.sent} requests and {traffic.rubbish} messages of rubbish; closed: {traffic.closed()}")
-    print(f"RSS {first.rss_mb:.0f} MB half-way, {last.rss_mb:.0f} MB at the end: {slope_mb_h(samples):+.1f} MB/h")
+    tenths = [min(one.rss_mb for one in part) for part in np.array_split(np.array(samples, dtype=object), 10)]
+    print(f"lowest RSS in each tenth, MB: {', '.join(f'{low:.0f}' for low in tenths)}")
+    print(f"slope of the second half: {slope_mb_h(samples):+.1f} MB/h")
     print(f"threads {first.threads} -> {last.threads}, descriptors {first.descriptors} -> {last.descriptors}")
     if first.gpu_mb is not None and last.gpu_mb is not None:
         print(f"GPU memory {first.gpu_mb:.0f} -> {last.gpu_mb:.0f} MB")
