@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from rig import make_runtime, no_defect
 from toy_model_sets import write_model_set
 
+import edge_tts
 from edge_tts.app.appliance import Appliance, Surroundings
 from edge_tts.config import HomeAssistantConfig, config_from
 from edge_tts.front_doors.home_assistant.discovery import BIRTH_S, SETTLE_S, HomeAssistant
@@ -286,3 +288,15 @@ def test_a_prefix_that_is_no_topic_is_refused(prefix: str) -> None:
     """Wildcards and empty levels are no discovery prefix."""
     with pytest.raises(ValueError, match="prefix"):
         HomeAssistantConfig(prefix=prefix)
+
+
+def test_every_part_that_has_a_health_is_known() -> None:
+    """The entity of any part in `state.health` is taken back once it is configured no more."""
+    package = Path(edge_tts.__file__).parent
+    names = set()
+    for path in package.rglob("*.py"):
+        source = path.read_text(encoding="utf-8")
+        names |= set(re.findall(r'PartStatus\("([a-z_]+)"', source))
+        if "(OptionalPart)" in source:
+            names |= set(re.findall(r'super\(\).__init__\(name="([a-z-]+)"', source))
+    assert {name.replace("-", "_") for name in names} | {"gpio_button", "key_button", "microphone"} == set(PARTS)

@@ -16,7 +16,10 @@ from edge_tts.speaking.job import CLOSING
 
 SAY_EXPIRY_S, PRESS_EXPIRY_S = 120, 10
 """Seconds after which the broker drops an announcement, or the press of a button, that it could not deliver."""
-PARTS = ("loudspeaker", "microphone", "telemetry", "gpio_button", "key_button", "press_socket", "sync", "wyoming")
+PARTS = (
+    *("loudspeaker", "microphone", "ducking", "telemetry", "gpio_button", "key_button", "press_socket"),
+    *("retained_topics", "sync", "wyoming", "http"),
+)
 """What may be in `state.health`: the entity of a part that is configured no more is taken back."""
 
 Entity = dict[str, Any]
