@@ -81,7 +81,7 @@ class VoiceLevels:
         sound = [chunk.samples for chunk in stream(request, voice, stop)]
         lufs = None if stop() else loudness(np.concatenate([*sound, np.zeros(0, np.float32)]), self._model.sample_rate)
         if lufs is not None:
-            log.info("the voice %s speaks at %.1f LUFS", voice.name, lufs)
+            log.debug("the voice %s speaks at %.1f LUFS", voice.name, lufs)
         return lufs
 
     def _key(self, voice: Voice) -> str:

@@ -304,7 +304,7 @@ def test_a_token_that_cannot_be_used_is_refused(tmp_path: Path, content: bytes |
 def test_without_the_libraries_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     """A port in the configuration and no extra is one clear error."""
     monkeypatch.setattr(http_door, "find_spec", lambda name: None)
-    with pytest.raises(ConfigError, match=r"starlette and uvicorn.*pip install 'edge-ttsd\[http\]'"):
+    with pytest.raises(ConfigError, match=r"starlette and uvicorn.*pip install '.\[http\]'"):
         http_door.check_library()
 
 

@@ -182,7 +182,7 @@ def test_an_alert_interrupts_and_the_rest_follows(furnish: Furnish) -> None:
         house.say(id="next", text="next")
         house.say(id="fire", text="fire", priority="alert")
         interrupted = house.ear.wait_event(id="story", stage="interrupted")
-        assert interrupted["details"] == {"reason": "alert"}
+        assert interrupted["details"]["reason"] == "alert"
         house.synthesizer.gate.set()
         house.ear.wait_event(id="next", stage="done")
         assert house.synthesizer.spoken == ["a long story", "fire", "next"]
@@ -238,7 +238,7 @@ def test_volume_and_voice_are_set_and_retained(furnish: Furnish, broker: Broker)
         house.ear.publish("voice/set", "buzz")
         house.ear.wait_state(volume=40.0, voice="buzz")
         house.say(id="a", text="a")
-        assert house.ear.wait_event(id="a", stage="started")["details"] == {"voice": "buzz"}
+        assert house.ear.wait_event(id="a", stage="started")["details"]["voice"] == "buzz"
         house.ear.wait_event(id="a", stage="done")
         assert abs(house.speaker.heard).max() == pytest.approx(0.2, rel=1e-3)
         with Ear(broker, house.ear.base) as late:
@@ -466,7 +466,7 @@ def test_a_shutdown_ends_what_is_spoken_and_keeps_what_waits(furnish: Furnish) -
         house.ear.publish("say", {"id": "b", "text": "b"}, ResponseTopic=answers, CorrelationData=b"\x00")
         house.ear.wait_event(id="a", stage="first_audio")
         house.ear.wait_event(id="b", stage="accepted")
-    assert house.ear.wait_event(id="a", stage="interrupted")["details"] == {"reason": "shutdown"}
+    assert house.ear.wait_event(id="a", stage="interrupted")["details"]["reason"] == "shutdown"
     house.ear.wait_topic("status", "offline")
     assert house.stages("b") == ["accepted"]
     with furnish() as house:
@@ -474,7 +474,7 @@ def test_a_shutdown_ends_what_is_spoken_and_keeps_what_waits(furnish: Furnish) -
         replies = house.ear.wait_replies(4)
         assert [report["stage"] for report, _ in replies] == ["accepted", "started", "first_audio", "done"]
         assert {correlation for _, correlation in replies} == {b"\x00"}
-        assert replies[0][0]["details"] == {"waiting": 0, "resumed": True}
+        assert replies[0][0]["details"].items() >= {"waiting": 0, "resumed": True}.items()
         for name in ("b", "a"):  # second deliveries, also of what was closed before the restart
             house.say(id=name, text=name)
         house.say(id="c", text="c")

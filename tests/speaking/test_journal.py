@@ -72,11 +72,14 @@ REQUESTS = {
     "priority": st.sampled_from(get_args(Priority)),
     "ttl_s": st.none() | st.floats(0, 604800, exclude_min=True),
     "volume": st.floats(0, 100),
+    "volume_level": st.none() | st.floats(0, 1),
     "speed": st.floats(0.25, 4),
     "split": st.sampled_from(["auto", "cut0", "cut5"]),
     "ssml": st.booleans(),
     "cache": st.booleans(),
     "fragment_interval": st.floats(0, 10),
+    "dedupe_s": st.none() | st.floats(0, 3600),
+    "start_at": st.none() | st.floats(0, 1e12),
     "top_k": st.none() | st.integers(1, 1025),
     "top_p": st.none() | st.floats(0, 1, exclude_min=True),
     "temperature": st.none() | st.floats(0, 10, exclude_min=True),
@@ -91,7 +94,12 @@ ENVELOPES = st.builds(
 )
 
 
-@given(request=st.fixed_dictionaries(REQUESTS), envelope=ENVELOPES)
+def one_volume(request: dict[str, Any]) -> dict[str, Any]:
+    """A request has one of the two."""
+    return request if request["volume_level"] is None else request | {"volume": 100.0}
+
+
+@given(request=st.fixed_dictionaries(REQUESTS).map(one_volume), envelope=ENVELOPES)
 def test_what_is_written_is_read_again(request: dict[str, Any], envelope: Envelope) -> None:
     """Every field of a request, its reply address and its delivery come back as they were."""
     assert set(request) == set(SpeakRequest.model_fields), "a new field must be tried here too"
