@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 import uuid
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -194,14 +195,15 @@ def wait_until_online(daemon: subprocess.Popen[bytes], heard: Heard) -> None:
 
 
 def show_receipts(daemon: subprocess.Popen[bytes], heard: Heard, request_id: str) -> bool:
-    """Print each report on our request; True when it was spoken to its end."""
+    """Print each report on our request, what an earlier one has said left out; True when it was spoken to its end."""
+    printed: dict[str, Any] = {}
     for topic, payload in messages(daemon, heard, SPEAK_S, "thinking"):
         if topic != "events":
             continue
         report = json.loads(payload)
         if report["id"] != request_id:
             continue
-        print(f"   {report['stage']:12} {report['ms']:8.0f} ms  {details_of(report)}", flush=True)
+        print(f"   {report['stage']:12} {report['ms']:8.0f} ms  {details_of(report, printed)}", flush=True)
         if report["stage"] == "done":
             numbers = report["details"]
             print(
@@ -213,11 +215,13 @@ def show_receipts(daemon: subprocess.Popen[bytes], heard: Heard, request_id: str
     return False
 
 
-def details_of(report: dict[str, Any]) -> str:
-    """A report's details in words."""
+def details_of(report: dict[str, Any], printed: dict[str, Any]) -> str:
+    """A report's details in words, but for those in `printed`, where they are put."""
     if report["stage"] == "failed":
         return f"{report['details']['error']}: {report['details']['message']}"
-    return "  ".join(f"{key} {value}" for key, value in report["details"].items())
+    new = {key: value for key, value in report["details"].items() if (key, value) not in printed.items()}
+    printed.update(new)
+    return "  ".join(f"{key} {value}" for key, value in new.items())
 
 
 def messages(
@@ -240,6 +244,7 @@ def keep(port: int, daemon: subprocess.Popen[bytes], heard: Heard, *, spoken: Ca
     """Stay up and print each report until Ctrl-C; `spoken` is called after each request that was."""
     message = shlex.quote("Hello from the other room.")
     print(f"\nIt stays up until Ctrl-C. Try:\n\n  mosquitto_pub -p {port} -t {BASE}/say -m {message}\n", flush=True)
+    printed: dict[str, dict[str, Any]] = defaultdict(dict)
     while daemon.poll() is None:
         try:
             topic, payload = heard.get(timeout=1.0)
@@ -249,7 +254,8 @@ def keep(port: int, daemon: subprocess.Popen[bytes], heard: Heard, *, spoken: Ca
             report = json.loads(payload)
             if report["stage"] == "done":
                 spoken()
-            print(f"   {report['id']:12} {report['stage']:12} {report['ms']:8.0f} ms  {details_of(report)}", flush=True)
+            details = details_of(report, printed[report["id"]])
+            print(f"   {report['id']:12} {report['stage']:12} {report['ms']:8.0f} ms  {details}", flush=True)
 
 
 def _arguments() -> argparse.Namespace:
