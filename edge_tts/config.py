@@ -7,11 +7,12 @@ import re
 from collections.abc import Iterator, Sequence
 from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 from unicodedata import category
 
 from edge_tts.errors import ConfigError
 from edge_tts.schema import BeforeValidator, ConfigDict, Field, Record, ValidationInfo, check, field_validator
+from edge_tts.values import Priority
 from edge_tts.yaml_file import BrokenYamlError, read_yaml
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
@@ -68,6 +69,18 @@ ConfigPath = Annotated[Path, BeforeValidator(_resolved)]
 a file the current one."""
 
 
+def _from_list(value: object) -> object:
+    """Raises ValueError."""
+    if not isinstance(value, list | tuple):
+        raise ValueError("is no list; write it as in [a, b]")
+    return tuple(value)
+
+
+T = TypeVar("T")
+Listed = Annotated[tuple[T, ...], BeforeValidator(_from_list)]
+"""A list in YAML, which has no tuples."""
+
+
 def _chime(value: Any, info: ValidationInfo) -> Any:
     return value if value == "builtin" else _resolved(value, info)
 
@@ -119,24 +132,14 @@ class MqttConfig(Section):
     session_expiry_s: int = Field(default=86400, ge=0, le=4294967294)
     reconnect_min_s: float = Field(default=0.5, gt=0, le=60)
     reconnect_max_s: float = Field(default=30.0, gt=0, le=3600)
-    groups: tuple[Name, ...] = ()
+    groups: Listed[Name] = ()
     group_delay_s: float = Field(default=2.0, ge=0, le=30)
-
-    @field_validator("groups", mode="before")
-    @classmethod
-    def _as_tuple(cls, value: object) -> object:
-        return tuple(value) if isinstance(value, list) else value  # YAML has lists only
 
 
 class HermesConfig(Section):
     """The Hermes protocol of Rhasspy and Snips, over the same broker."""
 
-    site_ids: tuple[str, ...] = ()
-
-    @field_validator("site_ids", mode="before")
-    @classmethod
-    def _as_tuple(cls, value: object) -> object:
-        return tuple(value) if isinstance(value, list) else value  # YAML has lists only
+    site_ids: Listed[str] = ()
 
 
 class HomeAssistantConfig(Section):
@@ -151,12 +154,7 @@ class WyomingConfig(Section):
 
     port: int | None = Field(default=None, ge=1, le=65535)
     host: str = "127.0.0.1"
-    allow: tuple[str, ...] = ()
-
-    @field_validator("allow", mode="before")
-    @classmethod
-    def _as_tuple(cls, value: object) -> object:
-        return tuple(value) if isinstance(value, list) else value  # YAML has lists only
+    allow: Listed[str] = ()
 
     @field_validator("allow")
     @classmethod
@@ -214,29 +212,19 @@ class AudioConfig(Section):
     keep_open: bool = True
     lead_in_ms: float = Field(default=0.0, ge=0, le=5000)
     chime: Annotated[Path | Literal["builtin"] | None, BeforeValidator(_chime)] = None
-    chime_before: tuple[Literal["alert", "normal", "low"], ...] = ("alert", "normal")
-
-    @field_validator("chime_before", mode="before")
-    @classmethod
-    def _as_tuple(cls, value: object) -> object:
-        return tuple(value) if isinstance(value, list) else value  # YAML has lists only
+    chime_before: Listed[Priority] = ("alert", "normal")
 
 
 class DuckingConfig(Section):
     """Other sound is turned down while we speak."""
 
-    before: tuple[str, ...] = ()
-    after: tuple[str, ...] = ()
+    before: Listed[str] = ()
+    after: Listed[str] = ()
     topic: str | None = Field(default=None, max_length=_MOST_TEXT, pattern=r"^[^#+\x00]+$")
     payload_on: str = "ON"
     payload_off: str = "OFF"
     limit_s: float = Field(default=1.0, ge=0.1, le=10)
     linger_s: float = Field(default=1.0, ge=0, le=60)
-
-    @field_validator("before", "after", mode="before")
-    @classmethod
-    def _as_tuple(cls, value: object) -> object:
-        return tuple(value) if isinstance(value, list) else value  # YAML has lists only
 
 
 class EngineConfig(Section):
@@ -297,7 +285,7 @@ class BucketConfig(Section):
     url: str | None = ".state/bucket"
     region: str | None = None
     endpoint: str | None = None
-    owners: tuple[Owner, ...] | None = Field(default=None, min_length=1)
+    owners: Listed[Owner] | None = Field(default=None, min_length=1)
     interval_s: float = Field(default=600.0, ge=1, le=604800)
     timeout_s: float = Field(default=60.0, ge=1, le=3600)
 
@@ -321,24 +309,14 @@ class BucketConfig(Section):
             raise ValueError("is not https://HOST or http://HOST:PORT; credentials never belong here")
         return endpoint
 
-    @field_validator("owners", mode="before")
-    @classmethod
-    def _as_tuple(cls, value: object) -> object:
-        return tuple(value) if isinstance(value, list) else value  # YAML has lists only
-
 
 class TextConfig(Section):
     """How texts are read, what is not spoken, and words that the dictionaries get wrong."""
 
-    refuse: tuple[str, ...] = ("unavailable", "unknown", "none", "null", "nan", "undefined")
+    refuse: Listed[str] = ("unavailable", "unknown", "none", "null", "nan", "undefined")
     lexicon: dict[str, dict[str, str]] = Field(default={})
     polyphones: ConfigPath | None = None
     dates: Literal["month_first", "day_first"] = "month_first"
-
-    @field_validator("refuse", mode="before")
-    @classmethod
-    def _as_tuple(cls, value: object) -> object:
-        return tuple(value) if isinstance(value, list) else value  # YAML has lists only
 
 
 class LimitsConfig(Section):
@@ -361,7 +339,7 @@ class ContentConfig(Section):
     """What may be said, and when."""
 
     quiet_hours: str | None = Field(default=None, pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$")
-    quiet_exempt: tuple[Literal["alert", "normal", "low"], ...] = ("alert",)
+    quiet_exempt: Listed[Priority] = ("alert",)
 
     @field_validator("quiet_hours")
     @classmethod
@@ -370,23 +348,13 @@ class ContentConfig(Section):
             raise ValueError("begins when it ends; give two times, as in 22:00-07:00")
         return hours
 
-    @field_validator("quiet_exempt", mode="before")
-    @classmethod
-    def _as_tuple(cls, value: object) -> object:
-        return tuple(value) if isinstance(value, list) else value  # YAML has lists only
-
 
 class MarkingConfig(Section):
     """How speech says that a machine made it."""
 
     cue: Literal["none", "chime", "morse", "spoken"] = "none"
-    exempt: tuple[Literal["alert", "normal", "low"], ...] = ()
+    exempt: Listed[Priority] = ()
     producer: str = Field(default="edge-tts", min_length=1, max_length=100)
-
-    @field_validator("exempt", mode="before")
-    @classmethod
-    def _as_tuple(cls, value: object) -> object:
-        return tuple(value) if isinstance(value, list) else value  # YAML has lists only
 
 
 class ServiceLevelConfig(Section):

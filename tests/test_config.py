@@ -278,3 +278,10 @@ def test_no_tree_causes_a_surprise(tree: object) -> None:
     """Whatever YAML yields is either a configuration or a ConfigError."""
     with suppress(ConfigError):
         check(Config, tree, error=ConfigError, what="config.yaml")
+
+
+@pytest.mark.parametrize("key", [("mqtt", "groups"), ("text", "refuse"), ("bucket", "owners"), ("marking", "exempt")])
+def test_a_list_that_is_none_is_told_in_words_of_yaml(tmp_path: Path, key: tuple[str, str]) -> None:
+    """One word where a list belongs is refused with how to write it."""
+    with pytest.raises(ConfigError, match=rf"{key[0]}.{key[1]}.*no list"):
+        config_from({key[0]: {key[1]: "kitchen"}}, folder=tmp_path)
