@@ -1,6 +1,6 @@
 """From an accepted request to the loudspeaker.
 
 Read `job_queue`, `journal` and `finished_ids` (nothing is lost or spoken twice), `worker` and `on_demand` (own the
-networks), `phrase_cache`, `cue` (an audible mark), `player` (owns the loudspeaker),
-`ducking`, `internal_jobs`, `settings`.
+networks), `phrase_cache`, `cue` (an audible mark), `player` (plays), `output_device` (owns the
+loudspeaker), `ducking`, `internal_jobs`, `settings`.
 """

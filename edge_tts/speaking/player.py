@@ -11,15 +11,14 @@ from types import MappingProxyType
 import numpy as np
 
 from edge_tts.audio.devices import OpenLoudspeaker
-from edge_tts.audio.loudspeaker_thread import LoudspeakerThread
 from edge_tts.audio.provenance import RecentContents
 from edge_tts.config import AudioConfig
 from edge_tts.errors import AudioError
 from edge_tts.runtime.part import Part
-from edge_tts.runtime.part_status import PartStatus
 from edge_tts.runtime.runtime import Runtime
 from edge_tts.speaking.ducking import Ducking
 from edge_tts.speaking.job import Job, failure
+from edge_tts.speaking.output_device import OutputDevice
 from edge_tts.values import AudioChunk, FloatArray, Priority
 
 BLOCK_S = 0.04
@@ -28,14 +27,9 @@ BLOCK_S = 0.04
 
 ALERT_WAIT_S = 10.0
 """How long an alert waits for a loudspeaker that is gone; its deadline may come first."""
-_ALERT_RETRY_S, _PROBE_S = 0.5, 10.0
+_ALERT_RETRY_S = 0.5
 _IDLE_S = 3.0
 """After so long a pause a request has the lead-in and the chime."""
-_ADVICE = (
-    "`edge-ttsd doctor` tells more: is it plugged in (`aplay -l`), is it the one in audio.device, "
-    "does the sound server answer (`pactl info`)?"
-)
-_PIPE_ADVICE = "does the program that reads from audio.pipe run, and may it read there?"
 _MUTE = "this device plays nothing (audio.output: none): have the sound sent to you, over Wyoming or HTTP"
 
 
@@ -75,10 +69,8 @@ class Player(Part):
         played."""
         super().__init__(name="player", runtime=runtime)
         audio = audio or AudioConfig()
-        self._open_loudspeaker = open_loudspeaker
         self._pulse = runtime.health.pulse("player")
         self._buffer_s = audio.buffer_s
-        self._keep_open = audio.keep_open or audio.output == "file"  # a file opened again would begin anew
         self._volume = runtime.events.state.volume / 100
         self._paused = False
         self._condition = threading.Condition()
@@ -95,18 +87,16 @@ class Player(Part):
         """When the last block was played."""
         self._sample_rate = 0
         self._ramp = Ramp(full_scale_s=audio.fade_ms / 1000)
-        self._loudspeaker: LoudspeakerThread | None = None
-        self._last_thread: LoudspeakerThread | None = None
-        """Of the loudspeaker that was opened last; its driver may not have returned yet."""
-        self.timeout_s = 10.0
-        """Of a call into the loudspeaker's driver."""
         self._is_mute = audio.output == "none"
-        self._probes = audio.output != "file"
-        self._probe_at = 0.0
-        advice = _PIPE_ADVICE if audio.output == "pipe" else _ADVICE
-        self.status = PartStatus("loudspeaker", events=runtime.events, advice=advice)
+        self.device = OutputDevice(
+            runtime=runtime,
+            open_loudspeaker=open_loudspeaker,
+            audio=audio,
+            pulse=self._pulse,
+            in_hurry=self.stopping.is_set,
+        )
         if not self._is_mute:
-            self.status.begin()
+            self.device.status.begin()
         self._release_requested = False
 
     def play(self, job: Job, chunk: AudioChunk, waiting: Callable[[], None]) -> None:
@@ -140,12 +130,12 @@ class Player(Part):
     def release_device(self, timeout_s: float = 2.0) -> bool:
         """Close the loudspeaker, unless it is playing; whether it was closed. The next sound opens it again."""
         with self._condition:
-            if self._loudspeaker is None or self._job is not None:
+            if not self.device.is_open or self._job is not None:
                 return False
             self._release_requested = True
             self._condition.notify_all()
-            self._condition.wait_for(lambda: self._loudspeaker is None or self._job is not None, timeout_s)
-            return self._loudspeaker is None
+            self._condition.wait_for(lambda: not self.device.is_open or self._job is not None, timeout_s)
+            return not self.device.is_open
 
     def set_volume(self, volume: float) -> None:
         """Linear gain, 0 to 1."""
@@ -174,11 +164,12 @@ class Player(Part):
                 self._pulse()
                 try:
                     self._one_step()
-                    self._probe()
+                    if self._job is None:
+                        self.device.probe(self._sample_rate)
                 except AudioError as error:
                     self._fail(error)
         finally:
-            self._close()
+            self.device.close()
 
     def _one_step(self) -> None:
         with self._condition:
@@ -201,7 +192,7 @@ class Player(Part):
 
     def _idle(self) -> None:
         if self._release_requested and self._job is None:
-            self._close()
+            self.device.close()
             self._condition.notify_all()
         self._release_requested = False
         left_s = 0.0 if self._job is None else self._job.starts_at - self.runtime.clock()
@@ -216,7 +207,7 @@ class Player(Part):
             self._ducking.begin(self._pulse)
         if job.starts_at > self.runtime.clock():
             with suppress(AudioError):  # whoever writes tries again, and tells
-                self._open()
+                self.device.open(self._sample_rate)
 
     def _next_block(self, job: Job | None) -> FloatArray | None:
         """The block to play now; None while there is none or the gain has faded to silence."""
@@ -252,17 +243,14 @@ class Player(Part):
         began = self.runtime.clock()
         while True:
             try:
-                self._open().write(samples)
-            except AudioError as error:
-                self._close()
-                self.status.fail(error)
+                self.device.write(samples, self._sample_rate)
+            except AudioError:
                 if not self._may_wait(job, began):
                     raise
                 with self._condition:
                     self._condition.wait(_ALERT_RETRY_S)
                 self._pulse()
             else:
-                self.status.ok()
                 return
 
     def _may_wait(self, job: Job, began: float) -> bool:
@@ -271,33 +259,6 @@ class Player(Part):
         expires_at = None if job.envelope is None else job.envelope.expires_at
         until = began + ALERT_WAIT_S
         return self.runtime.clock() < (until if expires_at is None else min(until, expires_at))
-
-    def _open(self) -> LoudspeakerThread:
-        """The loudspeaker at the rate of the job. Raises AudioError."""
-        if self._loudspeaker is None or self._loudspeaker.sample_rate != self._sample_rate:
-            self._close()
-            if self._last_thread is not None and self._last_thread.is_alive:
-                raise AudioError("the loudspeaker's driver still does not answer", stuck=True)
-            self._last_thread = LoudspeakerThread(
-                self._open_loudspeaker,
-                self._sample_rate,
-                timeout_s=self.timeout_s,
-                waiting=self._pulse,
-                in_hurry=self.stopping.is_set,
-            )
-            self._last_thread.open()
-            self._loudspeaker = self._last_thread
-        return self._loudspeaker
-
-    def _probe(self) -> None:
-        """After a failure, open the loudspeaker now and then, so that the state says when it is back."""
-        if self.status.is_ok or self._job is not None or not self._probes or self.runtime.clock() < self._probe_at:
-            return
-        self._probe_at = self.runtime.clock() + _PROBE_S
-        self._open()
-        if not self._keep_open:  # the reader of a pipe would take its closing for the end
-            self._close()
-        self.status.ok()
 
     def _begin(self, job: Job, sample_rate: int) -> None:
         if self._job is not job:
@@ -322,10 +283,7 @@ class Player(Part):
         return len(prelude)
 
     def _end(self, job: Job) -> None:
-        if self._loudspeaker is not None:
-            self._loudspeaker.drain()
-            if not self._keep_open:
-                self._close()
+        self.device.finish()
         self._unduck()
         with self._condition:
             self._blocks.clear()
@@ -345,11 +303,4 @@ class Player(Part):
                 self._job = None
             self._blocks.clear()
             self._condition.notify_all()
-        self._close()
-        self.status.fail(error)
-        self._probe_at = self.runtime.clock() + _PROBE_S
-
-    def _close(self) -> None:
-        loudspeaker, self._loudspeaker = self._loudspeaker, None
-        if loudspeaker is not None:
-            loudspeaker.close()
+        self.device.fail(error)

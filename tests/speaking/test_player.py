@@ -264,7 +264,7 @@ def test_a_loudspeaker_that_never_returns(caplog: pytest.LogCaptureFixture) -> N
     room = Room()
     with room.player:
         room.speaker.hold()
-        room.player.timeout_s = 0.5
+        room.player.device.timeout_s = 0.5
         job = room.job("first")
         room.play(job, seconds=0.1)
         room.player.finish(job, lambda: None)
