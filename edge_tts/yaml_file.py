@@ -54,7 +54,7 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         """As the base does, bounded: aliases multiply, and each level is a recursion."""
-        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]  # PyYAML has no types
         if isinstance(event, yaml.AliasEvent):
             _refuse("an alias (*name) is not supported; write the value out", event)
         if event.tag is not None:

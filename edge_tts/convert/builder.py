@@ -309,7 +309,7 @@ def _stored(graph: onnx.GraphProto) -> StoredGraph:
 
 
 def _ports(values: Sequence[onnx.ValueInfoProto]) -> tuple[StoredPort, ...]:
-    names: dict[int, DType] = {element: name for name, element in _ELEMENT.items()}  # type: ignore[misc]
+    names: dict[int, DType] = {element: name for name, element in _ELEMENT.items()}  # type: ignore[misc]  # the library's enum is untyped
     return tuple(
         StoredPort(
             value.name,

@@ -46,7 +46,7 @@ class Checkpoint:
         file = self._spool if stored.spooled else self._file
         try:
             file.seek(stored.start)
-            count = file.readinto(data)  # type: ignore[attr-defined]
+            count = file.readinto(data)  # type: ignore[attr-defined]  # BinaryIO does not declare it
         except OSError as error:
             raise CheckpointError(f"{self.path}: cannot be read ({error.strerror})") from error
         if count != len(data):
