@@ -15,7 +15,7 @@ from edge_tts.engine.contract import Engine
 from edge_tts.engine.load import load_engine
 from edge_tts.errors import TextError
 from edge_tts.graphs import ENCODER, FLOW, T2S, T2S_PREFILL, T2S_STEP, WAVE
-from edge_tts.request import SpeakRequest
+from edge_tts.request import SpeakMessage, SpeakRequest
 from edge_tts.synthesis.checked import GraphLoader
 from edge_tts.synthesis.interfaces import Decoder, Vocoder
 from edge_tts.synthesis.lead import Lead
@@ -25,9 +25,11 @@ from edge_tts.synthesis.speech import Manner, Prompted, Speech, SpeechNetworks
 from edge_tts.synthesis.t2s_fused import make_decoder
 from edge_tts.text.front_end import TextFrontEnd
 from edge_tts.text.reader import Reader
-from edge_tts.text.ssml import FASTEST, SLOWEST
+from edge_tts.text.ssml import FASTEST, MOST_PAUSE_S, SLOWEST
 from edge_tts.values import AudioChunk, Fault, FloatArray, GuardCounts, IntArray, ModelSet, Sampling, Segment, Voice
 
+_FREE_PAUSE_S = SpeakMessage.model_fields["fragment_interval"].default
+"""Silence after each segment that is not counted: a long text has many."""
 _PART_PAUSE_S = 0.1
 """Silence behind a part of a segment that failed as a whole."""
 _RETRIED = "retried"
@@ -64,11 +66,12 @@ class Synthesizer:
         while the tokens do not. With a seed neither does: it fixes every sample.
 
         `should_stop` is called per token and ends the stream after what is settled. Raises `TextError` for a text
-        without words, with a piece that is too long, or in a language that the set does not speak.
+        without words, with a piece that is too long or too much silence, or in a language that the set does not speak.
         """
         warnings: list[str] = []
         segments = self._segments(request, voice, warnings)
         self._check_lengths(segments, voice)
+        _check_pauses(segments, request)
         sampling = request.sampling(self.model.sampling)
         seed, counts, lead = _seed(sampling), Counter[str](), Lead(self._clock, known=sampling.seed is None)
         for index, segment in enumerate(segments):
@@ -84,7 +87,7 @@ class Synthesizer:
                 lead.resumed()
             if should_stop():
                 break
-            pause = request.fragment_interval if segment.pause_s is None else segment.pause_s
+            pause = _pause_s(request, segment)
             lead.handed(pause, made=False)
             yield self._chunk(self._silence(pause), request)
             lead.resumed()
@@ -206,6 +209,21 @@ def load_decoder(model: ModelSet, load: GraphLoader) -> Decoder:
     """The GPT of a set alone. Raises `ModelError` that names the graph."""
     gpt = {name: load(name) for name in ((T2S,) if T2S in model.replaced else (T2S_PREFILL, T2S_STEP))}
     return make_decoder(gpt, model.sizes.limits)
+
+
+def _pause_s(request: SpeakRequest, segment: Segment) -> float:
+    return request.fragment_interval if segment.pause_s is None else segment.pause_s
+
+
+def _check_pauses(segments: list[Segment], request: SpeakRequest) -> None:
+    """Refuse a request that would be mostly silence, whichever way it asks for it."""
+    pauses_s = sum(_pause_s(request, segment) for segment in segments)
+    most_s = MOST_PAUSE_S + _FREE_PAUSE_S * len(segments)
+    if pauses_s > most_s + 1e-6:
+        raise TextError(
+            f"the pauses after the {len(segments)} segments of the text are {pauses_s:g} s together, at most"
+            f" {most_s:g} s; fragment_interval is {request.fragment_interval:g} s after each"
+        )
 
 
 def _speed(request: SpeakRequest, segment: Segment) -> float:
