@@ -194,6 +194,8 @@ class EncodeRequest:
 class GuardCounts:
     """How often the guard had to act in a request."""
 
+    segments: int = 0
+    """That the request has."""
     retried: int = 0
     """Segments that were decoded again."""
     faults: Mapping[str, int] = field(default_factory=dict)

@@ -91,7 +91,7 @@ class Synthesizer:
             lead.handed(pause, made=False)
             yield self._chunk(self._silence(pause), request)
             lead.resumed()
-        guard = GuardCounts(retried=counts.pop(_RETRIED, 0), faults=counts)
+        guard = GuardCounts(segments=len(segments), retried=counts.pop(_RETRIED, 0), faults=counts)
         yield replace(self._chunk(self._silence(0), request), last=True, warnings=tuple(warnings), guard=guard)
 
     def _segments(self, request: SpeakRequest, voice: Voice, warnings: list[str]) -> list[Segment]:

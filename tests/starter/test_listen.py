@@ -16,7 +16,7 @@ from edge_tts.errors import EdgeTTSError, TextError
 from edge_tts.model_sets.manifest import read_model_set
 from edge_tts.synthesis.synthesizer import load_synthesizer
 from edge_tts.text.front_end import TextFrontEnd
-from edge_tts.values import FloatArray
+from edge_tts.values import FloatArray, GuardCounts
 from edge_tts.voices.builtin import BuiltinVoices
 from tools.judging.listen import Line, listen, read_lines, read_words, report
 from tools.judging.recognisers import RATE, Pocketsphinx, Recogniser, Whisper, has_pocketsphinx, has_whisper
@@ -51,11 +51,12 @@ class Scripted(Recogniser):
         return self._heard.pop(0)
 
 
-def says(text: str) -> FloatArray:
-    """A second of nothing; `no` is refused."""
+def says(text: str) -> tuple[FloatArray, GuardCounts]:
+    """A second of nothing, decoded again where it says `again`; `no` is refused."""
     if text == "no":
         raise TextError("it is refused")
-    return np.zeros(RATE, np.float32)
+    loops = {"loop": 1} if "again" in text else {}
+    return np.zeros(RATE, np.float32), GuardCounts(segments=2, retried=len(loops), faults=loops)
 
 
 @WHISPER
@@ -66,8 +67,8 @@ def test_the_starter_is_understood() -> None:
     with ExitStack() as stack:
         synthesizer = load_synthesizer(model, front_end, stack, load=partial(load_engine, threads=1))
 
-        def speak(text: str) -> FloatArray:
-            return resample(spoken(synthesizer, voice, text), model.sample_rate, RATE)
+        def speak(text: str) -> tuple[FloatArray, GuardCounts]:
+            return resample(spoken(synthesizer, voice, text), model.sample_rate, RATE), GuardCounts()
 
         lines = list(listen(ANNOUNCEMENTS, speak, front_end, Whisper(threads=1)))
     assert sum(line.errors for line in lines) <= 0.1 * sum(len(line.wanted) for line in lines), "\n".join(
@@ -104,6 +105,17 @@ def test_the_report_names_the_worst_lines_first(capsys: pytest.CaptureFixture[st
     assert [f"text {n}\n" in said for n in range(13)] == [False] * 3 + [True] * 10
     assert said.index("text 12") < said.index("text 11")
     assert "second 0" in said
+
+
+def test_what_the_guard_did_is_printed_by_line_and_of_all(capsys: pytest.CaptureFixture[str]) -> None:
+    """A line whose segment was decoded again and stayed wrong says so, the others say nothing, the end sums up."""
+    lines = list(listen(["Go home.", "Go again."], says, TextFrontEnd(), Scripted("Go home", "Go again")))
+    assert [str(line) for line in lines] == [
+        "  0/2     1.00 s  Go home.  |  Go home",
+        "  0/2     1.00 s (retried 1, loop 1)  Go again.  |  Go again",
+    ]
+    report(lines, None)
+    assert "guard, of 4 segments: retried 1, loop 1\n" in capsys.readouterr().out
 
 
 def test_a_file_without_text_is_refused(tmp_path: Path) -> None:

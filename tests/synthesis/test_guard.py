@@ -29,9 +29,9 @@ SWALLOWED = GOOD[:9]
 def speak(
     decoder: ScriptedDecoder, text: str = TEN, *, stop: Callable[[], bool] = lambda: False, **options: object
 ) -> tuple[list[int], GuardCounts]:
-    """The tokens that are heard, and what the guard counted."""
+    """The tokens that are heard, and how often the guard acted."""
     spoken = chunks(synthesizer(decoder), text, stop, **options)
-    return tokens_in(spoken), spoken[-1].guard
+    return tokens_in(spoken), replace(spoken[-1].guard, segments=0)
 
 
 def chunks(

@@ -47,7 +47,7 @@ def test_every_token_is_heard_and_pauses_follow_segments() -> None:
 
 
 def test_the_pauses_of_a_request_are_bounded_in_sum() -> None:
-    """Thirty segments with 10 s of silence each are refused before anything is decoded, with the default they are not."""
+    """Thirty segments with 10 s of silence each are refused before anything is decoded, of 4.3 s not."""
     stage, text = Stage(), " ".join(["one"] * 30)
     with pytest.raises(TextError, match=r"30 segments .* 300 s together, at most 129 s; fragment_interval is 10 s"):
         next(stage.synthesizer.stream(request(text, fragment_interval=10.0), VOICE))

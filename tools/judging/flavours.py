@@ -18,16 +18,13 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_tts.audio.features import resample
 from edge_tts.config import Config, find_config
 from edge_tts.engine.load import load_engine
 from edge_tts.errors import EdgeTTSError
 from edge_tts.model_sets.loading import open_model, open_networks
 from edge_tts.recordings.dnsmos import MosEstimator
-from edge_tts.request import SpeakMessage, SpeakRequest
-from edge_tts.values import FloatArray
 from edge_tts.voices.local_voices import first_voice, open_voices
-from tools.judging.listen import Line, listen, read_lines
+from tools.judging.listen import Line, listen, read_lines, speaking
 from tools.judging.recognisers import RATE, Whisper, has_whisper
 
 QUALITY = Path(__file__).resolve().parents[2] / "models" / "quality"
@@ -80,13 +77,7 @@ def hear(name: str, texts: Sequence[str], config: Config, *, seed: int, voice: s
         for judge in judges:
             stack.callback(judge.close)
         estimator = MosEstimator(p835=judges[0], p808=judges[1])
-
-        def speak(text: str) -> FloatArray:
-            request = SpeakRequest.accept(SpeakMessage(text=text, seed=seed), id="flavours", voice=speaker.id)
-            sound = np.concatenate([chunk.samples for chunk in networks.stream(request, speaker)])
-            return resample(sound, model.sample_rate, RATE)
-
-        lines = list(listen(texts, speak, networks.front_end, Whisper()))
+        lines = list(listen(texts, speaking(networks, speaker, seed), networks.front_end, Whisper()))
         found = [estimator.opinion(line.wave) for line in lines if len(line.wave)]
         return Heard(name, lines, [(one.overall, one.signal, one.p808) for one in found])
 

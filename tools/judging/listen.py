@@ -4,7 +4,8 @@
 
 FILE has one text a line; blank lines and lines that begin with # are skipped. It is spoken as `edge-ttsd say` would:
 with the configuration's model set, voice and lexicon. Words are compared as they are read: `7 °C` is right when it is
-heard as "seven degrees celsius". Whisper tiny.en judges; of the worst lines pocketsphinx gives a second opinion.
+heard as "seven degrees celsius". A line says what the guard did (segments decoded again, faults that stayed), the end
+says it of all. Whisper tiny.en judges; of the worst lines pocketsphinx gives a second opinion.
 English only.
 """
 
@@ -12,8 +13,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -23,16 +25,17 @@ from edge_tts.config import Config, find_config
 from edge_tts.errors import EdgeTTSError
 from edge_tts.model_sets.loading import as_chosen, open_choice, open_model, open_networks
 from edge_tts.request import SpeakMessage, SpeakRequest
+from edge_tts.synthesis.networks import Networks
 from edge_tts.text.front_end import TextFrontEnd
-from edge_tts.values import FloatArray
+from edge_tts.values import FloatArray, GuardCounts, Voice
 from edge_tts.voices.local_voices import first_voice, open_voices
 from tools.judging.recognisers import RATE, Pocketsphinx, Recogniser, Whisper, has_pocketsphinx, has_whisper
 from tools.starter.edits import distance, words
 
 WORST = 10
 
-Speak = Callable[[str], FloatArray]
-"""Text -> float32 samples at `RATE`. Raises EdgeTTSError for a text that is refused."""
+Speak = Callable[[str], tuple[FloatArray, GuardCounts]]
+"""Text -> float32 samples at `RATE`, and what the guard did. Raises EdgeTTSError for a text that is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +48,16 @@ class Line:
     heard: str
     errors: int
     wave: FloatArray
+    guard: GuardCounts = field(default_factory=GuardCounts)
 
     @property
     def share(self) -> float:
         return self.errors / max(1, len(self.wanted))
 
     def __str__(self) -> str:
-        return f"{self.errors:3d}/{len(self.wanted):<3d} {len(self.wave) / RATE:6.2f} s  {self.text}  |  {self.heard}"
+        acted = f" ({_told(self.guard)})" if self.guard.details() else ""
+        seconds = f"{len(self.wave) / RATE:6.2f} s{acted}"
+        return f"{self.errors:3d}/{len(self.wanted):<3d} {seconds}  {self.text}  |  {self.heard}"
 
 
 def main() -> int:
@@ -85,17 +91,33 @@ def listen(texts: Sequence[str], speak: Speak, front_end: TextFrontEnd, recognis
     """A text that is refused counts as heard with no word."""
     for text in texts:
         try:
-            wave, remark = speak(text), ""
+            (wave, guard), remark = speak(text), ""
         except EdgeTTSError as refused:
-            wave, remark = np.zeros(0, np.float32), f"({refused})"
+            wave, guard, remark = np.zeros(0, np.float32), GuardCounts(), f"({refused})"
         heard = "" if remark else recogniser.hear(wave)
         wanted = read_words(front_end, text)
-        yield Line(text, wanted, remark or heard, distance(wanted, read_words(front_end, heard)), wave)
+        yield Line(text, wanted, remark or heard, distance(wanted, read_words(front_end, heard)), wave, guard)
+
+
+def speaking(networks: Networks, voice: Voice, seed: int) -> Speak:
+    """Speaks as `edge-ttsd say` does, with one seed."""
+
+    def speak(text: str) -> tuple[FloatArray, GuardCounts]:
+        request = SpeakRequest.accept(SpeakMessage(text=text, seed=seed), id="listen", voice=voice.id)
+        chunks = list(networks.stream(request, voice))
+        sound = np.concatenate([chunk.samples for chunk in chunks])
+        return resample(sound, networks.model.sample_rate, RATE), chunks[-1].guard
+
+    return speak
 
 
 def report(lines: Sequence[Line], second: Recogniser | None) -> None:
     errors, count = sum(line.errors for line in lines), sum(len(line.wanted) for line in lines)
     print(f"\n{errors} errors in {count} words ({errors / max(1, count):.1%}), {len(lines)} lines")
+    guards = [line.guard for line in lines]
+    faults = sum((Counter(guard.faults) for guard in guards), Counter[str]())
+    retried, segments = sum(guard.retried for guard in guards), sum(guard.segments for guard in guards)
+    print(f"guard, of {segments} segments: {_told(GuardCounts(retried=retried, faults=faults))}")
     worst = sorted((line for line in lines if line.errors), key=lambda line: (-line.share, -line.errors))[:WORST]
     print(f"the worst {len(worst)}:" if worst else "no word was heard wrongly")
     for line in worst:
@@ -104,18 +126,18 @@ def report(lines: Sequence[Line], second: Recogniser | None) -> None:
             print(f"       or:    {second.hear(line.wave)}")
 
 
+def _told(guard: GuardCounts) -> str:
+    faults = "".join(f", {fault} {count}" for fault, count in sorted(guard.faults.items()))
+    return f"retried {guard.retried}{faults}"
+
+
 def _speak_all(texts: Sequence[str], config: Config, recogniser: Recogniser, args: argparse.Namespace) -> list[Line]:
     model = open_model(config)
     catalogue = open_voices(config, model).catalogue
     voice = catalogue.load(catalogue.resolve(args.voice or first_voice(config, model, catalogue)))
     lines = []
     with open_networks(model, config) as networks:
-
-        def speak(text: str) -> FloatArray:
-            request = SpeakRequest.accept(SpeakMessage(text=text, seed=args.seed), id="listen", voice=voice.id)
-            sound = np.concatenate([chunk.samples for chunk in networks.stream(request, voice)])
-            return resample(sound, model.sample_rate, RATE)
-
+        speak = speaking(networks, voice, args.seed)
         for line in listen(texts, speak, networks.front_end, recogniser):
             print(line, flush=True)
             lines.append(line)
