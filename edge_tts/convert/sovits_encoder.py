@@ -50,7 +50,7 @@ def _audio(net: Module, codes: Value, sizes: SovitsSizes) -> Value:
     projection = net.take("enc_p.ssl_proj.weight", sizes.hidden, sizes.ssl, 1)[:, :, 0]
     table = codebook(net, sizes) @ projection.T + net.take("enc_p.ssl_proj.bias", sizes.hidden)
     rows = unsqueeze(g, g.op("Gather", g.constant(table, "projected_codebook"), codes), 2)
-    return reshape(g, concat(g, [rows, rows], 2), 1, -1, sizes.hidden)
+    return reshape(g, concat(g, [rows, rows], 2), 0, -1, sizes.hidden)
 
 
 def _cross_attention(net: Module, query: Value, memory: Value) -> Value:
@@ -105,12 +105,11 @@ def _to_band(g: Graph, near: Value, length: Value, heads: int, span: int) -> Val
 
     Row i moves i places to the right: rows padded to width T + span are read at width T + span - 1.
     """
-    one = ints(g, 1)
     narrow = g.op("Add", length, ints(g, span - 1))
-    rest = _zeros(g, concat(g, [one, ints(g, heads), length, length], 0))
+    rest = _zeros(g, concat(g, [size(g, near, 0), ints(g, heads), length, length], 0))
     wide = concat(g, [near, rest], 3)
-    flat = cut(g, reshape(g, wide, 1, heads, -1), 0, g.op("Mul", length, narrow), 2)
-    sheared = g.op("Reshape", flat, concat(g, [one, ints(g, heads), length, narrow], 0))
+    flat = cut(g, reshape(g, wide, 0, heads, -1), 0, g.op("Mul", length, narrow), 2)
+    sheared = g.op("Reshape", flat, concat(g, [ints(g, 0, heads), length, narrow], 0))
     return cut(g, sheared, span // 2, g.op("Add", length, ints(g, span // 2)), 3)
 
 
@@ -122,7 +121,7 @@ def _from_band(g: Graph, shares: Value, length: Value, heads: int, span: int) ->
     """[1, heads, T, T] by position -> [1, heads, T, span] by distance: `_to_band` reversed."""
     margin = span // 2
     wide = g.op("Pad", shares, ints(g, 0, 0, 0, margin, 0, 0, 0, margin))
-    rest = _zeros(g, concat(g, [ints(g, 1, heads), length], 0))
-    flat = concat(g, [reshape(g, wide, 1, heads, -1), rest], 2)
-    shape = concat(g, [ints(g, 1, heads), length, g.op("Add", length, ints(g, span))], 0)
+    rest = _zeros(g, concat(g, [size(g, shares, 0), ints(g, heads), length], 0))
+    flat = concat(g, [reshape(g, wide, 0, heads, -1), rest], 2)
+    shape = concat(g, [ints(g, 0, heads), length, g.op("Add", length, ints(g, span))], 0)
     return cut(g, g.op("Reshape", flat, shape), 0, span, 3)

@@ -12,7 +12,7 @@ import numpy as np
 from edge_tts import graphs
 from edge_tts.convert.builder import Value
 from edge_tts.convert.checkpoint import FloatArray, Weights
-from edge_tts.convert.layers import PLAIN, Conv, add, concat, conv, conv_transpose, cut, gated, scalar, weight_norm
+from edge_tts.convert.layers import PLAIN, Conv, add, concat, conv, conv_transpose, cut, gated, reshape, scalar, weight_norm
 from edge_tts.convert.module import Module
 from edge_tts.convert.ports import Ports
 from edge_tts.convert.sovits import SovitsSizes
@@ -79,7 +79,7 @@ def write_wave(net: Module, sizes: SovitsSizes) -> None:
             x = g.op("Mul", add(g, *blocks), scalar(g, 1 / len(blocks)))
     x = g.op("LeakyRelu", x, alpha=_LAST_SLOPE)
     x = g.op("Tanh", conv(g, x, net.take("conv_post.weight", 1, width, 7), how=Conv(padding=3)))
-    ports.output(graphs.AUDIO, g.op("Reshape", x, g.constant(np.array([1, -1]))))
+    ports.output(graphs.AUDIO, reshape(g, x, 0, -1))
 
 
 def flow_halo_frames(weights: Weights) -> int:
