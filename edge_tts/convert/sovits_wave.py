@@ -7,12 +7,22 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from edge_tts import graphs
 from edge_tts.convert.builder import Value
 from edge_tts.convert.checkpoint import FloatArray, Weights
-from edge_tts.convert.layers import PLAIN, Conv, add, concat, conv, conv_transpose, cut, gated, reshape, scalar, weight_norm
+from edge_tts.convert.layers import (
+    PLAIN,
+    Conv,
+    add,
+    concat,
+    conv,
+    conv_transpose,
+    cut,
+    gated,
+    reshape,
+    scalar,
+    weight_norm,
+)
 from edge_tts.convert.module import Module
 from edge_tts.convert.ports import Ports
 from edge_tts.convert.sovits import SovitsSizes

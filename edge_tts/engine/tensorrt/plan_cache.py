@@ -62,7 +62,7 @@ class PlanCache:
 
     def place(self, onnx: Path, options: BuildOptions) -> tuple[Path, dict[str, Any]]:
         """Path and key of the engine of a graph. Makes the directory. Raises `ModelError`."""
-        key = {"format": FORMAT, "onnx": _onnx_digest(onnx), **asdict(self._machine), "options": asdict(options)}
+        key = {"format": FORMAT, "onnx": onnx_digest(onnx), **asdict(self._machine), "options": asdict(options)}
         digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
         try:
             make_folder(self.directory)
@@ -135,7 +135,8 @@ def read_plan(stored: StoredPlan) -> bytes:
     return data
 
 
-def _onnx_digest(path: Path) -> str:
+def onnx_digest(path: Path) -> str:
+    """Of a graph and its weights. Raises `ModelError`."""
     weights = path.with_name(f"{path.name}.data")
     return _digest(path) + (_digest(weights) if weights.is_file() else "")
 
