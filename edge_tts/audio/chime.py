@@ -34,6 +34,13 @@ def chimes(audio: AudioConfig, sample_rate: int) -> dict[Priority, FloatArray]:
     }
 
 
+def prelude(audio: AudioConfig, sample_rate: int, priority: Priority = "normal") -> FloatArray:
+    """float32 [n]: what is heard after a pause, before speech: the lead-in and the chime. Raises AudioError."""
+    lead_in = np.zeros(int(audio.lead_in_ms / 1000 * sample_rate), np.float32)
+    chime = chimes(audio, sample_rate).get(priority)
+    return lead_in if chime is None else np.concatenate([lead_in, chime])
+
+
 def cue_sound(kind: str, sample_rate: int) -> FloatArray:
     """float32 [n]: `chime`, two notes that rise, or `morse`, A I. A pause is at its end."""
     if kind == "chime":

@@ -14,9 +14,10 @@ from contextlib import AbstractContextManager, ExitStack, closing, contextmanage
 from pathlib import Path
 
 from edge_tts import __version__
+from edge_tts.app.appliance import loudspeaker_for
 from edge_tts.app.daemon import run
 from edge_tts.app.stop_guard import leave_held_process
-from edge_tts.audio.devices import PortAudioLoudspeaker
+from edge_tts.audio.chime import prelude
 from edge_tts.audio.loudspeaker_thread import LoudspeakerThread
 from edge_tts.audio.provenance import RecentContents
 from edge_tts.audio.sound_files import SoundSink, check_writable, whole_sound
@@ -24,12 +25,13 @@ from edge_tts.cli import inspect as cli_inspect
 from edge_tts.cli import pronunciations as cli_lexicon
 from edge_tts.cli import voices as cli_voices
 from edge_tts.cli.prerender import add_prerender
-from edge_tts.config import Config, find_config
+from edge_tts.config import AudioConfig, Config, find_config
 from edge_tts.doctor.examine import diagnose
 from edge_tts.doctor.report import as_json, as_text
 from edge_tts.doctor.speed import SpeedPage, as_speed_json, as_table, measure_speed
+from edge_tts.durable.lock import HeldError, held_alone
 from edge_tts.engine.tensorrt.build import Progress
-from edge_tts.errors import EdgeTTSError, ModelError, PayloadError, TextError
+from edge_tts.errors import AudioError, EdgeTTSError, ModelError, PayloadError, TextError
 from edge_tts.front_doors.content_rules import ContentRules
 from edge_tts.front_doors.payloads import read_text
 from edge_tts.model_folder import CPU_FLAVOUR, MANIFEST
@@ -50,7 +52,7 @@ from edge_tts.text.symbols import to_ids
 from edge_tts.values import ModelSet, Segment
 from edge_tts.voices.local_voices import first_voice, open_voices
 
-_NOT_OPTIONS = {"text", "id", "priority", "ttl_s", "volume", "cache"}
+_NOT_OPTIONS = {"text", "id", "priority", "ttl_s", "volume", "volume_level", "cache", "dedupe_s", "start_at"}
 """Keys of a request without an option: they mean nothing without queue and phrase cache."""
 
 
@@ -120,9 +122,11 @@ def command_say(arguments: argparse.Namespace, config: Config) -> int:
 
 
 def _speak(message: SpeakMessage, config: Config, out: str | None) -> None:
-    """On the loudspeaker, or into the file `out`."""
+    """On what `audio.output` names, or into the file `out`."""
     if out:
         check_writable(Path(out))
+    else:
+        _check_output(config)
     model = open_model(config)
     catalogue = open_voices(config, model).catalogue
     voice = catalogue.load(catalogue.resolve(message.voice or first_voice(config, model, catalogue)))
@@ -169,19 +173,36 @@ def _standard_input(most_bytes: int) -> str:
 def _sink(
     out: str | None, sample_rate: int, config: Config, contents: RecentContents
 ) -> AbstractContextManager[SoundSink]:
-    """A file, written atomically, or the loudspeaker."""
+    """A file, written atomically, or what the daemon plays on."""
     if out:
         return whole_sound(Path(out), sample_rate=sample_rate, contents=contents)
-    return _loudspeaker(sample_rate, config.audio.device)
+    return _loudspeaker(sample_rate, config.audio, contents)
+
+
+def _check_output(config: Config) -> None:
+    """Raises AudioError where nothing is played here, or where the daemon's file would be begun anew."""
+    if config.audio.output == "none":
+        raise AudioError("this device plays nothing (audio.output: none); write a file with --out FILE")
+    if config.audio.output == "file":
+        try:
+            with held_alone(config.state_dir / "daemon.lock"):
+                pass
+        except HeldError as daemon:
+            raise AudioError(
+                f"{config.audio.file} belongs to the daemon (pid {daemon}), which writes it; name another with --out"
+            ) from daemon
+        except OSError:
+            pass  # no daemon ever had this state_dir
 
 
 @contextmanager
-def _loudspeaker(sample_rate: int, device: str | int | None) -> Iterator[SoundSink]:
-    """Raises AudioError, also for a driver that does not return."""
-    loudspeaker = LoudspeakerThread(lambda rate: PortAudioLoudspeaker(sample_rate=rate, device=device), sample_rate)
+def _loudspeaker(sample_rate: int, audio: AudioConfig, contents: RecentContents) -> Iterator[SoundSink]:
+    """As the daemon opens it after a pause. Raises AudioError, also for a driver that does not return."""
+    loudspeaker = LoudspeakerThread(loudspeaker_for(audio, contents), sample_rate)
     try:
         loudspeaker.open()
         with closing(loudspeaker):
+            loudspeaker.write(prelude(audio, sample_rate))
             yield loudspeaker
     finally:
         if loudspeaker.is_alive:
@@ -368,7 +389,9 @@ def _add_say(commands: _Commands[argparse.ArgumentParser]) -> None:
             parser.add_argument(option, metavar="X", help=f"{field.description}{unset}")
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--out", metavar="FILE", help="write FILE.wav, FILE.flac or FILE.ogg instead of playing")
-    where.add_argument("--play", action="store_true", help="play on the loudspeaker (what happens without --out)")
+    where.add_argument(
+        "--play", action="store_true", help="play on what audio.output names (what happens without --out)"
+    )
     parser.set_defaults(command=command_say)
 
 
