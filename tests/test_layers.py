@@ -20,6 +20,7 @@ RANKS = [
     ("speaking",),
     ("voices",),
     ("model_sets",),
+    ("fleet",),
     ("enrolment",),
     ("front_doors",),
     ("app",),
@@ -43,13 +44,14 @@ HOMES = {
     "tensorrt": "engine/tensorrt/trt_engine.py",
     "onnx": "convert/builder.py",
     "google": "convert/builder.py",  # protobuf's errors
+    "cryptography": "fleet/signing.py",
     "obstore": "voices/sync/bucket.py",
     "gpiod": "enrolment/button.py",
     "jtop": "runtime/telemetry.py",
 }
 """Foreign library -> the one file, or folder, that imports it. numpy is at home everywhere."""
 
-OPTIONAL = {"tensorrt", "jtop", "gpiod", "sounddevice", "wyoming", "zeroconf", "starlette", "uvicorn"}
+OPTIONAL = {"cryptography", "tensorrt", "jtop", "gpiod", "sounddevice", "wyoming", "zeroconf", "starlette", "uvicorn"}
 """Libraries that a machine may lack, and PortAudio's, which looks for sound devices when it is imported."""
 
 FILES = sorted(PACKAGE.rglob("*.py"))

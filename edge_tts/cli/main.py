@@ -25,6 +25,7 @@ from edge_tts.cli import inspect as cli_inspect
 from edge_tts.cli import pronunciations as cli_lexicon
 from edge_tts.cli import voices as cli_voices
 from edge_tts.cli.prerender import add_prerender
+from edge_tts.cli.releases import add_releases
 from edge_tts.config import AudioConfig, Config, find_config
 from edge_tts.doctor.examine import diagnose
 from edge_tts.doctor.report import as_json, as_text
@@ -332,6 +333,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(commands)
     _add_say(commands)
     add_prerender(commands, _add)
+    add_releases(commands, _add)
     _add_phonemes(commands)
     cli_inspect.add_parser(commands, _add)
     cli_lexicon.add_parsers(commands, _add, _speak)

@@ -62,13 +62,20 @@ def open_voices(
     return Voices(store, features, catalogue)
 
 
-def voice_sync(config: Config, store: VoiceStore) -> VoiceSync | None:
-    """Sync with the configured bucket; None without one."""
+def bucket_place(config: Config, *, timeout_s: float | None = None) -> Place | None:
+    """The configured bucket; None without one."""
     bucket = config.bucket
     if bucket.url is None:
         return None
-    place = Place(bucket.url, region=bucket.region, endpoint=bucket.endpoint, timeout_s=bucket.timeout_s)
-    return VoiceSync(store=store, place=place, environ=os.environ, clock=time.time, owners=bucket.owners)
+    return Place(bucket.url, region=bucket.region, endpoint=bucket.endpoint, timeout_s=timeout_s or bucket.timeout_s)
+
+
+def voice_sync(config: Config, store: VoiceStore) -> VoiceSync | None:
+    """Sync with the configured bucket; None without one."""
+    place = bucket_place(config)
+    if place is None:
+        return None
+    return VoiceSync(store=store, place=place, environ=os.environ, clock=time.time, owners=config.bucket.owners)
 
 
 def default_voice(config: Config, model: ModelSet, catalogue: Catalogue) -> str:

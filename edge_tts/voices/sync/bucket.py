@@ -118,6 +118,22 @@ class Bucket:
         except FileNotFoundError:
             return None
 
+    def get_range(self, path: str, *, start: int, length: int) -> bytes | None:
+        """At most `length` unverified bytes of the object from `start` on; None if there is no such object."""
+
+        async def fetch() -> bytes:
+            return bytes(await obstore.get_range_async(self._store, path, start=start, length=length))[:length]
+
+        try:
+            return self._do(fetch, expected=(FileNotFoundError,))
+        except FileNotFoundError:
+            return None
+
+    def upload(self, path: str, file: Path) -> None:
+        """Put a file that may be larger than memory."""
+        self._require_disk()
+        self._do(lambda: obstore.put_async(self._store, path, file))
+
     def create(self, path: str, data: bytes) -> str | None:
         """Conditional put: the new object's mark, or None if there was one already."""
         try:

@@ -1,0 +1,179 @@
+"""The commands `release ...`: what the operator of many devices does."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from edge_tts.config import Config
+from edge_tts.errors import ConfigError, FleetError
+from edge_tts.fleet.publishing import Published, Publisher
+from edge_tts.fleet.release import Release, Terms
+from edge_tts.fleet.signing import Trust, make_key
+from edge_tts.schema import check
+from edge_tts.voices.local_voices import bucket_place
+from edge_tts.voices.sync.bucket import Bucket
+from edge_tts.voices.sync.credentials import read_secrets
+
+AddParser = Callable[..., argparse.ArgumentParser]
+
+_UPLOAD_S = 3600.0
+_SPAN = re.compile(r"([0-9]{1,5})([dhm])")
+_SECONDS = {"d": 86400, "h": 3600, "m": 60}
+
+
+def command_key(arguments: argparse.Namespace, config: Config) -> int:
+    """Make a key pair; print the public half."""
+    public = make_key(arguments.file)
+    print(f"{arguments.file} holds the private key: keep it off every device, and away from the bucket.")
+    print(f"fleet.public_keys: [{public}]")
+    return 0
+
+
+def command_create(arguments: argparse.Namespace, config: Config) -> int:
+    """Sign a model set and give it to a share of the devices."""
+    folder = Path(arguments.set) if "/" in arguments.set else config.models.dir / arguments.set
+    now = time.time()
+    terms = _changed({"share": 100.0, "not_before": now, "expires": now + 30 * 86400}, arguments)
+    with _publisher(config, arguments) as publisher:
+        _tell(publisher.create(folder, terms, no_way_back=arguments.final, sent=lambda name: print(f"sent {name}")))
+    return 0
+
+
+def command_promote(arguments: argparse.Namespace, config: Config) -> int:
+    """Give the current release to a larger share, or for longer."""
+    with _publisher(config, arguments) as publisher:
+        _tell(publisher.promote(lambda terms: _again(terms, arguments), no_way_back=arguments.final))
+    return 0
+
+
+def command_rollback(arguments: argparse.Namespace, config: Config) -> int:
+    """Give out the release before the current one again."""
+    with _publisher(config, arguments) as publisher:
+        _tell(publisher.roll_back(lambda terms: _again(terms, arguments), to=arguments.to))
+    return 0
+
+
+def command_sign(arguments: argparse.Namespace, config: Config) -> int:
+    """Show the release that waits for a signature, and with a key sign it."""
+    with _publisher(config, arguments) as publisher:
+        pending = publisher.pending()
+        if pending is None:
+            raise FleetError("no release waits for a signature")
+        print(as_lines(pending))
+        if arguments.key:
+            _tell(publisher.cosign())
+    return 0
+
+
+@contextmanager
+def _publisher(config: Config, arguments: argparse.Namespace) -> Iterator[Publisher]:
+    """Raises ConfigError where no bucket or no public key is configured."""
+    place, fleet = bucket_place(config, timeout_s=_UPLOAD_S), config.fleet
+    if place is None:
+        raise ConfigError("there is no bucket to release through: bucket.url is null")
+    if not fleet.public_keys:
+        raise ConfigError("fleet.public_keys is empty; `edge-ttsd release key FILE` makes a key and prints it")
+    with Bucket(place=place, secrets=read_secrets(place.kind, os.environ)) as bucket:
+        yield Publisher(bucket=bucket, trust=Trust(fleet.public_keys, fleet.signers), keys=arguments.key)
+
+
+def _again(terms: Terms, arguments: argparse.Namespace) -> Terms:
+    """The terms of a release that is given out again: to all, for 30 days from now, unless told otherwise."""
+    now = time.time()
+    return _changed({**terms.model_dump(), "share": 100.0, "not_before": now, "expires": now + 30 * 86400}, arguments)
+
+
+def _changed(values: dict[str, Any], arguments: argparse.Namespace) -> Terms:
+    given = {name: value for name, value in vars(arguments).items() if name in Terms.model_fields}
+    values |= {name: value for name, value in given.items() if value is not None}
+    return check(Terms, values, error=FleetError, what="release")
+
+
+def _tell(published: Published) -> None:
+    print(as_lines(published.release))
+    if published.missing:
+        print("It needs one more signature before any device takes it: edge-ttsd release sign --key FILE")
+    else:
+        print("It is given out.")
+
+
+def as_lines(release: Release) -> str:
+    """What a signer has to look at."""
+    terms = release.terms
+    return (
+        f"{release.folder}: {release.name} {release.version}, {release.bytes / 1e6:.1f} MB\n"
+        f"  for {terms.share:g} % of the devices, from {as_time(terms.not_before)} until {as_time(terms.expires)}\n"
+        f"  release {release.number}, document {release.counter}, nothing below {release.minimum} any more;"
+        f" stops when more than {terms.stop_percent:g} % fail"
+    )
+
+
+def as_time(instant: float) -> str:
+    return datetime.fromtimestamp(instant, timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def instant(text: str) -> float:
+    """`14d`, `12h`, `30m` from now, or a date and time (ISO 8601, local unless it says otherwise), in seconds since
+    1970. Raises argparse's error."""
+    span = _SPAN.fullmatch(text)
+    if span is not None:
+        return time.time() + int(span[1]) * _SECONDS[span[2]]
+    try:
+        return datetime.fromisoformat(re.sub("[zZ]$", "+00:00", text)).timestamp()
+    except (ValueError, OverflowError, OSError):
+        raise argparse.ArgumentTypeError(f"'{text}' is neither a span (14d) nor a time (2026-12-24T03:00)") from None
+
+
+def add_releases(commands: Any, add: AddParser) -> None:
+    group = commands.add_parser("release", help="give model sets to many devices, signed, through the bucket")
+    group = group.add_subparsers(required=True, metavar="COMMAND")
+    parser = add(group, "key", says="make a key pair that signs releases")
+    parser.add_argument("file", type=Path, help="where the private key goes")
+    parser.set_defaults(command=command_key)
+    parser = add(group, "create", says="sign a model set and give it to a share of the devices")
+    parser.add_argument("set", help="name of an installed model set, or its folder (with a /)")
+    _add_terms(parser, share="100")
+    parser.set_defaults(command=command_create)
+    parser = add(group, "promote", says="give the current release to more devices, or for longer")
+    _add_terms(parser, share="100")
+    parser.set_defaults(command=command_promote)
+    parser = add(group, "rollback", says="give out the release before the current one again")
+    parser.add_argument("--to", metavar="SET", help="an earlier one, as `release status` names it")
+    _add_terms(parser, share="100", final=False)
+    parser.set_defaults(command=command_rollback)
+    parser = add(group, "sign", says="show the release that waits for a signature, and sign it")
+    _add_keys(parser, required=False)
+    parser.set_defaults(command=command_sign)
+
+
+def _add_keys(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+    parser.add_argument(
+        "--key",
+        type=Path,
+        action="append",
+        default=[],
+        required=required,
+        metavar="FILE",
+        help="private key that signs",
+    )
+
+
+def _add_terms(parser: argparse.ArgumentParser, *, share: str, final: bool = True) -> None:
+    _add_keys(parser)
+    parser.add_argument("--share", type=float, metavar="PERCENT", help=f"of the devices (default: {share})")
+    parser.add_argument("--not-before", type=instant, metavar="TIME", help="as 2026-12-24T03:00, or 12h (default: now)")
+    parser.add_argument("--expires", type=instant, metavar="TIME", help="nobody begins afterwards (default: 30d)")
+    parser.add_argument(
+        "--stop-percent", type=float, metavar="PERCENT", help="stop when more of those who tried fail (default: 20)"
+    )
+    parser.set_defaults(final=False)
+    if final:
+        parser.add_argument("--final", action="store_true", help="no device goes back to an earlier release any more")
