@@ -16,6 +16,7 @@ from rig import Rig
 from toy_model_sets import write_model_set
 
 from edge_tts.config import HttpConfig, LimitsConfig
+from edge_tts.enrolment.level_meter import Level
 from edge_tts.errors import PayloadError, UnknownVoiceError
 from edge_tts.front_doors.content_rules import ContentRules
 from edge_tts.front_doors.dispatcher import Dispatcher, RequestRules
@@ -50,6 +51,7 @@ class Stage(Rig):
         limits: LimitsConfig = LIMITS,
     ) -> None:
         super().__init__(synthesizer=synthesizer, capacity=capacity)
+        self.level: Level | None = None
         model = replace(read_model_set(write_model_set(folder / "toy", languages=["en", "zh"])), sample_rate=RATE)
         rules = RequestRules(resolve, ContentRules(limits.text_chars), limits.payload_bytes)
         settings = SettingsCommands(
@@ -73,6 +75,7 @@ class Stage(Rig):
             jobs=self.jobs,
             limits=limits,
             voices=lambda: VOICES,
+            microphone=lambda: self.level,
         )
         self.events.retain("voices", {"voices": [asdict(voice) for voice in VOICES], "default": "hum"})
         self.port, secret = free_port(), folder / "token"

@@ -276,6 +276,7 @@ class Appliance:
             jobs=self.jobs,
             limits=self._config.limits,
             voices=self.voices.catalogue.cards,
+            microphone=self.voice_services.microphone,
         )
         servers: list[WyomingServer | HttpServer] = []
         if self._config.wyoming.port is not None:

@@ -14,6 +14,7 @@ from edge_tts.config import Config, EnrolmentConfig
 from edge_tts.engine.load import load_engine
 from edge_tts.enrolment.button import Button, ButtonWatch, GpioButton, KeyButton, key_code
 from edge_tts.enrolment.enrolment import Analyzers, Enrolment
+from edge_tts.enrolment.level_meter import Level
 from edge_tts.enrolment.recorder import EndpointRules, with_released_loudspeaker
 from edge_tts.enrolment.requests import EnrolmentPolicy
 from edge_tts.enrolment.voice_writer import VoiceWriter
@@ -92,6 +93,10 @@ class VoiceServices:
         socket = PressSocket(runtime=self._runtime, folder=self._config.state_dir, press=self._press_here)
         buttons = button_watches(self._runtime, self._config.enrolment, self._enrolment.press)
         return [*syncing, self._enrolment, socket, *buttons]
+
+    def microphone(self) -> Level | None:
+        """How loud it is, while it is open."""
+        return self._enrolment.meter.level()
 
     def poll(self) -> None:
         """Every few seconds: finish deletions, notice changes by other processes, and queue the encoding of missing

@@ -9,7 +9,7 @@ from itertools import cycle, islice
 
 import numpy as np
 
-from edge_tts.recordings.quality import Refusal
+from edge_tts.recordings.quality import Check, Refusal
 from edge_tts.recordings.spoken_words import WORDS_LIMIT, speech_frames, words_score
 from edge_tts.recordings.vad import SpeechSpan
 from edge_tts.request import SpeakRequest
@@ -58,6 +58,11 @@ def judge_words(heard: Sequence[Heard], speech: Callable[[Recording], Sequence[S
     if not words_score(readings[0], readings[1:]) <= WORDS_LIMIT:
         return unchecked("the `ssl` network of this model set cannot tell sentences apart")
     return round(words_score(spoken, readings), 4)
+
+
+def words_check(score: float | None) -> tuple[Check, ...]:
+    """None without a score."""
+    return () if score is None else (Check("words", score, WORDS_LIMIT, "most", passed=score <= WORDS_LIMIT),)
 
 
 def refused_words(score: float | None) -> tuple[Refusal, ...]:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from edge_tts.audio.devices import OpenMicrophone
-from edge_tts.enrolment.consent_check import Heard, Statement, hear, judge_words, refused_words, unchecked
-from edge_tts.enrolment.prompts import PromptLanguage, consent, explain, prompt_language, step
+from edge_tts.enrolment.consent_check import Heard, Statement, hear, judge_words, refused_words, unchecked, words_check
+from edge_tts.enrolment.level_meter import LevelMeter
+from edge_tts.enrolment.prompts import PromptLanguage, consent, explain, explained, prompt_language, step
 from edge_tts.enrolment.recorder import TONE_S, Ended, EndpointRules, QueueHold, announced, record, tone
 from edge_tts.enrolment.requests import AcceptedRecording, EnrolmentPolicy, EnrolRequest, Person, VoiceSink
 from edge_tts.errors import AudioError, PayloadError, QueueFullError, VoiceError, named
 from edge_tts.recordings.clause_alignment import slow_reading_s
+from edge_tts.recordings.quality import Refusal
 from edge_tts.recordings.reference import Judge, choose_reference
 from edge_tts.runtime.one_at_a_time import OneAtATime
 from edge_tts.runtime.part_status import PartStatus
@@ -76,7 +78,8 @@ class Enrolment(OneAtATime[EnrolRequest]):
         busy = "another enrolment is under way; wait for it or end it with stop"
         super().__init__(name="enrolment", runtime=runtime, busy=busy, stop_timeout_s=30.0)
         self._internal_jobs, self._policy, self._references = internal_jobs, policy, references
-        self._open_microphone = announced(open_microphone, self._show_microphone)
+        self.meter = LevelMeter()
+        self._open_microphone = announced(open_microphone, self._show_microphone, self.meter)
         self._microphone = PartStatus(
             "microphone", events=runtime.events, advice="`arecord -l` lists devices; name one in enrolment.microphone"
         )
@@ -135,7 +138,8 @@ class Enrolment(OneAtATime[EnrolRequest]):
             if person is None:
                 raise _GivenUp("nameless")
             if self._voice_writer.is_taken(person):  # two voices of one name could not be told apart
-                self._refuse(request, ["taken"], step("taken", language, name=person.name))
+                reason = step("taken", language, name=person.name)
+                self._refuse(request, reason, spoken=reason, refusals=["taken"])
                 return
             if not request.at_device and self._policy.config.remote == "ask":
                 self._ask(person, language)
@@ -159,15 +163,14 @@ class Enrolment(OneAtATime[EnrolRequest]):
         sentence = consent(language, person.name)
         reference = choose_reference(analyzers.gate, recording, sentence, keep_all=True)
         self._give_up_if_stopped()
+        checks = explained(reference.checks, language)
         if reference.refusals:
-            reason = explain(reference.refusals[0], language)
-            codes = [refusal.code for refusal in reference.refusals]
-            self._refuse(request, codes, reason, spoken=step("again", language, reason=reason))
+            self._refuse_recording(request, reference.refusals, language, checks)
             return
         score = self._check_words(Statement(sentence, language, reference.recordings[-1]), analyzers.gate)
-        for refusal in refused_words(score):
-            reason = explain(refusal, language)
-            self._refuse(request, [refusal.code], reason, spoken=step("again", language, reason=reason))
+        checks += explained(words_check(score), language)
+        if refusals := refused_words(score):
+            self._refuse_recording(request, refusals, language, checks)
             return
         # 3. encode, then store everything at once
         self._show("encoding", person)
@@ -189,7 +192,8 @@ class Enrolment(OneAtATime[EnrolRequest]):
         if answered and answered.stage == "failed":  # the voice is stored, its features are not
             self._internal_jobs.speak(step("later", language, name=person.name))
         measures = reference.verdict.measures.record() if reference.verdict.measures else {}
-        self.report(request, "done", {"voice": voice, "name": person.name, "measures": measures, "words_score": score})
+        told = {"voice": voice, "name": person.name, "measures": measures, "words_score": score, "checks": checks}
+        self.report(request, "done", told)
 
     def _ask(self, person: Person, language: PromptLanguage) -> None:
         """Wait for a press at the device."""
@@ -299,9 +303,19 @@ class Enrolment(OneAtATime[EnrolRequest]):
         if closed.stage != "done":
             raise _GivenUp("interrupted")
 
-    def _refuse(self, request: EnrolRequest, codes: Sequence[str], reason: str, *, spoken: str | None = None) -> None:
-        self._internal_jobs.speak(spoken or reason)
-        self.report(request, "failed", {"error": "Refused", "message": reason, "refusals": codes})
+    def _refuse_recording(
+        self,
+        request: EnrolRequest,
+        refusals: Sequence[Refusal],
+        language: PromptLanguage,
+        checks: Sequence[Mapping[str, Any]],
+    ) -> None:
+        reason, codes = explain(refusals[0], language), [refusal.code for refusal in refusals]
+        self._refuse(request, reason, spoken=step("again", language, reason=reason), refusals=codes, checks=checks)
+
+    def _refuse(self, request: EnrolRequest, reason: str, *, spoken: str, **details: Any) -> None:
+        self._internal_jobs.speak(spoken)
+        self.report(request, "failed", {"error": "Refused", "message": reason, **details})
 
     def _give_up_if_stopped(self) -> None:
         if self._stopped.is_set() or self.stopping.is_set():
@@ -341,4 +355,4 @@ class Enrolment(OneAtATime[EnrolRequest]):
             language = prompt_language(person.language)
             sentence = consent(language, person.name)
             who = {"id": self._id, "name": person.name, "language": language, "sentence": sentence}
-        self.runtime.events.retain("enrolment", {"step": what, **who})
+        self.runtime.events.retain("enrolment", {"step": what, **who, "remote": self._policy.config.remote})

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import Any, Literal
 
-from edge_tts.recordings.quality import Refusal
+from edge_tts.recordings.quality import Check, Refusal
 
 PromptLanguage = Literal["zh", "en"]
 
@@ -148,3 +149,12 @@ def step(which: str, language: PromptLanguage, **blanks: str) -> str:
 def explain(refusal: Refusal, language: PromptLanguage) -> str:
     """Why a recording was refused and what to do better."""
     return _REFUSALS[refusal.code][language].format(limit=refusal.limit)
+
+
+def explained(checks: Iterable[Check], language: PromptLanguage) -> list[dict[str, Any]]:
+    """For a report: each value against its limit, and what to do better where it is not kept."""
+    return [
+        {**asdict(check), "value": round(check.value, 4)}
+        | ({} if check.passed else {"why": explain(Refusal(check.code, check.value, check.limit), language)})
+        for check in checks
+    ]

@@ -13,6 +13,7 @@ import numpy as np
 from edge_tts.audio.devices import Microphone, OpenMicrophone
 from edge_tts.audio.microphone_thread import MicrophoneThread
 from edge_tts.audio.wave import Resampler
+from edge_tts.enrolment.level_meter import LevelMeter
 from edge_tts.errors import AudioError
 from edge_tts.recordings.vad import SpeechDetector, Utterance
 from edge_tts.speaking.on_demand import Speaker
@@ -86,25 +87,31 @@ def with_released_loudspeaker(
 
 
 class _Announced:
-    def __init__(self, microphone: Microphone, show: Callable[[bool], None]) -> None:
+    def __init__(self, microphone: Microphone, show: Callable[[bool], None], meter: LevelMeter) -> None:
         self.sample_rate = microphone.sample_rate
-        self.read = microphone.read
-        self._close, self._show = microphone.close, show
+        self._microphone, self._show, self._meter = microphone, show, meter
+
+    def read(self) -> FloatArray:
+        block = self._microphone.read()
+        self._meter.measure(block)
+        return block
 
     def close(self) -> None:
         try:
-            self._close()
+            self._microphone.close()
         finally:
+            self._meter.close()
             self._show(False)
 
 
-def announced(open_microphone: OpenMicrophone, show: Callable[[bool], None]) -> OpenMicrophone:
-    """Calls `show` with True before the microphone is opened, with False only after it was closed."""
+def announced(open_microphone: OpenMicrophone, show: Callable[[bool], None], meter: LevelMeter) -> OpenMicrophone:
+    """Calls `show` with True before the microphone is opened, with False only after it was closed. `meter` measures
+    what is recorded."""
 
     def open_it() -> Microphone:
         show(True)
         try:
-            return _Announced(open_microphone(), show)
+            return _Announced(open_microphone(), show, meter)
         except BaseException:
             show(False)
             raise

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from edge_tts.config import LimitsConfig
+from edge_tts.enrolment.level_meter import Level
 from edge_tts.front_doors.connection_sink import ConnectionSink
 from edge_tts.front_doors.dispatcher import Dispatcher
 from edge_tts.request import SpeakMessage
@@ -28,6 +29,8 @@ class SessionContext:
     limits: LimitsConfig
     voices: Callable[[], Sequence[VoiceCard]]
     """Those that can speak now."""
+    microphone: Callable[[], Level | None] = lambda: None
+    """How loud it is, while it is open."""
 
     def speak_into(self, sink: ConnectionSink, message: Callable[[], SpeakMessage], request_id: str) -> None:
         """Queue a request whose sound goes to `sink`; one that is refused, also by `message`, is reported to it."""

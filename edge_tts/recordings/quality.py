@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from itertools import combinations
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -32,6 +33,8 @@ from edge_tts.values import FloatArray, Recording
 
 WHOLE_S = 30.0
 """The longest speech that is kept whole."""
+_SILENCE = 1e-4
+"""No sample is beyond it."""
 
 Cuts = Callable[[SpeechSpans], Collection[int]]
 """Spans -> where to cut: see `best_part`."""
@@ -99,6 +102,19 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
+class Check:
+    """A measured value against its limit."""
+
+    code: str
+    """As of a `Refusal`."""
+    value: float
+    limit: float
+    bound: Literal["least", "most"]
+    """What the limit is."""
+    passed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class QualityVerdict:
     """Without refusals the recording may become a voice."""
 
@@ -110,6 +126,7 @@ class QualityVerdict:
     spans: SpeechSpans = ()
     part: tuple[int, int] = (0, 0)
     """spans[first:last] are in the window."""
+    checks: tuple[Check, ...] = ()
 
     @property
     def whole(self) -> bool:
@@ -151,15 +168,15 @@ class QualityGate:
         samples = np.nan_to_num(to_mono(recording.samples)).clip(-1, 1).astype(np.float32)
         samples = samples - samples.mean() if len(samples) else samples
         mono = Recording(samples, recording.sample_rate)
-        if not np.any(np.abs(samples) > 1e-4):
-            return QualityVerdict(mono, None, (Refusal("silent", 0.0, 1e-4),))
+        if not np.any(np.abs(samples) > _SILENCE):
+            return _verdict(mono, None, [Check("silent", 0.0, _SILENCE, "least", passed=False)])
         wave = resample(samples, recording.sample_rate, RATE)
         spans = speech_spans(self._detector.probabilities(wave))
         if not spans:
-            return QualityVerdict(mono, None, (Refusal("short", 0.0, limits.shortest_s),))
+            return _verdict(mono, None, [Check("short", 0.0, limits.shortest_s, "least", passed=False)])
         window = Window(mono, wave, spans, keep(spans, wave))
         measures = self._measure(window)
-        return QualityVerdict(window.cut(mono), measures, _compare(measures, limits), spans, window.part)
+        return replace(_verdict(window.cut(mono), measures, _compare(measures, limits)), spans=spans, part=window.part)
 
     def speech(self, recording: Recording) -> SpeechSpans:
         """Where there is speech."""
@@ -204,23 +221,35 @@ class QualityGate:
         )
 
 
-def _compare(measures: Measures, limits: Limits) -> tuple[Refusal, ...]:
+def _verdict(recording: Recording, measures: Measures | None, checks: Sequence[Check]) -> QualityVerdict:
+    refusals = (Refusal(check.code, check.value, check.limit) for check in checks if not check.passed)
+    return QualityVerdict(recording, measures, tuple(refusals), checks=tuple(checks))
+
+
+def _compare(measures: Measures, limits: Limits) -> list[Check]:
     """The one to fix first in front: an echo can make two speakers of one."""
-    checks = (
-        ("short", measures.span_s, limits.shortest_s, measures.span_s < limits.shortest_s),
-        ("long", measures.span_s, limits.longest_s, measures.span_s > limits.longest_s - MARGINS_S),
-        ("holes", measures.hole_share, limits.hole_share, measures.hole_share > limits.hole_share),
-        ("pauses", measures.silence_share, limits.silence_share, measures.silence_share > limits.silence_share),
-        ("clipped", measures.clipped_share, limits.clipped_share, measures.clipped_share > limits.clipped_share),
-        ("quiet", measures.level_db, limits.quietest_db, measures.level_db < limits.quietest_db),
-        ("hum", measures.hum_db, limits.hum_db, measures.hum_db > limits.hum_db),
-        ("whistle", measures.whistle_db, limits.whistle_db, measures.whistle_db > limits.whistle_db),
-        ("high", measures.high_db, limits.high_db, measures.high_db > limits.high_db),
-        ("noisy", measures.snr_db, limits.snr_db, measures.snr_db < limits.snr_db),
-        ("poor", measures.mos_overall, limits.overall_mos, measures.mos_overall < limits.overall_mos),
-        ("speakers", measures.part_likeness, limits.part_likeness, measures.part_likeness < limits.part_likeness),
-    )
-    return tuple(Refusal(code, value, limit) for code, value, limit, wrong in checks if wrong)
+
+    def least(code: str, value: float, limit: float) -> Check:
+        return Check(code, value, limit, "least", passed=not value < limit)
+
+    def most(code: str, value: float, limit: float) -> Check:
+        return Check(code, value, limit, "most", passed=not value > limit)
+
+    fits = not measures.span_s > limits.longest_s - MARGINS_S
+    return [
+        least("short", measures.span_s, limits.shortest_s),
+        Check("long", measures.span_s + MARGINS_S, limits.longest_s, "most", passed=fits),
+        most("holes", measures.hole_share, limits.hole_share),
+        most("pauses", measures.silence_share, limits.silence_share),
+        most("clipped", measures.clipped_share, limits.clipped_share),
+        least("quiet", measures.level_db, limits.quietest_db),
+        most("hum", measures.hum_db, limits.hum_db),
+        most("whistle", measures.whistle_db, limits.whistle_db),
+        most("high", measures.high_db, limits.high_db),
+        least("noisy", measures.snr_db, limits.snr_db),
+        least("poor", measures.mos_overall, limits.overall_mos),
+        least("speakers", measures.part_likeness, limits.part_likeness),
+    ]
 
 
 def part_likeness(vectors: FloatArray) -> float:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Protocol
 
 from edge_tts.recordings.clause_alignment import clause_marks
-from edge_tts.recordings.quality import Cuts, QualityVerdict, Refusal
+from edge_tts.recordings.quality import Check, Cuts, QualityVerdict, Refusal
 from edge_tts.recordings.vad import SpeechSpan
 from edge_tts.values import Recording
 
@@ -35,6 +35,12 @@ class Reference:
         """Each reason once."""
         refusals = (*self.verdict.refusals, *(self.proof.refusals if self.proof else ()))
         return tuple({refusal.code: refusal for refusal in reversed(refusals)}.values())[::-1]
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """Each once: the proof's where only that fails."""
+        failed = {check.code: check for check in (self.proof.checks if self.proof else ()) if not check.passed}
+        return tuple(failed.get(check.code, check) if check.passed else check for check in self.verdict.checks)
 
     @property
     def recordings(self) -> Sequence[Recording]:

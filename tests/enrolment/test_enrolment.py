@@ -11,6 +11,7 @@ from enrolling import ANNA, MIC_RATE, FakeGate, FakeMicrophone, scene, spoken
 from fakes import RATE, FakeSynthesizer
 from rig import sentence
 
+from edge_tts.enrolment.level_meter import Level
 from edge_tts.enrolment.prompts import consent, step
 from edge_tts.enrolment.requests import EnrolRequest
 from edge_tts.errors import QueueFullError, VoiceError
@@ -48,7 +49,8 @@ def test_whoever_shows_the_steps_is_given_the_sentence() -> None:
     told = {value["step"]: value for topic, value in it.notes.retained if topic == "enrolment"}
     assert told["recording"]["sentence"] == consent("en", "Anna")
     assert told["recording"]["language"] == "en"
-    assert told["idle"] == {"step": "idle", "id": None, "name": None, "language": None, "sentence": None}
+    nobody = {"id": None, "name": None, "language": None, "sentence": None}
+    assert told["idle"] == {"step": "idle", **nobody, "remote": "ask"}
 
 
 def test_the_recording_ends_on_silence_and_holds_every_word() -> None:
@@ -169,6 +171,22 @@ def test_an_alert_at_the_last_moment(block: int) -> None:
         microphone.on_read = lambda now: it.jobs.submit(Job(alert, sink=it.player)) if now == block else None
         it.enrol()
         assert it.notes.wait("enrol", "interrupted").details == {"reason": "interrupted"}
+
+
+def test_the_level_is_shown_while_the_microphone_is_open() -> None:
+    """It rises with the person's voice, and there is none before and afterwards."""
+    microphone = FakeMicrophone(spoken())
+    seen: list[Level | None] = []
+    with scene(microphone) as it:
+        microphone.on_read = lambda block: seen.append(it.enrolment.meter.level())
+        assert it.enrolment.meter.level() is None
+        it.enrol()
+        it.notes.wait("enrol", "done")
+        assert it.enrolment.meter.level() is None
+    levels = [level for level in seen if level is not None]
+    assert len(levels) == len(seen) - 1
+    assert -30 < max(level.level_db for level in levels) < max(level.peak_db for level in levels) <= 0
+    assert levels[-1] == Level(-100.0, -100.0)
 
 
 def test_a_refused_recording_is_explained_and_not_kept() -> None:

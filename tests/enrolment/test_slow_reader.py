@@ -90,6 +90,8 @@ def test_the_best_window_becomes_the_voice(box: Box, voice: str) -> None:
     agreed = check_json(Consent, box.store.read(stored, "consent.json"), error=VoiceError, what="consent")
     assert (agreed.statement, agreed.audio_sha256) == (SENTENCE, stored.card.files["take-2.flac"].sha256)
     assert done["measures"]["span_s"] < 10
+    assert len(done["checks"]) == 12
+    assert all(check["passed"] for check in done["checks"])
     [encoded] = box.encoder.heard
     assert [len(recording.samples) for recording in encoded] == [len(window), len(whole)]
     assert box.encoder.encoded == [(len(window), FIRST, "en")]
@@ -161,4 +163,8 @@ def test_a_statement_that_another_person_ends_is_no_consent(box: Box) -> None:
     end = read_slowly(second[int(SENTENCE_ENDS["slt"] * RATE) :], [], times=1.6)
     failed = box.press(np.concatenate([begin[: -RATE // 2], end]), "failed")
     assert failed["refusals"] == ["speakers"]
+    [refused] = [check for check in failed["checks"] if not check["passed"]]
+    assert (refused["code"], refused["bound"], refused["limit"]) == ("speakers", "least", 0.77)
+    assert refused["value"] < 0.77
+    assert refused["why"] == "I heard more than one voice. Only one person should speak."
     assert box.store.stored().voices == ()

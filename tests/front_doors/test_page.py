@@ -14,9 +14,12 @@ import pytest
 from fakes import WAIT_S, FakeSynthesizer, until
 from http_stage import SECRET, Stage, stage
 
+from edge_tts.enrolment.level_meter import Level
+from edge_tts.enrolment.prompts import explained
 from edge_tts.front_doors.http import history
 from edge_tts.front_doors.http.history import History
 from edge_tts.front_doors.http.page import page
+from edge_tts.recordings.quality import Check
 from edge_tts.runtime.event_bus import PartHealth
 from edge_tts.values import Report
 
@@ -220,7 +223,6 @@ def test_words_are_added_said_and_removed(tmp_path: Path, chromium: Any) -> None
 def test_a_voice_is_enrolled_with_the_sentence_in_large_letters(tmp_path: Path, chromium: Any) -> None:
     """The form starts it at the device; while somebody reads, step and sentence are shown, and it can be stopped."""
     idle = {"step": "idle", "id": None, "name": None, "language": None, "sentence": None}
-    reading = {"step": "recording", "id": "e1", "name": "Ada", "language": "en", "sentence": "I am Ada."}
     with stage(tmp_path) as it, opened(chromium, it) as browser:
         assert not browser.find("#enrol-box").is_displayed()
         it.events.retain("enrolment", idle)
@@ -229,7 +231,7 @@ def test_a_voice_is_enrolled_with_the_sentence_in_large_letters(tmp_path: Path, 
         browser.find("#enrol-language option[value=zh]").click()
         browser.click("#record")
         browser.until_heard(it, "enroll", {"name": "Ada", "language": "zh"})
-        it.events.retain("enrolment", reading)
+        it.events.retain("enrolment", READING)
         browser.wait_text("#sentence", "I am Ada.")
         assert browser.text("#step") == "Ada: read this sentence aloud"
         size = "return parseFloat(getComputedStyle(document.querySelector('#sentence')).fontSize)"
@@ -238,6 +240,67 @@ def test_a_voice_is_enrolled_with_the_sentence_in_large_letters(tmp_path: Path, 
         it.jobs.on_stop(stopped.append)
         browser.click("#cancel")
         until(lambda: stopped == ["e1"])
+
+
+READING = {"step": "recording", "id": "e1", "name": "Ada", "language": "en", "sentence": "I am Ada."}
+
+
+def test_the_page_says_who_starts_a_recording(tmp_path: Path, chromium: Any) -> None:
+    """With `enrolment.remote: ask` it names the press at the device, with `full` that none is needed."""
+    with stage(tmp_path) as it, opened(chromium, it) as browser:
+        it.events.retain("enrolment", {"step": "idle", "remote": "ask"})
+        browser.wait_text("#enrol-how", "somebody must press the button at the device")
+        it.events.retain("enrolment", {"step": "idle", "remote": "full"})
+        browser.wait_text("#enrol-how", "No press is needed")
+
+
+def test_the_level_of_the_microphone_is_shown_while_it_is_open(tmp_path: Path, chromium: Any) -> None:
+    """The meter follows the device's microphone, says in words whether that is too quiet, good or too loud, and is gone
+    when the microphone is closed."""
+    with stage(tmp_path) as it, opened(chromium, it) as browser:
+        it.events.retain("enrolment", READING)
+        browser.wait_text("#sentence", "I am Ada.")
+        assert not browser.find("#hearing").is_displayed()
+        for level, words in ((Level(-52, -45), "too quiet"), (Level(-21, -8), "good"), (Level(-6, 0), "too loud")):
+            it.level = level
+            browser.until(f"document.querySelector('#meter').value === {level.level_db}")
+            browser.wait_text("#meter-told", words)
+        assert browser.find("#meter").get_attribute("aria-valuetext") == "-6 dB"
+        it.level = None
+        browser.until("document.querySelector('#hearing').hidden")
+
+
+def test_a_verdict_is_shown_as_bars_against_their_limits(tmp_path: Path, chromium: Any) -> None:
+    """What was refused comes first, with what to do; each bar ends on its own side of its limit, and can be read
+    aloud."""
+    noisy = Check("noisy", 9.0, 15.0, "least", passed=False)
+    checks = explained([Check("quiet", -22.0, -40.0, "least", passed=True), noisy], "en")
+    with stage(tmp_path) as it, opened(chromium, it) as browser:
+        it.events.retain("enrolment", {"step": "idle", "remote": "ask"})
+        it.events.report(Report("e1", "started", 1.0, {"name": "Ada"}))
+        it.events.report(Report("e1", "failed", 9.0, {"error": "Refused", "checks": checks}))
+        browser.wait_text("#verdict", "Last recording: Ada")
+        assert browser.text("#verdict-told") == "Refused"
+        first, second = browser.driver.execute_script(
+            "return [...document.querySelectorAll('#checks li')].map((row) => row.innerText)"
+        )
+        assert "✗ Speech above the noise" in first
+        assert "9 dB · at least 15 dB" in first
+        assert "too noisy here" in first
+        assert "✓ Level" in second
+        ends = """return [...document.querySelectorAll('.bar')].map((bar) => ['.value', '.limit'].map((part) =>
+            bar.querySelector(part).getBoundingClientRect()[part === '.value' ? 'right' : 'left']))"""
+        (noise, noise_limit), (level, level_limit) = browser.driver.execute_script(ends)
+        assert noise < noise_limit
+        assert level > level_limit
+        bar = browser.find(".bar")
+        assert (bar.get_attribute("role"), bar.get_attribute("aria-valuetext")) == (
+            "meter",
+            "9 dB · at least 15 dB: not kept",
+        )
+        browser.click("#tongue")
+        browser.wait_text("#checks", "说话与背景噪声之比")
+        browser.click("#tongue")
 
 
 def test_another_model_set_is_activated(tmp_path: Path, chromium: Any) -> None:

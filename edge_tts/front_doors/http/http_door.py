@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -149,6 +150,7 @@ class HttpDoor:
             "languages": list(self._context.model.languages),
             "topics": {name: retained[name] for name in _SHOWN if name in retained},
             "requests": self._history.requests(),
+            "microphone": None if (level := self._context.microphone()) is None else asdict(level),
         }
         return json_answer(told)
 
