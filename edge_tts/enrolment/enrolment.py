@@ -163,12 +163,12 @@ class Enrolment(OneAtATime[EnrolRequest]):
         sentence = consent(language, person.name)
         reference = choose_reference(analyzers.gate, recording, sentence, keep_all=True)
         self._give_up_if_stopped()
-        checks = explained(reference.checks, language)
+        checks = explained(reference.checks)
         if reference.refusals:
             self._refuse_recording(request, reference.refusals, language, checks)
             return
         score = self._check_words(Statement(sentence, language, reference.recordings[-1]), analyzers.gate)
-        checks += explained(words_check(score), language)
+        checks += explained(words_check(score))
         if refusals := refused_words(score):
             self._refuse_recording(request, refusals, language, checks)
             return

@@ -151,10 +151,11 @@ def explain(refusal: Refusal, language: PromptLanguage) -> str:
     return _REFUSALS[refusal.code][language].format(limit=refusal.limit)
 
 
-def explained(checks: Iterable[Check], language: PromptLanguage) -> list[dict[str, Any]]:
-    """For a report: each value against its limit, and what to do better where it is not kept."""
-    return [
-        {**asdict(check), "value": round(check.value, 4)}
-        | ({} if check.passed else {"why": explain(Refusal(check.code, check.value, check.limit), language)})
-        for check in checks
-    ]
+def explained(checks: Iterable[Check]) -> list[dict[str, Any]]:
+    """For a report: each value against its limit, and in both languages what to do better where it is not kept."""
+    told = []
+    for check in checks:
+        refusal = Refusal(check.code, check.value, check.limit)
+        why = {} if check.passed else {"why": {language: explain(refusal, language) for language in CONSENT}}
+        told.append({**asdict(check), "value": round(check.value, 4), **why})
+    return told

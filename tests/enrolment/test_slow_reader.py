@@ -166,5 +166,5 @@ def test_a_statement_that_another_person_ends_is_no_consent(box: Box) -> None:
     [refused] = [check for check in failed["checks"] if not check["passed"]]
     assert (refused["code"], refused["bound"], refused["limit"]) == ("speakers", "least", 0.77)
     assert refused["value"] < 0.77
-    assert refused["why"] == "I heard more than one voice. Only one person should speak."
+    assert refused["why"]["en"] == "I heard more than one voice. Only one person should speak."
     assert box.store.stored().voices == ()

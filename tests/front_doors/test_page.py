@@ -132,6 +132,10 @@ def test_a_sentence_is_typed_and_spoken(tmp_path: Path, chromium: Any) -> None:
         synthesizer.gate.set()
         browser.wait_text("#history", "Dinner is ready.")
         browser.wait_text("#history", "first sound after")
+        it.events.report(Report("tone", "done", 1.0, {"kind": "enrolment"}))
+        it.events.report(Report("late", "done", 1.0, {"retried": 1, "guard": {"early_end": 2}}))
+        browser.wait_text("#history", "retried 1 · ended early 2")
+        assert "enrolment" not in browser.text("#history")
         assert len(it.loudspeaker.heard) > 0
 
 
@@ -274,7 +278,7 @@ def test_a_verdict_is_shown_as_bars_against_their_limits(tmp_path: Path, chromiu
     """What was refused comes first, with what to do; each bar ends on its own side of its limit, and can be read
     aloud."""
     noisy = Check("noisy", 9.0, 15.0, "least", passed=False)
-    checks = explained([Check("quiet", -22.0, -40.0, "least", passed=True), noisy], "en")
+    checks = explained([Check("quiet", -22.0, -40.0, "least", passed=True), noisy])
     with stage(tmp_path) as it, opened(chromium, it) as browser:
         it.events.retain("enrolment", {"step": "idle", "remote": "ask"})
         it.events.report(Report("e1", "started", 1.0, {"name": "Ada"}))
@@ -300,6 +304,7 @@ def test_a_verdict_is_shown_as_bars_against_their_limits(tmp_path: Path, chromiu
         )
         browser.click("#tongue")
         browser.wait_text("#checks", "说话与背景噪声之比")
+        browser.wait_text("#checks", "周围太吵了")
         browser.click("#tongue")
 
 
