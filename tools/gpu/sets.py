@@ -38,23 +38,26 @@ SIZES = ModelSizes(
     text_positions=GPT.text_positions,
     audio_positions=GPT.audio_positions,
 )
-_KERNELS = (20, 16, 8, 2, 2)
 _BLOCKS = (3, 7, 11)
 
 
 class FullWeights(RandomWeights):
-    """The shapes of a v2ProPlus checkpoint."""
+    """The shapes of a full-size checkpoint, by default of a v2ProPlus."""
+
+    def __init__(self, channels: int = 768, kernels: tuple[int, ...] = (20, 16, 8, 2, 2)) -> None:
+        """`channels` and `kernels` of the generator's upsampling."""
+        self._channels, self._kernels = channels, kernels
 
     def shape(self, name: str, rank: int) -> tuple[int, ...]:
         part = name.removeprefix("dec.").split(".")
         if name == "dec.conv_pre.weight":
-            return (768, 192, 7)
+            return (self._channels, 192, 7)
         if part[0] == "ups":
             stage = int(part[1])
-            return (768 >> stage, 384 >> stage, _KERNELS[stage])
+            return (self._channels >> stage, self._channels >> stage + 1, self._kernels[stage])
         if part[0] == "resblocks":
             number = int(part[1])
-            width = 384 >> (number // len(_BLOCKS))
+            width = self._channels >> number // len(_BLOCKS) + 1
             return (width, width, _BLOCKS[number % len(_BLOCKS)])
         endings = {
             "text_embedding.weight": (732, 192),
