@@ -26,6 +26,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from edge_tts.audio.devices import has_loudspeaker
 from edge_tts.durable.atomic import replacing
 from tools.environment import ROOT, find_program, say
+from tools.machine_load import MachineLoad, load_average, load_between, read_ticks
 
 STATE = ROOT / ".state"
 SOUND = STATE / "demo.wav"
@@ -72,14 +73,24 @@ def demonstrate(arguments: argparse.Namespace, stack: ExitStack) -> int:
     print(f"4. publish to {BASE}/say: {arguments.text}", flush=True)
     request_id = f"demo-{uuid.uuid4().hex[:8]}"  # one id is spoken once, also by the next daemon
     request = {"id": request_id, "text": arguments.text, **({"voice": arguments.voice} if arguments.voice else {})}
+    ours = [os.getpid(), mosquitto.pid, daemon.pid]
+    before = read_ticks(ours)
     client.publish(f"{BASE}/say", json.dumps(request, ensure_ascii=False), qos=1)
     ended_well = show_receipts(daemon, heard, request_id)
+    print(remark(load_between(before, read_ticks(ours), load_average())), end="")
     if ended_well and wav:
         put(wav)
         print(f"\nThe speech is in {wav}")
     if arguments.keep and ended_well:
         keep(port, daemon, heard, spoken=lambda: put(wav) if wav else None)
     return 0 if ended_well else 1
+
+
+def remark(load: MachineLoad) -> str:
+    """A line where others had so much of the machine that the figure above says nothing of it, else nothing."""
+    if not load.too_busy:
+        return ""
+    return f"NOTE: {load}: too much for this figure to mean anything. Try it on a quiet machine.\n"
 
 
 def put(wav: Path) -> None:

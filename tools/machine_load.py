@@ -37,7 +37,9 @@ class MachineLoad:
 
     @property
     def too_busy(self) -> bool:
-        return self.others is not None and self.others + self.stolen > TOLERABLE
+        if self.others is None:
+            return self.average is not None and self.average > self.processors
+        return self.others + self.stolen > TOLERABLE
 
     def __str__(self) -> str:
         average = "load average unknown" if self.average is None else f"load average {self.average:.1f}"

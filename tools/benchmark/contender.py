@@ -48,7 +48,7 @@ class Process:
                 stderr=log,
                 text=True,
                 cwd=folder,
-                env={**os.environ, **command.environment},
+                env={**os.environ, "ORT_DISABLE_TELEMETRY": "1", **command.environment},
             )
         self.started = self._read()
 

@@ -111,4 +111,5 @@ def _done(answer: Answer) -> bool:
 
 
 def _spread(values: Sequence[float]) -> Spread | None:
-    return spread(values) if values else None
+    """Five digits are more than the machine gives."""
+    return tuple(float(f"{value:.5g}") for value in spread(values)) if values else None  # type: ignore[return-value]  # of three

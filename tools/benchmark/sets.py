@@ -67,6 +67,10 @@ def converted(gpt: Path, sovits: Path, out: Path) -> Path:
     """The model set of these checkpoints, written once."""
     if not (out / "manifest.json").exists():
         convert(Sources(gpt=gpt, sovits=sovits), out, Options(name=out.name, licence=LICENCE), voices=_write_voice)
+        manifest_path = out / "manifest.json"
+        facts = json.loads(manifest_path.read_text(encoding="utf-8"))
+        facts["max_tokens_per_phoneme"] = 25 / 15  # random networks find no end
+        manifest_path.write_text(json.dumps(facts, indent=2), encoding="utf-8")
     return out
 
 
