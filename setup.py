@@ -49,7 +49,7 @@ setup(
         # A real Triton server for tests/triton; Python 3.10 on x86-64.
         "triton-check": ["nvidia-pytriton==0.7.0", "tritonclient[grpc]>=2.50"],
         # soundfile 0.13: MP3 of one bit rate
-        "http": ["starlette>=0.40", "uvicorn>=0.30", "soundfile>=0.13"],
+        "http": ["prometheus-client>=0.22", "starlette>=0.40", "uvicorn>=0.30", "soundfile>=0.13"],
         "wyoming": ["wyoming>=1.10"],
         "zeroconf": ["zeroconf>=0.131"],
         "train": ["torch>=2.2", "pocketsphinx>=5.0"],
@@ -60,6 +60,7 @@ setup(
             "moto[server]>=5.1",
             "mypy>=1.11",
             "openai>=1.60",
+            "prometheus-client>=0.22",
             "pocketsphinx>=5.0; platform_machine == 'x86_64'",
             "pytest-timeout>=2.3",
             "pytest-xdist>=3.5",

@@ -192,6 +192,7 @@ class HttpConfig(Section):
     port: int | None = Field(default=None, ge=1, le=65535)
     host: str = Field(default="127.0.0.1", pattern=r"^[^\s/]{1,253}$")
     token_file: ConfigPath | None = None
+    metrics_only: bool = False
 
     @field_validator("token_file")
     @classmethod

@@ -19,6 +19,8 @@ Priority = Literal["alert", "normal", "low"]
 Fault = Literal["early_end", "loop", "silence"]
 """What may be wrong with a segment: it ends before its text does, repeats itself or finds no end, falls silent."""
 Stage = Literal["accepted", "started", "first_audio", "done", "interrupted", "expired", "failed"]
+CLOSING: frozenset[Stage] = frozenset({"done", "interrupted", "expired", "failed"})
+"""The last report on a request has one of these stages."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from edge_tts.front_doors.message import Message
 from edge_tts.front_doors.session_context import SessionContext
 from edge_tts.front_doors.settings_commands import SettingsCommands
 from edge_tts.model_sets.manifest import read_model_set
+from edge_tts.runtime.metrics import Metrics, ScrapeSources
 from edge_tts.voices.builtin import VoiceCard
 
 LIMITS = LimitsConfig(text_chars=100, payload_bytes=1000)
@@ -49,6 +50,8 @@ class Stage(Rig):
         capacity: int = 8,
         token: bool = False,
         limits: LimitsConfig = LIMITS,
+        metrics: Metrics | None = None,
+        metrics_only: bool = False,
     ) -> None:
         super().__init__(synthesizer=synthesizer, capacity=capacity)
         self.level: Level | None = None
@@ -76,11 +79,17 @@ class Stage(Rig):
             limits=limits,
             voices=lambda: VOICES,
             microphone=lambda: self.level,
+            metrics=metrics,
         )
+        if metrics is not None:
+            metrics.attach(
+                ScrapeSources(broker_connected=lambda: True, journal=lambda: (2, 700), set="toy 1", version="1"),
+            )
+            self.events.subscribe(metrics)
         self.events.retain("voices", {"voices": [asdict(voice) for voice in VOICES], "default": "hum"})
         self.port, secret = free_port(), folder / "token"
         secret.write_text(f"{SECRET}\n")
-        config = HttpConfig(port=self.port, token_file=secret if token else None)
+        config = HttpConfig(port=self.port, token_file=secret if token else None, metrics_only=metrics_only)
         self.server = HttpServer(device="toy", config=config, context=context)
 
     def _recorded(self) -> dict[str, Callable[[Message], None]]:

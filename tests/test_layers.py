@@ -48,10 +48,13 @@ HOMES = {
     "obstore": "voices/sync/bucket.py",
     "gpiod": "enrolment/button.py",
     "jtop": "runtime/telemetry.py",
+    "prometheus_client": "runtime/metrics.py",
 }
 """Foreign library -> the one file, or folder, that imports it. numpy is at home everywhere."""
 
-OPTIONAL = {"cryptography", "tensorrt", "jtop", "gpiod", "sounddevice", "wyoming", "zeroconf", "starlette", "uvicorn"}
+OPTIONAL = set(
+    "cryptography gpiod jtop prometheus_client sounddevice starlette tensorrt uvicorn wyoming zeroconf".split()
+)
 """Libraries that a machine may lack, and PortAudio's, which looks for sound devices when it is imported."""
 
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -39,6 +39,7 @@ from edge_tts.request import SpeakMessage
 from edge_tts.runtime.event_bus import EventBus, State
 from edge_tts.runtime.health import Health
 from edge_tts.runtime.log_lines import ReportLog
+from edge_tts.runtime.metrics import Metrics, ScrapeSources
 from edge_tts.runtime.runtime import Fatal, Runtime, random_id
 from edge_tts.runtime.service_level import ServiceLevel
 from edge_tts.runtime.telemetry import TelemetryReader, TelemetryWatch
@@ -62,6 +63,21 @@ CLOSING_S = 3.0
 """How long a stop waits for the job in service to fade out."""
 
 
+@dataclass(frozen=True, slots=True)
+class Observers:
+    """Of the whole process: a change of the model set does not begin them anew."""
+
+    service_level: ServiceLevel
+    metrics: Metrics | None
+    """None without an HTTP server, which shows them."""
+
+    @classmethod
+    def of(cls, config: Config) -> Observers:
+        """Raises ConfigError where a library is missing."""
+        level = ServiceLevel(config.service_level, clock=time.monotonic)
+        return cls(level, None if config.http.port is None else Metrics())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
     """What an appliance needs besides its configuration."""
@@ -81,6 +97,8 @@ class Surroundings:
     placements: Callable[[], Iterable[Placement]] = tuple
     """What runs the graphs; called once they are loaded."""
     telemetry: TelemetryReader | None = None
+    observers: Observers | None = None
+    """None: of this appliance alone."""
     sets: ModelSets | None = None
     """The model sets to change to; None: no such commands."""
 
@@ -105,16 +123,13 @@ class Appliance:
         self.runtime.events.subscribe(self.settings)
         self.lexicon_file = open_lexicon(config)
         self.phrases = self._open_phrases()
-        self.service_level = ServiceLevel(
-            config.service_level,
-            events=self.runtime.events,
-            health=self.runtime.health,
-            clock=surroundings.clock,
-        )
-        self.runtime.events.subscribe(self.service_level)
+        self.observers = surroundings.observers or Observers.of(config)
+        self.runtime.events.subscribe(self.observers.service_level)
+        self._publish_level()
         self.runtime.events.subscribe(ReportLog(texts=config.log.texts))
         self._make_speaking()
         self._make_front_doors()
+        self._attach_metrics()
 
     def __enter__(self) -> Appliance:
         with ExitStack() as parts:
@@ -154,7 +169,25 @@ class Appliance:
         self.voice_services.poll()
         self.home_assistant.poll()
         self.lexicon.refresh()
-        return self.service_level.poll()
+        return self._publish_level()
+
+    def _publish_level(self) -> list[str]:
+        stuck = self.runtime.health.stuck()
+        self.runtime.events.update(stuck=tuple(stuck), **self.observers.service_level.as_state())
+        return stuck
+
+    def _attach_metrics(self) -> None:
+        metrics, model = self.observers.metrics, self._model
+        if metrics is None:
+            return
+        sources = ScrapeSources(
+            broker_connected=self.link.is_connected,
+            journal=self.journal.size,
+            set=f"{model.name} {model.version}",
+            version=edge_tts.__version__,
+        )
+        metrics.attach(sources)
+        self.runtime.events.subscribe(metrics)
 
     def _sweep_journal(self) -> None:
         if self.link.is_idle():
@@ -277,6 +310,7 @@ class Appliance:
             limits=self._config.limits,
             voices=self.voices.catalogue.cards,
             microphone=self.voice_services.microphone,
+            metrics=self.observers.metrics,
         )
         servers: list[WyomingServer | HttpServer] = []
         if self._config.wyoming.port is not None:

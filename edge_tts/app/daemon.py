@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from edge_tts.app.appliance import Appliance, Surroundings, loudspeaker_for
+from edge_tts.app.appliance import Appliance, Observers, Surroundings, loudspeaker_for
 from edge_tts.app.memory import limit_arenas, trim_memory
 from edge_tts.app.stop_guard import StopGuard, leave_held_process
 from edge_tts.audio.provenance import RecentContents
@@ -106,10 +106,11 @@ def own_state(folder: Path, stack: ExitStack) -> None:
 
 def _run(config: Config, stop: Stop) -> int:
     choice = open_choice(config)
+    observers = Observers.of(config)
     while True:
         choice.begin()
         try:
-            restart = serve(as_chosen(config, choice), choice, stop)
+            restart = serve(as_chosen(config, choice), choice, stop, observers)
         except EdgeTTSError as error:
             if not choice.fall_back(str(error)):
                 raise
@@ -119,7 +120,7 @@ def _run(config: Config, stop: Stop) -> int:
         trim_memory()
 
 
-def serve(config: Config, choice: ModelChoice, stop: Stop) -> bool:
+def serve(config: Config, choice: ModelChoice, stop: Stop, observers: Observers) -> bool:
     """Serve with one model set until asked to stop; True to restart."""
     on_signal(lambda number: die_of_signal(number, choice))
     model, placements, contents = open_model(config), list[Placement](), RecentContents()
@@ -137,6 +138,7 @@ def serve(config: Config, choice: ModelChoice, stop: Stop) -> bool:
         loaded=lambda: on_signal(lambda number: stop.ask()),  # now there is something to stop in order
         placements=lambda: placements,
         telemetry=TelemetryReader(),
+        observers=observers,
         sets=InstalledSets(config=config, choice=choice, restart=stop.ask_restart),
     )
     with Appliance(config, model, surroundings) as appliance:

@@ -11,8 +11,8 @@ from contextlib import suppress
 from edge_tts.audio.provenance import Provenance
 from edge_tts.audio.wave import to_pcm16
 from edge_tts.runtime.runtime import Runtime
-from edge_tts.speaking.job import CLOSING, Job, Outcome
-from edge_tts.values import AudioChunk, Report
+from edge_tts.speaking.job import IN_HAND_S, Job, Outcome
+from edge_tts.values import CLOSING, AudioChunk, Report
 
 BUFFER_S = 60.0
 """Seconds of sound that may wait for the client; then the worker does."""
@@ -41,6 +41,9 @@ class ConnectionSink:
         if self._total_s == 0:
             self._began, self.content = self._runtime.clock(), job.content(self._runtime)
             job.report(self._runtime, "first_audio")
+        elif self._waiting_s == 0 and self._runtime.clock() - self._began > self._total_s + IN_HAND_S:
+            job.underruns += 1  # a client that plays at once has heard all there was
+            self._began = self._runtime.clock() - self._total_s
         job.on_stop(self._wake)
         with self._condition:
             self._await_room(job, waiting)

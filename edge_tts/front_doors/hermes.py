@@ -15,9 +15,9 @@ from edge_tts.front_doors.message import Message
 from edge_tts.front_doors.payloads import parse_record, read_text
 from edge_tts.runtime.runtime import Runtime
 from edge_tts.schema import ConfigDict, Field, Record
-from edge_tts.speaking.job import CLOSING, Reply, no_reply
+from edge_tts.speaking.job import Reply, no_reply
 from edge_tts.speaking.journal import ReplyTo
-from edge_tts.values import Report
+from edge_tts.values import CLOSING, Report
 
 log = logging.getLogger(__name__)
 

@@ -10,6 +10,7 @@ from edge_tts.enrolment.level_meter import Level
 from edge_tts.front_doors.connection_sink import ConnectionSink
 from edge_tts.front_doors.dispatcher import Dispatcher
 from edge_tts.request import SpeakMessage
+from edge_tts.runtime.metrics import Metrics
 from edge_tts.runtime.runtime import Runtime
 from edge_tts.speaking.job import Job
 from edge_tts.speaking.job_queue import JobQueue
@@ -31,6 +32,7 @@ class SessionContext:
     """Those that can speak now."""
     microphone: Callable[[], Level | None] = lambda: None
     """How loud it is, while it is open."""
+    metrics: Metrics | None = None
 
     def speak_into(self, sink: ConnectionSink, message: Callable[[], SpeakMessage], request_id: str) -> None:
         """Queue a request whose sound goes to `sink`; one that is refused, also by `message`, is reported to it."""

@@ -47,7 +47,7 @@ class State:
     stuck: tuple[str, ...] = ()
     """Threads without a heartbeat for `health.stall_s`."""
     started_at: str | None = None
-    """When the appliance started: UTC, ISO 8601."""
+    """When the process started: UTC, ISO 8601."""
     uptime_s: int = 0
     """Since then, in whole minutes."""
     counters: Mapping[str, int] = field(default_factory=dict)
@@ -55,7 +55,7 @@ class State:
     last_error: Mapping[str, Any] | None = None
     """`at`, `message`, and `id` and `error` of a request or the `part`."""
     service_level: Mapping[str, Any] = field(default_factory=dict)
-    """`ServiceLevel.as_state`."""
+    """`ServiceLevel.measured`."""
 
 
 class EventListener(Protocol):

@@ -11,10 +11,8 @@ from typing import Any
 
 from edge_tts.config import ServiceLevelConfig
 from edge_tts.runtime.caller_errors import is_callers, without_texts
-from edge_tts.runtime.event_bus import EventBus
-from edge_tts.runtime.health import Health
 from edge_tts.runtime.part_status import utc_now
-from edge_tts.values import Report, Stage
+from edge_tts.values import CLOSING, Report
 
 WINDOWS = {"hour": 3600.0, "day": 86400.0}
 """Name -> seconds."""
@@ -22,7 +20,6 @@ _MOST_REQUESTS = 10_000
 """More than that in a day: the window is shorter."""
 _MOST_OPEN = 1_000
 _UPTIME_STEP_S = 60
-_CLOSING: frozenset[Stage] = frozenset({"done", "interrupted", "expired", "failed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +32,7 @@ class _Served:
 
 
 class ServiceLevel:
-    """An event listener. `poll` publishes in the state: listeners must not publish.
+    """An event listener of one appliance after the other: what it counts goes on over a change of the model set.
 
     Served well: `done`. Not: `failed` and `expired`. Left out: what was stopped, what was the caller's mistake, the
     appliance's own jobs, and closing reports that are sent again after a restart. First audio is counted from
@@ -46,16 +43,14 @@ class ServiceLevel:
         self,
         config: ServiceLevelConfig,
         *,
-        events: EventBus,
-        health: Health,
         clock: Callable[[], float],
         now: Callable[[], datetime] = utc_now,
     ) -> None:
-        self._config, self._events, self._health, self._clock, self._now = config, events, health, clock, now
+        self._config, self._clock, self._now = config, clock, now
         self._began, self._began_at = clock(), now().isoformat(timespec="seconds")
         self._open: dict[str, _Served] = {}
         self._closed: deque[_Served] = deque(maxlen=_MOST_REQUESTS)
-        self._counters = Counter[str](dict.fromkeys(sorted(_CLOSING), 0))
+        self._counters = Counter[str](dict.fromkeys(sorted(CLOSING), 0))
         self._last_error: Mapping[str, Any] | None = None
         self._failing: frozenset[str] = frozenset()
 
@@ -68,7 +63,7 @@ class ServiceLevel:
         elif report.stage == "first_audio" and report.id in self._open:
             begun = self._open[report.id]
             self._open[report.id] = replace(begun, first_audio_s=self._clock() - begun.at)
-        elif report.stage in _CLOSING:
+        elif report.stage in CLOSING:
             self._close(report)
 
     def on_retained(self, topic: str, value: Mapping[str, Any]) -> None:
@@ -81,21 +76,18 @@ class ServiceLevel:
             self._last_error = {"at": failing[part]["since"], "part": part, "message": failing[part]["why"]}
         self._failing = frozenset(failing)
 
-    def poll(self) -> list[str]:
-        """Publish what is known by now; the names of the stuck parts. Call it every few seconds."""
-        uptime_s = int(self._clock() - self._began) // _UPTIME_STEP_S * _UPTIME_STEP_S
-        stuck = self._health.stuck()
-        self._events.update(
-            started_at=self._began_at,
-            uptime_s=uptime_s,
-            counters=dict(self._counters),
-            last_error=self._last_error,
-            stuck=tuple(stuck),
-            service_level=self.as_state(),
-        )
-        return stuck
-
     def as_state(self) -> dict[str, Any]:
+        """The fields of `State` that are known here."""
+        return {
+            "started_at": self._began_at,
+            "uptime_s": int(self._clock() - self._began) // _UPTIME_STEP_S * _UPTIME_STEP_S,
+            "counters": dict(self._counters),
+            "last_error": self._last_error,
+            "service_level": self.measured(),
+        }
+
+    def measured(self) -> dict[str, Any]:
+        """Each window, the targets, and whether the day meets them."""
         now, closed = self._clock(), self._closed.copy()
         windows = {
             name: _measure([one for one in closed if now - one.at <= seconds]) for name, seconds in WINDOWS.items()

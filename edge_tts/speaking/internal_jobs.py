@@ -8,10 +8,10 @@ import threading
 from edge_tts.errors import QueueFullError
 from edge_tts.request import SpeakRequest
 from edge_tts.runtime.runtime import Runtime
-from edge_tts.speaking.job import CLOSING, Job, Sink, failure
+from edge_tts.speaking.job import Job, Sink, failure
 from edge_tts.speaking.job_queue import JobQueue
 from edge_tts.speaking.worker import Task, Work
-from edge_tts.values import Priority, Report
+from edge_tts.values import CLOSING, Priority, Report
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from edge_tts.runtime.runtime import Runtime
 from edge_tts.speaking.journal import Envelope, Page
 from edge_tts.values import AudioChunk, Priority, Report, Stage
 
-CLOSING: frozenset[Stage] = frozenset({"done", "interrupted", "expired", "failed"})
-"""The last report on a request has one of these stages."""
+IN_HAND_S = 0.15
+"""Sound that a loudspeaker or a client has in hand; a longer wait for the next is heard."""
 
 Reply = Callable[[Report], None]
 """Called with every report on one request, from any thread; must return at once."""
@@ -91,6 +91,8 @@ class Job:
         self.accepted_at = 0.0
         self.starts_at = float("-inf")
         """When it is to be heard, by the runtime's clock; not before."""
+        self.underruns = 0
+        """Gaps in its sound that were heard; counted by the sink."""
         self.page: Page | None = None
         self._stop: Outcome | None = None
         self._on_stop: Callable[[], None] = lambda: None

@@ -9,6 +9,7 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -259,6 +260,14 @@ class Journal:
                     self._unremoved.append(path)
         if removed:
             self._sync()
+
+    def size(self) -> tuple[int, int]:
+        """The files of the folder, and their bytes."""
+        sizes = []
+        for path in self._listing():
+            with suppress(OSError):  # removed meanwhile
+                sizes.append(path.stat().st_size)
+        return len(sizes), sum(sizes)
 
     def _listing(self) -> list[Path]:
         try:

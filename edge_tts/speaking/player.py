@@ -17,7 +17,7 @@ from edge_tts.errors import AudioError
 from edge_tts.runtime.part import Part
 from edge_tts.runtime.runtime import Runtime
 from edge_tts.speaking.ducking import Ducking
-from edge_tts.speaking.job import Job, failure
+from edge_tts.speaking.job import IN_HAND_S, Job, failure
 from edge_tts.speaking.output_device import OutputDevice
 from edge_tts.values import AudioChunk, FloatArray, Priority
 
@@ -85,6 +85,9 @@ class Player(Part):
         self._samples_played, self._prelude_samples = 0, 0
         self._played_at = float("-inf")
         """When the last block was played."""
+        self._dry_at: float | None = None
+        """Since when the next block of the job is missing."""
+        self._is_live = audio.output != "file"
         self._sample_rate = 0
         self._ramp = Ramp(full_scale_s=audio.fade_ms / 1000)
         self._is_mute = audio.output == "none"
@@ -211,16 +214,30 @@ class Player(Part):
 
     def _next_block(self, job: Job | None) -> FloatArray | None:
         """The block to play now; None while there is none or the gain has faded to silence."""
+        fading = self._paused or (job is not None and job.stop_reason() is not None)
         if job is None or not self._blocks:
+            self._note_dry(job is None or fading)
             return None
-        fading = self._paused or job.stop_reason() is not None
         if self._samples_played == 0 and self.runtime.clock() < job.starts_at:
             return None
         if fading and (self._samples_played == 0 or self._ramp.gain < 1e-4):
+            self._dry_at = None
             return None
         block = self._blocks.popleft()
         self._condition.notify_all()
         return block
+
+    def _note_dry(self, excused: bool) -> None:
+        """A part of the job has been played and nothing is there to follow."""
+        if excused or self._finishing or not self._is_live or self._samples_played <= self._prelude_samples:
+            self._dry_at = None
+        elif self._dry_at is None:
+            self._dry_at = self.runtime.clock()
+
+    def _count_underrun(self, job: Job) -> None:
+        dry_at, self._dry_at = self._dry_at, None
+        if dry_at is not None and self.runtime.clock() - dry_at > IN_HAND_S:
+            job.underruns += 1
 
     def _is_over(self, job: Job) -> bool:
         return self._finishing and (bool(job.stop_reason()) or not self._blocks)
@@ -228,6 +245,7 @@ class Player(Part):
     def _write(self, job: Job, block: FloatArray) -> None:
         if self._samples_played == 0 and job.expire(self.runtime.clock()):
             return
+        self._count_underrun(job)
         fading = self._paused or bool(job.stop_reason())
         target = 0.0 if fading else max(self._volume * job.request.gain, job.min_volume)
         if self._samples_played == 0:

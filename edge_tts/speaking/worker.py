@@ -84,6 +84,7 @@ class Worker(Part):
             self.runtime.events.update(rtf=rtf)
         details = {"audio_s": round(audio_s, 3), "synthesis_s": round(synthesis_s, 3), "rtf": rtf, **guard.details()}
         details |= ({"warnings": warnings} if warnings else {}) | ({"cached": True} if cached else {})
+        details |= {"underruns": job.underruns} if job.underruns else {}
         return stopped or Outcome("done", details)
 
     def _next(self, job: Job, chunks: Iterator[AudioChunk]) -> AudioChunk | None:

@@ -68,7 +68,7 @@ def configure(folder: Path, sets: Path, broker: Broker, device: str) -> Path:
 
 def test_a_change_there_and_back(tmp_path: Path, broker: Broker, sets: Path) -> None:
     """While the new set is made ready the old one speaks; afterwards the new one speaks in the enrolled voice at once,
-    also after a restart; and the way back is short because nothing has to be encoded anew."""
+    also after a restart, and the counters go on; and the way back is short because nothing has to be encoded anew."""
     config = configure(tmp_path, sets, broker, "changing")
     enrol(tmp_path / ".state")
     with Ear(broker, "edge-tts/changing") as ear, daemon(config):
@@ -81,6 +81,9 @@ def test_a_change_there_and_back(tmp_path: Path, broker: Broker, sets: Path) -> 
         wait_model(ear, "other")
         ear.publish("say", {"id": "after", "text": "The new one.", "voice": "Anna"})
         ear.wait_event(id="after", stage="done")
+        begun = json.loads(ear.wait_topic("state"))["started_at"]
+        served = ear.wait_state(counters={"done": 2, "expired": 0, "failed": 0, "interrupted": 0})
+        assert served["started_at"] == begun
     features = FeatureStore(
         store=open_store(tmp_path / ".state" / "voices", consent=False), model=read_model_set(sets / "other")
     )

@@ -21,9 +21,8 @@ from edge_tts.app.appliance import Appliance, Surroundings
 from edge_tts.config import config_from
 from edge_tts.front_doors.mqtt.link import MqttLink
 from edge_tts.model_sets.manifest import read_model_set
-from edge_tts.speaking.job import CLOSING
 from edge_tts.speaking.job_queue import JobQueue
-from edge_tts.values import Report
+from edge_tts.values import CLOSING, Report
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)

@@ -188,6 +188,20 @@ def test_parts_and_voices_are_shown(tmp_path: Path, chromium: Any) -> None:
         until(lambda: it.events.state.voice == "buzz")
 
 
+def test_the_service_level_is_shown(tmp_path: Path, chromium: Any) -> None:
+    """Requests, success and P95 of the windows that have any, each against its target."""
+    with stage(tmp_path) as it, opened(chromium, it) as browser:
+        none = {"requests": 0, "success_percent": None, "first_audio_p95_s": None}
+        day = {"requests": 310, "success_percent": 99.67, "first_audio_p95_s": 0.74}
+        target = {"first_audio_s": 2.0, "success_percent": 99.5}
+        it.events.update(service_level={"hour": none, "day": day, "target": target, "met": True})
+        browser.wait_text("#service", "310 requests · 99.67 % spoken · first sound P95 0.74 s")
+        browser.wait_text("#service", "ok")
+        assert "Last hour" not in browser.text("#service")
+        it.events.update(service_level={"hour": {**day, "first_audio_p95_s": 2.5}, "day": day, "target": target})
+        browser.wait_text("#service", "failing")
+
+
 def test_own_voices_are_renamed_deleted_and_brought_back(tmp_path: Path, chromium: Any) -> None:
     """The commands of MQTT are sent, a deletion after a question; the model set's own voices have no such buttons."""
     own = {"id": "0123456789ab", "name": "Ada", "language": "en", "builtin": False}

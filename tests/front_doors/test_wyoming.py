@@ -431,6 +431,26 @@ def test_the_buffer_passes_everything_on_in_order(tmp_path: Path) -> None:
     assert [round(row[0] / 327.67) for row in samples] == list(range(int(BUFFER_S) + 9))
 
 
+def test_a_gap_for_a_client_is_counted() -> None:
+    """The next sound came later than a client that plays at once had any; not where sound still waits for it."""
+    it = Rig()
+    job = Job(sentence("a"))
+    chunk = AudioChunk(np.full(RATE, 0.1, np.float32), RATE, "a", False)
+
+    async def take() -> list[int]:
+        sink = ConnectionSink(runtime=it.runtime, loop=asyncio.get_running_loop())
+        counts = []
+        for later_s, taken in ((0, True), (1.1, True), (1.5, False), (9.0, True)):
+            it.clock.now += later_s
+            sink.play(job, chunk, lambda: None)
+            counts.append(job.underruns)
+            if taken:
+                await asyncio.wait_for(sink.piece(), WAIT_S)
+        return counts
+
+    assert asyncio.run(take()) == [0, 0, 1, 1]
+
+
 def test_too_many_clients_are_told_so(tmp_path: Path) -> None:
     """One more than may connect gets an error; when one leaves there is room again."""
 

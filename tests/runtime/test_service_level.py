@@ -10,7 +10,6 @@ from fakes import FakeClock
 
 from edge_tts.config import ServiceLevelConfig
 from edge_tts.runtime.event_bus import EventBus, PartHealth, State
-from edge_tts.runtime.health import Health
 from edge_tts.runtime.service_level import ServiceLevel
 from edge_tts.values import Report, Stage
 
@@ -20,11 +19,8 @@ class Bench:
 
     def __init__(self) -> None:
         self.clock, self.events = FakeClock(), EventBus(state=State())
-        self.health = Health(stall_s=60.0, clock=self.clock)
         self.level = ServiceLevel(
             ServiceLevelConfig(),
-            events=self.events,
-            health=self.health,
             clock=self.clock,
             now=lambda: datetime(2026, 1, 2, tzinfo=timezone.utc),
         )
@@ -41,7 +37,7 @@ class Bench:
         self.report(name, "done")
 
     def state(self) -> State:
-        self.level.poll()
+        self.events.update(**self.level.as_state())
         return self.events.state
 
 
@@ -116,10 +112,9 @@ def test_a_pause_is_not_slow_speech() -> None:
     assert (hour["requests"], hour["first_audio_p95_s"]) == (1, None)
 
 
-def test_the_state_tells_uptime_counters_last_error_and_what_is_stuck() -> None:
+def test_the_state_tells_uptime_counters_and_the_last_error() -> None:
     """Of requests and of parts; the message of a refusal that may quote the text is left out."""
     bench = Bench()
-    bench.health.pulse("worker")
     bench.serve("a", 0.1)
     bench.report("b", "failed", error="TextError", message="the text is only 'secret'")
     bench.clock.now += 125
@@ -127,7 +122,20 @@ def test_the_state_tells_uptime_counters_last_error_and_what_is_stuck() -> None:
     assert (state.started_at, state.uptime_s) == ("2026-01-02T00:00:00+00:00", 120)
     assert state.counters == {"done": 1, "expired": 0, "failed": 1, "interrupted": 0}
     assert state.last_error == {"at": "2026-01-02T00:00:00+00:00", "id": "b", "error": "TextError"}
-    assert state.stuck == ("worker",)
     bench.events.set_health("sync", PartHealth("failing", "2026-01-02T00:00:01+00:00", "no bucket"))
     last = {"at": "2026-01-02T00:00:01+00:00", "part": "sync", "message": "no bucket"}
     assert bench.state().last_error == last
+
+
+def test_a_change_of_the_model_set_counts_on() -> None:
+    """Uptime, counters and windows are those of the process: another event bus does not begin them anew."""
+    bench = Bench()
+    bench.serve("a", 0.5)
+    bench.clock.now += 60
+    bench.events = EventBus(state=State())
+    bench.events.subscribe(bench.level)
+    bench.serve("b", 0.5)
+    state = bench.state()
+    assert state.counters["done"] == 2
+    assert state.uptime_s == 60
+    assert state.service_level["day"]["requests"] == 2

@@ -444,3 +444,30 @@ def test_a_job_that_is_stopped_before_its_time_is_never_heard(room: Room) -> Non
     job.stop(Outcome("interrupted"))
     assert room.player.finish(job, lambda: None) == 0
     assert not room.speaker.blocks
+
+
+def test_a_gap_in_speech_is_counted(room: Room) -> None:
+    """The next sound came after the loudspeaker had played what it had: once for each gap, and not for a pause."""
+    job = room.job()
+
+    def play() -> None:
+        played = len(room.speaker.heard)
+        room.play(job, seconds=0.1)
+        until(lambda: len(room.speaker.heard) == played + int(0.1 * RATE))
+
+    play()
+    until(lambda: room.player._dry_at is not None)
+    room.clock.now += 0.1
+    play()
+    assert job.underruns == 0  # within what the loudspeaker has in hand
+    until(lambda: room.player._dry_at is not None)
+    room.clock.now += 0.5
+    play()
+    assert job.underruns == 1
+    room.player.pause(True)
+    until(lambda: room.player._dry_at is None)
+    room.clock.now += 10
+    room.player.pause(False)
+    play()
+    assert room.player.finish(job, lambda: None) == pytest.approx(0.4)
+    assert job.underruns == 1

@@ -18,11 +18,11 @@ from rig import make_runtime, sentence
 
 from edge_tts.errors import QueueFullError
 from edge_tts.request import SpeakRequest
-from edge_tts.speaking.job import CLOSING, Job, Outcome
+from edge_tts.speaking.job import Job, Outcome
 from edge_tts.speaking.job_queue import JobQueue
 from edge_tts.speaking.journal import Envelope, Journal
 from edge_tts.speaking.worker import Task
-from edge_tts.values import Report
+from edge_tts.values import CLOSING, Report
 
 BARE = Envelope()
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edge_tts.speaking.job import CLOSING
+from edge_tts.values import CLOSING
 
 SAY_EXPIRY_S, PRESS_EXPIRY_S = 120, 10
 """Seconds after which the broker drops an announcement, or the press of a button, that it could not deliver."""

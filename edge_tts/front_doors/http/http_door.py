@@ -55,8 +55,8 @@ def check_library() -> None:
 class HttpDoor:
     """Answers each path."""
 
-    def __init__(self, context: SessionContext, access: Access, *, device: str) -> None:
-        self._context, self._access, self._device = context, access, device
+    def __init__(self, context: SessionContext, access: Access, *, device: str, metrics_only: bool = False) -> None:
+        self._context, self._access, self._device, self._metrics_only = context, access, device, metrics_only
         self._history, self._page = History(), page()
         context.runtime.events.subscribe(self._history)
 
@@ -72,12 +72,15 @@ class HttpDoor:
             Route("/v1/voices", self._guarded(self._voices), methods=["GET"]),
             Route("/v1/state", self._guarded(self._state), methods=["GET"]),
             Route("/v1/commands/{command:path}", self._guarded(self._command), methods=["POST"]),
-            Route("/healthz", self._health, methods=["GET"]),
             Route("/openapi.json", self._openapi, methods=["GET"]),
             Route("/", self._whole_page, methods=["GET"]),
         ]
+        watched = [
+            Route("/metrics", self._guarded(self._metrics), methods=["GET"]),
+            Route("/healthz", self._health, methods=["GET"]),
+        ]
         handlers: Any = {HTTPException: _no_such_path}
-        return Starlette(routes=routes, exception_handlers=handlers)
+        return Starlette(routes=watched if self._metrics_only else [*routes, *watched], exception_handlers=handlers)
 
     def _guarded(self, handler: Handler) -> Handler:
         """Only for those who may ask; what it raises is answered."""
@@ -172,6 +175,13 @@ class HttpDoor:
         parts |= dict.fromkeys(runtime.health.stuck(), "stuck")
         well = all(status == "ok" for status in parts.values())
         return json_answer({"status": "ok" if well else "failing", "parts": parts}, status=200 if well else 503)
+
+    async def _metrics(self, request: Request) -> Answer:
+        if self._context.metrics is None:
+            raise HttpRefusedError(404, "there are no metrics in this process")
+        accept = ", ".join(request.headers.getlist("accept"))
+        body, kind = await asyncio.to_thread(self._context.metrics.exposition, accept)
+        return Answer(200, body, kind, headers={"cache-control": "no-store"})
 
     async def _openapi(self, request: Request) -> Answer:
         return json_answer(openapi.document(self._context.version, token=self._access.token is not None))

@@ -31,7 +31,8 @@ class HttpServer(OptionalPart):
         advice = "is another program on that port (`ss -ltnp`), is http.host an address of this machine?"
         super().__init__(name="http", runtime=context.runtime, advice=advice, retry_s=_RETRY_S)
         self._config = config
-        self._door = HttpDoor(context, Access(read_token(config.token_file)), device=device)
+        access = Access(read_token(config.token_file))
+        self._door = HttpDoor(context, access, device=device, metrics_only=config.metrics_only)
         self._stop: Callable[[], object] = lambda: None
 
     def work(self) -> None:

@@ -70,6 +70,7 @@ _HEALTH = {
     },
 }
 _OBJECT = {"type": "object"}
+_METRICS = ("text/plain", "application/openmetrics-text")
 _QUERY_LEAVES_OUT = ("aux_ref_audio_paths",)
 
 
@@ -91,6 +92,7 @@ def document(version: str, *, token: bool) -> dict[str, Any]:
         },
         "/v1/commands/{command}": {"post": _command()},
         "/healthz": {"get": _open_operation("Whether all parts do well", _health())},
+        "/metrics": {"get": _operation("Prometheus' metrics", {"200": _content("metrics", *_METRICS)})},
         "/openapi.json": {"get": _open_operation("This document", {"200": _json("OpenAPI", _OBJECT)})},
     }
     components: dict[str, Any] = {"schemas": {"Error": _ERROR}}

@@ -24,9 +24,9 @@ from edge_tts.front_doors.mqtt.client import daemon_client_id, make_client
 from edge_tts.front_doors.mqtt.retained_guard import STATUS, RetainedGuard
 from edge_tts.runtime.part import Part
 from edge_tts.runtime.runtime import Runtime
-from edge_tts.speaking.job import CLOSING, Reply, no_reply
+from edge_tts.speaking.job import Reply, no_reply
 from edge_tts.speaking.journal import ReplyTo
-from edge_tts.values import Report
+from edge_tts.values import CLOSING, Report
 
 log = logging.getLogger(__name__)
 
@@ -120,6 +120,9 @@ class MqttLink(Part):
         if address.correlation is not None:
             properties.CorrelationData = address.correlation
         return lambda report: self._tell(address.topic, report, properties)
+
+    def is_connected(self) -> bool:
+        return self._client.is_connected()
 
     def is_idle(self) -> bool:
         """Whether the broker has acknowledged everything that was published."""
