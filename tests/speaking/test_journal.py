@@ -451,3 +451,10 @@ def test_a_removal_reaches_the_disk(diary: Diary, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("edge_tts.speaking.journal.sync_folder", lambda folder: seen.append(diary.names()))
     journal.remove([page])
     assert seen == [[]]
+
+
+def test_its_size_is_known(diary: Diary) -> None:
+    """Files and bytes of what is kept, nothing where there is no folder yet."""
+    assert diary.run().size() == (0, 0)
+    size = diary.add().path.stat().st_size
+    assert diary.run().size() == (1, size)
