@@ -46,6 +46,7 @@ setup(
             f"tensorrt-rtx-cu13-{part}==1.7.1.116; platform_system == 'Linux' and platform_machine in 'x86_64 aarch64'"
             for part in ("libs", "bindings")
         ],
+        "farm": ["ray[serve]>=2.60"],
         # A real Triton server for tests/triton; Python 3.10 on x86-64.
         "triton-check": ["nvidia-pytriton==0.7.0", "tritonclient[grpc]>=2.50"],
         # soundfile 0.13: MP3 of one bit rate

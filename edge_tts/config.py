@@ -133,6 +133,7 @@ class Section(Record):
 class MqttConfig(Section):
     """The MQTT broker."""
 
+    enabled: bool = True
     host: str = Field(default="localhost", pattern=r"^[^\s/]{1,253}$")
     port: int = Field(default=1883, ge=1, le=65535)
     protocol: Literal["5", "3.1.1"] = "5"

@@ -24,7 +24,7 @@ RANKS = [
     ("enrolment",),
     ("front_doors",),
     ("app",),
-    ("doctor",),
+    ("doctor", "farm"),
     ("cli", "launcher", "__main__"),
 ]
 """Rooms from the ground up. A room imports from the rows below its own; the ground and the top row also from beside."""
@@ -49,6 +49,7 @@ HOMES = {
     "gpiod": "enrolment/button.py",
     "jtop": "runtime/telemetry.py",
     "prometheus_client": "runtime/metrics.py",
+    "ray": "farm/serve_app.py",
 }
 """Foreign library -> the one file, or folder, that imports it. numpy is at home everywhere."""
 

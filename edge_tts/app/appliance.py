@@ -141,7 +141,8 @@ class Appliance:
             self._resume_requests()
             parts.callback(self._sweep_journal)
             parts.callback(self._sweep_journal)  # twice: nothing comes any more
-            start(self.link)
+            if self._config.mqtt.enabled:
+                start(self.link)
             if self.ducking is not None:
                 start(self.ducking)  # after the link, which sends its last message
             for part in self.voice_services.parts():  # after the link, which sends their last reports
@@ -299,9 +300,9 @@ class Appliance:
         self.lexicon.refresh()
         runtime.events.retain("capabilities", capabilities(config, self._model, self.dispatcher.commands))
 
-    def _make_servers(self) -> list[WyomingServer | HttpServer]:
-        """Those that are configured."""
-        context = SessionContext(
+    def session_context(self) -> SessionContext:
+        """For a front door whose clients are sent their sound."""
+        return SessionContext(
             runtime=self.runtime,
             model=self._model,
             version=edge_tts.__version__,
@@ -312,11 +313,15 @@ class Appliance:
             microphone=self.voice_services.microphone,
             metrics=self.observers.metrics,
         )
+
+    def _make_servers(self) -> list[WyomingServer | HttpServer]:
+        """Those that are configured."""
+        config, context = self._config, self.session_context()
         servers: list[WyomingServer | HttpServer] = []
-        if self._config.wyoming.port is not None:
-            servers.append(WyomingServer(device=self._config.device, config=self._config.wyoming, context=context))
-        if self._config.http.port is not None:
-            servers.append(HttpServer(device=self._config.device, config=self._config.http, context=context))
+        if config.wyoming.port is not None:
+            servers.append(WyomingServer(device=config.device, config=config.wyoming, context=context))
+        if config.http.port is not None:
+            servers.append(HttpServer(device=config.device, config=config.http, context=context))
         return servers
 
     def _as_device(self) -> Device:

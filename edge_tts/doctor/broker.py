@@ -26,6 +26,9 @@ _NOT_MQTT = "correct mqtt.host, mqtt.port and mqtt.tls (1883 is plain, 8883 is T
 
 def check_broker(config: Config) -> Iterator[Finding]:
     """Connect, subscribe, publish, hear it, leave."""
+    if not config.mqtt.enabled:
+        yield Finding(CHECK, "ok", "none is wanted (mqtt.enabled is false)")
+        return
     where = f"{config.mqtt.host}:{config.mqtt.port}"
     try:
         result = BrokerProbe(session_config(config, keep=False), config.device, timeout_s=TIMEOUT_S).run()

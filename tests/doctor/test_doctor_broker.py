@@ -77,6 +77,12 @@ def test_a_broker_that_lets_us_do_all_is_found_fine(broker: Broker, protocol: st
     assert re.search(r"as edge-tts-kitchen-[0-9a-f]{6}-doctor", finding.text)
 
 
+def test_a_device_without_a_broker_is_fine() -> None:
+    """With mqtt.enabled false nothing is asked."""
+    (finding,) = check_broker(Config(mqtt={"enabled": False, "host": "no.such.host.invalid"}))
+    assert (finding.level, finding.text) == ("ok", "none is wanted (mqtt.enabled is false)")
+
+
 def test_a_running_daemon_is_left_alone(broker: Broker) -> None:
     """Who listens to the device hears neither a command nor that it is offline, and nothing stays on the broker."""
     with Ear(broker, BASE) as ear:

@@ -78,6 +78,11 @@ def error_answer(code: str, message: str, *, status: int | None = None) -> Answe
     return Answer(status, body, headers={"cache-control": "no-store", **extra.get(status, {})})
 
 
+def sse_event(value: dict[str, Any]) -> bytes:
+    """One of the server-sent ones."""
+    return b"data: " + json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n\n"
+
+
 def refusal(error: EdgeTTSError) -> Answer:
     if not isinstance(error, HttpRefusedError):
         return error_answer(type(error).__name__, str(error))

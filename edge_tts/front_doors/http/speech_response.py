@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 from urllib.parse import quote
 
 from edge_tts.audio.metadata import info_chunk
@@ -17,7 +15,17 @@ from edge_tts.audio.provenance import label
 from edge_tts.audio.sound_stream import KINDS, SoundStream
 from edge_tts.audio.wave import wav_header
 from edge_tts.front_doors.connection_sink import ConnectionSink
-from edge_tts.front_doors.http.answers import STATUS_OF, Answer, Receive, Scope, Send, error_answer, error_body, start
+from edge_tts.front_doors.http.answers import (
+    STATUS_OF,
+    Answer,
+    Receive,
+    Scope,
+    Send,
+    error_answer,
+    error_body,
+    sse_event,
+    start,
+)
 from edge_tts.front_doors.session_context import SessionContext
 from edge_tts.request import SpeakMessage
 
@@ -113,17 +121,17 @@ class SpeechResponse:
         rest = self._stream.close()  # in any case: it holds a file open
         if self._stage == "done":
             await self._put(rest, send)
-            await self._end(_event({"type": "speech.audio.done", "usage": _NO_TOKENS}), send)
+            await self._end(sse_event({"type": "speech.audio.done", "usage": _NO_TOKENS}), send)
         elif self._delivery.sse:
             code, message = self._reason()
-            await self._end(_event({"type": "error", **error_body(STATUS_OF.get(code, 500), code, message)}), send)
+            await self._end(sse_event({"type": "error", **error_body(STATUS_OF.get(code, 500), code, message)}), send)
         # Else the body stays without its end: the caller must not take a part for the whole.
 
     async def _put(self, data: bytes, send: Send) -> None:
         """Raises ConnectionAbortedError for a caller that takes nothing."""
         if self._delivery.sse:
             text = base64.b64encode(data).decode()
-            data = _event({"type": "speech.audio.delta", "audio": text}) if data else b""
+            data = sse_event({"type": "speech.audio.delta", "audio": text}) if data else b""
         if not data:
             return
         try:
@@ -165,10 +173,6 @@ class SpeechResponse:
 
 _NO_TOKENS = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}
 """Nothing is billed."""
-
-
-def _event(value: dict[str, Any]) -> bytes:
-    return b"data: " + json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n\n"
 
 
 async def _gone(receive: Receive) -> None:

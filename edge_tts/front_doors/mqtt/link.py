@@ -99,7 +99,8 @@ class MqttLink(Part):
         """The broker's CONNACK on this connection."""
         self._short_lived = 0
         """Connections in a row that were lost within seconds."""
-        runtime.events.subscribe(self)  # reports may come before there is a broker
+        if config.enabled:
+            runtime.events.subscribe(self)  # reports may come before there is a broker
 
     # -- for other threads; returns at once
 
