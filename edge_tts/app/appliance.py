@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import edge_tts
+from edge_tts.app.fleet_services import fleet_agent
 from edge_tts.app.voice_services import VoiceServices
 from edge_tts.audio.chime import chimes
 from edge_tts.audio.devices import Loudspeaker, OpenLoudspeaker, PortAudioLoudspeaker
@@ -18,6 +19,7 @@ from edge_tts.audio.provenance import RecentContents
 from edge_tts.audio.wave import WavFile
 from edge_tts.config import AudioConfig, Config
 from edge_tts.engine.load import Placement
+from edge_tts.fleet.agent import FleetAgent
 from edge_tts.front_doors.content_rules import ContentRules
 from edge_tts.front_doors.dispatcher import Dispatcher, RequestRules
 from edge_tts.front_doors.hermes import Hermes
@@ -30,6 +32,7 @@ from edge_tts.front_doors.mqtt.groups import listen_to_groups
 from edge_tts.front_doors.mqtt.link import MqttLink
 from edge_tts.front_doors.mqtt.session import ClashNote, session_config
 from edge_tts.front_doors.quiet_hours import QuietHours
+from edge_tts.front_doors.release_commands import ReleaseCommands
 from edge_tts.front_doors.session_context import SessionContext
 from edge_tts.front_doors.settings_commands import SettingsCommands
 from edge_tts.front_doors.wyoming.server import WyomingServer
@@ -149,6 +152,8 @@ class Appliance:
                 start(part)
             if self.model_change is not None:
                 start(self.model_change)
+            if self.fleet is not None:
+                start(self.fleet)
             if self._surroundings.telemetry is not None:
                 start(TelemetryWatch(runtime=self.runtime, reader=self._surroundings.telemetry))
             for server in self.servers:
@@ -269,10 +274,14 @@ class Appliance:
         )
         commands = {**settings.commands(), **self.lexicon.commands(), **self.voice_services.commands()}
         self.model_change: ModelChange | None = None
+        self.fleet: FleetAgent | None = None
         if self._surroundings.sets is not None:
             internal_jobs = InternalJobs(runtime=runtime, jobs=self.jobs, sink=self.player, kind="model")
             self.model_change = ModelChange(runtime=runtime, sets=self._surroundings.sets, internal_jobs=internal_jobs)
             commands |= ModelCommands(change=self.model_change, new_id=runtime.new_id).commands()
+            self.fleet = fleet_agent(config, runtime, self._surroundings.sets.choice, self.model_change)
+        if self.fleet is not None:
+            commands |= ReleaseCommands(self.fleet.install).commands()
         limits = config.limits
         content = ContentRules(limits.text_chars, config.text.refuse)
         rules = RequestRules(

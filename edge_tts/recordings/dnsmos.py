@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from edge_tts.engine.contract import Engine
+from edge_tts.engine.load import load_engine
 from edge_tts.recordings.mel import RATE, mel_power
 from edge_tts.values import FloatArray
 
@@ -61,6 +64,14 @@ class MosEstimator:
             float(np.polyval(_BACKGROUND, background)),
             float(p808),
         )
+
+
+def load_mos_estimator(folder: Path, stack: ExitStack) -> MosEstimator:
+    """With the networks in `folder` (models/quality); `stack` closes them. Raises ModelError."""
+    engines = [load_engine(folder / f"{name}.onnx", threads=1) for name in ("dnsmos", "dnsmos_p808")]
+    for engine in engines:
+        stack.callback(engine.close)
+    return MosEstimator(p835=engines[0], p808=engines[1])
 
 
 def _decibels(power: FloatArray) -> FloatArray:

@@ -14,7 +14,7 @@ import numpy as np
 from edge_tts.audio.features import resample, to_mono
 from edge_tts.engine.load import load_engine
 from edge_tts.recordings.best_window import MARGINS_S, SpeechSpans, Window, best_part, span_s
-from edge_tts.recordings.dnsmos import MosEstimator
+from edge_tts.recordings.dnsmos import MosEstimator, load_mos_estimator
 from edge_tts.recordings.mel import RATE
 from edge_tts.recordings.signal_measures import (
     STEADY_S,
@@ -270,12 +270,12 @@ def _cosine(one: FloatArray, other: FloatArray) -> float:
 def load_quality_gate(folder: Path, stack: ExitStack, *, limits: Limits = Limits()) -> QualityGate:
     """The gate with the networks in `folder` (models/quality); `stack` closes them. Raises ModelError."""
     engines = {}
-    for name in ("vad", "speaker", "dnsmos", "dnsmos_p808"):
+    for name in ("vad", "speaker"):
         engines[name] = load_engine(folder / f"{name}.onnx", threads=1)
         stack.callback(engines[name].close)
     return QualityGate(
         detector=SpeechDetector(engine=engines["vad"]),
         embedder=SpeakerEmbedder(engine=engines["speaker"]),
-        mos=MosEstimator(p835=engines["dnsmos"], p808=engines["dnsmos_p808"]),
+        mos=load_mos_estimator(folder, stack),
         limits=limits,
     )

@@ -21,8 +21,9 @@ from toy_model_sets import write_model_set
 import edge_tts
 from edge_tts.app.appliance import Appliance, Surroundings
 from edge_tts.config import HomeAssistantConfig, config_from
+from edge_tts.fleet.reports import ReleaseStatus
 from edge_tts.front_doors.home_assistant.discovery import BIRTH_S, SETTLE_S, HomeAssistant
-from edge_tts.front_doors.home_assistant.payload import PARTS, Device, Facts, discovery
+from edge_tts.front_doors.home_assistant.payload import PARTS, Device, Facts, discovery, read_facts
 from edge_tts.front_doors.message import Message
 from edge_tts.model_sets.manifest import read_model_set
 from edge_tts.runtime.event_bus import PartHealth
@@ -103,7 +104,7 @@ def test_the_message_is_in_home_assistants_schema() -> None:
     assert message.keys() == ROOT
     assert message["device"]["identifiers"] == ["edge_tts_Living-room_2"]
     removed = [key for key, entity in entities().items() if entity.keys() == {"platform"}]
-    assert removed == [f"health_{part}" for part in PARTS if part not in FACTS.parts]
+    assert removed == [*(f"health_{part}" for part in PARTS if part not in FACTS.parts), "release"]
     present = {key: entity for key, entity in entities().items() if key not in removed}
     for entity in present.values():
         platform = entity["platform"]
@@ -174,6 +175,24 @@ def test_states_are_read_where_they_are() -> None:
     update = json.loads(render(all_entities["model_set"]["value_template"], value_json=models))
     assert update == {"installed_version": "starter", "latest_version": "other", "in_progress": False}
     assert all_entities["model_set"]["payload_install"] == "other"
+
+
+@pytest.mark.parametrize(
+    ("stage", "latest", "busy"),
+    [("offered", "mine-1", False), ("trying", "mine-1", True), ("installed", "old", False), ("failed", "old", False)],
+)
+def test_a_release_is_an_update_that_can_be_installed(stage: str, latest: str, busy: bool) -> None:
+    """What is offered or on its way is newer than what speaks; a press names the very set that was shown."""
+    status = ReleaseStatus.model_validate({"stage": stage, "set": "mine-1", "why": "because", "current": "old"})
+    shown = json.loads(status.model_dump_json())
+    retained = {"release": shown}
+    facts = read_facts(retained)
+    update = entities(facts)["release"]
+    said = json.loads(render(update["value_template"], value_json=shown))
+    assert (said["installed_version"], said["latest_version"], said["in_progress"]) == ("old", latest, busy)
+    assert said["release_summary"] == "because"
+    assert update["payload_install"] == ("mine-1" if stage == "offered" else "nothing")
+    assert READS | COMMANDS <= update.keys() <= EVERY | KNOWN["update"] | OPTIONAL
 
 
 @pytest.mark.parametrize(("level", "problem"), [({"met": True}, "OFF"), ({"met": None}, "None"), ({}, "None")])

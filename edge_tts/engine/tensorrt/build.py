@@ -142,13 +142,13 @@ def _monitor(trt: Any, progress: Progress) -> Any:
     return Monitor()
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Have the kernel kill this process with its parent (prctl(2))."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
 
 
 def main(arguments: list[str]) -> int:
-    _end_with_parent()
+    end_with_parent()
     request = read_request(Path(arguments[0]).read_text(encoding="utf-8"))
 
     def report(**message: Any) -> None:

@@ -18,7 +18,7 @@ SAY_EXPIRY_S, PRESS_EXPIRY_S = 120, 10
 """Seconds after which the broker drops an announcement, or the press of a button, that it could not deliver."""
 PARTS = (
     *("loudspeaker", "microphone", "ducking", "telemetry", "gpio_button", "key_button", "press_socket"),
-    *("retained_topics", "sync", "wyoming", "http"),
+    *("retained_topics", "sync", "fleet", "wyoming", "http"),
 )
 """What may be in `state.health`: the entity of a part that is configured no more is taken back."""
 
@@ -53,16 +53,21 @@ class Facts:
     has_temperature: bool
     newest_set: str | None
     """None where model sets cannot be changed."""
+    has_releases: bool = False
+    offered_set: str | None = None
+    """Of the release that waits for somebody to install it."""
 
 
 def read_facts(retained: Mapping[str, Mapping[str, Any]]) -> Facts:
     """`retained`: topic -> value, as in `EventBus.retained`."""
-    state, voices, models = (retained.get(topic, {}) for topic in ("state", "voices", "models"))
+    state, voices, models, release = (retained.get(topic, {}) for topic in ("state", "voices", "models", "release"))
     return Facts(
         voices=tuple((voice["id"], voice["name"]) for voice in voices.get("voices", ())),
         parts=tuple(sorted(state.get("health", {}))),
         has_temperature="temperature_c" in state.get("telemetry", {}),
         newest_set=models.get("newest"),
+        has_releases=bool(release),
+        offered_set=release.get("set") if release.get("stage") == "offered" else None,
     )
 
 
@@ -76,6 +81,7 @@ def discovery(device: Device, facts: Facts) -> dict[str, Any]:
         **_sensors(device, facts),
         **_parts(device, facts.parts),
         **_model(device, facts.newest_set),
+        **_release(device, facts),
     }
     return {
         "device": {
@@ -285,6 +291,30 @@ def _model(device: Device, newest: str | None) -> dict[str, Entity]:
         "value_template": f"{{{{ {{{versions}, 'in_progress': value_json.change is not none}} | tojson }}}}",
     }
     return {"model_set": update}
+
+
+def _release(device: Device, facts: Facts) -> dict[str, Entity]:
+    """A signed release for this device; it is installed from here where `fleet.auto` is off."""
+    if not facts.has_releases:
+        return {"release": {"platform": "update"}}
+    new = "value_json.stage in ['offered', 'downloading', 'trying', 'activating']"
+    busy = "value_json.stage in ['downloading', 'trying', 'activating']"
+    values = (
+        f"'installed_version': value_json.current, 'latest_version': value_json.set if {new} else value_json.current, "
+        f"'in_progress': {busy}, 'update_percentage': value_json.percent, "
+        "'release_summary': (value_json.why or value_json.stage)[:255]"
+    )
+    update = {
+        "platform": "update",
+        "name": "Release",
+        "icon": "mdi:package-variant-closed-check",
+        "entity_category": "config",
+        "state_topic": f"{device.base}/release",
+        "value_template": f"{{{{ {{{values}}} | tojson }}}}",
+        "command_topic": f"{device.base}/release/install",
+        "payload_install": facts.offered_set or "nothing",
+    }
+    return {"release": update}
 
 
 def _from_state(device: Device, template: str) -> Entity:

@@ -1,0 +1,60 @@
+"""The device's side of releases, as configured."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from random import Random
+
+from edge_tts.app.voice_services import quality_folder
+from edge_tts.config import Config
+from edge_tts.fleet.agent import FleetAgent
+from edge_tts.fleet.device_sets import DeviceSets
+from edge_tts.fleet.member import Member
+from edge_tts.fleet.remembered import RememberedFile
+from edge_tts.fleet.reports import ReleaseStatus
+from edge_tts.fleet.rollout import Participant, Rollout
+from edge_tts.fleet.signing import Trust
+from edge_tts.model_sets.change import ModelChange
+from edge_tts.model_sets.choice import ModelChoice
+from edge_tts.runtime.runtime import Runtime
+from edge_tts.voices.local_voices import bucket_place
+from edge_tts.voices.sync.bucket import Bucket
+from edge_tts.voices.sync.credentials import read_secrets
+
+
+def fleet_agent(config: Config, runtime: Runtime, choice: ModelChoice, change: ModelChange) -> FleetAgent | None:
+    """None without public keys, or without a bucket."""
+    fleet, place = config.fleet, bucket_place(config)
+    if not fleet.public_keys or place is None:
+        return None
+
+    def open_bucket(abandon: Callable[[], bool]) -> Bucket:
+        # A new folder is made by the sync: an empty one may be the mount point of an unplugged disk.
+        secrets = read_secrets(place.kind, os.environ)
+        return Bucket(place=place, secrets=secrets, abandon=abandon, used_before=True)
+
+    def make_member(go_on: Callable[[], None], show: Callable[[ReleaseStatus], None]) -> Member:
+        sets = DeviceSets(
+            config=config, runtime=runtime, choice=choice, change=change, quality=quality_folder(config), go_on=go_on
+        )
+        trust = Trust(fleet.public_keys, fleet.signers)
+        who = Participant(device=config.device, trust=trust, auto=fleet.auto, models=config.models.dir)
+        file = RememberedFile(config.state_dir / "fleet.json")
+        rollout = Rollout(who=who, file=file, sets=sets, show=show, clock=time.time)
+        return Member(device=config.device, rollout=rollout, p95_s=lambda: _p95_s(runtime), clock=time.time)
+
+    return FleetAgent(
+        runtime=runtime,
+        make_member=make_member,
+        open_bucket=open_bucket,
+        interval_s=fleet.interval_s,
+        random=Random(),
+    )
+
+
+def _p95_s(runtime: Runtime) -> float | None:
+    """Until the first sound, of the last day's requests."""
+    p95_s: float | None = runtime.events.state.service_level.get("day", {}).get("first_audio_p95_s")
+    return p95_s

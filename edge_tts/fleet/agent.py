@@ -1,0 +1,111 @@
+"""The thread of a device that looks for what is new in the bucket."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from random import Random
+
+from edge_tts.errors import FleetError, PayloadError, TransportError
+from edge_tts.fleet.member import Member
+from edge_tts.fleet.reports import ReleaseStatus
+from edge_tts.fleet.rollout import InterruptedRolloutError
+from edge_tts.fleet.signing import require_library
+from edge_tts.runtime.part import OptionalPart
+from edge_tts.runtime.runtime import Runtime
+from edge_tts.voices.sync.bucket import Bucket
+
+_TICK_S = 1.0
+_FIRST_RETRY_S = 30.0
+"""After the bucket could not be reached; it doubles up to the regular interval."""
+
+OpenBucket = Callable[[Callable[[], bool]], AbstractContextManager[Bucket]]
+"""Opens the configured bucket; a request ends when the given function returns True. Raises TransportError."""
+MakeMember = Callable[[Callable[[], None], Callable[[ReleaseStatus], None]], Member]
+"""The first function is called while something takes long and raises InterruptedRolloutError to end it; the second is
+told every change of the status."""
+
+
+class FleetAgent(OptionalPart):
+    """Looks at the start, then every `interval_s`, and after `install`."""
+
+    def __init__(
+        self, *, runtime: Runtime, make_member: MakeMember, open_bucket: OpenBucket, interval_s: float, random: Random
+    ) -> None:
+        advice = "`edge-ttsd release status` tells more; see docs/fleet.md"
+        super().__init__(name="fleet", runtime=runtime, advice=advice, retry_s=_FIRST_RETRY_S, stop_timeout_s=10.0)
+        self._member = make_member(self._go_on, self._publish)
+        self._open_bucket, self._interval_s, self._random = open_bucket, interval_s, random
+        self._pulse = runtime.health.pulse("fleet")
+        self._wake = threading.Event()
+        self._asked = ""
+        self._offered = ""
+        self._failures = 0
+
+    def install(self, name: str) -> None:
+        """Install the release on offer; an empty `name` takes whatever is. Returns at once. Raises PayloadError."""
+        if not self._offered:
+            raise PayloadError("release/install: no release is on offer")
+        if name not in ("", self._offered):
+            raise PayloadError(f"release/install: '{name}' is not on offer, {self._offered} is")
+        self._asked = self._offered
+        self._wake.set()
+
+    def wake(self) -> None:
+        self._wake.set()
+
+    def work(self) -> None:
+        self._pulse()
+        self._publish(ReleaseStatus())
+        self.ready()
+        require_library()
+        while not self.stopping.is_set():
+            self._wake.clear()
+            self._look()
+            self._wait(self._pause_s())
+
+    def _look(self) -> None:
+        try:
+            with self._open_bucket(self._abandon) as bucket:
+                asked, self._asked = self._asked, ""
+                self._member.round(bucket, asked=bool(asked) and asked == self._offered)
+        except InterruptedRolloutError:
+            return
+        except FleetError as error:  # what lies there does not change by asking again soon
+            self._failures = 0
+            self.status.fail(error)
+        except TransportError as error:
+            self._failures += 1
+            if not self.stopping.is_set():
+                self.status.fail(error)
+        else:
+            self._failures = 0
+            self.status.ok()
+
+    def _publish(self, status: ReleaseStatus) -> None:
+        self._offered = status.set or "" if status.stage == "offered" else ""
+        self.runtime.events.retain("release", status.model_dump(mode="json"))
+
+    def _pause_s(self) -> float:
+        """With jitter, so that devices do not look all at once."""
+        longest = self._interval_s
+        if self._failures:
+            longest = min(longest, _FIRST_RETRY_S * 2.0 ** min(self._failures - 1, 30))
+        return longest * self._random.uniform(0.75, 1.0)
+
+    def _wait(self, pause_s: float) -> None:
+        while pause_s > 0 and not self.stopping.is_set():
+            self._pulse()
+            if self._wake.wait(min(pause_s, _TICK_S)):
+                return
+            pause_s -= _TICK_S
+
+    def _go_on(self) -> None:
+        self._pulse()
+        if self.stopping.is_set():
+            raise InterruptedRolloutError
+
+    def _abandon(self) -> bool:
+        self._pulse()
+        return self.stopping.is_set()

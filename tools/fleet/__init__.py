@@ -1,0 +1,1 @@
+"""A fleet without hardware. Read `device` (one of them), `simulation`."""
