@@ -14,10 +14,12 @@ from typing import Any
 
 from edge_tts.config import Config
 from edge_tts.errors import ConfigError, FleetError
+from edge_tts.fleet.overview import as_chart, as_table, as_verdict
 from edge_tts.fleet.publishing import Published, Publisher
-from edge_tts.fleet.release import Release, Terms
+from edge_tts.fleet.release import Release, Terms, is_stopped
+from edge_tts.fleet.reports import count_outcomes, read_reports
 from edge_tts.fleet.signing import Trust, make_key
-from edge_tts.schema import check
+from edge_tts.schema import check, readable_json
 from edge_tts.voices.local_voices import bucket_place
 from edge_tts.voices.sync.bucket import Bucket
 from edge_tts.voices.sync.credentials import read_secrets
@@ -48,8 +50,9 @@ def command_create(arguments: argparse.Namespace, config: Config) -> int:
 
 
 def command_promote(arguments: argparse.Namespace, config: Config) -> int:
-    """Give the current release to a larger share, or for longer."""
+    """Give the current release to a larger share, or for longer. Raises FleetError for one that stopped itself."""
     with _publisher(config, arguments) as publisher:
+        publisher.require_going(anyway=arguments.anyway)
         _tell(publisher.promote(lambda terms: _again(terms, arguments), no_way_back=arguments.final))
     return 0
 
@@ -73,16 +76,44 @@ def command_sign(arguments: argparse.Namespace, config: Config) -> int:
     return 0
 
 
+def command_status(arguments: argparse.Namespace, config: Config) -> int:
+    """Print the release, what devices tell, and who speaks what. Status 1 when it was stopped."""
+    with _bucket(config) as bucket:
+        reports, unreadable = read_reports(bucket)
+        current = Publisher(bucket=bucket, trust=_trust(config)).current()
+        ok, failed = (0, 0) if current is None else count_outcomes(bucket, current.number)
+    if arguments.json:
+        print(readable_json([report.model_dump(mode="json") for report in reports]))
+        return 0
+    print("nothing was released yet" if current is None else as_lines(current))
+    if current is not None:
+        print(f"  {as_verdict(current, ok=ok, failed=failed)}")
+    if reports:
+        print(f"\n{as_table(reports, now=time.time())}\n\n{as_chart(reports)}")
+    for path in unreadable:
+        print(f"{path}: is no report of a device")
+    return 1 if current is not None and is_stopped(current.terms, ok=ok, failed=failed) else 0
+
+
 @contextmanager
 def _publisher(config: Config, arguments: argparse.Namespace) -> Iterator[Publisher]:
     """Raises ConfigError where no bucket or no public key is configured."""
-    place, fleet = bucket_place(config, timeout_s=_UPLOAD_S), config.fleet
+    trust = _trust(config)
+    with _bucket(config) as bucket:
+        yield Publisher(bucket=bucket, trust=trust, keys=arguments.key)
+
+
+def _trust(config: Config) -> Trust:
+    if not config.fleet.public_keys:
+        raise ConfigError("fleet.public_keys is empty; `edge-ttsd release key FILE` makes a key and prints it")
+    return Trust(config.fleet.public_keys, config.fleet.signers)
+
+
+def _bucket(config: Config) -> Bucket:
+    place = bucket_place(config, timeout_s=_UPLOAD_S)
     if place is None:
         raise ConfigError("there is no bucket to release through: bucket.url is null")
-    if not fleet.public_keys:
-        raise ConfigError("fleet.public_keys is empty; `edge-ttsd release key FILE` makes a key and prints it")
-    with Bucket(place=place, secrets=read_secrets(place.kind, os.environ)) as bucket:
-        yield Publisher(bucket=bucket, trust=Trust(fleet.public_keys, fleet.signers), keys=arguments.key)
+    return Bucket(place=place, secrets=read_secrets(place.kind, os.environ))
 
 
 def _again(terms: Terms, arguments: argparse.Namespace) -> Terms:
@@ -144,14 +175,22 @@ def add_releases(commands: Any, add: AddParser) -> None:
     parser.set_defaults(command=command_create)
     parser = add(group, "promote", says="give the current release to more devices, or for longer")
     _add_terms(parser, share="100")
+    parser.add_argument("--anyway", action="store_true", help="though it stopped itself")
     parser.set_defaults(command=command_promote)
     parser = add(group, "rollback", says="give out the release before the current one again")
     parser.add_argument("--to", metavar="SET", help="an earlier one, as `release status` names it")
     _add_terms(parser, share="100", final=False)
     parser.set_defaults(command=command_rollback)
+    _add_status(group, add)
     parser = add(group, "sign", says="show the release that waits for a signature, and sign it")
     _add_keys(parser, required=False)
     parser.set_defaults(command=command_sign)
+
+
+def _add_status(group: Any, add: AddParser) -> None:
+    parser = add(group, "status", says="print what is given out, what devices tell, and who speaks what")
+    parser.add_argument("--json", action="store_true", help="the reports of the devices as JSON")
+    parser.set_defaults(command=command_status)
 
 
 def _add_keys(parser: argparse.ArgumentParser, *, required: bool = True) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 from edge_tts.durable.hashes import sha256_of
 from edge_tts.errors import FleetError
 from edge_tts.fleet.layout import CURRENT, FILES, HISTORY, PENDING, history_path
-from edge_tts.fleet.release import RELEASE, Release, ReleasedFile, Terms, parse_release, payload_of
+from edge_tts.fleet.release import RELEASE, Release, ReleasedFile, Terms, is_stopped, parse_release, payload_of
+from edge_tts.fleet.reports import count_outcomes
 from edge_tts.fleet.signing import MOST_BYTES, Trust, add_signatures, missing_signatures, sign, verify
 from edge_tts.model_folder import MANIFEST
 from edge_tts.model_sets.manifest import read_model_set, verify_model_set
@@ -76,6 +77,16 @@ class Publisher:
             if to is not None or earlier.number < current.number:
                 return self._again(earlier, change)
         raise FleetError(f"there is no release {to or f'before {current.folder}'}; `release create` makes one")
+
+    def require_going(self, *, anyway: bool) -> None:
+        """Raises FleetError when too many devices have failed with the current release."""
+        current = self._require_current()
+        ok, failed = count_outcomes(self._bucket, current.number)
+        if is_stopped(current.terms, ok=ok, failed=failed) and not anyway:
+            raise FleetError(
+                f"{current.folder} stopped itself: it failed on {failed} of {ok + failed} devices; `release status`"
+                " tells why, --anyway goes on"
+            )
 
     def cosign(self) -> Published:
         """Add signatures to the release that waits for them."""

@@ -17,6 +17,7 @@ from edge_tts.errors import FleetError
 from edge_tts.fleet.layout import CURRENT, FILES
 from edge_tts.fleet.publishing import Publisher
 from edge_tts.fleet.release import FEWEST, Release, Terms, is_stopped, parse_release, takes_part
+from edge_tts.fleet.reports import DeviceReport, ReleaseStatus, send_report, tell_outcome
 
 
 class Office:
@@ -154,6 +155,27 @@ def test_a_bucket_that_hides_releases_gets_no_counter_twice(office: Office) -> N
         bucket.delete(CURRENT)
         now += 60
         assert publisher.create(office.folder / "models" / "mine", terms).release.counter > first.counter
+
+
+def test_a_release_that_stopped_itself_is_not_promoted(office: Office, capsys: pytest.CaptureFixture[str]) -> None:
+    """And the overview says so: a row for each device, a bar for each set, and status 1."""
+    office.model("mine")
+    office.release("create", "mine", "--share", "10")
+    number = office.current().number
+    with folder_bucket(office.bucket) as bucket:
+        for name in ("attic", "cellar"):
+            status = ReleaseStatus(stage="failed", number=number, why="DNSMOS 1.00", current="first")
+            send_report(bucket, DeviceReport(device=name, at=0.0, release=status, mos=1.0, p95_s=0.5))
+            tell_outcome(bucket, number, "failed", name)
+    capsys.readouterr()
+    assert office.release("status", key=None) == 1
+    shown = capsys.readouterr().out
+    assert "failed on 2: stopped" in shown
+    assert re.search(r"attic +first +failed +0\.50 +1\.00 +[0-9.]+ d ago \(!\) +DNSMOS 1\.00", shown)
+    assert re.search(r"first  █+ 2", shown)
+    assert office.release("promote") == 1
+    assert "stopped itself" in capsys.readouterr().err
+    assert office.release("promote", "--anyway") == 0
 
 
 @pytest.mark.parametrize(
