@@ -20,8 +20,7 @@ from edge_tts.model_sets.change import ChangeRequest, ModelChange
 from edge_tts.model_sets.choice import ModelChoice
 from edge_tts.model_sets.manifest import installed_model_sets, read_model_set
 from edge_tts.runtime.runtime import Runtime
-from edge_tts.speaking.job import CLOSING
-from edge_tts.values import Report
+from edge_tts.values import CLOSING, Report
 
 _TICK_S = 0.5
 
