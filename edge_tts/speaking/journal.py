@@ -71,6 +71,8 @@ class Envelope:
     reply_to: ReplyTo | None = None
     delivery: tuple[int, str] | None = None
     """Packet identifier and sha256 of a message without id."""
+    account: str = ""
+    """Whose quotas it counts against; empty: nobody's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,7 @@ class _Page(Record):
     deadline: _WallTime | None
     reply_to: _Reply | None
     delivery: tuple[int, str] | None
+    account: str = Field(default="", max_length=200)
     request: SpeakRequest
     """Checked against the same limits as a message."""
 
@@ -287,6 +290,7 @@ class Journal:
             "deadline": None if envelope.expires_at is None else accepted + (envelope.expires_at - self._clock()),
             "reply_to": _reply(envelope.reply_to),
             "delivery": envelope.delivery,
+            "account": envelope.account,
             "request": page.request,
         }
         return check(_Page, record, error=PayloadError, what="journal").model_dump_json().encode()
@@ -305,7 +309,7 @@ class Journal:
         if record.deadline is not None:
             # age_s is not negative: a clock that was set back must not extend a deadline.
             expires_at = self._clock() + (record.deadline - record.accepted) - age_s
-        envelope = Envelope(expires_at, _reply_to(record.reply_to), record.delivery)
+        envelope = Envelope(expires_at, _reply_to(record.reply_to), record.delivery, record.account)
         return Page(path, record.request, envelope, age_s, int(name["begun"]))
 
     def _age_s(self, record: _Page) -> float:
