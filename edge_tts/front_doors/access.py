@@ -1,7 +1,7 @@
 """Who may ask for what: every request and command is checked here, whichever way it comes in.
 
 Alerts of callers whose `priorities` name `alert` are held to no hours and to no amounts, but are counted. The
-device's own speech (invitations, a word spoken back, a cue) is nobody's.
+device's own speech (invitations) is nobody's.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class Access:
         shared: Callable[[str, str], bool] = lambda voice, name: True,
         now: Callable[[], datetime] = datetime.now,
     ) -> None:
-        """`resolve`: name or id of a voice -> its id. `shared`: whether a voice's owner shares the voice of that id with
-        a caller of that name, here."""
+        """`resolve`: name or id of a voice -> its id. `shared`: whether the voice of that id may speak here for a
+        caller of that name, by its owner's word."""
         self._config, self._ledger, self._now = config, ledger or UsageLedger(), now
         self._resolve, self._shared = resolve, shared
 

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, tzinfo
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -183,12 +184,18 @@ class UsageLedger:
     ) -> None:
         """`path` None: it is not kept."""
         self._file = None if path is None else StateFile(path, _StoredBook, what="how much the callers had")
-        self._wall, self._lock, self._changed, self._trouble = wall, threading.Lock(), False, ""
+        self._wall, self._zone, self._lock = wall, zone, threading.Lock()
+        self._changed, self._trouble = False, ""
+
+    @cached_property
+    def _book(self) -> Book:
+        """Read when somebody has a limit."""
         stored = _StoredBook() if self._file is None else self._file.read(_StoredBook())
-        self._book = Book(day=stored.day, behind_since=stored.behind_since, zone=zone)
+        book = Book(day=stored.day, behind_since=stored.behind_since, zone=self._zone)
         for name, one in stored.accounts.items():
             today: dict[Kind, float] = {"chars": one.chars, "speech_s": one.speech_s}
-            self._book.accounts[name] = Account(today, list(one.recent))
+            book.accounts[name] = Account(today, list(one.recent))
+        return book
 
     def take(self, allowance: Allowance, chars: int, *, free: bool) -> float:
         """Enter the characters of a request; when, for `give_back`. Raises QuotaError, unless it is `free`, where they
@@ -227,9 +234,9 @@ class UsageLedger:
             self._trouble = ""
         except OSError as error:
             self._changed = True
-            if self._trouble != str(error):
+            if self._trouble != str(error.strerror):
                 log.warning("how much the callers had is forgotten at the next start: %s", error)
-            self._trouble = str(error)
+            self._trouble = str(error.strerror)
 
     def _enter(self, allowance: Allowance, amounts: Amounts, now: float, *, free: bool) -> None:
         self._book.turn(now)
@@ -237,7 +244,8 @@ class UsageLedger:
         if not free:
             self._book.check(account, allowance, amounts, now)
         for kind, amount in amounts.items():
-            account.add(kind, amount, now)
+            if amount:
+                account.add(kind, amount, now)
         self._changed = True
 
     def _record(self) -> _StoredBook:

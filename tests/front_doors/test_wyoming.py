@@ -31,7 +31,7 @@ from edge_tts.front_doors.wyoming.server import MOST_CLIENTS, WyomingServer
 from edge_tts.model_sets.manifest import read_model_set
 from edge_tts.speaking.job import Job
 from edge_tts.text.chunking import whole_sentences
-from edge_tts.values import AudioChunk
+from edge_tts.values import AudioChunk, Caller
 from edge_tts.voices.builtin import VoiceCard
 
 wyoming_client = pytest.importorskip(
@@ -409,7 +409,7 @@ def test_the_buffer_passes_everything_on_in_order(tmp_path: Path) -> None:
     job = Job(sentence("a"))
 
     async def take() -> bytes:
-        sink = ConnectionSink(runtime=it.runtime, loop=asyncio.get_running_loop())
+        sink = ConnectionSink(runtime=it.runtime, loop=asyncio.get_running_loop(), caller=Caller("wyoming"))
         job.reply = sink.on_report
         chunks = [AudioChunk(np.full(RATE, i / 100, np.float32), RATE, "a", False) for i in range(int(BUFFER_S) + 9)]
 
