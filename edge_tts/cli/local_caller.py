@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import pwd
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
 
 from edge_tts.config import Config
 from edge_tts.durable.folders import other_owner
@@ -21,8 +23,7 @@ from edge_tts.voices.catalogue import Catalogue
 
 class LocalCaller:
     def __init__(self, config: Config, catalogue: Catalogue) -> None:
-        kept = config.state_dir.is_dir() and other_owner(config.state_dir) is None  # root's would be in others' way
-        ledger = UsageLedger(config.state_dir / "usage-cli.json" if kept else None)
+        ledger = UsageLedger(config.state_dir / "usage-cli.json" if _is_ours(config.state_dir) else None)
         self._access = Access(config.access, ledger=ledger, resolve=catalogue.resolve, shared=catalogue.is_shared)
         self._caller = Caller("cli", _account())
 
@@ -43,6 +44,13 @@ class LocalCaller:
                 yield chunk
         finally:
             self._access.save()
+
+
+def _is_ours(folder: Path) -> bool:
+    """What root wrote there would be in the daemon's way."""
+    with suppress(OSError):
+        return not folder.exists() or other_owner(folder) is None
+    return False
 
 
 def _account() -> str:

@@ -87,6 +87,7 @@ class Family(RuleBasedStateMachine):
         self.vague: set[VoiceRef] = set()
         self.vague_names: set[VoiceRef] = set()
         self.names: dict[VoiceRef, tuple[int, str, str]] = {}
+        self.shares: dict[VoiceRef, tuple[int, str, str]] = {}
         self.enrolled = 0
 
     def teardown(self) -> None:

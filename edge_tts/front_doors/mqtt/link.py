@@ -377,7 +377,7 @@ class MqttLink(Part):
             why = "nobody can publish there"
         elif topic.startswith("$"):
             why = "it is the broker's own"
-        elif f"{topic}/".startswith(f"{self._base}/"):
+        elif f"{topic}/".startswith(f"{self._base}/") or topic in self._others:
             why = "it is the device's own"
         else:
             return True
