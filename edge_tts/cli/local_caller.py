@@ -35,7 +35,7 @@ class LocalCaller:
     def counted(self, request: SpeakRequest, characters: int, chunks: Iterable[AudioChunk]) -> Iterator[AudioChunk]:
         """The chunks that may be heard. Raises AccessError at the first that may not."""
         self.check(request)
-        meter, _ = self._access.admit(self._access.account(self._caller), characters, request.priority)
+        meter, _ = self._access.admit(self._caller, characters, request.priority)
         try:
             for chunk in chunks:
                 used_up = meter(len(chunk.samples) / chunk.sample_rate)

@@ -51,7 +51,7 @@ class Access:
 
     def check(self, caller: Caller, request: SpeakRequest) -> None:
         """Whether it may have that said, by that voice, now. Raises AccessError."""
-        allowance = self._allowance(self.account(caller))
+        allowance = self._allowance(caller)
         self._require(caller, "priorities", request.priority, f"speak with priority {request.priority}")
         if not self.may_use(caller, request.voice):
             self._refuse_voice(caller, request.voice, allowance)
@@ -67,34 +67,25 @@ class Access:
 
     def may_use(self, caller: Caller, voice: str) -> bool:
         """Whether a voice, by its id, is shared with a caller and among its own."""
-        voices = self._allowance(self.account(caller)).rules.voices
+        voices = self._allowance(caller).rules.voices
         named = voices is None or any(self._is(voice, query) for query in voices)
         return named and self._is_shared(caller, voice)
 
-    def admit(self, account: str, characters: int, priority: Priority) -> tuple[Meter, Callable[[], None]]:
-        """Enter a request into its account: what counts its speech, and what takes it back. Raises QuotaError."""
-        allowance = self._allowance(account)
+    def admit(self, caller: Caller, characters: int, priority: Priority) -> tuple[Meter, Callable[[], None]]:
+        """Enter a request into its caller's account: what counts its speech, and what takes it back. Raises
+        QuotaError."""
+        allowance = self._allowance(caller)
         at = self._ledger.take(allowance, characters, free=_is_free(allowance.rules, priority))
-        return self.meter(account, priority), lambda: self._ledger.give_back(allowance, characters, at)
+        return self.meter(caller, priority), lambda: self._ledger.give_back(allowance, characters, at)
 
-    def meter(self, account: str, priority: Priority) -> Meter:
+    def meter(self, caller: Caller, priority: Priority) -> Meter:
         """Counts the speech of a request that was admitted before, perhaps by an earlier run."""
-        allowance = self._allowance(account)
+        allowance = self._allowance(caller)
         free = _is_free(allowance.rules, priority)
         return lambda seconds: self._ledger.hear(allowance, seconds, free=free)
 
     def save(self) -> None:
         self._ledger.save()
-
-    def account(self, caller: Caller) -> str:
-        """Whose amounts count. Over MQTT a caller that is not in the configuration could call itself anything: those
-        share one account."""
-        known = self._known(caller)
-        if known:
-            return known
-        if caller.door in ("mqtt", "hermes"):
-            return f"{caller.door}:"
-        return f"{caller.door}:{caller.name or _network(caller.address)}"
 
     def _known(self, caller: Caller) -> str:
         """Its name in the configuration, or none."""
@@ -106,14 +97,16 @@ class Access:
                     return name
         return ""
 
-    def _allowance(self, account: str) -> Allowance:
-        rules = self._config.callers.get(account)
-        if rules is None:
-            return Allowance(account, self._config.default, "access.default", named=False)
-        return Allowance(account, rules, f"access.callers.{account}", named=True)
+    def _allowance(self, caller: Caller) -> Allowance:
+        """Over MQTT a caller that is not in the configuration could call itself anything: those share one account."""
+        known = self._known(caller)
+        if known:
+            return Allowance(known, self._config.callers[known], f"access.callers.{known}", named=True)
+        itself = "callers" if caller.door in ("mqtt", "hermes") else caller.name or _network(caller.address)
+        return Allowance(f"{caller.door} {itself}", self._config.default, "access.default", named=False)
 
     def _require(self, caller: Caller, key: str, wanted: str, what: str) -> None:
-        allowance = self._allowance(self.account(caller))
+        allowance = self._allowance(caller)
         listed = getattr(allowance.rules, key)
         if listed is not None and wanted not in listed:
             rule = f"{allowance.where}.{key}"

@@ -104,9 +104,9 @@ class Dispatcher:
         self.access.check(caller, request)
         return request
 
-    def submit(self, job: Job, request: SpeakRequest, account: str) -> None:
-        """Queue an accepted request, at the cost of that account. Raises QuotaError, QueueFullError."""
-        job.meter, give_back = self.access.admit(account, self._rules.content.characters(request), request.priority)
+    def submit(self, job: Job, request: SpeakRequest, caller: Caller) -> None:
+        """Queue an accepted request, at its caller's cost. Raises QuotaError, QueueFullError."""
+        job.meter, give_back = self.access.admit(caller, self._rules.content.characters(request), request.priority)
         try:
             self._jobs.submit(job)
         except Exception:
@@ -131,10 +131,9 @@ class Dispatcher:
             return no_reply if address is None else reply(address)
 
         def job_of(page: Page) -> Job:
-            answer, account = reply_to(page.envelope.reply_to), page.envelope.account
-            job = Job(page.request, sink=self._player, reply=answer, envelope=page.envelope, caller=account or "mqtt")
-            if account:
-                job.meter = self.access.meter(account, page.request.priority)
+            answer, caller = reply_to(page.envelope.reply_to), page.envelope.caller or Caller("mqtt")
+            job = Job(page.request, sink=self._player, reply=answer, envelope=page.envelope, caller=str(caller))
+            job.meter = self.access.meter(caller, page.request.priority)
             return job
 
         for page in closed:
@@ -161,7 +160,7 @@ class Dispatcher:
             level = logging.INFO if message.redelivered else logging.WARNING  # a sender may reuse an id
             log.log(level, "dropped a second delivery of %s: an id is spoken once", say.id or "a message without id")
             return
-        request, account = self.accept(say, message.caller), self.access.account(message.caller)
+        request = self.accept(say, message.caller)
         twin = self._recent.twin(say, now=arrived, dedupe_s=self._dedupe_s(say))
         if twin is not None:
             self._remember(key)
@@ -171,10 +170,10 @@ class Dispatcher:
         self._rules.quiet.check(say.priority, in_s=starts_at - arrived)
         lifetimes = [s for s in (say.ttl_s, message.expires_in_s) if s is not None]
         expires_at = arrived + min(lifetimes) if lifetimes else None
-        envelope = Envelope(expires_at, message.reply_to, key if isinstance(key, tuple) else None, account)
+        envelope = Envelope(expires_at, message.reply_to, key if isinstance(key, tuple) else None, message.caller)
         job = Job(request, sink=self._player, reply=message.reply, envelope=envelope, caller=str(message.caller))
         job.starts_at = starts_at
-        self.submit(job, request, account)
+        self.submit(job, request, message.caller)
         self._remember(key)
         self._recent.add(say, request.id, now=arrived)
 

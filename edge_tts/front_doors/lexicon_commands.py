@@ -80,7 +80,7 @@ class LexiconCommands:
         job = Job(request, sink=self._player, kind=KIND)
         try:
             self._access.check(caller, request)
-            job.meter, _ = self._access.admit(self._access.account(caller), len(word), request.priority)
+            job.meter, _ = self._access.admit(caller, len(word), request.priority)
             self._jobs.submit(job)
         except (AccessError, QueueFullError) as why_not:
             return str(why_not)

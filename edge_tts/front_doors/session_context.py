@@ -43,6 +43,6 @@ class SessionContext:
         try:
             accepted = self.dispatcher.accept(message(), sink.caller)
             job = Job(accepted, sink=sink, reply=sink.on_report, caller=str(sink.caller))
-            self.dispatcher.submit(job, accepted, self.dispatcher.access.account(sink.caller))
+            self.dispatcher.submit(job, accepted, sink.caller)
         except Exception as error:  # noqa: BLE001 - one request must not end the others
             self.dispatcher.refuse(error, request_id, sink.on_report, sink.caller)

@@ -147,7 +147,8 @@ class Book:
 
     def _until_midnight_s(self, now: float) -> float:
         midnight = datetime.combine(date.fromordinal(self.day + 1), datetime.min.time(), self._zone)
-        return max(1.0, midnight.timestamp() - now)
+        was_wrong = math.inf if self.behind_since is None else self.behind_since + DAY_S
+        return max(1.0, min(midnight.timestamp(), was_wrong) - now)
 
 
 def _refusal(allowance: Allowance, key: str, kind: Kind, wait_s: float | None) -> QuotaError:

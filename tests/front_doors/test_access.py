@@ -241,7 +241,7 @@ def test_a_request_that_is_resumed_counts_for_its_caller(tmp_path: Path) -> None
     assert job is not None
     assert [job.meter(0.6) is None for _ in range(3)] == [True, True, False]
     with pytest.raises(AccessError):
-        access.admit("kitchen", 1, "normal")
+        access.admit(KITCHEN, 1, "normal")
 
 
 @given(st.text())

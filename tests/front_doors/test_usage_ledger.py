@@ -69,9 +69,10 @@ def test_no_minute_and_no_day_has_more_than_its_limit(asked: list[tuple[float, i
     assert all(sum(chars for _, chars in of_day) <= 250 for _, of_day in dates)
 
 
-@given(st.lists(st.tuples(times, st.integers(0, 60)), max_size=30), st.integers(1, 60))
+@given(st.lists(st.tuples(times | st.floats(-DAY_S, 0), st.integers(0, 60)), max_size=30), st.integers(1, 60))
 def test_who_comes_back_when_told_is_served(asked: list[tuple[float, int]], chars: int) -> None:
-    """What was refused is given at the time that the refusal names, if nothing else was asked for meanwhile."""
+    """What was refused is given at the time that the refusal names, if nothing else was asked for meanwhile, also
+    behind a clock that jumps."""
     ledger, clock = at(NOON)
     who = allowance(chars_per_minute=100, chars_per_day=250)
     for step, before in asked:
