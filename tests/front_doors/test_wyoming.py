@@ -469,7 +469,7 @@ def test_a_gap_for_a_client_is_counted() -> None:
     chunk = AudioChunk(np.full(RATE, 0.1, np.float32), RATE, "a", False)
 
     async def take() -> list[int]:
-        sink = ConnectionSink(runtime=it.runtime, loop=asyncio.get_running_loop())
+        sink = ConnectionSink(runtime=it.runtime, loop=asyncio.get_running_loop(), caller=Caller("wyoming"))
         counts = []
         for later_s, taken in ((0, True), (1.1, True), (1.5, False), (9.0, True)):
             it.clock.now += later_s
