@@ -41,6 +41,9 @@ def caller_name(text: str) -> str:
 
 
 def plain_address(peer: str) -> str:
-    """Of a socket's peer, without its zone; IPv4 in IPv6 as IPv4."""
-    ip = ip_address(peer.partition("%")[0])
+    """Of a socket's peer, without its zone; IPv4 in IPv6 as IPv4. Empty for what is none."""
+    try:
+        ip = ip_address(peer.partition("%")[0])
+    except ValueError:
+        return ""
     return str(ip.ipv4_mapped if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None else ip)
