@@ -70,7 +70,7 @@ def test_salads_hold_only_words_of_the_lexicon() -> None:
 
 def test_the_test_sentences_are_sixty_and_never_in_the_training_text() -> None:
     """What is held out is held out, and the training text has the size that was asked for, without doubles."""
-    held_out = lines(HELD_OUT)
+    held_out = lines(HELD_OUT["en"])
     sentences = build(3000, {"kettle", "garden", "window", "orange"}, held_out, seed=1)
     assert len(held_out) == 60
     assert len(set(sentences)) == 3000

@@ -8,9 +8,12 @@ from pathlib import Path
 
 from edge_tts.errors import EdgeTTSError
 
+from .teachers.teacher import Teacher
+
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
-HELD_OUT = HERE / "test_sentences.txt"
+HELD_OUT = {"en": HERE / "test_sentences.txt", "zh": HERE / "test_sentences_zh.txt"}
+"""Sentences that nobody trains on, by language."""
 MINUTES = {"tokenizer": 7.0, "decoder": 78.0, "gpt": 98.0}
 STAGES = ("data", "tokenizer", "decoder", "gpt", "export", "evaluate")
 
@@ -23,31 +26,69 @@ def lines(path: Path) -> list[str]:
 def parser() -> argparse.ArgumentParser:
     """What the tool understands."""
     made = argparse.ArgumentParser(prog="train_starter", description="Trains, exports and measures models/starter.")
-    made.add_argument("stage", choices=(*STAGES, "all"))
+    made.add_argument("stage", choices=("speech", *STAGES, "all"))
     made.add_argument("--work", type=Path, default=ROOT / "build" / "starter", help="folder of data and checkpoints")
     made.add_argument("--out", type=Path, default=ROOT / "models" / "starter", help="the model set")
     made.add_argument("--minutes", type=float, help="time budget of a training stage, over all its resumed runs")
     made.add_argument("--seed", type=int, default=1)
     made.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     made.add_argument("--threads", type=int, default=0, help="CPU threads; 0 leaves it to torch")
-    made.add_argument("--sentences", type=Path, default=HELD_OUT, help="evaluate: one sentence a line")
-    made.add_argument("--picture", type=Path, help="evaluate: draw the first sentence and its teacher as a PNG")
+    made.add_argument("--sentences", type=Path, help="evaluate: one sentence a line, instead of the test sentences")
+    made.add_argument("--language", choices=tuple(HELD_OUT), default="en", help="evaluate: of --sentences")
+    made.add_argument(
+        "--picture", type=Path, help="evaluate with --teacher: draw the first sentence and its teacher as a PNG"
+    )
+    made.add_argument(
+        "--teacher", choices=("flite", "kokoro"), help="speech: who reads (flite); evaluate: compare with it"
+    )
+    made.add_argument("--styles", type=Path, help="kokoro-js-1.2.1.tgz, which holds Kokoro's styles")
+    made.add_argument("--hours", type=float, default=10.0, help="speech: of each language that the teacher speaks")
     made.add_argument("--count", type=int, default=22000, help="data: training sentences")
     made.add_argument("--speakers", type=int, default=124, help="data: speakers, the teachers included")
     return made
 
 
+def teacher(options: argparse.Namespace, name: str) -> Teacher:
+    """The one that is asked for, or else `name`. Raises RuntimeError that says what to install."""
+    from .teachers.choose import choose
+
+    return choose(options.teacher or name, styles=options.styles, threads=max(1, options.threads))
+
+
+def evaluate(options: argparse.Namespace) -> None:
+    """The model set with the test sentences, or with a file's own in one language."""
+    from . import evaluate as stage
+
+    if options.picture and not options.teacher:
+        raise EdgeTTSError("--picture draws the teacher below the starter: --teacher says which")
+    own = options.sentences is None
+    stage.run(
+        options.out,
+        {language: lines(path) for language, path in HELD_OUT.items()}
+        if own
+        else {options.language: lines(options.sentences)},
+        quality=ROOT / "models" / "quality",
+        record=own,
+        teacher=teacher(options, "") if options.teacher else None,
+        drawing=options.picture,
+    )
+
+
 def run(stage: str, options: argparse.Namespace) -> None:
     """One stage. Stages are imported when they run: `evaluate` works without torch."""
     if stage == "evaluate":
-        from . import evaluate
+        evaluate(options)
+        return
+    if stage == "speech":
+        from . import stage_speech
 
-        evaluate.run(
-            options.out,
-            lines(options.sentences),
-            quality=ROOT / "models" / "quality",
-            record=options.sentences == HELD_OUT,
-            picture=options.picture,
+        held_out = [text for path in HELD_OUT.values() for text in lines(path)]
+        stage_speech.run(
+            options.work / "speech",
+            teacher(options, "flite"),
+            hours=options.hours,
+            held_out=held_out,
+            seed=options.seed,
         )
         return
     import torch
@@ -63,7 +104,7 @@ def run(stage: str, options: argparse.Namespace) -> None:
             sentences=options.count,
             warped=options.speakers,
             each=24,
-            held_out=lines(HELD_OUT),
+            held_out=lines(HELD_OUT["en"]),
             seed=options.seed,
         )
         stage_phonemes.run(options.work)

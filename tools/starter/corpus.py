@@ -13,6 +13,8 @@ from pathlib import Path
 HERE = Path(__file__).parent
 SLOT = re.compile(r"\{(\w+)\}")
 WORD = re.compile(r"[a-z]+(?:'[a-z]+)?")
+STARTS = frozenset({"sentence", "mixed"})
+"""Start symbols of grammars."""
 SHORTEST, LONGEST = 4, 15
 """Words of a sentence taken from package descriptions."""
 
@@ -25,17 +27,17 @@ class Grammar:
     sentences: tuple[str, ...]
 
     @staticmethod
-    def read(path: Path = HERE / "grammar.txt") -> Grammar:
-        """Parses `name: choice | choice` lines; raises ValueError for a slot without a rule."""
+    def read(path: Path = HERE / "grammar.txt", start: str = "sentence") -> Grammar:
+        """Parses `name: choice | choice` lines; `start` is the start symbol. ValueError for a slot without a rule."""
         rules: dict[str, tuple[str, ...]] = {}
         sentences: list[str] = []
         for line in path.read_text(encoding="utf-8").splitlines():
             if not line.strip() or line.startswith("#"):
                 continue
             name, _, body = line.partition(":")
-            if name == "sentence":
+            if name == start:
                 sentences.append(body.strip())
-            else:
+            elif name not in STARTS:
                 rules[name] = tuple(choice.strip() for choice in body.split("|"))
         bodies = [*sentences, *(choice for choices in rules.values() for choice in choices)]
         missing = {slot for body in bodies for slot in SLOT.findall(body)} - rules.keys()

@@ -11,13 +11,13 @@ import numpy.typing as npt
 import soundfile
 import soxr
 
-from edge_tts.recordings.speaker_embedding import SpeakerEmbedder
 from edge_tts.synthesis.encoder import VoiceEncoder
 from edge_tts.synthesis.synthesizer import Synthesizer
 from edge_tts.values import EncodeRequest, Recording, Voice
-from tools.judging.recognisers import RATE, Pocketsphinx
+from tools.judging.recognisers import RATE
 
-from .edits import distance, words
+from .heard import Errors, compare
+from .judges import Judges
 from .speech import spoken
 
 FloatArray = npt.NDArray[np.float32]
@@ -39,7 +39,7 @@ def recording(names: Sequence[str]) -> FloatArray:
 def figures(
     synthesizer: Synthesizer,
     encoder: VoiceEncoder,
-    identity: SpeakerEmbedder,
+    judges: Judges,
     builtin: Voice,
     sentences: Sequence[str],
 ) -> dict[str, float]:
@@ -51,14 +51,14 @@ def figures(
     recordings = [Recording(recording(PROMPT), RATE)]
     person = encoder.encode(EncodeRequest("person", "person", "en", TRANSCRIPT, recordings))
     timbre = replace(builtin, id="timbre", conditioning=person.conditioning)
-    truth = identity.embed(recording(REST))
-    listener = Pocketsphinx()
-    found: dict[str, float] = {"person_similarity_to_self": float(truth @ identity.embed(recording(PROMPT)))}
+    truth = judges.identity.embed(recording(REST))
+    found: dict[str, float] = {"person_similarity_to_self": float(truth @ judges.identity.embed(recording(PROMPT)))}
     for name, voice in (("person_builtin_prompt", timbre), ("person_own_prompt", person), ("person_floor", builtin)):
         waves = [
             soxr.resample(spoken(synthesizer, voice, text), synthesizer.model.sample_rate, RATE) for text in sentences
         ]
-        found[f"{name}_similarity"] = float(truth @ identity.embed(np.concatenate(waves)))
-        errors = sum(distance(words(t), words(listener.hear(w))) for t, w in zip(sentences, waves, strict=True))
-        found[f"{name}_wer"] = errors / sum(len(words(text)) for text in sentences)
+        found[f"{name}_similarity"] = float(truth @ judges.identity.embed(np.concatenate(waves)))
+        pairs = zip(sentences, waves, strict=True)
+        errors = (compare("en", text, judges.recognisers["en"].hear(wave))["word"] for text, wave in pairs)
+        found[f"{name}_wer"] = sum(errors, Errors()).share
     return found

@@ -12,13 +12,15 @@ from edge_tts.values import Voice
 SEED = 7
 
 
-def spoken(synthesizer: Synthesizer, voice: Voice, text: str, seed: int = SEED) -> npt.NDArray[np.float32]:
+def spoken(
+    synthesizer: Synthesizer, voice: Voice, text: str, seed: int = SEED, *, language: str = "en"
+) -> npt.NDArray[np.float32]:
     """What the product says with the model's own sampling, at the model's rate, without the pause after it."""
     request = SpeakRequest(
         text=text,
         id="evaluation",
         voice=voice.id,
-        language="en",
+        language=language,
         fragment_interval=0.0,
         seed=seed,
     )

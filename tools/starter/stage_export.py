@@ -17,11 +17,12 @@ from edge_tts.convert.opening import Checkpoints
 from edge_tts.convert.staging import staged
 from edge_tts.text.front_end import TextFrontEnd
 
-from . import listening, parity, speaking, stage_decoder, stage_gpt, stage_tokenizer
+from . import data, listening, parity, speaking, stage_decoder, stage_gpt, stage_tokenizer
 from .clips import Clips
 from .graphs import CompactGraph
 from .layers import mel_filters
 from .shapes import GE, LEVELS, WIDTH
+from .teachers.flite import Flite, Speaker
 
 NOTICE = Path(__file__).parent / "NOTICE.md"
 PROMPT = "The shop opens at nine o'clock, and we will meet you there before lunch."
@@ -127,9 +128,7 @@ def write_voices(work: Path, folder: Path, prompt: npt.NDArray[np.int64]) -> lis
 
 def prompt_tokens(work: Path) -> npt.NDArray[np.int64]:
     """The main teacher reads `PROMPT`; its tokens, int64 [tokens]."""
-    from . import data
-
-    data.read_aloud(data.compile_teacher(work), [(0, data.Speaker("rms"), PROMPT)], work / "prompt")
+    data.read_aloud(Flite(), [(0, Speaker("rms"), PROMPT)], work / "prompt")
     wave = Clips.read(work / "prompt").wave(0)
     return stage_tokenizer.tokens(stage_tokenizer.restore(work, "cpu"), wave, "cpu").astype(np.int64)
 

@@ -35,8 +35,6 @@ class Device:
     """Its topics lie below."""
     model: str
     version: str
-    say: str = "say"
-    """The topic, below `base`, that its words are sent to."""
 
     @property
     def key(self) -> str:
@@ -113,7 +111,7 @@ def _say(device: Device) -> Entity:
         "platform": "notify",
         "name": None,
         "icon": "mdi:bullhorn",
-        "command_topic": f"{device.base}/{device.say}",
+        "command_topic": f"{device.base}/say",
         "message_expiry_interval": SAY_EXPIRY_S,
     }
 

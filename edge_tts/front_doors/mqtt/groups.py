@@ -9,8 +9,7 @@ from functools import partial
 from edge_tts.config import MqttConfig
 from edge_tts.front_doors.message import Message
 
-_TOPICS = {"say": "say", "say/+": "say", "stop": "stop"}
-"""To their commands."""
+_COMMANDS = ("say", "stop")
 
 
 Listen = Callable[[str, Callable[[Message], None]], None]
@@ -25,5 +24,5 @@ def listen_to_groups(listen: Listen, config: MqttConfig, carry_out: Callable[[Me
         carry_out(replace(message, command=command, starts_in_s=config.group_delay_s))
 
     for group in config.groups:
-        for topic, command in _TOPICS.items():
-            listen(f"{config.base_topic}/{group}/{topic}", partial(handle, command))
+        for command in _COMMANDS:
+            listen(f"{config.base_topic}/{group}/{command}", partial(handle, command))

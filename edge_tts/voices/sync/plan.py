@@ -5,11 +5,10 @@ In the bucket every object is immutable and named by the hash of its bytes:
     v1/OWNER/ID/card               voice.json; sent last: without it there is no voice
     v1/OWNER/ID/files/SHA256       reference.flac, consent.json, ...
     v1/OWNER/ID/names/SHA256       a rename; the highest rank wins, the others are erased
-    v1/OWNER/ID/shares/SHA256      whom its owner lets use the voice, likewise; earlier versions pass over it
     v1/OWNER/ID/tombstones/SHA256  a permanent deletion
 
 So devices cannot overwrite each other, and any of them can finish what another began. Tombstones are a grow-only set
-and registers totally ordered: devices converge once each has seen all objects.
+and names totally ordered: devices converge once each has seen all objects.
 """
 
 from __future__ import annotations
@@ -17,17 +16,16 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from edge_tts.voices.format import VoiceRef
+from edge_tts.voices.format import NameEntry, VoiceRef
 
-Kind = Literal["card", "files", "names", "shares", "tombstones"]
-REGISTERS: tuple[Kind, ...] = ("shares", "names")
+Kind = Literal["card", "files", "names", "tombstones"]
 
 ROOT = "v1"
 _PATH = re.compile(
     r"v1/(?P<owner>[a-z0-9][a-z0-9_-]{0,63})/(?P<id>[0-9a-f]{32})/"
-    r"(?:(?P<card>card)|(?P<kind>files|names|shares|tombstones)/(?P<sha256>[0-9a-f]{64}))"
+    r"(?:(?P<card>card)|(?P<kind>files|names|tombstones)/(?P<sha256>[0-9a-f]{64}))"
 )
 
 
@@ -51,22 +49,16 @@ def parse_key(path: str) -> Key | None:
     ref = VoiceRef(match["owner"], match["id"])
     if match["card"]:
         return Key(ref, "card")
-    kind: Any = match["kind"]
+    kind: Kind = "files" if match["kind"] == "files" else "names" if match["kind"] == "names" else "tombstones"
     return Key(ref, kind, match["sha256"])
-
-
-@dataclass(frozen=True, slots=True)
-class LocalRegister:
-    counter: int
-    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
 class LocalVoice:
     files: frozenset[str]
     """sha256 of each immutable file except the card."""
-    registers: Mapping[Kind, LocalRegister]
-    """Of REGISTERS; one that is missing is none of ours."""
+    title: NameEntry
+    title_sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +81,7 @@ class SyncStep:
     ref: VoiceRef
     act: Literal["send", "check", "fetch", "delete", "compare", "erase"]
     """send a local object; check a remote one and repair it; fetch a voice; delete a voice by a tombstone; compare
-    a register with ours; erase a remote object."""
+    a name with ours; erase a remote object."""
     key: Key
 
 
@@ -116,18 +108,19 @@ def plan_voices(local: Local, remote: Remote, checked: Remote) -> list[SyncStep]
     return steps + [SyncStep(key.ref, "fetch", key) for key in unknown]
 
 
-def plan_registers(local: Local, remote: Remote, checked: Remote) -> list[SyncStep]:
-    """Last: agree on registers. Ours is sent before a lower one is compared and erased."""
+def plan_names(local: Local, remote: Remote, checked: Remote) -> list[SyncStep]:
+    """Last: agree on names. Ours is sent before a lower one is compared and erased."""
     steps: list[SyncStep] = []
-    theirs: dict[tuple[VoiceRef, Kind], list[Key]] = {}
-    for key in (key for kind in REGISTERS for key in _of_kind(remote, kind)):
-        theirs.setdefault((key.ref, key.kind), []).append(key)
+    remote_names: dict[VoiceRef, list[Key]] = {}
+    for key in _of_kind(remote, "names"):
+        remote_names.setdefault(key.ref, []).append(key)
     for ref, voice in sorted(local.voices.items(), key=lambda item: item[0]):
-        for kind, register in voice.registers.items() if ref not in local.tombstones else ():
-            ours = Key(ref, kind, register.sha256)
-            if register.counter > 0:
-                steps += _ensure(ours, remote, checked)
-            steps += [SyncStep(ref, "compare", key) for key in theirs.get((ref, kind), ()) if key != ours]
+        if ref in local.tombstones:
+            continue
+        ours = Key(ref, "names", voice.title_sha256)
+        if voice.title.counter > 0:
+            steps += _ensure(ours, remote, checked)
+        steps += [SyncStep(ref, "compare", key) for key in remote_names.get(ref, ()) if key != ours]
     return steps
 
 

@@ -1,5 +1,5 @@
 /* Flite as a teacher: many utterances in one process, 16 kHz samples into one file, phone end times on stdout.
- * usage: teacher SAMPLES < jobs; job: voice TAB f0 mean (0 = own) TAB f0 deviation TAB duration stretch TAB text
+ * usage: flite SAMPLES < jobs; job: voice TAB f0 mean (0 = own) TAB f0 deviation TAB duration stretch TAB text
  * answer, one line a job: samples, then name:end pairs with the end in seconds. */
 #include <flite/flite.h>
 #include <stdio.h>
@@ -21,7 +21,7 @@ static cst_voice *fresh(const char *name) {
 
 int main(int argc, char **argv) {
   char line[8192];
-  if (argc != 2) return fprintf(stderr, "usage: teacher SAMPLES < jobs\n"), 2;
+  if (argc != 2) return fprintf(stderr, "usage: flite SAMPLES < jobs\n"), 2;
   FILE *samples = fopen(argv[1], "wb");
   if (!samples) return perror(argv[1]), 1;
   flite_init();
