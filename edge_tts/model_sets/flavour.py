@@ -24,7 +24,7 @@ from typing import Any
 from edge_tts.config import EngineConfig
 from edge_tts.durable.folders import make_folder
 from edge_tts.durable.fsync import sync_folder
-from edge_tts.durable.hashes import sha256_of
+from edge_tts.durable.hashes import sha256_of, sha256_of_each
 from edge_tts.engine.load import EngineLoader
 from edge_tts.engine.onnxruntime import VERSION
 from edge_tts.errors import ModelError
@@ -82,7 +82,8 @@ class FlavourCache:
         try:
             record = json.loads((place / _RECORD).read_bytes())
             verdicts = {name: Verdict(**verdict) for name, verdict in record["verdicts"].items()}
-            changed = [name for name, sha256 in record["files"].items() if sha256_of(place / name) != sha256]
+            files = {place / name: sha256 for name, sha256 in record["files"].items()}
+            changed = [path.name for path, found in sha256_of_each(files) if found.result() != files[path]]
         except FileNotFoundError:
             return None
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:

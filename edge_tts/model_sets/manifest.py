@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
 
-from edge_tts.durable.hashes import sha256_of
+from edge_tts.durable.hashes import sha256_of_each
 from edge_tts.errors import ModelError
 from edge_tts.graphs import AUDIO_POSITIONS, BERT_POSITIONS, TEXT_POSITIONS, Family
 from edge_tts.model_folder import MANIFEST, MAX_TOKENS_PER_PHONEME, MIN_TOKENS_PER_PHONEME
@@ -94,10 +94,10 @@ def read_model_set(directory: Path) -> ModelSet:
 def verify_model_set(model: ModelSet) -> None:
     """Compare the sha256 of every file with the manifest's, about a second for one or two gigabytes. Raises ModelError,
     also for a file that the manifest does not name."""
-    for name, expected in model.files.items():
-        path = _inside(model.directory, name)
+    paths = [_inside(model.directory, name) for name in model.files]
+    for (path, result), expected in zip(sha256_of_each(paths), model.files.values(), strict=True):
         try:
-            found = sha256_of(path)
+            found = result.result()
         except OSError as unreadable:
             raise ModelError(f"{path}: cannot be read ({unreadable.strerror})") from unreadable
         if found != expected:

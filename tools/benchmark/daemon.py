@@ -10,7 +10,7 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,11 @@ class DaemonRuns:
         """Start, speak a short sentence and stop."""
         if find_program("mosquitto") is None:
             return {"cannot": "mosquitto is not installed"}
-        with broker(self._port) as mosquitto, listening(self._port, mosquitto) as (client, heard):
+        with (
+            redirect_stdout(sys.stderr),
+            broker(self._port) as mosquitto,
+            listening(self._port, mosquitto) as (client, heard),
+        ):
             began = time.perf_counter()
             with self._daemon() as (daemon, ready):
                 ready.recv(4096)
@@ -88,7 +92,7 @@ class DaemonRuns:
             ready.settimeout(_LIMIT_S)
             command = [sys.executable, "-m", "edge_tts", "run", "-c", str(self._config)]
             places = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-            environment = {**os.environ, "NOTIFY_SOCKET": str(address), "PYTHONPATH": os.pathsep.join(places)}
+            environment = {**_environment(), "NOTIFY_SOCKET": str(address), "PYTHONPATH": os.pathsep.join(places)}
             with (self._folder / "daemon.log").open("ab") as log:
                 process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
             try:
@@ -96,6 +100,11 @@ class DaemonRuns:
             finally:
                 process.terminate()
                 process.wait(60)
+
+
+def _environment() -> dict[str, str]:
+    """Bytecode is kept, as by an installed daemon."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def _status(pid: int) -> dict[str, int]:

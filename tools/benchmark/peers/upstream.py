@@ -91,7 +91,8 @@ class Upstream(Contender):
 
     def _decode(self, phonemes: int, tokens: int) -> Any:
         with torch.no_grad():
-            spoken, _ = next(iter(self._gpt.infer_panel_naive(*self._inputs(phonemes), **_sampling(tokens))))
+            found = self._gpt.infer_panel_naive(*self._inputs(phonemes), **_sampling(tokens))
+            spoken, _ = found if isinstance(found, tuple) else next(found)  # a generator since it streams
         return spoken.clamp(max=_END - 1)
 
     def _vocode(self, codes: Any, phonemes: int) -> None:
