@@ -203,5 +203,5 @@ def test_our_own_set_is_measured_in_two_flavours(small: Path, tmp_path: Path) ->
 
 def test_every_metric_is_asked_for() -> None:
     """A line of the table without a task would stay empty."""
-    asked = {ask.key for ask in asks(5, [1, 20], [1, 2])} | {"load", "daemon"}
+    asked = {ask.key for ask in asks(5, [1, 20], [1, 2])} | {"load", "daemon", "peak"}
     assert {metric.ask for metric in metrics(5, [1, 20], [1, 2])} <= asked

@@ -52,6 +52,8 @@ def main() -> int:
     except (EdgeTTSError, PlaceError, OSError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     if not arguments.json:
         print("\n".join(table(results)))
     print(results.as_json())
@@ -113,7 +115,7 @@ def run(plan: Plan, running: Sequence[Process], arguments: argparse.Namespace) -
         results.about[process.name] = str(process.started.get("about", process.started.get("cannot")))
         results.weight_bytes[process.name] = int(process.started.get("weight_bytes", 0))
         _say(f"{process.name}: {process.started.get('cannot', 'is loaded')}")
-        _warm_up(process, arguments.seconds)
+        _warm_up(process, arguments.seconds, results)
     if plan.daemon is not None:
         plan.daemon.ask()  # the first start of a device measures its voice
     results.add(FLOOR, WORK, floor.ask(WORK, seconds=arguments.seconds))
@@ -145,11 +147,12 @@ def _watching(results: Results, running: Sequence[Process]) -> Iterator[None]:
     results.loads.append(load_between(before, read_ticks(ours), load_average()))
 
 
-def _warm_up(process: Process, seconds: float) -> None:
-    """The first run of a network is slower."""
+def _warm_up(process: Process, seconds: float, results: Results) -> None:
+    """The first run of a network is slower. Memory is what one sentence needs, said as the contender says it."""
     process.ask("text")
-    for stream in (True, False):
-        process.ask("speak", seconds=seconds, stream=stream)
+    process.ask("speak", seconds=seconds, stream=True)
+    results.add(process.name, "peak", process.ask("peak"))
+    process.ask("speak", seconds=seconds, stream=False)
 
 
 def _compare_flavours(contenders: Sequence[Process], results: Results, arguments: argparse.Namespace) -> None:

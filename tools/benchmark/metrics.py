@@ -36,7 +36,7 @@ class Metric:
 
 
 def asks(seconds: float, lengths: Sequence[float], rows: Sequence[int]) -> list[Ask]:
-    """In the order of a round: the peak of memory is that of one sentence, so longer texts come last."""
+    """In the order of a round."""
     stage = {"seconds": seconds}
     return [
         Ask("text", "text", {}),
@@ -44,7 +44,6 @@ def asks(seconds: float, lengths: Sequence[float], rows: Sequence[int]) -> list[
         *(Ask(name, name, stage) for name in ("prefill", "tokens", "latent", "wave", "vocode")),
         Ask("stream", "speak", {"seconds": seconds, "stream": True}),
         Ask("whole", "speak", {"seconds": seconds, "stream": False}),
-        Ask("peak", "peak", {}, once=True),
         Ask("distance", "distance", stage, once=True),
         *(Ask(f"rows_{count}", "rows", {"count": count}) for count in rows),
         *(Ask(f"cost_{length:g}", "speak", {"seconds": length, "stream": True}) for length in lengths),
