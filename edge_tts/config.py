@@ -13,7 +13,7 @@ from unicodedata import category
 
 from edge_tts.errors import ConfigError
 from edge_tts.schema import BeforeValidator, ConfigDict, Field, Record, ValidationInfo, check, field_validator
-from edge_tts.values import Priority
+from edge_tts.values import Door, Priority
 from edge_tts.yaml_file import BrokenYamlError, read_yaml
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
@@ -36,6 +36,10 @@ def _public_key(text: Any) -> Any:
 
 PublicKey = Annotated[str, BeforeValidator(_public_key)]
 """Of Ed25519: 32 bytes in base64."""
+
+CALLER_NAME = r"^[a-z0-9][a-z0-9_.@-]{0,63}$"
+CallerName = Annotated[str, Field(pattern=CALLER_NAME)]
+"""Lower case: names of callers are compared without it."""
 
 INSTALLED, DATA = Path("/etc/edge-tts"), Path("/var/lib/edge-tts")
 """The read-only configuration folder and the data folder of an installed device."""
@@ -371,18 +375,71 @@ class HealthConfig(Section):
     stall_s: float = Field(default=60.0, ge=1, le=3600)
 
 
+def _span(hours: object) -> object:
+    """Raises ValueError."""
+    if isinstance(hours, str) and hours[:5] == hours[6:]:
+        raise ValueError("begins when it ends; give two times, as in 22:00-07:00")
+    return hours
+
+
+Hours = Annotated[str, BeforeValidator(_span), Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$")]
+"""A span of each day, by the device's clock."""
+
+
 class ContentConfig(Section):
     """What may be said, and when."""
 
-    quiet_hours: str | None = Field(default=None, pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$")
+    quiet_hours: Hours | None = None
     quiet_exempt: Listed[Priority] = ("alert",)
 
-    @field_validator("quiet_hours")
-    @classmethod
-    def _is_a_span(cls, hours: str | None) -> str | None:
-        if hours is not None and hours[:5] == hours[6:]:
-            raise ValueError("begins when it ends; give two times, as in 22:00-07:00")
-        return hours
+
+class CallerRules(Section):
+    """What a caller may do; null: any, or as much as it likes."""
+
+    voices: Listed[str] | None = None
+    priorities: Listed[Priority] | None = None
+    doors: Listed[Door] | None = None
+    commands: Listed[str] | None = None
+    hours: Hours | None = None
+    chars_per_minute: int | None = Field(default=None, ge=0)
+    chars_per_day: int | None = Field(default=None, ge=0)
+    speech_s_per_minute: float | None = Field(default=None, ge=0)
+    speech_s_per_day: float | None = Field(default=None, ge=0)
+
+
+def _addresses(value: object) -> object:
+    """Raises ValueError."""
+    for address in value if isinstance(value, list | tuple) else ():
+        ip_network(address, strict=False)
+    return _from_list(value)
+
+
+class NamedCaller(CallerRules):
+    """A caller that the configuration knows."""
+
+    addresses: Annotated[tuple[str, ...], BeforeValidator(_addresses)] = ()
+
+
+def _names_or_addresses(value: object) -> object:
+    """Raises ValueError."""
+    for one in value if isinstance(value, list | tuple) else ():
+        if not re.fullmatch(CALLER_NAME, str(one)) and "/" not in str(one) and ":" not in str(one):
+            raise ValueError(f"has {one!r}, which is neither a caller's name, in lower case, nor an address")
+        if "/" in str(one) or ":" in str(one):
+            ip_network(one, strict=False)
+    return _from_list(value)
+
+
+NamesOrAddresses = Annotated[tuple[str, ...], BeforeValidator(_names_or_addresses)]
+
+
+class AccessConfig(Section):
+    """Who may ask for what."""
+
+    allow: NamesOrAddresses = ()
+    deny: NamesOrAddresses = ()
+    default: CallerRules = CallerRules()
+    callers: dict[CallerName, NamedCaller] = Field(default={})
 
 
 class MarkingConfig(Section):
@@ -437,6 +494,7 @@ class Config(Section):
     health: HealthConfig = _DEFAULTS
     service_level: ServiceLevelConfig = _DEFAULTS
     content: ContentConfig = _DEFAULTS
+    access: AccessConfig = _DEFAULTS
     marking: MarkingConfig = _DEFAULTS
     log: LogConfig = _DEFAULTS
 

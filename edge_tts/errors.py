@@ -8,6 +8,8 @@
     │   ├── UnknownVoiceError     no voice of that name
     │   ├── QueueFullError        no place in the queue
     │   ├── QuietHoursError       the device does not speak at this hour
+    │   ├── AccessError           this caller may not do this
+    │   │   └── QuotaError        this caller has had its share for now
     │   ├── AbandonedError        the process died repeatedly with this request in service
     │   └── InternalError         an unexpected exception ended this request
     ├── ModelError                model set, graph or engine: missing, damaged, of the wrong kind
@@ -28,6 +30,8 @@ from __future__ import annotations
 import json
 import logging
 import re
+from collections.abc import Mapping
+from typing import Any
 from unicodedata import category
 
 log = logging.getLogger(__name__)
@@ -47,6 +51,11 @@ class EdgeTTSError(Exception):
 
     def __init__(self, message: str = "") -> None:
         super().__init__(one_line(message))
+
+    @property
+    def details(self) -> Mapping[str, Any]:
+        """What a report says besides name and message."""
+        return {}
 
 
 class ConfigError(EdgeTTSError):
@@ -71,6 +80,23 @@ class QueueFullError(RequestError): ...
 
 class QuietHoursError(RequestError):
     """The message says until when."""
+
+
+class AccessError(RequestError):
+    """`rule` is the key of the configuration that refuses, or `voices share`; `retry_after_s` when it will no longer,
+    None: not before somebody changes it."""
+
+    def __init__(self, message: str = "", *, rule: str = "", retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.rule, self.retry_after_s = rule, retry_after_s
+
+    @property
+    def details(self) -> Mapping[str, Any]:
+        later = {} if self.retry_after_s is None else {"retry_after_s": self.retry_after_s}
+        return {"rule": self.rule, **later}
+
+
+class QuotaError(AccessError): ...
 
 
 class AbandonedError(RequestError): ...

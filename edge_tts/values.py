@@ -16,6 +16,8 @@ FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 
 Priority = Literal["alert", "normal", "low"]
+Door = Literal["mqtt", "http", "wyoming", "hermes", "cli"]
+"""A front door, or the command line."""
 Fault = Literal["early_end", "loop", "silence"]
 """What may be wrong with a segment: it ends before its text does, repeats itself or finds no end, falls silent."""
 Stage = Literal["accepted", "started", "first_audio", "done", "interrupted", "expired", "failed"]
@@ -227,6 +229,20 @@ class AudioChunk:
 
 
 @dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks for something, as far as the front door knows."""
+
+    door: Door
+    name: str = ""
+    """Lower case: `front_doors.message.caller_name`. Empty where none is known."""
+    address: str = ""
+    """IP address, where the front door sees it."""
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (self.door, self.name, self.address) if part)
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """One stage of a request."""
 
@@ -237,7 +253,7 @@ class Report:
     details: Mapping[str, Any] = field(default_factory=dict)
     """JSON values: `error` and `message` for failed, `audio_s`, `rtf` and `guard` for done."""
     caller: str = ""
-    """Front door, and the address where one is known; for the log, not published."""
+    """`Caller` in words; for the log, not published."""
 
     def as_published(self) -> dict[str, Any]:
         return {"id": self.id, "stage": self.stage, "ms": self.ms, "details": dict(self.details)}

@@ -8,6 +8,7 @@ from fakes import FakeClock, FakeLoudspeaker, Notes
 from rig import make_runtime
 
 from edge_tts.errors import UnknownVoiceError
+from edge_tts.front_doors.access import Access
 from edge_tts.front_doors.content_rules import ContentRules
 from edge_tts.front_doors.dispatcher import Dispatcher, RequestRules
 from edge_tts.front_doors.message import Message
@@ -41,6 +42,7 @@ class DispatcherRig:
         notes: Notes | None = None,
         dedupe_s: float = 0.0,
         quiet: QuietHours | None = None,
+        access: Access | None = None,
     ) -> None:
         self.clock, self.notes = clock or FakeClock(), notes or Notes()
         self.runtime = make_runtime(self.notes, clock=self.clock)
@@ -49,7 +51,7 @@ class DispatcherRig:
         self.player = Player(runtime=self.runtime, open_loudspeaker=FakeLoudspeaker)
         rules = RequestRules(resolve_voice=known_voice, content=ContentRules(100, ("unknown",)), payload_bytes=1000)
         rules = replace(rules, dedupe_s=dedupe_s, wall=lambda: WALL + self.clock.now)
-        rules = replace(rules, quiet=quiet or rules.quiet)
+        rules = replace(rules, quiet=quiet or rules.quiet, access=access or rules.access)
         self.dispatcher = Dispatcher(runtime=self.runtime, rules=rules, jobs=self.jobs, player=self.player)
 
     def handle(self, payload: bytes, **facts: object) -> None:

@@ -18,6 +18,7 @@ from toy_model_sets import write_model_set
 from edge_tts.config import HttpConfig, LimitsConfig
 from edge_tts.enrolment.level_meter import Level
 from edge_tts.errors import PayloadError, UnknownVoiceError
+from edge_tts.front_doors.access import Access
 from edge_tts.front_doors.content_rules import ContentRules
 from edge_tts.front_doors.dispatcher import Dispatcher, RequestRules
 from edge_tts.front_doors.http.http_server import HttpServer
@@ -49,6 +50,8 @@ class Stage(Rig):
         *,
         capacity: int = 8,
         token: bool = False,
+        tokens: str = "",
+        access: Access | None = None,
         limits: LimitsConfig = LIMITS,
         metrics: Metrics | None = None,
         metrics_only: bool = False,
@@ -57,6 +60,7 @@ class Stage(Rig):
         self.level: Level | None = None
         model = replace(read_model_set(write_model_set(folder / "toy", languages=["en", "zh"])), sample_rate=RATE)
         rules = RequestRules(resolve, ContentRules(limits.text_chars), limits.payload_bytes)
+        rules = replace(rules, access=access or rules.access)
         settings = SettingsCommands(
             events=self.events,
             player=self.player,
@@ -88,8 +92,9 @@ class Stage(Rig):
             self.events.subscribe(metrics)
         self.events.retain("voices", {"voices": [asdict(voice) for voice in VOICES], "default": "hum"})
         self.port, secret = free_port(), folder / "token"
-        secret.write_text(f"{SECRET}\n")
-        config = HttpConfig(port=self.port, token_file=secret if token else None, metrics_only=metrics_only)
+        secret.write_text(tokens or f"{SECRET}\n")
+        secret_file = secret if token or tokens else None
+        config = HttpConfig(port=self.port, token_file=secret_file, metrics_only=metrics_only)
         self.server = HttpServer(device="toy", config=config, context=context)
 
     def _recorded(self) -> dict[str, Callable[[Message], None]]:

@@ -20,6 +20,7 @@ from edge_tts.audio.wave import WavFile
 from edge_tts.config import AudioConfig, Config
 from edge_tts.engine.load import Placement
 from edge_tts.fleet.agent import FleetAgent
+from edge_tts.front_doors.access import Access
 from edge_tts.front_doors.content_rules import ContentRules
 from edge_tts.front_doors.dispatcher import Dispatcher, RequestRules
 from edge_tts.front_doors.hermes import Hermes
@@ -35,6 +36,7 @@ from edge_tts.front_doors.quiet_hours import QuietHours
 from edge_tts.front_doors.release_commands import ReleaseCommands
 from edge_tts.front_doors.session_context import SessionContext
 from edge_tts.front_doors.settings_commands import SettingsCommands
+from edge_tts.front_doors.usage_ledger import UsageLedger
 from edge_tts.front_doors.wyoming.server import WyomingServer
 from edge_tts.model_sets.change import ModelChange, ModelSets
 from edge_tts.model_sets.loading import generator_for, open_lexicon
@@ -62,6 +64,8 @@ from edge_tts.voices.local_voices import first_voice, open_voices
 
 log = logging.getLogger(__name__)
 
+HOME_ASSISTANT = "home-assistant"
+"""A caller of that name in `access.callers` is its notify entity."""
 CLOSING_S = 3.0
 """How long a stop waits for the job in service to fade out."""
 
@@ -138,6 +142,7 @@ class Appliance:
         with ExitStack() as parts:
             start = parts.enter_context
             parts.callback(self.settings.save)
+            parts.callback(self.access.save)
             start(self.player)
             start(self.worker)
             self._networks_loaded()
@@ -171,6 +176,7 @@ class Appliance:
     def poll(self) -> list[str]:
         """Housekeeping, every few seconds in the main thread; the names of the stuck parts."""
         self.settings.save()
+        self.access.save()
         self._sweep_journal()
         self.voice_services.poll()
         self.home_assistant.poll()
@@ -261,15 +267,22 @@ class Appliance:
         settings = SettingsCommands(
             events=runtime.events,
             player=self.player,
-            resolve_voice=self.voices.catalogue.resolve,
+            resolve_voice=self.voices.catalogue.resolve_default,
             save=self.settings.save,
             new_id=runtime.new_id,
+        )
+        self.access = Access(
+            config.access,
+            ledger=UsageLedger(config.state_dir / "usage.json"),
+            resolve=self.voices.catalogue.resolve,
+            shared=self.voices.catalogue.is_shared,
         )
         self.lexicon = LexiconCommands(
             runtime=runtime,
             lexicon=self.lexicon_file,
             jobs=self.jobs,
             player=self.player,
+            access=self.access,
             languages=self._model.languages,
         )
         commands = {**settings.commands(), **self.lexicon.commands(), **self.voice_services.commands()}
@@ -290,6 +303,7 @@ class Appliance:
             limits.payload_bytes,
             limits.dedupe_s,
             quiet=QuietHours(config.content),
+            access=self.access,
         )
         self.dispatcher = Dispatcher(runtime=runtime, rules=rules, jobs=self.jobs, player=self.player, more=commands)
         self.link = MqttLink(
@@ -336,7 +350,8 @@ class Appliance:
     def _as_device(self) -> Device:
         config, model = self._config, f"{self._model.name} {self._model.version}"
         base = f"{config.mqtt.base_topic}/{config.device}"
-        return Device(name=config.device, base=base, model=model, version=edge_tts.__version__)
+        say = f"say/{HOME_ASSISTANT}" if HOME_ASSISTANT in config.access.callers else "say"
+        return Device(name=config.device, base=base, model=model, version=edge_tts.__version__, say=say)
 
     def _networks_loaded(self) -> None:
         self._surroundings.loaded()
@@ -355,7 +370,7 @@ class Appliance:
     def _first_state(self) -> State:
         """Voice and volume as set last, else as configured. Raises ConfigError for an unknown voice."""
         saved, catalogue = self.settings.settings, self.voices.catalogue
-        exists = saved.voice in catalogue.ids()
+        exists = saved.voice in catalogue.own_ids()
         return State(
             voice=saved.voice if exists and saved.voice else first_voice(self._config, self._model, catalogue),
             volume=self._config.audio.volume if saved.volume is None else saved.volume,

@@ -24,6 +24,7 @@ from edge_tts.audio.sound_files import SoundSink, check_writable, whole_sound
 from edge_tts.cli import inspect as cli_inspect
 from edge_tts.cli import pronunciations as cli_lexicon
 from edge_tts.cli import voices as cli_voices
+from edge_tts.cli.local_caller import LocalCaller
 from edge_tts.cli.prerender import add_prerender
 from edge_tts.cli.releases import add_releases
 from edge_tts.config import AudioConfig, Config, find_config
@@ -131,13 +132,15 @@ def _speak(message: SpeakMessage, config: Config, out: str | None) -> None:
     model = open_model(config)
     catalogue = open_voices(config, model).catalogue
     voice = catalogue.load(catalogue.resolve(message.voice or first_voice(config, model, catalogue)))
-    request = SpeakRequest.accept(message, id=random_id(), voice=voice.id)
+    request, caller = SpeakRequest.accept(message, id=random_id(), voice=voice.id), LocalCaller(config, catalogue)
+    caller.check(request)
     began, samples, first_s = time.monotonic(), 0, None
     with open_networks(model, config) as synthesizer:
         loaded = time.monotonic()
         cue, content = Cue(config.marking), generator_for(config, model).content(request.id, voice.id)
         with _sink(out, model.sample_rate, config, RecentContents(content)) as sink:
-            for chunk in cue.before(request, voice, lambda said: synthesizer.stream(said, voice, lambda: False)):
+            chunks = cue.before(request, voice, lambda said: synthesizer.stream(said, voice, lambda: False))
+            for chunk in caller.counted(request, _content_rules(config).characters(request), chunks):
                 first_s = first_s or time.monotonic() - loaded
                 sink.write(chunk.samples)
                 for warning in chunk.warnings:
@@ -159,8 +162,12 @@ def _message(arguments: argparse.Namespace, config: Config) -> SpeakMessage:
     if arguments.text == "-":
         values["text"] = _standard_input(config.limits.payload_bytes)
     message = check(SpeakMessage, values, error=PayloadError, what="say", strict=False)
-    ContentRules(config.limits.text_chars, config.text.refuse).check(message)
+    _content_rules(config).check(message)
     return message
+
+
+def _content_rules(config: Config) -> ContentRules:
+    return ContentRules(config.limits.text_chars, config.text.refuse)
 
 
 def _standard_input(most_bytes: int) -> str:

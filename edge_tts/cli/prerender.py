@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from edge_tts.cli.local_caller import LocalCaller
 from edge_tts.config import Config
 from edge_tts.durable.folders import make_folder, other_owner
 from edge_tts.errors import ConfigError, EdgeTTSError, PayloadError, TextError, one_line
@@ -49,7 +50,7 @@ class _Prerenderer:
     def _default_voice(self) -> str:
         """As the daemon has it: set over MQTT, else configured."""
         voice = SettingsFile(self._config.state_dir / "settings.json").settings.voice
-        if voice in self._catalogue.ids():
+        if voice in self._catalogue.own_ids():
             return str(voice)
         return first_voice(self._config, self._model, self._catalogue)
 
@@ -64,6 +65,7 @@ class _Prerenderer:
             raise PayloadError("`cache` is false, which keeps the text out of the phrase cache")
         voice = self._catalogue.load(self._catalogue.resolve(message.voice or self._default_voice))
         request = SpeakRequest.accept(message, id=random_id(), voice=voice.id)
+        LocalCaller(self._config, self._catalogue).check(request)
         cached = [chunk.cached for chunk in self._phrases.speak(request, voice, lambda: self._render(request, voice))]
         path = self._phrases.path(request, voice)
         if not path.is_file():

@@ -1,9 +1,10 @@
-"""The commands about voices: enroll from a file, list, show, rename, remove, undelete."""
+"""The commands about voices: enroll from a file, list, show, share, rename, remove, undelete."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -14,7 +15,7 @@ from unicodedata import normalize
 from edge_tts.app.voice_services import quality_folder
 from edge_tts.audio.sound_files import read_any
 from edge_tts.cli.sync import add_carrying, add_sync, last_sync
-from edge_tts.config import Config
+from edge_tts.config import CALLER_NAME, Config
 from edge_tts.enrolment.consent_check import Statement, hear, judge_words, refused_words, unchecked
 from edge_tts.enrolment.prompts import consent, explain, prompt_language
 from edge_tts.enrolment.requests import AcceptedRecording, Person
@@ -108,8 +109,10 @@ def command_list(arguments: argparse.Namespace, config: Config) -> int:
     model = find_model_set(config.models.dir, config.models.name)
     voices = open_voices(config, model)
     default = first_voice(config, model, voices.catalogue)
+    shares = {voice.ref.id: voice.share.names for voice in voices.store.stored().voices}
     for card in voices.catalogue.cards():
-        print(f"{'*' if card.id == default else ' '} {card.id:32} {card.language:6} {card.name}")
+        shared = "" if shares.get(card.id) is None else f" ({shared_with(shares[card.id])})"
+        print(f"{'*' if card.id == default else ' '} {card.id:32} {card.language:6} {card.name}{shared}")
     for voice in voices.catalogue.unready():
         print(f"  {voice.ref.id:32} {voice.card.language:6} {voice.name} (not encoded for {model.name} yet)")
     for ref, problem in voices.catalogue.damaged():
@@ -127,6 +130,7 @@ def command_show(arguments: argparse.Namespace, config: Config) -> int:
     voices = _voices(config)
     voice = voices.store.find(arguments.voice)
     shown: dict[str, Any] = {"id": voice.ref.id, "owner": voice.ref.owner, "name": voice.name}
+    shown["shared"] = shared_with(voice.share.names)
     shown["card"] = voice.card.model_dump(mode="json")
     for name in ("consent.json", "quality.json"):
         there = name in voice.card.files
@@ -139,6 +143,35 @@ def command_rename(arguments: argparse.Namespace, config: Config) -> int:
     voices = _voices(config)
     print(voices.store.rename(voices.store.find(arguments.voice).ref, arguments.name).name)
     return 0
+
+
+def command_share(arguments: argparse.Namespace, config: Config) -> int:
+    """Say who may use an enrolled voice. Raises VoiceError for what is no name."""
+    store = _voices(config).store
+    voice = store.share(store.find(arguments.voice).ref, _whom([*arguments.whom, *vars(arguments)["with"]]))
+    print(f"{voice.name}: {shared_with(voice.share.names)}; a running daemon notices within seconds")
+    return 0
+
+
+def _whom(words: Sequence[str]) -> list[str] | None:
+    """None: everybody. Raises VoiceError."""
+    names = [name.casefold() for word in words for name in word.split(",") if name]
+    if names in (["everybody"], ["nobody"]):
+        return None if names == ["everybody"] else []
+    odd = [name for name in names if name in ("everybody", "nobody") or not re.fullmatch(CALLER_NAME, name)]
+    if odd or not names:
+        raise VoiceError(
+            f"{', '.join(map(repr, odd)) or 'nothing'} is not whom to share with: give everybody, nobody, or names of "
+            "devices and callers, as in kitchen,shop"
+        )
+    return names
+
+
+def shared_with(names: Sequence[str] | None) -> str:
+    """In words."""
+    if names is None:
+        return "shared with everybody"
+    return f"shared with {', '.join(names)}" if names else "shared with nobody"
 
 
 def command_remove(arguments: argparse.Namespace, config: Config) -> int:
@@ -164,11 +197,22 @@ def add_parsers(commands: Any, add: AddParser) -> None:
     """The parsers of these commands; `add` makes one with the common options."""
     _add_enroll(commands, add)
     add_sync(commands, add)
-    group = commands.add_parser("voices", help="list, show, rename, remove or bring back voices")
+    group = commands.add_parser("voices", help="list, show, share, rename, remove or bring back voices")
     group = group.add_subparsers(required=True, metavar="COMMAND")
     add_carrying(group, add)
     parser = add(group, "list", says="print the voices that can speak; * marks the default")
     parser.set_defaults(command=command_list)
+    parser = add(
+        group,
+        "share",
+        says="say who may have an enrolled voice speak",
+        more="Example: edge-ttsd voices share Anna --with kitchen,shop (or everybody, or nobody). A name is a device's "
+        "(anybody there may) or a caller's (on any device). It goes with the voice through the bucket.",
+    )
+    parser.add_argument("voice", help="its id (6 digits will do) or its name")
+    parser.add_argument("whom", nargs="*", metavar="WHOM", help="everybody, nobody, or names of devices and callers")
+    parser.add_argument("--with", nargs="+", default=[], metavar="WHOM", help="the same")
+    parser.set_defaults(command=command_share)
     for name, says, command in (
         ("show", "print what is known of an enrolled voice", command_show),
         ("rename", "call an enrolled voice something else", command_rename),

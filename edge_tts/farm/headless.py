@@ -15,9 +15,9 @@ from edge_tts.app.appliance import Appliance, Surroundings, loudspeaker_for
 from edge_tts.config import Config
 from edge_tts.durable.folders import make_folder
 from edge_tts.errors import DeviceLostError
-from edge_tts.front_doors.http.access import Access, read_token
 from edge_tts.front_doors.http.answers import Scope
 from edge_tts.front_doors.http.http_door import HttpDoor
+from edge_tts.front_doors.http.tokens import Tokens, read_tokens
 from edge_tts.model_sets.loading import open_model, open_networks
 from edge_tts.voices.local_voices import open_store, voice_sync
 
@@ -53,8 +53,8 @@ class HeadlessAppliance:
                 fatal=self._fail,
             )
             self._appliance = stack.enter_context(Appliance(config, model, surroundings))
-            access = Access(read_token(config.http.token_file))
-            self._app = HttpDoor(self._appliance.session_context(), access, device=config.device).application()
+            tokens = Tokens(read_tokens(config.http.token_file))
+            self._app = HttpDoor(self._appliance.session_context(), tokens, device=config.device).application()
             self._stack = stack.pop_all()
 
     def check(self) -> None:

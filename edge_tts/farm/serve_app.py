@@ -16,9 +16,9 @@ from edge_tts.config import Config, load_config
 from edge_tts.errors import ConfigError, QueueFullError, TransportError, install_hint
 from edge_tts.farm.forward import Forwarder
 from edge_tts.farm.headless import Event, HeadlessAppliance
-from edge_tts.front_doors.http.access import read_token
 from edge_tts.front_doors.http.answers import Scope
 from edge_tts.front_doors.http.http_door import check_library
+from edge_tts.front_doors.http.tokens import read_tokens
 from edge_tts.model_sets.manifest import installed_model_sets
 from edge_tts.schema import Field, Record, check
 
@@ -49,7 +49,7 @@ def build(args: dict[str, Any]) -> serve.Application:
     check_library()
     arguments = check(Arguments, args, error=ConfigError, what="farm", strict=False)
     config = load_config(Path(arguments.config))
-    if read_token(config.http.token_file) is None and not arguments.open:
+    if read_tokens(config.http.token_file) is None and not arguments.open:
         raise ConfigError("http.token_file: a farm is reached from other machines; name a secret, or say open=true")
     limits = config.limits.model_copy(update={"queue": _QUEUE})
     config = config.model_copy(update={"limits": limits})

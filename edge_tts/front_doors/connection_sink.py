@@ -12,7 +12,7 @@ from edge_tts.audio.provenance import Provenance
 from edge_tts.audio.wave import to_pcm16
 from edge_tts.runtime.runtime import Runtime
 from edge_tts.speaking.job import IN_HAND_S, Job, Outcome
-from edge_tts.values import CLOSING, AudioChunk, Report
+from edge_tts.values import CLOSING, AudioChunk, Caller, Report
 
 BUFFER_S = 60.0
 """Seconds of sound that may wait for the client; then the worker does."""
@@ -23,8 +23,7 @@ LATE_S = 30.0
 class ConnectionSink:
     """`play` and `finish` are for the worker, `on_report` for any thread, `piece` for the event loop."""
 
-    def __init__(self, *, runtime: Runtime, loop: asyncio.AbstractEventLoop, caller: str = "") -> None:
-        """`caller`: see `Report`."""
+    def __init__(self, *, runtime: Runtime, loop: asyncio.AbstractEventLoop, caller: Caller) -> None:
         self._runtime, self._loop, self.caller = runtime, loop, caller
         self._condition = threading.Condition()
         self._pieces: deque[tuple[bytes, float]] = deque()

@@ -33,6 +33,10 @@ class ContentRules:
             )
         check_option(say.language)
 
+    def characters(self, say: SpeakMessage) -> int:
+        """How many count: those that were sent, markup included, or those that are said where they are more."""
+        return max(len(say.text), len(self._spoken(say)))
+
     def _spoken(self, say: SpeakMessage) -> str:
         """The text that is said; that of a document keeps to the limit, too, whatever its elements make of it."""
         if not say.ssml:

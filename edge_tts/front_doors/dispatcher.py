@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from edge_tts.config import ContentConfig
+from edge_tts.config import AccessConfig, ContentConfig
 from edge_tts.errors import PayloadError, named
+from edge_tts.front_doors.access import Access
 from edge_tts.front_doors.content_rules import ContentRules
 from edge_tts.front_doors.message import Message
 from edge_tts.front_doors.payloads import id_in, parse_say, parse_switch, parse_which
@@ -26,7 +27,7 @@ from edge_tts.speaking.job import Job, Reply, failure, no_reply
 from edge_tts.speaking.job_queue import JobQueue
 from edge_tts.speaking.journal import Envelope, Journal, Page, ReplyTo
 from edge_tts.speaking.player import Player
-from edge_tts.values import Report
+from edge_tts.values import Caller, Report
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +48,7 @@ class RequestRules:
     """Unix time."""
     quiet: QuietHours = field(default_factory=lambda: QuietHours(ContentConfig()))
     """For what is spoken at this device."""
+    access: Access = field(default_factory=lambda: Access(AccessConfig()))
 
 
 class Dispatcher:
@@ -87,18 +89,34 @@ class Dispatcher:
                 self._commands[message.command](message)
         except Exception as error:  # noqa: BLE001 - no message may end the process
             request_id = id_in(message.payload[: self._rules.payload_bytes]) or self._runtime.new_id()
-            self.refuse(error, request_id, message.reply, caller=message.caller)
+            self.refuse(error, request_id, message.reply, message.caller)
 
-    def accept(self, say: SpeakMessage) -> SpeakRequest:
+    @property
+    def access(self) -> Access:
+        return self._rules.access
+
+    def accept(self, say: SpeakMessage, caller: Caller) -> SpeakRequest:
         """Check a message and find its voice, whichever way it came in. Raises RequestError."""
+        self.access.enter(caller, "say")
         self._rules.content.check(say)
         voice = self._rules.resolve_voice(say.voice or self._runtime.events.state.voice)
-        return SpeakRequest.accept(say, id=say.id or self._runtime.new_id(), voice=voice)
+        request = SpeakRequest.accept(say, id=say.id or self._runtime.new_id(), voice=voice)
+        self.access.check(caller, request)
+        return request
 
-    def refuse(self, error: Exception, request_id: str, reply: Reply, *, caller: str = "") -> None:
+    def submit(self, job: Job, request: SpeakRequest, caller: Caller) -> None:
+        """Queue an accepted request, at its caller's cost. Raises QuotaError, QueueFullError."""
+        job.meter, give_back = self.access.admit(caller, self._rules.content.characters(request), request.priority)
+        try:
+            self._jobs.submit(job)
+        except Exception:
+            give_back()
+            raise
+
+    def refuse(self, error: Exception, request_id: str, reply: Reply, caller: Caller) -> None:
         """Report `failed` with the reason."""
         outcome = failure(named(error, request_id))
-        report = Report(request_id, outcome.stage, 0.0, outcome.details, caller)
+        report = Report(request_id, outcome.stage, 0.0, outcome.details, str(caller))
         self._runtime.events.report(report)
         reply(report)
 
@@ -113,8 +131,10 @@ class Dispatcher:
             return no_reply if address is None else reply(address)
 
         def job_of(page: Page) -> Job:
-            answer = reply_to(page.envelope.reply_to)
-            return Job(page.request, sink=self._player, reply=answer, envelope=page.envelope, caller="mqtt")
+            answer, caller = reply_to(page.envelope.reply_to), page.envelope.caller or Caller("mqtt")
+            job = Job(page.request, sink=self._player, reply=answer, envelope=page.envelope, caller=str(caller))
+            job.meter = self.access.meter(caller, page.request.priority)
+            return job
 
         for page in closed:
             report = replace(page.report, details={**page.report.details, "resent": True})
@@ -130,6 +150,7 @@ class Dispatcher:
             raise PayloadError(f"{command}: a retained command is ignored; publish it without retain")
         if size > limit:
             raise PayloadError(f"{command}: the payload has {size} bytes; limits.payload_bytes is {limit}")
+        self.access.enter(message.caller, command)
 
     def _say(self, message: Message) -> None:
         arrived = self._runtime.clock()
@@ -139,7 +160,7 @@ class Dispatcher:
             level = logging.INFO if message.redelivered else logging.WARNING  # a sender may reuse an id
             log.log(level, "dropped a second delivery of %s: an id is spoken once", say.id or "a message without id")
             return
-        request = self.accept(say)
+        request = self.accept(say, message.caller)
         twin = self._recent.twin(say, now=arrived, dedupe_s=self._dedupe_s(say))
         if twin is not None:
             self._remember(key)
@@ -149,10 +170,10 @@ class Dispatcher:
         self._rules.quiet.check(say.priority, in_s=starts_at - arrived)
         lifetimes = [s for s in (say.ttl_s, message.expires_in_s) if s is not None]
         expires_at = arrived + min(lifetimes) if lifetimes else None
-        envelope = Envelope(expires_at, message.reply_to, key if isinstance(key, tuple) else None)
-        job = Job(request, sink=self._player, reply=message.reply, envelope=envelope, caller=message.caller)
+        envelope = Envelope(expires_at, message.reply_to, key if isinstance(key, tuple) else None, message.caller)
+        job = Job(request, sink=self._player, reply=message.reply, envelope=envelope, caller=str(message.caller))
         job.starts_at = starts_at
-        self._jobs.submit(job)
+        self.submit(job, request, message.caller)
         self._remember(key)
         self._recent.add(say, request.id, now=arrived)
 

@@ -74,10 +74,11 @@ class Hermes:
             return no_reply
 
     def _on_say(self, message: Message) -> None:
+        caller = replace(message.caller, door="hermes")
         try:
             say = parse_record(_Say, read_text(message.payload, what=SAY), what=SAY)
         except PayloadError as wrong:
-            self._dispatcher.refuse(wrong, self._runtime.new_id(), no_reply)
+            self._dispatcher.refuse(wrong, self._runtime.new_id(), no_reply, caller)
             return
         if say.site_id not in self._site_ids:
             return
@@ -86,6 +87,7 @@ class Hermes:
             replace(
                 message,
                 command="say",
+                caller=caller,
                 payload=say.payload(),
                 reply=self._reply(answer),
                 reply_to=ReplyTo(SAY, json.dumps(answer).encode()),

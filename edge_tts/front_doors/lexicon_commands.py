@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from edge_tts.errors import QueueFullError, TextError
+from edge_tts.errors import AccessError, QueueFullError, TextError
+from edge_tts.front_doors.access import Access
 from edge_tts.front_doors.message import Message
 from edge_tts.front_doors.payloads import parse_lexicon_remove, parse_lexicon_set
 from edge_tts.request import SpeakRequest
@@ -16,7 +17,7 @@ from edge_tts.speaking.player import Player
 from edge_tts.text.lexicon import Lexicon
 from edge_tts.text.lexicon_file import LexiconFile
 from edge_tts.text.pronunciation import language_of
-from edge_tts.values import Report
+from edge_tts.values import Caller, Report
 
 KIND = "lexicon"
 """Of the job that speaks a word back."""
@@ -26,11 +27,18 @@ class LexiconCommands:
     """A word is on disk before the message is acknowledged; the next text is read with it."""
 
     def __init__(
-        self, *, runtime: Runtime, lexicon: LexiconFile, jobs: JobQueue, player: Player, languages: tuple[str, ...]
+        self,
+        *,
+        runtime: Runtime,
+        lexicon: LexiconFile,
+        jobs: JobQueue,
+        player: Player,
+        access: Access,
+        languages: tuple[str, ...],
     ) -> None:
         """`languages`: those of the model set."""
         self._runtime, self._lexicon, self._jobs, self._player = runtime, lexicon, jobs, player
-        self._languages = languages
+        self._access, self._languages = access, languages
         self._shown: Lexicon | None = None
 
     def commands(self) -> Mapping[str, Callable[[Message], None]]:
@@ -56,8 +64,8 @@ class LexiconCommands:
         details: dict[str, Any] = {"word": word, "language": language, **said}
         if language not in self._languages:
             details["warning"] = f"the model set speaks {', '.join(self._languages)}, not {language}"
-        elif payload.say and (full := self._speak(word, language)) is not None:
-            details["warning"] = full
+        elif payload.say and (why_not := self._speak(word, language, message.caller)) is not None:
+            details["warning"] = why_not
         self._report(message, payload.id, details)
 
     def _remove(self, message: Message) -> None:
@@ -65,14 +73,17 @@ class LexiconCommands:
         languages = self._lexicon.remove(payload.word, payload.language)
         self._report(message, payload.id, {"word": payload.word, "language": ", ".join(languages)})
 
-    def _speak(self, word: str, language: str) -> str | None:
-        """Queue the word in the default voice; why it could not be."""
+    def _speak(self, word: str, language: str, caller: Caller) -> str | None:
+        """Queue the word in the default voice, as its caller's speech; why it could not be."""
         voice = self._runtime.events.state.voice
         request = SpeakRequest(text=word, id=self._runtime.new_id(), voice=voice, language=language)
+        job = Job(request, sink=self._player, kind=KIND)
         try:
-            self._jobs.submit(Job(request, sink=self._player, kind=KIND))
-        except QueueFullError as full:
-            return str(full)
+            self._access.check(caller, request)
+            job.meter, _ = self._access.admit(caller, len(word), request.priority)
+            self._jobs.submit(job)
+        except (AccessError, QueueFullError) as why_not:
+            return str(why_not)
         return None
 
     def _report(self, message: Message, request_id: str | None, details: Mapping[str, Any]) -> None:

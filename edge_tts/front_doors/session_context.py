@@ -14,7 +14,7 @@ from edge_tts.runtime.metrics import Metrics
 from edge_tts.runtime.runtime import Runtime
 from edge_tts.speaking.job import Job
 from edge_tts.speaking.job_queue import JobQueue
-from edge_tts.values import ModelSet
+from edge_tts.values import Caller, ModelSet
 from edge_tts.voices.builtin import VoiceCard
 
 
@@ -34,10 +34,15 @@ class SessionContext:
     """How loud it is, while it is open."""
     metrics: Metrics | None = None
 
+    def voices_for(self, caller: Caller) -> list[VoiceCard]:
+        """A caller sees those that it may use."""
+        return [voice for voice in self.voices() if self.dispatcher.access.may_use(caller, voice.id)]
+
     def speak_into(self, sink: ConnectionSink, message: Callable[[], SpeakMessage], request_id: str) -> None:
         """Queue a request whose sound goes to `sink`; one that is refused, also by `message`, is reported to it."""
         try:
-            accepted = self.dispatcher.accept(message())
-            self.jobs.submit(Job(accepted, sink=sink, reply=sink.on_report, caller=sink.caller))
+            accepted = self.dispatcher.accept(message(), sink.caller)
+            job = Job(accepted, sink=sink, reply=sink.on_report, caller=str(sink.caller))
+            self.dispatcher.submit(job, accepted, sink.caller)
         except Exception as error:  # noqa: BLE001 - one request must not end the others
-            self.dispatcher.refuse(error, request_id, sink.on_report, caller=sink.caller)
+            self.dispatcher.refuse(error, request_id, sink.on_report, sink.caller)

@@ -5,9 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from edge_tts.errors import InternalError, PayloadError, QuietHoursError, TextError, UnknownVoiceError
+from edge_tts.errors import (
+    AccessError,
+    InternalError,
+    PayloadError,
+    QuietHoursError,
+    QuotaError,
+    TextError,
+    UnknownVoiceError,
+)
 
-_CALLERS = frozenset(kind.__name__ for kind in (PayloadError, QuietHoursError, TextError, UnknownVoiceError))
+_MISTAKES = (AccessError, PayloadError, QuietHoursError, QuotaError, TextError, UnknownVoiceError)
+_CALLERS = frozenset(kind.__name__ for kind in _MISTAKES)
 _QUOTING = frozenset(kind.__name__ for kind in (PayloadError, TextError, InternalError))
 """Their messages may quote the text."""
 

@@ -10,16 +10,16 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 from types import ModuleType
-from typing import Any
+from typing import Any, get_args
 
 from edge_tts.errors import ConfigError, install_hint
 from edge_tts.runtime.caller_errors import is_callers
 from edge_tts.runtime.service_level import WINDOWS
-from edge_tts.values import CLOSING, Report
+from edge_tts.values import CLOSING, Door, Report
 
 MOST_VOICES = 20
 """Voices with a label of their own; the rest are `other`."""
-_DOORS = frozenset({"mqtt", "http", "wyoming", "hermes", "cli"})
+_DOORS = frozenset(get_args(Door))
 _MOST_OPEN = 1_000
 _SECONDS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0)
 _FACTORS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.5, 2.0, 5.0)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from edge_tts.audio.provenance import Provenance
+from edge_tts.errors import EdgeTTSError
 from edge_tts.request import SpeakRequest
 from edge_tts.runtime.runtime import Runtime
 from edge_tts.speaking.journal import Envelope, Page
@@ -18,9 +19,16 @@ IN_HAND_S = 0.15
 Reply = Callable[[Report], None]
 """Called with every report on one request, from any thread; must return at once."""
 
+Meter = Callable[[float], EdgeTTSError | None]
+"""Told of each chunk's seconds before it is played; an error where the caller may have no more. From any thread."""
+
 
 def no_reply(report: Report) -> None:
     """Discards the report."""
+
+
+def no_meter(seconds: float) -> None:
+    """Counts nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +40,8 @@ class Outcome:
 
 
 def failure(error: Exception) -> Outcome:
-    return Outcome("failed", {"error": type(error).__name__, "message": str(error)})
+    more = error.details if isinstance(error, EdgeTTSError) else {}
+    return Outcome("failed", {"error": type(error).__name__, "message": str(error), **more})
 
 
 class Request(Protocol):
@@ -70,7 +79,7 @@ class Discard:
 
 
 class Job:
-    """`JobQueue` sets `accepted_at` and `page`, whoever makes it may set `starts_at`."""
+    """`JobQueue` sets `accepted_at` and `page`, whoever makes it may set `starts_at` and `meter`."""
 
     def __init__(
         self,
@@ -93,6 +102,7 @@ class Job:
         """When it is to be heard, by the runtime's clock; not before."""
         self.underruns = 0
         """Gaps in its sound that were heard; counted by the sink."""
+        self.meter: Meter = no_meter
         self.page: Page | None = None
         self._stop: Outcome | None = None
         self._on_stop: Callable[[], None] = lambda: None

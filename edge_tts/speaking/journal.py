@@ -21,7 +21,7 @@ from edge_tts.errors import PayloadError
 from edge_tts.request import SpeakRequest
 from edge_tts.schema import Field, Record, RequestId, check, check_json
 from edge_tts.speaking.finished_ids import FinishedIds, Key
-from edge_tts.values import Report, Stage
+from edge_tts.values import Caller, Door, Report, Stage
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +71,8 @@ class Envelope:
     reply_to: ReplyTo | None = None
     delivery: tuple[int, str] | None = None
     """Packet identifier and sha256 of a message without id."""
+    caller: Caller | None = None
+    """None: of an earlier version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,12 @@ class _Reply(Record):
     """In hex."""
 
 
+class _Caller(Record):
+    door: Door
+    name: str = Field(max_length=64)
+    address: str = Field(max_length=64)
+
+
 _WallTime = Annotated[float, Field(ge=-1e12, le=1e12)]
 """Seconds since 1970."""
 
@@ -123,6 +131,7 @@ class _Page(Record):
     deadline: _WallTime | None
     reply_to: _Reply | None
     delivery: tuple[int, str] | None
+    caller: _Caller | None = None
     request: SpeakRequest
     """Checked against the same limits as a message."""
 
@@ -287,6 +296,7 @@ class Journal:
             "deadline": None if envelope.expires_at is None else accepted + (envelope.expires_at - self._clock()),
             "reply_to": _reply(envelope.reply_to),
             "delivery": envelope.delivery,
+            "caller": None if envelope.caller is None else asdict(envelope.caller),
             "request": page.request,
         }
         return check(_Page, record, error=PayloadError, what="journal").model_dump_json().encode()
@@ -305,7 +315,8 @@ class Journal:
         if record.deadline is not None:
             # age_s is not negative: a clock that was set back must not extend a deadline.
             expires_at = self._clock() + (record.deadline - record.accepted) - age_s
-        envelope = Envelope(expires_at, _reply_to(record.reply_to), record.delivery)
+        caller = None if record.caller is None else Caller(**record.caller.model_dump())
+        envelope = Envelope(expires_at, _reply_to(record.reply_to), record.delivery, caller)
         return Page(path, record.request, envelope, age_s, int(name["begun"]))
 
     def _age_s(self, record: _Page) -> float:

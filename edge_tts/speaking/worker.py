@@ -67,19 +67,22 @@ class Worker(Part):
         request = job.request
         job.report(self.runtime, "started", {"voice": request.voice} if isinstance(request, SpeakRequest) else {})
         synthesis_s, chunks, warnings = 0.0, self._chunks(speaker, job), list[str]()
-        guard, cached = GuardCounts(), False
+        guard, cached, used_up = GuardCounts(), False, None
         while True:
             began = self.runtime.clock()
             chunk = self._next(job, chunks)
             synthesis_s += self.runtime.clock() - began
             if chunk is None:  # a stopped job's stream ends by itself: it calls should_stop
                 break
+            used_up = job.meter(len(chunk.samples) / chunk.sample_rate)
+            if used_up is not None:  # what was played so far is heard to its end
+                break
             warnings += chunk.warnings
             guard, cached = chunk.guard, chunk.cached
             job.sink.play(job, chunk, self._pulse)
         audio_s = job.sink.finish(job, self._pulse)
         rtf = round(synthesis_s / audio_s, 3) if audio_s else None
-        stopped = job.stop_reason()
+        stopped = job.stop_reason() or (failure(used_up) if used_up else None)
         if stopped is None and rtf is not None and not cached:
             self.runtime.events.update(rtf=rtf)
         details = {"audio_s": round(audio_s, 3), "synthesis_s": round(synthesis_s, 3), "rtf": rtf, **guard.details()}

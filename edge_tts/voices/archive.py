@@ -19,16 +19,18 @@ from edge_tts.voices.format import (
     MOST_RECORDINGS,
     MOST_VOICE_BYTES,
     NAME,
+    SHARE,
     UNREADABLE_ZIP,
     VoiceRef,
     read_card,
     read_name,
+    read_share,
     to_bytes,
     voice_id,
 )
 from edge_tts.voices.store import EnrolledVoice, VoiceStore
 
-MOST_MEMBERS = MOST_RECORDINGS + 4
+MOST_MEMBERS = MOST_RECORDINGS + 5
 MOST_ARCHIVE_BYTES = MOST_VOICE_BYTES + (1 << 20)
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _ENCRYPTED = 0x1
@@ -36,7 +38,8 @@ _ENCRYPTED = 0x1
 
 def export_voice(store: VoiceStore, voice: EnrolledVoice, path: Path) -> None:
     """Write `voice` to `path`; the bytes are reproducible. Raises VoiceError."""
-    files = {CARD: store.card_bytes(voice), NAME: to_bytes(voice.title), **store.files(voice)}
+    shared = {SHARE: to_bytes(voice.share)} if voice.share.counter else {}  # earlier versions import none with it
+    files = {CARD: store.card_bytes(voice), NAME: to_bytes(voice.title), **shared, **store.files(voice)}
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:  # FLAC does not shrink
         for name, data in files.items():
@@ -56,14 +59,16 @@ def import_voice(store: VoiceStore, path: Path) -> EnrolledVoice:
     if CARD not in files:
         raise VoiceError(f"{path.name}: has no {CARD}; it is not a voice that was exported here")
     card_bytes = files.pop(CARD)
-    name_bytes = files.pop(NAME, None)
+    name_bytes, share_bytes = files.pop(NAME, None), files.pop(SHARE, None)
     card = read_card(card_bytes, what=f"{path.name}: {CARD}")
     ref = VoiceRef(card.owner, voice_id(card_bytes))
     entry = read_name(name_bytes, ref=ref, what=f"{path.name}: {NAME}") if name_bytes is not None else None
-    voice = store.accept(ref, card_bytes, files, event="imported")
-    if entry is not None and store.merge_name(ref, entry):
-        return store.get(ref)
-    return voice
+    share = read_share(share_bytes, ref=ref, what=f"{path.name}: {SHARE}") if share_bytes is not None else None
+    store.accept(ref, card_bytes, files, event="imported", share=share)
+    for register in (entry, share):
+        if register is not None:
+            store.merge(ref, register)
+    return store.get(ref)
 
 
 def read_archive(data: bytes, *, what: str) -> dict[str, bytes]:

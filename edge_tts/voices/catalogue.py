@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from edge_tts.errors import UnknownVoiceError, VoiceError
+from edge_tts.errors import AccessError, UnknownVoiceError, VoiceError
 from edge_tts.schema import nearest
 from edge_tts.values import Voice
 from edge_tts.voices.builtin import BuiltinVoices, VoiceCard
@@ -68,6 +68,17 @@ class Catalogue:
         """Built-in voices first."""
         return (*self._builtin.ids(), *self._snapshot.enrolled)
 
+    def own_ids(self) -> tuple[str, ...]:
+        """Of the voices that this device may use by itself, whoever asks."""
+        return tuple(voice for voice in self.ids() if self.is_shared(voice))
+
+    def is_shared(self, voice_id: str, name: str = "") -> bool:
+        """Whether a voice may speak here for a caller of that name, by its owner's word."""
+        snapshot = self._snapshot
+        others = (voice for voice in snapshot.unready if voice.ref.id == voice_id)
+        voice = snapshot.enrolled.get(voice_id) or next(others, None)
+        return voice is None or voice.share.allows(self._store.device, name)
+
     def existing(self) -> frozenset[str]:
         """The ids of all voices that are not deleted, whether they can speak now or not."""
         snapshot = self._snapshot
@@ -106,6 +117,15 @@ class Catalogue:
         if builtin is None:
             raise self._unknown(query)
         return builtin
+
+    def resolve_default(self, query: str) -> str:
+        """Like `resolve`, for what everybody gets who names no voice. Raises AccessError for one that is not shared
+        with this device."""
+        voice = self.resolve(query)
+        if not self.is_shared(voice):
+            text = f"the voice {query} is not shared with this device, so it cannot speak for everybody here"
+            raise AccessError(f"{text} (edge-ttsd voices share)", rule="voices share")
+        return voice
 
     def enrolled(self, query: str) -> VoiceRef:
         """Like `resolve`, for a change: any readable enrolled voice, no built-in one. Raises UnknownVoiceError."""

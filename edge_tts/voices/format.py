@@ -13,11 +13,12 @@ from math import gcd
 from typing import Annotated, Literal
 from unicodedata import normalize
 
-from edge_tts.config import Owner
+from edge_tts.config import CallerName, Owner
 from edge_tts.errors import VoiceError
 from edge_tts.schema import Field, Record, check_json
 
-CARD, CONSENT, QUALITY, NAME = "voice.json", "consent.json", "quality.json", "name.json"
+CARD, CONSENT, QUALITY = "voice.json", "consent.json", "quality.json"
+NAME, SHARE = "name.json", "share.json"
 
 ID_DIGITS = 32
 """Of a voice's id, the first hex digits of its card's sha256."""
@@ -26,6 +27,8 @@ MOST_JSON_BYTES = 1 << 16
 MOST_RECORDING_BYTES = 1 << 24
 MOST_RECORDINGS = 16
 MOST_VOICE_BYTES = 1 << 26
+MOST_SHARED = 100
+"""Names in an owner's word."""
 LONGEST_S = 60
 """Of one recording."""
 MOST_SAMPLES = 1 << 25
@@ -96,28 +99,54 @@ class Quality(Record):
     measures: dict[str, float | int | bool | str] = Field(max_length=64)
 
 
-class NameEntry(Record):
-    """name.json: a last-writer-wins register on a logical clock."""
+class Register(Record):
+    """A last-writer-wins register of a voice, on a logical clock."""
 
     format: Literal[1] = 1
     owner: Owner
     voice: VoiceId
-    name: DisplayName
     counter: int = Field(ge=0, lt=1 << 53)
-    """The logical clock; 0 is the name given at enrolment."""
+    """The logical clock; 0 is what holds until somebody writes."""
     device: Device
-    """The writer; breaks the tie of concurrent renames."""
+    """The writer; breaks the tie of concurrent writes."""
+
+    def content(self) -> str:
+        """Breaks the last tie."""
+        raise NotImplementedError
 
     def rank(self) -> tuple[int, str, str]:
         """Every device keeps the entry of the highest rank."""
-        return self.counter, self.device, self.name
+        return self.counter, self.device, self.content()
 
-    def outranks(self, other: NameEntry) -> bool:
+    def outranks(self, other: Register) -> bool:
         """Whether this one replaces `other`.
 
-        A counter of 0 or implausibly far ahead is forged: near its limit no device could rename the voice again.
+        A counter of 0 or implausibly far ahead is forged: near its limit no device could write again.
         """
         return 0 < self.counter <= other.counter + _FARTHEST_AHEAD and self.rank() > other.rank()
+
+
+class NameEntry(Register):
+    """name.json"""
+
+    name: DisplayName
+
+    def content(self) -> str:
+        return self.name
+
+
+class ShareEntry(Register):
+    """share.json: whom its owner lets use the voice."""
+
+    names: tuple[CallerName, ...] | None = Field(max_length=MOST_SHARED)
+    """Of devices, on which anybody may, and of callers, who may on any device; None: everybody."""
+
+    def content(self) -> str:
+        return json.dumps(self.names)
+
+    def allows(self, *names: str) -> bool:
+        """`names`: of the device, and of the caller."""
+        return self.names is None or any(name.casefold() in self.names for name in names)
 
 
 class Tombstone(Record):
@@ -174,6 +203,14 @@ def read_name(data: bytes, *, ref: VoiceRef, what: str = NAME) -> NameEntry:
     """The name register of `ref`. Raises VoiceError."""
     entry = check_json(NameEntry, _limited(data, what), error=VoiceError, what=what)
     check_display_name(entry.name)
+    if (entry.owner, entry.voice) != (ref.owner, ref.id):
+        raise VoiceError(f"{what}: belongs to voice {entry.voice} of {entry.owner}, not to {ref.id} of {ref.owner}")
+    return entry
+
+
+def read_share(data: bytes, *, ref: VoiceRef, what: str = SHARE) -> ShareEntry:
+    """The owner's word about `ref`. Raises VoiceError."""
+    entry = check_json(ShareEntry, _limited(data, what), error=VoiceError, what=what)
     if (entry.owner, entry.voice) != (ref.owner, ref.id):
         raise VoiceError(f"{what}: belongs to voice {entry.voice} of {entry.owner}, not to {ref.id} of {ref.owner}")
     return entry

@@ -80,7 +80,7 @@ def voice_sync(config: Config, store: VoiceStore) -> VoiceSync | None:
 
 def default_voice(config: Config, model: ModelSet, catalogue: Catalogue) -> str:
     """The voice of a request that names none. Raises ConfigError when there is no such voice."""
-    voice = config.voice or model.default_voice or next(iter(catalogue.ids()), "")
+    voice = config.voice or model.default_voice or next(iter(catalogue.own_ids()), "")
     if voice not in catalogue.ids():
         known = ", ".join(catalogue.ids()) or "none"
         raise ConfigError(f"voice: the model set {model.name} has no voice '{voice}'; it has: {known}")
@@ -89,8 +89,9 @@ def default_voice(config: Config, model: ModelSet, catalogue: Catalogue) -> str:
 
 def first_voice(config: Config, model: ModelSet, catalogue: Catalogue) -> str:
     """Like `default_voice`, but falls back to the set's own when the configured enrolled voice cannot speak now
-    (damaged, disk away, not encoded yet). Raises ConfigError for any other voice that is not there."""
-    if config.voice is not None and is_voice_id(config.voice) and config.voice not in catalogue.ids():
+    (damaged, disk away, not encoded yet, not shared with this device). Raises ConfigError for any other voice that is
+    not there."""
+    if config.voice is not None and is_voice_id(config.voice) and config.voice not in catalogue.own_ids():
         log.error("voice: %s cannot speak now, see `edge-ttsd voices list`; another one does instead", config.voice)
         config = config.model_copy(update={"voice": None})
     return default_voice(config, model, catalogue)

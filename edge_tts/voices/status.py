@@ -47,7 +47,8 @@ class VoiceStatus:
         return self._sync is not None and self._sync["status"] == "running"
 
     def refresh(self) -> None:
-        """Read the disk and publish; a default voice that is gone falls back to the configured one.
+        """Read the disk and publish; a default voice that is gone, or not shared with this device any more, falls back
+        to the configured one.
 
         After a disk error the old catalogue stays, and `Catalogue.is_stale` causes a retry.
         """
@@ -58,7 +59,7 @@ class VoiceStatus:
             self.trouble = error
             if not error:
                 self._refreshed()
-            if self._events.state.voice not in self._catalogue.ids():
+            if self._events.state.voice not in self._catalogue.own_ids():
                 with suppress(ConfigError):  # the configured voice does not exist
                     self._default = self._first()
                 self._events.update(voice=self._default)

@@ -2,6 +2,7 @@
 
 OWNER/ID/voice.json, reference.flac, consent.json, quality.json    immutable; ID is the hash of voice.json
 OWNER/ID/name.json                                                 the current name
+OWNER/ID/share.json                                                whom its owner lets use it
 OWNER/ID/features/FINGERPRINT.npz                                  features for a model set; made anew when lost
 .deleted/OWNER/ID.json                                             tombstones, kept for good
 .deleted/OWNER/ID.pending                                          deletions that can be undone
@@ -29,17 +30,20 @@ from edge_tts.voices.format import (
     CONSENT,
     NAME,
     QUALITY,
+    SHARE,
     Card,
     Consent,
     FileEntry,
     NameEntry,
     Quality,
+    ShareEntry,
     VoiceRef,
     check_display_name,
     check_entry,
     check_files,
     read_card,
     read_name,
+    read_share,
     same_name,
     sha256,
     to_bytes,
@@ -69,6 +73,7 @@ class EnrolledVoice:
     ref: VoiceRef
     card: Card
     title: NameEntry
+    share: ShareEntry
     folder: Path
 
     @property
@@ -112,7 +117,7 @@ class VoiceStore:
         self.directory = directory
         self.require_consent = require_consent
         self._undo_s = undo_s
-        self._device = device
+        self.device = device
         self._clock = clock
         self._audit = AuditLog(path=directory / "audit.log", clock=clock)
         self._deletions = Deletions(directory=directory, device=device, clock=clock, audit=self._audit)
@@ -147,7 +152,7 @@ class VoiceStore:
             if not folder.is_dir() or self._deletions.is_deleted(ref):
                 raise UnknownVoiceError(f"there is no voice {ref.id} of {ref.owner}")
             card = read_card((folder / CARD).read_bytes(), ref=ref, what=str(folder / CARD))
-        return EnrolledVoice(ref, card, self._title(ref, card), folder)
+        return EnrolledVoice(ref, card, self._title(ref, card), self._share(ref, card), folder)
 
     def find(self, query: str, *, owner: str | None = None) -> EnrolledVoice:
         """The voice of an id (at least 6 digits of it) or a name. Raises UnknownVoiceError."""
@@ -193,22 +198,26 @@ class VoiceStore:
             "language": new.language,
             "transcript": new.transcript,
             "created": int(self._clock()),
-            "device": self._device,
+            "device": self.device,
             "recordings": recordings,
             "files": {name: FileEntry(sha256=sha256(data), bytes=len(data)) for name, data in files.items()},
         }
         card = to_bytes(check(Card, fields, error=VoiceError, what="the new voice"))
         return self.accept(VoiceRef(new.owner, voice_id(card)), card, files, event="enrolled")
 
-    def accept(self, ref: VoiceRef, card: bytes, files: dict[str, bytes], *, event: str) -> EnrolledVoice:
-        """Store a voice from elsewhere after full checks; a deleted one is refused."""
+    def accept(
+        self, ref: VoiceRef, card: bytes, files: dict[str, bytes], *, event: str, share: ShareEntry | None = None
+    ) -> EnrolledVoice:
+        """Store a voice from elsewhere after full checks; a deleted one is refused. `share`: holds from the first
+        moment on."""
         check_files(read_card(card, ref=ref), files, require_consent=self.require_consent)
         with self.changing():
             self._refuse_deleted(ref)
             if self._is_whole(ref):
                 return self.get(ref)
-            self._put(self.folder(ref), {CARD: card, **files})
-            self._audit.append(event, ref, by=self._device)
+            shared = {} if share is None else {SHARE: to_bytes(share)}
+            self._put(self.folder(ref), {**shared, **files, CARD: card})
+            self._audit.append(event, ref, by=self.device)
             self._deletions.keep_reserve()
         return self.get(ref)
 
@@ -217,16 +226,26 @@ class VoiceStore:
         check_display_name(name)
         with self.changing():
             counter = self.get(ref).title.counter + 1
-            fields = {"owner": ref.owner, "voice": ref.id, "name": name, "counter": counter, "device": self._device}
-            self._write_title(ref, check(NameEntry, fields, error=VoiceError, what="the new name"))
+            fields = {"owner": ref.owner, "voice": ref.id, "name": name, "counter": counter, "device": self.device}
+            self._write_register(ref, check(NameEntry, fields, error=VoiceError, what="the new name"))
         return self.get(ref)
 
-    def merge_name(self, ref: VoiceRef, entry: NameEntry) -> bool:
-        """Store another device's name if it outranks ours; True if it did."""
+    def share(self, ref: VoiceRef, names: Collection[str] | None) -> EnrolledVoice:
+        """Let these devices and callers use a voice, or everybody (None), here and, by sync, on every device."""
         with self.changing():
-            if not entry.outranks(self.get(ref).title):
+            counter = self.get(ref).share.counter + 1
+            shared = None if names is None else tuple(sorted({name.casefold() for name in names}))
+            fields = {"owner": ref.owner, "voice": ref.id, "names": shared, "counter": counter, "device": self.device}
+            self._write_register(ref, check(ShareEntry, fields, error=VoiceError, what="whom to share with"))
+        return self.get(ref)
+
+    def merge(self, ref: VoiceRef, entry: NameEntry | ShareEntry) -> bool:
+        """Store another device's register if it outranks ours; True if it did."""
+        with self.changing():
+            voice = self.get(ref)
+            if not entry.outranks(voice.title if isinstance(entry, NameEntry) else voice.share):
                 return False
-            self._write_title(ref, entry)
+            self._write_register(ref, entry)
         return True
 
     def delete(self, ref: VoiceRef) -> None:
@@ -296,7 +315,7 @@ class VoiceStore:
 
     def note(self, event: str, ref: VoiceRef) -> None:
         with self.changing():
-            self._audit.append(event, ref, by=self._device)
+            self._audit.append(event, ref, by=self.device)
 
     @contextmanager
     def changing(self) -> Iterator[None]:
@@ -332,9 +351,21 @@ class VoiceStore:
         except (OSError, VoiceError):
             return NameEntry(owner=ref.owner, voice=ref.id, name=card.name, counter=0, device=card.device)
 
-    def _write_title(self, ref: VoiceRef, entry: NameEntry) -> None:
-        write_atomic(self.folder(ref) / NAME, to_bytes(entry))
-        self._audit.append("renamed", ref, by=entry.device)
+    def _share(self, ref: VoiceRef, card: Card) -> ShareEntry:
+        """The owner's word: everybody before there is one, nobody where it cannot be read, until the bucket has it."""
+        path, names = self.folder(ref) / SHARE, None
+        try:
+            return read_share(path.read_bytes(), ref=ref, what=str(path))
+        except FileNotFoundError:
+            pass
+        except (OSError, VoiceError):
+            names = ()
+        return ShareEntry(owner=ref.owner, voice=ref.id, names=names, counter=0, device=card.device)
+
+    def _write_register(self, ref: VoiceRef, entry: NameEntry | ShareEntry) -> None:
+        name, event = (NAME, "renamed") if isinstance(entry, NameEntry) else (SHARE, "shared")
+        write_atomic(self.folder(ref) / name, to_bytes(entry))
+        self._audit.append(event, ref, by=entry.device)
 
     def _put(self, folder: Path, files: Mapping[str, bytes]) -> None:
         """Publish a voice atomically; over a damaged copy, replace file by file and keep its name register."""

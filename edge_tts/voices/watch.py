@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from edge_tts.voices.format import CARD, NAME, VoiceRef
+from edge_tts.voices.format import CARD, NAME, SHARE, VoiceRef
 from edge_tts.voices.voice_folder import FEATURES, VOICES
 
 Outline = Mapping[VoiceRef, frozenset[tuple[str, int, int]]]
 
 
 def outline(directory: Path, *, features: str) -> Outline:
-    """Path, inode and mtime of each voice's mutable files: card, name, tombstone and the file name `features`.
+    """Path, inode and mtime of each voice's mutable files: card, name, share, tombstone and the file name `features`.
 
     The inode tells two versions apart within one tick of the disk's clock. Unreadable files are left out.
     """
@@ -28,7 +28,7 @@ def outline(directory: Path, *, features: str) -> Outline:
 def _files(directory: Path, features: str) -> Iterator[tuple[VoiceRef, Path]]:
     with suppress(OSError):  # a folder is being removed: the outline differs anyway
         for folder in directory.glob(VOICES):
-            for name in (CARD, NAME, f"{FEATURES}/{features}"):
+            for name in (CARD, NAME, SHARE, f"{FEATURES}/{features}"):
                 yield VoiceRef(folder.parent.name, folder.name), folder / name
     with suppress(OSError):
         for kind in ("json", "pending"):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pwd
 from pathlib import Path
 from unicodedata import normalize
 
@@ -245,3 +247,44 @@ def test_the_same_words() -> None:
     assert not same_words("My name is Zoe.", "My name is Zoé.")
     assert same_words("i agree that this device may speak with my voice -- my name is ANNA", SENTENCE)
     assert not same_words(SENTENCE.replace("Anna", "Hanna"), SENTENCE)
+
+
+def test_share(config: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Names in any case, with commas or blanks, everybody and nobody are kept and shown; what is no name is refused."""
+    store = open_store(load_config(Path(config)))
+    voice = store.add(new_voice(name="Anna"))
+    for words, kept in (
+        (["--with", "Kitchen,shop"], "shared with kitchen, shop"),
+        (["everybody"], "shared with everybody"),
+        (["--with", "kitchen", "hall,"], "shared with hall, kitchen"),
+        (["--with", "nobody"], "shared with nobody"),
+    ):
+        assert main(["voices", "share", "-c", config, "Anna", *words]) == 0
+        assert kept in capsys.readouterr().out
+        assert main(["voices", "show", "-c", config, "Anna"]) == 0
+        assert json.loads(capsys.readouterr().out)["shared"] == kept
+    for words in ([], ["everybody,kitchen"], ["two words"], ["k\u00fcche"]):
+        assert main(["voices", "share", "-c", config, "Anna", *words]) == 1
+        assert "whom to share with" in capsys.readouterr().err
+    assert store.get(voice.ref).share.names == ()
+
+
+def test_the_command_line_is_a_caller(config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is held to lists, rules and amounts under its account's name, writes no file that it may not make, and counts
+    over two runs."""
+    values = yaml.safe_load(Path(config).read_text())
+    account = pwd.getpwuid(os.geteuid()).pw_name
+    out, say = tmp_path / "out.wav", ["say", "-c", config, "Hello.", "--out", str(tmp_path / "out.wav")]
+    for access, rule in (
+        ({"deny": [account]}, "access.deny"),
+        ({"default": {"doors": ["mqtt"]}}, "access.default.doors"),
+        ({"callers": {account: {"voices": []}}}, f"access.callers.{account}.voices"),
+        ({"callers": {account: {"speech_s_per_day": 0.1}}}, f"access.callers.{account}.speech_s_per_day"),
+        ({"callers": {account: {"chars_per_day": 5}}}, f"access.callers.{account}.chars_per_day"),
+    ):
+        Path(config).write_text(yaml.safe_dump({**values, "access": access}))
+        assert main(say) == 1
+        assert rule in capsys.readouterr().err
+        assert not out.exists()
+    Path(config).write_text(yaml.safe_dump({**values, "access": {"callers": {account: {"chars_per_day": 17}}}}))
+    assert [main(say), main(say)] == [0, 1]

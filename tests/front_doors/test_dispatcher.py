@@ -34,11 +34,11 @@ def test_an_id_that_comes_by_two_front_doors_at_once_is_spoken_once(monkeypatch:
     threads = [threading.Thread(target=rig.handle, args=(b'{"text": "a", "id": "x"}',)) for _ in range(2)]
     accept = rig.dispatcher.accept
 
-    def slow(say: Any) -> SpeakRequest:
+    def slow(say: Any, caller: Any) -> SpeakRequest:
         if threading.current_thread() is threads[1]:
             second_came.set()
         second_came.wait(0.2)
-        return accept(say)
+        return accept(say, caller)
 
     monkeypatch.setattr(rig.dispatcher, "accept", slow)
     for thread in threads:

@@ -22,6 +22,7 @@ from edge_tts.audio.sound_stream import SoundStream, available_formats
 from edge_tts.config import Config, LimitsConfig, config_from
 from edge_tts.errors import ConfigError
 from edge_tts.front_doors.http import http_door, http_server, speech_response
+from edge_tts.front_doors.http.tokens import read_tokens
 from edge_tts.runtime.event_bus import PartHealth
 from edge_tts.values import AudioChunk
 
@@ -288,17 +289,36 @@ def test_without_a_token_it_listens_to_this_machine_alone(host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "words"), [(None, "cannot be read"), (b" \n", "is empty"), (b"\xff", "not UTF-8"), (b"a b", "one word")]
+    ("content", "words"),
+    [
+        (None, "cannot be read"),
+        (b" \n", "is empty"),
+        (b"\xff", "not UTF-8"),
+        (b"a b c", "line 1 .* is no name"),
+        (b"shop secret\nShop other", "line 2 .* is no name"),
+        (b"shop secret\nkitchen secret", "line 2 .* an earlier line has"),
+        (b"shop secret\nshop other", "line 2 .* an earlier line has"),
+        (b"# shop\n# kitchen", "comments alone"),
+        ("kitchen se\u00e9cret".encode(), "as a header does"),
+    ],
 )
 def test_a_token_that_cannot_be_used_is_refused(tmp_path: Path, content: bytes | None, words: str) -> None:
     """A missing or empty file never means that everybody may ask."""
     path = tmp_path / "token"
     if content is not None:
         path.write_bytes(content)
-    from edge_tts.front_doors.http.access import read_token
-
     with pytest.raises(ConfigError, match=words):
-        read_token(path)
+        read_tokens(path)
+
+
+def test_a_file_of_one_word_is_a_token_and_one_of_lines_names_each(tmp_path: Path) -> None:
+    """The file of an earlier version stays valid, whatever its word begins with."""
+    path = tmp_path / "token"
+    path.write_text("\ufeff#secret\n", encoding="utf-8")
+    assert read_tokens(path) == {"#secret": ""}
+    path.write_text("# who has which\nkitchen one\n\n  shop\ttwo\n", encoding="utf-8")
+    assert read_tokens(path) == {"one": "kitchen", "two": "shop"}
+    assert read_tokens(None) is None
 
 
 def test_without_the_libraries_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

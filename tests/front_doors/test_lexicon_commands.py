@@ -8,6 +8,8 @@ from typing import Any
 
 from dispatcher_rig import DispatcherRig
 
+from edge_tts.config import AccessConfig
+from edge_tts.front_doors.access import Access
 from edge_tts.front_doors.content_rules import ContentRules
 from edge_tts.front_doors.dispatcher import Dispatcher, RequestRules
 from edge_tts.front_doors.lexicon_commands import LexiconCommands
@@ -22,7 +24,12 @@ class LexiconRig(DispatcherRig):
         super().__init__(capacity)
         self.file = LexiconFile(folder / "lexicon.json", {})
         self.lexicon = LexiconCommands(
-            runtime=self.runtime, lexicon=self.file, jobs=self.jobs, player=self.player, languages=("en",)
+            runtime=self.runtime,
+            lexicon=self.file,
+            jobs=self.jobs,
+            player=self.player,
+            access=Access(AccessConfig()),
+            languages=("en",),
         )
         self.dispatcher = Dispatcher(
             runtime=self.runtime,

@@ -6,10 +6,11 @@ import asyncio
 import json
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from toy_model_sets import write_model_set
 
 from edge_tts.config import Config, LimitsConfig, WyomingConfig, config_from
 from edge_tts.errors import ConfigError, UnknownVoiceError
+from edge_tts.front_doors.access import Access
 from edge_tts.front_doors.connection_sink import BUFFER_S, ConnectionSink
 from edge_tts.front_doors.content_rules import ContentRules
 from edge_tts.front_doors.dispatcher import Dispatcher, RequestRules
@@ -31,7 +33,7 @@ from edge_tts.front_doors.wyoming.server import MOST_CLIENTS, WyomingServer
 from edge_tts.model_sets.manifest import read_model_set
 from edge_tts.speaking.job import Job
 from edge_tts.text.chunking import whole_sentences
-from edge_tts.values import AudioChunk
+from edge_tts.values import AudioChunk, Caller
 from edge_tts.voices.builtin import VoiceCard
 
 wyoming_client = pytest.importorskip(
@@ -64,10 +66,19 @@ def resolve(name: str) -> str:
 class Stage(Rig):
     """A server with everything behind it; its voices hum at 32 kHz."""
 
-    def __init__(self, folder: Path, synthesizer: FakeSynthesizer, **config: Any) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        synthesizer: FakeSynthesizer,
+        *,
+        access: Mapping[str, Any] = MappingProxyType({}),
+        **config: Any,
+    ) -> None:
         super().__init__(synthesizer=synthesizer)
         model = replace(read_model_set(write_model_set(folder / "toy", languages=["en", "zh"])), sample_rate=RATE)
         rules = RequestRules(resolve, ContentRules(LIMITS.text_chars), LIMITS.payload_bytes)
+        access_config = config_from({"access": dict(access)}, folder=folder).access
+        rules = replace(rules, access=Access(access_config, resolve=resolve))
         dispatcher = Dispatcher(runtime=self.runtime, rules=rules, jobs=self.jobs, player=self.player)
         context = SessionContext(
             runtime=self.runtime,
@@ -162,6 +173,26 @@ def test_it_describes_the_voices(tmp_path: Path) -> None:
         assert (await one.until("pong"))[-1].data["text"] == "?"
 
     with stage(tmp_path) as it:
+        talk(it, conversation)
+
+
+def test_a_caller_is_known_by_its_address(tmp_path: Path) -> None:
+    """It is told of the voices that it may use alone, hears by which rule another is refused, and goes on."""
+    rules = {"callers": {"hall": {"addresses": ["127.0.0.0/8"], "voices": ["buzz"]}}}
+
+    async def conversation(one: Client) -> None:
+        await one.send(Describe())
+        program = Info.from_event((await one.until("info"))[-1]).tts[0]
+        assert [voice.name for voice in program.voices] == ["buzz"]
+        await one.send(Synthesize(text="Hello.", voice=SynthesizeVoice(name="hum")))
+        refused = errors(await one.until("audio-stop"))
+        assert [(error.code, "access.callers.hall.voices" in error.text) for error in refused] == [
+            ("AccessError", True)
+        ]
+        await one.send(Synthesize(text="Hello.", voice=SynthesizeVoice(name="buzz")))
+        assert len(sound(await one.until("audio-stop")))
+
+    with stage(tmp_path, access=rules) as it:
         talk(it, conversation)
 
 
@@ -409,7 +440,7 @@ def test_the_buffer_passes_everything_on_in_order(tmp_path: Path) -> None:
     job = Job(sentence("a"))
 
     async def take() -> bytes:
-        sink = ConnectionSink(runtime=it.runtime, loop=asyncio.get_running_loop())
+        sink = ConnectionSink(runtime=it.runtime, loop=asyncio.get_running_loop(), caller=Caller("wyoming"))
         job.reply = sink.on_report
         chunks = [AudioChunk(np.full(RATE, i / 100, np.float32), RATE, "a", False) for i in range(int(BUFFER_S) + 9)]
 
@@ -438,7 +469,7 @@ def test_a_gap_for_a_client_is_counted() -> None:
     chunk = AudioChunk(np.full(RATE, 0.1, np.float32), RATE, "a", False)
 
     async def take() -> list[int]:
-        sink = ConnectionSink(runtime=it.runtime, loop=asyncio.get_running_loop())
+        sink = ConnectionSink(runtime=it.runtime, loop=asyncio.get_running_loop(), caller=Caller("wyoming"))
         counts = []
         for later_s, taken in ((0, True), (1.1, True), (1.5, False), (9.0, True)):
             it.clock.now += later_s

@@ -17,11 +17,19 @@ from edge_tts.model_sets.manifest import read_model_set
 from edge_tts.voices.builtin import BuiltinVoices
 from edge_tts.voices.catalogue import Catalogue
 from edge_tts.voices.feature_store import FeatureStore
-from edge_tts.voices.format import NameEntry, VoiceRef, sha256
+from edge_tts.voices.format import VoiceRef, sha256
 from edge_tts.voices.store import VoiceStore
 from edge_tts.voices.sync.bucket import Bucket
 from edge_tts.voices.sync.executor import SyncExecutor
-from edge_tts.voices.sync.plan import Key, Local, LocalVoice, plan_names, plan_tombstones, plan_voices
+from edge_tts.voices.sync.plan import (
+    Key,
+    Local,
+    LocalRegister,
+    LocalVoice,
+    plan_registers,
+    plan_tombstones,
+    plan_voices,
+)
 
 FEW, MANY = 4, 12
 
@@ -117,10 +125,9 @@ def test_a_fetched_voice_costs_few_fsyncs(tmp_path: Path) -> None:
 def planning(voices: int) -> int:
     """How many calls it takes to plan the sync of so many voices, each of which has three names in the bucket."""
     refs = [VoiceRef("anna", f"{number:032x}") for number in range(voices)]
-    title = NameEntry(owner="anna", voice="0" * 32, name="A", counter=1, device="d")
-    local = Local({ref: LocalVoice(frozenset(), title, sha256(b"0")) for ref in refs}, {})
+    local = Local({ref: LocalVoice(frozenset(), {"names": LocalRegister(1, sha256(b"0"))}) for ref in refs}, {})
     remote = {Key(ref, "names", sha256(name)): "" for ref in refs for name in (b"0", b"1", b"2")}
-    return steps(lambda: [plan(local, remote, remote) for plan in (plan_tombstones, plan_voices, plan_names)])
+    return steps(lambda: [plan(local, remote, remote) for plan in (plan_tombstones, plan_voices, plan_registers)])
 
 
 def test_a_plan_is_made_in_proportion() -> None:

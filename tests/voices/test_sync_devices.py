@@ -87,6 +87,7 @@ class Family(RuleBasedStateMachine):
         self.vague: set[VoiceRef] = set()
         self.vague_names: set[VoiceRef] = set()
         self.names: dict[VoiceRef, tuple[int, str, str]] = {}
+        self.shares: dict[VoiceRef, tuple[int, str, str]] = {}
         self.enrolled = 0
 
     def teardown(self) -> None:
@@ -145,6 +146,15 @@ class Family(RuleBasedStateMachine):
             return
         assert voice.title.rank() > known.rank()
         self.names[ref] = max(self.names[ref], voice.title.rank())
+
+    @rule(device=devices, ref=voices, names=st.none() | st.sampled_from([(), ("kitchen",), ("kitchen", "shop")]))
+    def share(self, device: str, ref: VoiceRef, names: tuple[str, ...] | None) -> None:
+        """An owner's word on any device that has the voice."""
+        try:
+            rank = self.store(device).share(ref, names).share.rank()
+        except UnknownVoiceError:
+            return
+        self.shares[ref] = max(self.shares.get(ref, rank), rank)
 
     @rule(some=st.sets(devices, min_size=1, max_size=2), ref=voices)
     def delete(self, some: set[str], ref: VoiceRef) -> None:
@@ -334,6 +344,13 @@ class Family(RuleBasedStateMachine):
                 ref: found[0].get(ref) for ref in self.vague - rotten
             }
             assert {ref: names[ref] for ref in self.vague_names} == {ref: found[0][ref] for ref in self.vague_names}
+        shares = [{voice.ref: voice.share for voice in store.stored().voices} for store in stores]
+        for ref in self.alive:
+            words = {share[ref] for share in shares}
+            assert len(words) == 1, "the devices do not agree whom the owner lets use it"
+            if self.away is None:
+                word = words.pop()
+                assert (word.rank() if word.counter else None) == self.shares.get(ref)
         kept = {path[2] for path in left if path[3] != "tombstones"}
         assert {ref.id for ref in self.alive} <= kept <= {ref.id for ref in self.alive | self.vague - dead}
 

@@ -8,14 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_tts.voices.format import NameEntry, VoiceRef, sha256
+from edge_tts.voices.format import VoiceRef, sha256
 from edge_tts.voices.sync.plan import (
     Key,
     Local,
+    LocalRegister,
     LocalVoice,
     SyncStep,
     parse_key,
-    plan_names,
+    plan_registers,
     plan_tombstones,
     plan_voices,
 )
@@ -33,7 +34,7 @@ refs = st.builds(
     st.text(DIGITS, min_size=32, max_size=32),
 )
 keys = st.builds(
-    Key, refs, st.sampled_from(["files", "names", "tombstones"]), st.text(DIGITS, min_size=64, max_size=64)
+    Key, refs, st.sampled_from(["files", "names", "shares", "tombstones"]), st.text(DIGITS, min_size=64, max_size=64)
 )
 
 
@@ -41,8 +42,7 @@ def here(*refs: VoiceRef, counter: int = 0, deleted: Iterable[VoiceRef] = ()) ->
     """A local state: each voice with one file and a name of that counter."""
     voices = {}
     for ref in refs:
-        title = NameEntry(owner=ref.owner, voice=ref.id, name="A", counter=counter, device="d")
-        voices[ref] = LocalVoice(frozenset([HASH]), title, NAME.sha256)
+        voices[ref] = LocalVoice(frozenset([HASH]), {"names": LocalRegister(counter, NAME.sha256)})
     return Local(voices, dict.fromkeys(deleted, HASH))
 
 
@@ -111,12 +111,12 @@ def test_a_deletion_comes_first_and_clears_everything_but_itself() -> None:
     assert acts(plan_tombstones(here(deleted=[REF]), {CARD: "b"}, {})) == [("send", STONE)]
     gone = here(REF, deleted=[REF])
     assert acts(plan_voices(gone, there, {})) == [("erase", CARD), ("erase", FILE), ("erase", NAME)]
-    assert plan_names(gone, there, {}) == []
+    assert plan_registers(gone, there, {}) == []
 
 
 def test_names_are_compared_after_ours_was_sent() -> None:
     """Only a rename is an object, and ours is sent before others are erased, so that there is always a name."""
     theirs = Key(REF, "names", HASH)
-    assert acts(plan_names(here(REF), {}, {})) == []
-    assert acts(plan_names(here(REF, counter=2), {theirs: "x"}, {})) == [("send", NAME), ("compare", theirs)]
-    assert acts(plan_names(here(REF, counter=2), {NAME: "y"}, {NAME: "y"})) == []
+    assert acts(plan_registers(here(REF), {}, {})) == []
+    assert acts(plan_registers(here(REF, counter=2), {theirs: "x"}, {})) == [("send", NAME), ("compare", theirs)]
+    assert acts(plan_registers(here(REF, counter=2), {NAME: "y"}, {NAME: "y"})) == []

@@ -181,7 +181,7 @@ def test_a_forged_name_is_ignored(tmp_path: Path, counter: int) -> None:
     kitchen, attic = (open_store(tmp_path / name, device=name) for name in ("kitchen", "attic"))
     voice = kitchen.add(new_voice())
     forged = to_bytes(voice.title.model_copy(update={"counter": counter, "device": "zzz", "name": "Evil"}))
-    assert not kitchen.merge_name(voice.ref, read_name(forged, ref=voice.ref))
+    assert not kitchen.merge(voice.ref, read_name(forged, ref=voice.ref))
     bucket = folder_bucket(tmp_path / "bucket")
     path = f"v1/anna/{voice.ref.id}/names/{sha256(forged)}"
     bucket.create(path, forged)

@@ -35,6 +35,8 @@ class Device:
     """Its topics lie below."""
     model: str
     version: str
+    say: str = "say"
+    """The topic, below `base`, that its words are sent to."""
 
     @property
     def key(self) -> str:
@@ -111,7 +113,7 @@ def _say(device: Device) -> Entity:
         "platform": "notify",
         "name": None,
         "icon": "mdi:bullhorn",
-        "command_topic": f"{device.base}/say",
+        "command_topic": f"{device.base}/{device.say}",
         "message_expiry_interval": SAY_EXPIRY_S,
     }
 

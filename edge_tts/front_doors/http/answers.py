@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -21,12 +22,15 @@ STATUS_OF = {
     "UnknownVoiceError": 404,
     "QueueFullError": 429,
     "QuietHoursError": 403,
+    "AccessError": 403,
+    "QuotaError": 429,
     "AudioError": 503,
     "interrupted": 503,
     "expired": 503,
 }
 """Name of an error, or the stage that ended a request, -> status; 500 for any other."""
-_RETRY_S = "1"
+_RETRY_S = 1.0
+"""When there may be room in a full queue."""
 
 
 class HttpRefusedError(PayloadError):
@@ -70,12 +74,14 @@ def error_body(status: int, code: str, message: str) -> dict[str, Any]:
     return {"error": {"message": message, "type": kind, "param": None, "code": code}}
 
 
-def error_answer(code: str, message: str, *, status: int | None = None) -> Answer:
+def error_answer(code: str, message: str, *, status: int | None = None, retry_after_s: float | None = None) -> Answer:
     """`code`: the name of an error, which has a status of its own."""
     status = STATUS_OF.get(code, 500) if status is None else status
     body = json.dumps(error_body(status, code, message), ensure_ascii=False).encode("utf-8", "backslashreplace")
-    extra = {401: {"www-authenticate": "Bearer"}, 413: {"connection": "close"}, 429: {"retry-after": _RETRY_S}}
-    return Answer(status, body, headers={"cache-control": "no-store", **extra.get(status, {})})
+    extra = {401: {"www-authenticate": "Bearer"}, 413: {"connection": "close"}}.get(status, {})
+    if retry_after_s is not None or code == "QueueFullError":
+        extra = {"retry-after": str(math.ceil(retry_after_s or _RETRY_S))}
+    return Answer(status, body, headers={"cache-control": "no-store", **extra})
 
 
 def sse_event(value: dict[str, Any]) -> bytes:
@@ -85,9 +91,14 @@ def sse_event(value: dict[str, Any]) -> bytes:
 
 def refusal(error: EdgeTTSError) -> Answer:
     if not isinstance(error, HttpRefusedError):
-        return error_answer(type(error).__name__, str(error))
+        return failed_answer({"error": type(error).__name__, "message": str(error), **error.details})
     code = "PayloadError" if error.status in (400, 413, 415) else phrase(error.status)
     return error_answer(code, str(error), status=error.status)
+
+
+def failed_answer(details: Mapping[str, Any]) -> Answer:
+    """Of a report `failed`."""
+    return error_answer(details["error"], details["message"], retry_after_s=details.get("retry_after_s"))
 
 
 def phrase(status: int) -> str:

@@ -12,8 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from edge_tts.errors import ConfigError, EdgeTTSError, PayloadError, install_hint, named
 from edge_tts.front_doors.http import openapi
-from edge_tts.front_doors.http.access import Access
-from edge_tts.front_doors.http.answers import Answer, HttpRefusedError, error_answer, json_answer, phrase, refusal
+from edge_tts.front_doors.http.answers import (
+    Answer,
+    HttpRefusedError,
+    error_answer,
+    failed_answer,
+    json_answer,
+    phrase,
+    refusal,
+)
 from edge_tts.front_doors.http.history import History
 from edge_tts.front_doors.http.page import page
 from edge_tts.front_doors.http.speech_payloads import (
@@ -25,11 +32,12 @@ from edge_tts.front_doors.http.speech_payloads import (
     parse_query,
 )
 from edge_tts.front_doors.http.speech_response import FIRST_SOUND_S, Delivery, SpeechResponse
-from edge_tts.front_doors.message import Message
+from edge_tts.front_doors.http.tokens import Tokens
+from edge_tts.front_doors.message import Message, plain_address
 from edge_tts.front_doors.session_context import SessionContext
 from edge_tts.request import SpeakMessage
 from edge_tts.speaking.job import no_reply
-from edge_tts.values import Report
+from edge_tts.values import Caller, Report
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -55,8 +63,8 @@ def check_library() -> None:
 class HttpDoor:
     """Answers each path."""
 
-    def __init__(self, context: SessionContext, access: Access, *, device: str, metrics_only: bool = False) -> None:
-        self._context, self._access, self._device, self._metrics_only = context, access, device, metrics_only
+    def __init__(self, context: SessionContext, tokens: Tokens, *, device: str, metrics_only: bool = False) -> None:
+        self._context, self._tokens, self._device, self._metrics_only = context, tokens, device, metrics_only
         self._history, self._page = History(), page()
         context.runtime.events.subscribe(self._history)
 
@@ -87,7 +95,9 @@ class HttpDoor:
 
         async def guarded(request: Request) -> Answer | SpeechResponse:
             try:
-                self._access.check(request.headers)
+                address = "" if request.client is None else plain_address(request.client.host)
+                caller = request.state.caller = self._tokens.caller(request.headers, address)
+                self._context.dispatcher.access.enter(caller)
                 return await handler(request)
             except EdgeTTSError as error:
                 return refusal(error)
@@ -99,28 +109,29 @@ class HttpDoor:
     async def _speech(self, request: Request) -> Answer | SpeechResponse:
         payload = await self._payload(request, partial(parse_body, OpenAiSpeech, what="/v1/audio/speech"))
         if payload.play:
-            return await self._play(payload)
+            return await self._play(request, payload)
         sse = payload.stream_format == "sse"
-        return self._speak(payload, payload.response_format, sse=sse)
+        return self._speak(request, payload, payload.response_format, sse=sse)
 
     async def _tts(self, request: Request) -> Answer | SpeechResponse:
         if request.method == "POST":
             payload = await self._payload(request, partial(parse_body, GptSovitsTts, what="/tts"))
         else:
-            payload = self._reported(lambda: parse_query(request.query_params))
-        return self._speak(payload, payload.media_type, whole=not payload.streaming_mode)
+            payload = self._reported(request, lambda: parse_query(request.query_params))
+        return self._speak(request, payload, payload.media_type, whole=not payload.streaming_mode)
 
-    def _speak(self, payload: SpeakMessage, name: str | None, **how: bool) -> SpeechResponse:
+    def _speak(self, request: Request, payload: SpeakMessage, name: str | None, **how: bool) -> SpeechResponse:
         request_id = payload.id or self._context.runtime.new_id()
-        name = self._reported(lambda: check_format(name))
+        name = self._reported(request, lambda: check_format(name))
         delivery = Delivery(name=name, within_s=payload.ttl_s or FIRST_SOUND_S, **how)
-        return SpeechResponse(self._context, request_id, lambda: message_of(payload, request_id), delivery)
+        caller: Caller = request.state.caller
+        return SpeechResponse(self._context, caller, request_id, lambda: message_of(payload, request_id), delivery)
 
-    async def _play(self, payload: SpeakMessage) -> Answer:
+    async def _play(self, request: Request, payload: SpeakMessage) -> Answer:
         """At this device, like a message over MQTT: kept over a power cut, and an id is spoken once."""
         request_id = payload.id or self._context.runtime.new_id()
         say = message_of(payload, request_id).model_dump_json(exclude_unset=True).encode()
-        reports = await self._dispatch("say", say)
+        reports = await self._dispatch(request, "say", say)
         if isinstance(reports, Answer):
             return reports
         return json_answer({"id": request_id, "duplicate": not reports}, status=202)
@@ -131,23 +142,29 @@ class HttpDoor:
         if command not in self._context.dispatcher.commands:
             known = ", ".join(self._context.dispatcher.commands)
             raise HttpRefusedError(404, f"there is no command '{command}'; there are {known}")
-        reports = await self._dispatch(command, await _body(request, self._context.limits.payload_bytes))
+        reports = await self._dispatch(request, command, await _body(request, self._context.limits.payload_bytes))
         if isinstance(reports, Answer):
             return reports
         return json_answer({"reports": [report.as_published() for report in reports]}, status=202)
 
-    async def _dispatch(self, command: str, payload: bytes) -> Answer | list[Report]:
+    async def _dispatch(self, request: Request, command: str, payload: bytes) -> Answer | list[Report]:
         """The reports so far; an answer where it is refused."""
         reports: list[Report] = []
-        message = Message(command, payload, reply=reports.append, caller="http")
+        message = Message(command, payload, reply=reports.append, caller=request.state.caller)
         await asyncio.to_thread(self._context.dispatcher.handle, message)
         for report in reports:
             if report.stage == "failed":
-                return error_answer(report.details["error"], report.details["message"])
+                return failed_answer(report.details)
         return reports
 
     async def _state(self, request: Request) -> Answer:
+        """It tells of others' requests: a caller with `commands` of its own needs `state` among them."""
+        access, caller = self._context.dispatcher.access, request.state.caller
+        access.enter(caller, "state")
         retained = self._context.runtime.events.retained()
+        if "voices" in retained:
+            seen = partial(access.may_use, caller)
+            retained["voices"] = {name: _seen(value, seen) for name, value in retained["voices"].items()}
         told = {
             "device": self._device,
             "languages": list(self._context.model.languages),
@@ -164,7 +181,7 @@ class HttpDoor:
         default = self._context.runtime.events.state.voice
         voices = [
             {"id": voice.id, "name": voice.name, "language": voice.language, "builtin": voice.builtin}
-            for voice in self._context.voices()
+            for voice in self._context.voices_for(request.state.caller)
         ]
         return json_answer({"voices": voices, "default": default})
 
@@ -184,22 +201,27 @@ class HttpDoor:
         return Answer(200, body, kind, headers={"cache-control": "no-store"})
 
     async def _openapi(self, request: Request) -> Answer:
-        return json_answer(openapi.document(self._context.version, token=self._access.token is not None))
+        return json_answer(openapi.document(self._context.version, token=self._tokens.are_needed))
 
     async def _payload(self, request: Request, parse: Callable[[bytes], Any]) -> Any:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().casefold()
         if kind != "application/json":
             raise HttpRefusedError(415, "send JSON, with the header `Content-Type: application/json`")
         body = await _body(request, self._context.limits.payload_bytes)
-        return self._reported(lambda: parse(body))
+        return self._reported(request, lambda: parse(body))
 
-    def _reported(self, parse: Callable[[], Any]) -> Any:
+    def _reported(self, request: Request, parse: Callable[[], Any]) -> Any:
         """A request that is refused is reported, as over MQTT."""
         try:
             return parse()
         except PayloadError as wrong:
-            self._context.dispatcher.refuse(wrong, self._context.runtime.new_id(), no_reply)
+            self._context.dispatcher.refuse(wrong, self._context.runtime.new_id(), no_reply, request.state.caller)
             raise
+
+
+def _seen(value: Any, may_see: Callable[[str], bool]) -> Any:
+    """A list of voices with those that a caller sees; anything else as it is."""
+    return [one for one in value if may_see(one["id"])] if isinstance(value, list) else value
 
 
 async def _body(request: Request, most: int) -> bytes:

@@ -11,8 +11,8 @@ from typing import Any
 
 from edge_tts.config import HttpConfig
 from edge_tts.errors import TransportError
-from edge_tts.front_doors.http.access import Access, read_token
 from edge_tts.front_doors.http.http_door import HttpDoor, check_library
+from edge_tts.front_doors.http.tokens import Tokens, read_tokens
 from edge_tts.front_doors.session_context import SessionContext
 from edge_tts.runtime.part import OptionalPart
 
@@ -31,8 +31,8 @@ class HttpServer(OptionalPart):
         advice = "is another program on that port (`ss -ltnp`), is http.host an address of this machine?"
         super().__init__(name="http", runtime=context.runtime, advice=advice, retry_s=_RETRY_S)
         self._config = config
-        access = Access(read_token(config.token_file))
-        self._door = HttpDoor(context, access, device=device, metrics_only=config.metrics_only)
+        tokens = Tokens(read_tokens(config.token_file))
+        self._door = HttpDoor(context, tokens, device=device, metrics_only=config.metrics_only)
         self._stop: Callable[[], object] = lambda: None
 
     def work(self) -> None:

@@ -10,13 +10,13 @@ from edge_tts.front_doors.http.speech_payloads import GptSovitsTts, OpenAiSpeech
 _REFUSALS = {
     "400": "no JSON, or no HTTP",
     "401": "the token is missing or wrong",
-    "403": "asked by a web page of another site",
+    "403": "asked by a web page of another site, or against a rule for this caller",
     "404": "no such path, or no voice of that name",
     "408": "the request came too slowly",
     "413": "beyond limits.payload_bytes",
     "415": "no JSON by its Content-Type",
     "422": "a key or the text cannot be used",
-    "429": "the queue is full; try again",
+    "429": "the queue is full, or the caller has had its share; try again",
     "500": "a defect of the program, or a damaged file",
     "503": "stopped, interrupted by an alert, or not begun in time",
 }

@@ -28,6 +28,7 @@ from edge_tts.front_doors.http.answers import (
 )
 from edge_tts.front_doors.session_context import SessionContext
 from edge_tts.request import SpeakMessage
+from edge_tts.values import Caller
 
 log = logging.getLogger(__name__)
 
@@ -57,11 +58,16 @@ class SpeechResponse:
     """An ASGI application that speaks one request."""
 
     def __init__(
-        self, context: SessionContext, request_id: str, message: Callable[[], SpeakMessage], delivery: Delivery
+        self,
+        context: SessionContext,
+        caller: Caller,
+        request_id: str,
+        message: Callable[[], SpeakMessage],
+        delivery: Delivery,
     ) -> None:
         """What `message` raises is answered."""
         self._context, self._id, self._message, self._delivery = context, request_id, message, delivery
-        self._sink = ConnectionSink(runtime=context.runtime, loop=asyncio.get_running_loop(), caller="http")
+        self._sink = ConnectionSink(runtime=context.runtime, loop=asyncio.get_running_loop(), caller=caller)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._context.speak_into(self._sink, self._message, self._id)
@@ -159,8 +165,10 @@ class SpeechResponse:
         return "" if self._sink.closing is None else self._sink.closing.stage
 
     def _error(self) -> Answer:
+        assert self._sink.closing is not None
+        later = self._sink.closing.details.get("retry_after_s")
         code, message = self._reason()
-        return error_answer(code, message)
+        return error_answer(code, message, retry_after_s=later)
 
     def _reason(self) -> tuple[str, str]:
         """Why the request ended before its last word: a name and a sentence."""

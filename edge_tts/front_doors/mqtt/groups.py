@@ -9,7 +9,8 @@ from functools import partial
 from edge_tts.config import MqttConfig
 from edge_tts.front_doors.message import Message
 
-_COMMANDS = ("say", "stop")
+_TOPICS = {"say": "say", "say/+": "say", "stop": "stop"}
+"""To their commands."""
 
 
 Listen = Callable[[str, Callable[[Message], None]], None]
@@ -24,5 +25,5 @@ def listen_to_groups(listen: Listen, config: MqttConfig, carry_out: Callable[[Me
         carry_out(replace(message, command=command, starts_in_s=config.group_delay_s))
 
     for group in config.groups:
-        for command in _COMMANDS:
-            listen(f"{config.base_topic}/{group}/{command}", partial(handle, command))
+        for topic, command in _TOPICS.items():
+            listen(f"{config.base_topic}/{group}/{topic}", partial(handle, command))

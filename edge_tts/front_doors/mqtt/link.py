@@ -19,14 +19,14 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from edge_tts.config import MqttConfig
-from edge_tts.front_doors.message import Message
+from edge_tts.front_doors.message import Message, caller_name
 from edge_tts.front_doors.mqtt.client import daemon_client_id, make_client
 from edge_tts.front_doors.mqtt.retained_guard import STATUS, RetainedGuard
 from edge_tts.runtime.part import Part
 from edge_tts.runtime.runtime import Runtime
 from edge_tts.speaking.job import Reply, no_reply
 from edge_tts.speaking.journal import ReplyTo
-from edge_tts.values import CLOSING, Report
+from edge_tts.values import CLOSING, Caller, Report
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +41,9 @@ SHORT_S, CLASH = 10.0, 2
 """So many connections in a row, lost within so many seconds, mean that two clients have one name."""
 REPLY_BYTES, REPLY_LEVELS = 1024, 100
 """Limits of a response topic. A broker disconnects a client that publishes to too many levels (mosquitto: 200)."""
+
+SAY_AS = "say/+"
+"""`say`, by the caller whose name is the last level: a broker can see to it that it is."""
 
 
 class Handler(Protocol):
@@ -259,7 +262,8 @@ class MqttLink(Part):
             log.error("the broker at %s:%s refuses us: %s", self._config.host, self._config.port, reason)
             return
         log.info("connected to %s:%s (MQTT %s)", self._config.host, self._config.port, self._config.protocol)
-        topics = [*(f"{self._base}/{command}" for command in self._dispatcher.commands), *self._listeners]
+        commands = (*self._dispatcher.commands, SAY_AS)
+        topics = [*(f"{self._base}/{command}" for command in commands), *self._listeners]
         client.subscribe([(topic, self._quality()) for topic in topics])
         self._watched.clear()
         retained = self.runtime.events.retained()
@@ -277,7 +281,7 @@ class MqttLink(Part):
     def _on_message(self, client: paho.Client, data: Any, message: paho.MQTTMessage) -> None:
         if self.stopping.is_set():
             return  # unacknowledged: the broker keeps it for the next start
-        if not message.topic.startswith(f"{self._base}/") and message.topic not in self._listeners:
+        if not message.topic.startswith(f"{self._base}/") and self._listener(message.topic) is None:
             self._client.unsubscribe(message.topic)  # of an older configuration: the session still holds it
             self._client.ack(message.mid, message.qos)
             return
@@ -306,14 +310,18 @@ class MqttLink(Part):
                 self._dropped = 0
         while self._untaken and self._waiting() < MAX_UNSENT // 2 and not self.stopping.is_set():
             message = self._untaken.popleft()
-            handle = self._listeners.get(message.topic, self._dispatcher.handle)
+            handle = self._listener(message.topic) or self._dispatcher.handle
             handle(self._message(message))
             self._client.ack(message.mid, message.qos)
 
+    def _listener(self, topic: str) -> Callable[[Message], None] | None:
+        return next((handle for own, handle in self._listeners.items() if paho.topic_matches_sub(own, topic)), None)
+
     def _message(self, message: paho.MQTTMessage) -> Message:
         address = self._reply_to(message)
+        command = message.topic.removeprefix(f"{self._base}/")
         return Message(
-            command=message.topic.removeprefix(f"{self._base}/"),
+            command="say" if paho.topic_matches_sub(SAY_AS, command) else command,
             payload=bytes(message.payload),
             retained=message.retain,
             redelivered=message.dup,
@@ -321,8 +329,16 @@ class MqttLink(Part):
             expires_in_s=_expiry(message),
             reply=no_reply if address is None else self.reply(address),
             reply_to=address,
-            caller="mqtt",
+            caller=Caller("mqtt", self._caller_name(message)),
         )
+
+    def _caller_name(self, message: paho.MQTTMessage) -> str:
+        """By the topic, else by a user property; empty where neither tells."""
+        patterns = (f"{self._base}/{SAY_AS}", *(own for own in self._listeners if own.endswith(SAY_AS)))
+        if any(paho.topic_matches_sub(pattern, message.topic) for pattern in patterns):
+            return caller_name(message.topic.rpartition("/")[2])
+        told = getattr(message.properties, "UserProperty", ())
+        return caller_name(next((value for key, value in told if key in ("client", "caller")), ""))
 
     def _waiting(self) -> int:
         """Messages of ours that have not reached the broker."""
@@ -361,7 +377,7 @@ class MqttLink(Part):
             why = "nobody can publish there"
         elif topic.startswith("$"):
             why = "it is the broker's own"
-        elif f"{topic}/".startswith(f"{self._base}/"):
+        elif f"{topic}/".startswith(f"{self._base}/") or topic in self._others:
             why = "it is the device's own"
         else:
             return True

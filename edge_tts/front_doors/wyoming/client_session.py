@@ -10,12 +10,14 @@ from typing import Any, TypeVar
 
 from edge_tts.errors import PayloadError
 from edge_tts.front_doors.connection_sink import ConnectionSink
+from edge_tts.front_doors.message import plain_address
 from edge_tts.front_doors.session_context import SessionContext
 from edge_tts.front_doors.wyoming import protocol
 from edge_tts.front_doors.wyoming.protocol import BoundedReader, ClientEvent
 from edge_tts.request import SpeakMessage
 from edge_tts.schema import check
 from edge_tts.text.chunking import whole_sentences
+from edge_tts.values import Caller
 
 T = TypeVar("T")
 
@@ -36,6 +38,7 @@ class ClientSession:
 
     def __init__(self, context: SessionContext, reader: BoundedReader, writer: asyncio.StreamWriter) -> None:
         self._context, self._reader, self._writer = context, reader, writer
+        self._caller = Caller("wyoming", address=plain_address(writer.get_extra_info("peername")[0]))
         self._loop = asyncio.get_running_loop()
         self._requests: asyncio.Queue[ClientEvent | None] = asyncio.Queue(WAITING)
         self._writing = asyncio.Lock()
@@ -79,7 +82,7 @@ class ClientSession:
 
     async def _describe(self) -> None:
         context, default = self._context, self._context.runtime.events.state.voice
-        voices = sorted(context.voices(), key=lambda voice: voice.id != default)
+        voices = sorted(context.voices_for(self._caller), key=lambda voice: voice.id != default)
         await self.send(protocol.info(voices, context.model.languages, context.version))
 
     async def _read(self) -> ClientEvent | None:
@@ -138,8 +141,8 @@ class ClientSession:
 
     async def _speak(self, request: ClientEvent, text: Any) -> bool:
         """False after a stop: then the client's other sentences are not wanted either."""
-        context, (host, *_) = self._context, self._writer.get_extra_info("peername") or ("",)
-        sink = ConnectionSink(runtime=context.runtime, loop=self._loop, caller=f"wyoming {host}".strip())
+        context = self._context
+        sink = ConnectionSink(runtime=context.runtime, loop=self._loop, caller=self._caller)
         request_id = context.runtime.new_id()
         context.speak_into(sink, lambda: self._message(request, text, request_id), request_id)
         limit = self._loop.time() + FIRST_SOUND_S

@@ -6,10 +6,11 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import ip_address, ip_network
 
 from edge_tts.config import WyomingConfig, is_loopback
 from edge_tts.errors import PayloadError, TransportError
+from edge_tts.front_doors.message import plain_address
 from edge_tts.front_doors.session_context import SessionContext
 from edge_tts.front_doors.wyoming import protocol
 from edge_tts.front_doors.wyoming.announcement import announced
@@ -87,9 +88,7 @@ class WyomingServer(OptionalPart):
         task.add_done_callback(self._clients.discard)
 
     def _may_connect(self, address: str) -> bool:
-        ip = ip_address(address.partition("%")[0])
-        if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None:
-            ip = ip.ipv4_mapped
+        ip = ip_address(plain_address(address))
         return is_loopback(str(ip)) or any(ip in network for network in self._allowed)
 
     async def _serve_client(self, reader: BoundedReader, writer: asyncio.StreamWriter) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -12,9 +13,12 @@ from edge_tts.voices.format import (
     CONSENT,
     MOST_JSON_BYTES,
     Card,
+    NameEntry,
+    ShareEntry,
     VoiceRef,
     read_card,
     read_name,
+    read_share,
     read_tombstone,
     sha256,
     to_bytes,
@@ -26,11 +30,13 @@ from edge_tts.voices.sync.notes import NotesFile, Publish, SyncNotes, SyncReport
 from edge_tts.voices.sync.plan import (
     ROOT,
     Key,
+    Kind,
     Local,
+    LocalRegister,
     LocalVoice,
     SyncStep,
     parse_key,
-    plan_names,
+    plan_registers,
     plan_tombstones,
     plan_voices,
 )
@@ -81,6 +87,7 @@ class SyncExecutor:
         self._file = NotesFile(store.directory / NOTES, bucket=name)
         self._notes = SyncNotes(SyncReport(bucket=name))
         self._remote: dict[Key, str] = {}
+        self._shares: dict[VoiceRef, list[Key]] = {}
         self._failed: set[VoiceRef] = set()
         self._deleted: set[VoiceRef] = set()
         self._damaged: tuple[tuple[VoiceRef, str], ...] = ()
@@ -106,7 +113,7 @@ class SyncExecutor:
             self._list_remote()
             self._note_use()
             local = self._local(thorough)
-            for plan in (plan_tombstones, plan_voices, plan_names):
+            for plan in (plan_tombstones, plan_voices, plan_registers):
                 steps = plan(local, self._remote, self._notes.checked)
                 if steps:
                     self._execute(steps)
@@ -131,12 +138,14 @@ class SyncExecutor:
         """List the bucket, and forget checked marks of objects that are gone."""
         self._failed.clear()
         self._deleted.clear()
-        self._remote = {}
+        self._remote, self._shares = {}, {}
         for prefix in [ROOT] if self._owners is None else [f"{ROOT}/{owner}" for owner in self._owners]:
             for path, listed in self._bucket.list(prefix).items():
                 key = parse_key(path)
                 if key is not None:
                     self._remote[key] = listed.mark
+                    if key.kind == "shares":
+                        self._shares.setdefault(key.ref, []).append(key)
         self._notes.checked = {key: mark for key, mark in self._notes.checked.items() if key in self._remote}
 
     def _note_use(self) -> None:
@@ -153,7 +162,11 @@ class SyncExecutor:
         for voice in stored.voices:
             if self._is_ours(voice.ref):
                 files = frozenset(entry.sha256 for entry in voice.card.files.values())
-                voices[voice.ref] = LocalVoice(files, voice.title, sha256(to_bytes(voice.title)))
+                registers: dict[Kind, LocalRegister] = {
+                    kind: LocalRegister(entry.counter, sha256(to_bytes(entry)))
+                    for kind, entry in _registers(voice).items()
+                }
+                voices[voice.ref] = LocalVoice(files, registers)
         tombstones = {ref: sha256(data) for ref, data in self._store.tombstones().items() if self._is_ours(ref)}
         return Local(voices, tombstones, {one.ref for one in self._store.pending_deletions()})
 
@@ -210,7 +223,7 @@ class SyncExecutor:
             raise VoiceError(f"{key.path}: a voice without a consent record is not taken (voices.require_consent)")
         folder = self._store.incoming(key.ref)
         files = self._collect(key.ref, card, folder)
-        self._store.accept(key.ref, blob.data, files, event="fetched")
+        self._store.accept(key.ref, blob.data, files, event="fetched", share=self._latest_share(key.ref))
         self._mark_checked(key, blob.mark)
         self._update(fetched=self._notes.report.fetched + 1)
 
@@ -227,6 +240,15 @@ class SyncExecutor:
             files[name] = data
         return files
 
+    def _latest_share(self, ref: VoiceRef) -> ShareEntry | None:
+        """The owner's word about a voice that is not here yet: it must not speak a moment without."""
+        latest = ShareEntry(owner=ref.owner, voice=ref.id, names=None, counter=0, device="")
+        for key in self._shares.get(ref, ()):
+            with suppress(_WrongBytesError):  # its writer sends it again
+                entry = read_share(self._get_verified(key, most=MOST_JSON_BYTES), ref=ref, what=key.path)
+                latest = entry if entry.outranks(latest) else latest
+        return latest if latest.counter else None
+
     def _delete(self, key: Key) -> None:
         """Delete the voice. One good tombstone is enough."""
         if key.ref in self._deleted:
@@ -239,17 +261,18 @@ class SyncExecutor:
         self._update(deleted=self._notes.report.deleted + was_here)
 
     def _compare(self, key: Key) -> None:
-        """Store a name that outranks ours; erase one that does not, or that is damaged."""
+        """Store a register that outranks ours; erase one that does not, or that is damaged."""
+        read = read_name if key.kind == "names" else read_share
         try:
-            entry = read_name(self._get_verified(key, most=MOST_JSON_BYTES), ref=key.ref, what=key.path)
+            entry = read(self._get_verified(key, most=MOST_JSON_BYTES), ref=key.ref, what=key.path)
         except _WrongBytesError:
             self._erase(key)  # its writer still has it and sends it again
             return
-        if self._store.merge_name(key.ref, entry):
-            self._update(renamed=self._notes.report.renamed + 1)
+        if self._store.merge(key.ref, entry):
+            self._update(renamed=self._notes.report.renamed + isinstance(entry, NameEntry))
             return
-        title = self._store.get(key.ref).title
-        if title.counter == 0 or Key(key.ref, "names", sha256(to_bytes(title))) in self._remote:
+        ours = _registers(self._store.get(key.ref))[key.kind]
+        if ours.counter == 0 or Key(key.ref, key.kind, sha256(to_bytes(ours))) in self._remote:
             self._erase(key)
 
     def _erase(self, key: Key) -> None:
@@ -267,11 +290,12 @@ class SyncExecutor:
         voice = self._store.get(key.ref)
         if key.kind == "card":
             return self._store.card_bytes(voice)
-        if key.kind == "names":
-            title = to_bytes(voice.title)
-            if sha256(title) != key.sha256:
+        registers = _registers(voice)
+        if key.kind in registers:
+            entry = to_bytes(registers[key.kind])
+            if sha256(entry) != key.sha256:
                 raise _OvertakenError
-            return title
+            return entry
         return self._store.read(voice, _file_of(voice, key.sha256))
 
     def _get_verified(self, key: Key, *, most: int) -> bytes:
@@ -313,6 +337,10 @@ class SyncExecutor:
     def _report(self, report: SyncReport) -> None:
         self._notes.report = report
         self._publish(report)
+
+
+def _registers(voice: EnrolledVoice) -> dict[Kind, NameEntry | ShareEntry]:
+    return {"shares": voice.share, "names": voice.title}
 
 
 def _file_of(voice: EnrolledVoice, sha256: str) -> str:

@@ -5,10 +5,11 @@ In the bucket every object is immutable and named by the hash of its bytes:
     v1/OWNER/ID/card               voice.json; sent last: without it there is no voice
     v1/OWNER/ID/files/SHA256       reference.flac, consent.json, ...
     v1/OWNER/ID/names/SHA256       a rename; the highest rank wins, the others are erased
+    v1/OWNER/ID/shares/SHA256      whom its owner lets use the voice, likewise; earlier versions pass over it
     v1/OWNER/ID/tombstones/SHA256  a permanent deletion
 
 So devices cannot overwrite each other, and any of them can finish what another began. Tombstones are a grow-only set
-and names totally ordered: devices converge once each has seen all objects.
+and registers totally ordered: devices converge once each has seen all objects.
 """
 
 from __future__ import annotations
@@ -16,16 +17,17 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from edge_tts.voices.format import NameEntry, VoiceRef
+from edge_tts.voices.format import VoiceRef
 
-Kind = Literal["card", "files", "names", "tombstones"]
+Kind = Literal["card", "files", "names", "shares", "tombstones"]
+REGISTERS: tuple[Kind, ...] = ("shares", "names")
 
 ROOT = "v1"
 _PATH = re.compile(
     r"v1/(?P<owner>[a-z0-9][a-z0-9_-]{0,63})/(?P<id>[0-9a-f]{32})/"
-    r"(?:(?P<card>card)|(?P<kind>files|names|tombstones)/(?P<sha256>[0-9a-f]{64}))"
+    r"(?:(?P<card>card)|(?P<kind>files|names|shares|tombstones)/(?P<sha256>[0-9a-f]{64}))"
 )
 
 
@@ -49,16 +51,22 @@ def parse_key(path: str) -> Key | None:
     ref = VoiceRef(match["owner"], match["id"])
     if match["card"]:
         return Key(ref, "card")
-    kind: Kind = "files" if match["kind"] == "files" else "names" if match["kind"] == "names" else "tombstones"
+    kind: Any = match["kind"]
     return Key(ref, kind, match["sha256"])
+
+
+@dataclass(frozen=True, slots=True)
+class LocalRegister:
+    counter: int
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
 class LocalVoice:
     files: frozenset[str]
     """sha256 of each immutable file except the card."""
-    title: NameEntry
-    title_sha256: str
+    registers: Mapping[Kind, LocalRegister]
+    """Of REGISTERS; one that is missing is none of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +89,7 @@ class SyncStep:
     ref: VoiceRef
     act: Literal["send", "check", "fetch", "delete", "compare", "erase"]
     """send a local object; check a remote one and repair it; fetch a voice; delete a voice by a tombstone; compare
-    a name with ours; erase a remote object."""
+    a register with ours; erase a remote object."""
     key: Key
 
 
@@ -108,19 +116,18 @@ def plan_voices(local: Local, remote: Remote, checked: Remote) -> list[SyncStep]
     return steps + [SyncStep(key.ref, "fetch", key) for key in unknown]
 
 
-def plan_names(local: Local, remote: Remote, checked: Remote) -> list[SyncStep]:
-    """Last: agree on names. Ours is sent before a lower one is compared and erased."""
+def plan_registers(local: Local, remote: Remote, checked: Remote) -> list[SyncStep]:
+    """Last: agree on registers. Ours is sent before a lower one is compared and erased."""
     steps: list[SyncStep] = []
-    remote_names: dict[VoiceRef, list[Key]] = {}
-    for key in _of_kind(remote, "names"):
-        remote_names.setdefault(key.ref, []).append(key)
+    theirs: dict[tuple[VoiceRef, Kind], list[Key]] = {}
+    for key in (key for kind in REGISTERS for key in _of_kind(remote, kind)):
+        theirs.setdefault((key.ref, key.kind), []).append(key)
     for ref, voice in sorted(local.voices.items(), key=lambda item: item[0]):
-        if ref in local.tombstones:
-            continue
-        ours = Key(ref, "names", voice.title_sha256)
-        if voice.title.counter > 0:
-            steps += _ensure(ours, remote, checked)
-        steps += [SyncStep(ref, "compare", key) for key in remote_names.get(ref, ()) if key != ours]
+        for kind, register in voice.registers.items() if ref not in local.tombstones else ():
+            ours = Key(ref, kind, register.sha256)
+            if register.counter > 0:
+                steps += _ensure(ours, remote, checked)
+            steps += [SyncStep(ref, "compare", key) for key in theirs.get((ref, kind), ()) if key != ours]
     return steps
 
 
