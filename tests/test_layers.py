@@ -13,7 +13,10 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "edge_tts"
 
 RANKS = [
-    ("__init__", "values", "errors", "schema", "config", "request", "durable", "model_folder", "graphs", "yaml_file"),
+    (
+        *("__init__", "values", "errors", "schema", "config", "request", "durable", "model_folder", "graphs"),
+        *("yaml_file", "limited_process"),
+    ),
     ("text", "engine", "audio", "convert"),
     ("synthesis", "recordings"),
     ("runtime",),

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from edge_tts.audio.features import resample
-from edge_tts.audio.sound_files import read_any
+from edge_tts.audio.foreign_sound import decode_file
 from edge_tts.config import AudioConfig
 from edge_tts.errors import AudioError
 from edge_tts.values import FloatArray, Priority
@@ -78,7 +78,7 @@ def _note(hertz: float, seconds: float, sample_rate: int) -> FloatArray:
 
 
 def _read(path: Path, sample_rate: int) -> FloatArray:
-    recording = read_any(path)
+    recording = decode_file(path)
     samples = recording.samples if recording.samples.ndim == 1 else recording.samples.mean(axis=1)
     if len(samples) > LONGEST_S * recording.sample_rate:
         raise AudioError(f"audio.chime: {path} is longer than {LONGEST_S:g} s")

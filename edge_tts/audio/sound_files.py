@@ -22,8 +22,8 @@ from edge_tts.audio.wave import to_pcm16, whole_file, whole_wav
 from edge_tts.errors import AudioError
 from edge_tts.values import FloatArray, Recording
 
-_LONGEST_S = 600
-_MOST_SAMPLES = 1 << 26
+LONGEST_S = 600
+MOST_SAMPLES = 1 << 26
 """Over all channels: ten minutes of stereo at 48 kHz, 256 MiB as float32."""
 _FFMPEG_TIMEOUT_S = 60.0
 _UNKNOWN = 1 << 40
@@ -227,7 +227,7 @@ def whole_sound(
     return whole_wav(path, sample_rate=sample_rate, contents=contents)
 
 
-def read_sound(data: bytes, *, what: str, longest_s: int = _LONGEST_S, most_samples: int = _MOST_SAMPLES) -> Recording:
+def read_sound(data: bytes, *, what: str, longest_s: int = LONGEST_S, most_samples: int = MOST_SAMPLES) -> Recording:
     """Decodes what libsndfile reads (WAV, FLAC, OGG, MP3, ...). Raises AudioError, for length before decoding,
     and for samples that are no numbers.
 
@@ -243,7 +243,8 @@ def read_sound(data: bytes, *, what: str, longest_s: int = _LONGEST_S, most_samp
                     f"{what}: unpacks to more than {most_samples} samples; make it mono and convert it to 48000 Hz"
                 )
             most_frames = min(longest_s * rate, most_samples // file.channels)
-            samples = file.read(dtype="float32") if known else _read_to_end(data, most_frames, what=what)
+            at_once = known and file.seekable()  # else soundfile must be told how much to read
+            samples = file.read(dtype="float32") if at_once else _read_to_end(data, most_frames, what=what)
     except (soundfile.SoundFileError, RuntimeError) as broken:
         why = getattr(broken, "error_string", "") or "it is damaged or cut short"  # str() names the BytesIO
         raise _NotReadError(f"{what}: is no sound that can be read: {why}") from broken
@@ -294,31 +295,32 @@ def _with_length(data: bytes) -> bytes:
     return data
 
 
-def read_any(path: Path) -> Recording:
-    """Decodes by libsndfile, else by ffmpeg where installed. Raises AudioError."""
+def read_any(path: Path, *, what: str | None = None) -> Recording:
+    """Decodes by libsndfile, else by ffmpeg where installed. `what`: its name in errors. Raises AudioError."""
+    what = what or str(path)
     try:
         data = path.read_bytes()
     except OSError as missing:
-        raise AudioError(f"{path}: cannot be read ({missing.strerror})") from missing
+        raise AudioError(f"{what}: cannot be read ({missing.strerror})") from missing
     try:
-        return read_sound(data, what=str(path))
+        return read_sound(data, what=what)
     except _NotReadError as refused:
         ffmpeg = shutil.which("ffmpeg")
         if ffmpeg is None:
             raise AudioError(f"{refused} (ffmpeg, which reads more formats, is not installed)") from refused
-        return _by_ffmpeg(ffmpeg, path)
+        return _by_ffmpeg(ffmpeg, path, what=what)
 
 
-def _by_ffmpeg(ffmpeg: str, path: Path) -> Recording:
+def _by_ffmpeg(ffmpeg: str, path: Path, *, what: str) -> Recording:
     """ffmpeg may open this file only: no network protocol, no playlist."""
     input_options = [ffmpeg, "-nostdin", "-v", "error", "-protocol_whitelist", "file,pipe"]
-    output_options = ["-vn", "-t", str(_LONGEST_S), "-ac", "1", "-ar", "48000", "-f", "f32le", "-"]
+    output_options = ["-vn", "-t", str(LONGEST_S), "-ac", "1", "-ar", "48000", "-f", "f32le", "-"]
     command = [*input_options, "-i", f"file:{path}", *output_options]
     try:
         done = subprocess.run(command, capture_output=True, timeout=_FFMPEG_TIMEOUT_S, check=False)
     except (OSError, subprocess.TimeoutExpired) as failed:
-        raise AudioError(f"{path}: ffmpeg failed: {failed}") from failed
+        raise AudioError(f"{what}: ffmpeg failed: {failed}") from failed
     if done.returncode or not done.stdout:
         tail = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:] or ["no sound in it"]
-        raise AudioError(f"{path}: neither libsndfile nor ffmpeg can read it: {tail[0]}")
-    return _checked(Recording(np.frombuffer(done.stdout, "<f4").copy(), 48000), what=str(path))
+        raise AudioError(f"{what}: neither libsndfile nor ffmpeg can read it: {tail[0]}")
+    return _checked(Recording(np.frombuffer(done.stdout, "<f4").copy(), 48000), what=what)

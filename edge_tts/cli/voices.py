@@ -13,7 +13,7 @@ from typing import Any
 from unicodedata import normalize
 
 from edge_tts.app.voice_services import quality_folder
-from edge_tts.audio.sound_files import read_any
+from edge_tts.audio.foreign_sound import decode_file
 from edge_tts.cli.sync import add_carrying, add_sync, last_sync
 from edge_tts.config import CALLER_NAME, Config
 from edge_tts.enrolment.consent_check import Statement, hear, judge_words, refused_words, unchecked
@@ -76,11 +76,11 @@ def _judge(arguments: argparse.Namespace, folder: Path, *, agreed: bool) -> tupl
     with ExitStack() as stack:
         gate = load_quality_gate(folder, stack)
         keep_all = agreed and arguments.consent is None
-        reference = choose_reference(gate, read_any(Path(arguments.audio)), arguments.text, keep_all=keep_all)
+        reference = choose_reference(gate, decode_file(Path(arguments.audio)), arguments.text, keep_all=keep_all)
         _refuse(arguments.audio, reference.refusals, arguments)
-        judged = [(file, gate.judge(read_any(Path(file)))) for file in arguments.take]
+        judged = [(file, gate.judge(decode_file(Path(file)))) for file in arguments.take]
         if arguments.consent is not None:
-            judged.append((arguments.consent, gate.judge_whole(read_any(Path(arguments.consent)))))
+            judged.append((arguments.consent, gate.judge_whole(decode_file(Path(arguments.consent)))))
         for file, verdict in judged:
             _refuse(file, verdict.refusals, arguments)
         others = [verdict.recording for _, verdict in judged]

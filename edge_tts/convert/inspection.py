@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import resource
 import sys
 from typing import BinaryIO
 
@@ -16,6 +15,7 @@ from edge_tts.convert.contents import Contents, to_plain
 from edge_tts.convert.safetensors_file import read_safetensors
 from edge_tts.convert.torch_file import HEADS, READABLE, read_torch
 from edge_tts.errors import CheckpointError
+from edge_tts.limited_process import begin
 
 _OTHERS = {
     b"version https://git-lfs": "a Git LFS pointer, not the file itself; fetch it with: git lfs pull",
@@ -58,27 +58,21 @@ def _is_text(head: bytes) -> bool:
 
 
 def main(arguments: list[str]) -> int:
-    """FILE SPOOL (descriptors) MEMORY (bytes) SECONDS: prints the contents as JSON, or an `error`, and its `errno`."""
-    handle, spool_handle, memory, seconds = map(int, arguments)
-    _limit(resource.RLIMIT_AS, memory)
-    _limit(resource.RLIMIT_CPU, seconds)
-    _limit(resource.RLIMIT_CORE, 0)
+    """FILE SPOOL (descriptors): answers the contents as JSON, or an `error`, and its `errno`."""
+    out, numbers = begin(arguments)
+    handle, spool_handle = map(int, numbers)
     try:
         with os.fdopen(spool_handle, "wb") as spool:
             answer = to_plain(inspect(handle, spool))
     except CheckpointError as error:
         answer = {"error": str(error)}
     except MemoryError:
-        answer = {"error": f"it takes more than {memory >> 20} MiB of memory to look at, as no checkpoint does"}
+        answer = {"error": "it takes more memory to look at than any checkpoint does"}
     except OSError as error:
         answer = {"error": str(error), "errno": error.errno}
-    print(json.dumps(answer))
+    with out:
+        out.write(json.dumps(answer).encode())
     return 0
-
-
-def _limit(kind: int, most: int) -> None:
-    hard = resource.getrlimit(kind)[1]
-    resource.setrlimit(kind, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
 
 
 if __name__ == "__main__":

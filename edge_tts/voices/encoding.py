@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from edge_tts.audio.sound_files import read_sound
+from edge_tts.audio.foreign_sound import decode_sound
 from edge_tts.speaking.on_demand import Encoder, Speaker
 from edge_tts.speaking.worker import Work
 from edge_tts.values import AudioChunk, EncodeRequest, Recording, Report
@@ -32,7 +32,7 @@ def _recordings(voice: EnrolledVoice, store: VoiceStore) -> list[Recording]:
     left = MOST_SAMPLES
     for name in voice.card.recordings:
         data = store.read(voice, name)
-        recordings.append(read_sound(data, what=name, longest_s=LONGEST_S, most_samples=left))
+        recordings.append(decode_sound(data, what=name, longest_s=LONGEST_S, most_samples=left))
         left -= recordings[-1].samples.size
     return recordings
 

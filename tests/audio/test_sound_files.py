@@ -159,6 +159,11 @@ def test_errors_name_files_not_objects(data: bytes) -> None:
     assert "object at" not in str(refused.value)
 
 
+def test_a_coding_that_cannot_be_searched_is_read() -> None:
+    """Telephone recorders write WAV files in GSM 06.10, of which libsndfile finds no place but the next."""
+    assert abs(len(read_sound(stored(WAVE, subtype="GSM610"), what="it").samples) - len(WAVE)) < 320
+
+
 @given(st.binary(max_size=60), st.integers(0, 100))
 def test_no_file_raises_an_unexpected_exception(data: bytes, at: int) -> None:
     """A damaged WAV is read or refused with an AudioError."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from edge_tts.audio.features import SAMPLE_RATE, limit_peak, resample, spectrogram, to_mono
-from edge_tts.audio.sound_files import read_any
+from edge_tts.audio.foreign_sound import decode_file
 from edge_tts.engine.load import load_engine
 from edge_tts.errors import ModelError
 
@@ -21,7 +21,7 @@ class VoiceFrom:
         self._recording = recording
 
     def __call__(self, folder: Path) -> Sequence[str]:
-        recording = read_any(self._recording)
+        recording = decode_file(self._recording)
         sound = limit_peak(resample(to_mono(recording.samples), recording.sample_rate, SAMPLE_RATE))
         engine = load_engine(folder / "conditioning.onnx")
         try:
