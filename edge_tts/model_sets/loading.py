@@ -17,6 +17,7 @@ from edge_tts.model_sets.activation import activate, open_loader
 from edge_tts.model_sets.choice import ModelChoice
 from edge_tts.model_sets.flavour import optimized
 from edge_tts.model_sets.manifest import find_model_set, read_model_set, verify_model_set
+from edge_tts.model_sets.proving import prove
 from edge_tts.runtime.health import sd_notify
 from edge_tts.synthesis.g2pw import open_front_end
 from edge_tts.synthesis.levels import VoiceLevels
@@ -90,6 +91,7 @@ def open_networks(
 
     Raises ModelError or TextError (lexicon).
     """
+    prove(model, config.engine, polyphones=config.text.polyphones, waiting=extend_start_timeout)
     with ExitStack() as stack:
         loader = stack.enter_context(open_loader(config.engine, waiting=extend_start_timeout))
         activate(model, loader)

@@ -14,6 +14,7 @@ from edge_tts.engine.load import EngineLoader
 from edge_tts.errors import ModelError
 from edge_tts.model_sets.activation import PHRASES, a_voice, activate, open_loader
 from edge_tts.model_sets.flavour import optimized
+from edge_tts.model_sets.proving import prove
 from edge_tts.request import SpeakRequest
 from edge_tts.synthesis.networks import Networks, load_networks
 from edge_tts.text.front_end import TextFrontEnd
@@ -38,10 +39,11 @@ class Spoken:
 
 
 def rehearse(model: ModelSet, engine: EngineConfig, *, waiting: Callable[[], None] = lambda: None) -> Spoken:
-    """Build and judge the engines of a set and speak with them; closes all networks.
+    """Prove a set, build and judge its engines and speak with them; closes all networks.
 
     `waiting` is called now and then and may raise to end it. Raises ModelError when the set is silent.
     """
+    prove(model, engine, waiting=waiting)
     with open_loader(engine, waiting=waiting) as loader:
         activate(model, loader)
         waiting()

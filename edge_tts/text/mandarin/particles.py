@@ -1,4 +1,4 @@
-"""得, 地, 一 and verbs said twice, by the words around: "must" or a complement, an adverb's mark or the ground, a
+"""得, 地, 当, 一 and verbs said twice, by the words around: "must" or a complement, an adverb's mark or the ground, a
 number or "a"."""
 
 from __future__ import annotations
@@ -17,6 +17,14 @@ _OWNER = ("r", "t", "nr", "ns", "s", "f")
 _OBJECTS = frozenset("门车泳步班课饭学路街床家票菜衣厕澡手水药针书字船院医岗机牙脸碗地炉气电")
 """What many verbs of two characters end in (出门): their complement would need the verb once more."""
 _MUST_AFTER = frozenset("就总都也还可又才便只准非必须")
+_GAINED, _NEEDED = frozenset("获取赢难心所求博夺购只不"), frozenset("总非必")
+"""Before 得 at the end of a word: what is gained (获得), what must be (总得)."""
+_TAKING = frozenset("把拿将用")
+_STEPS = frozenset(
+    "先 再 把 给 本人 亲自 马上 立刻 立即 赶紧 赶快 尽快 及时 按 按时 由 经 经过 从 向 用 请 问 找 买 交 付 换 修 洗 带"
+    " 重新".split()
+)
+"""After 得 these begin what must be done, never a complement."""
 _PLACES = ("f", "s", "t", "r", "p", "q", "x")
 """Parts of speech behind which 地 is the ground."""
 _INNER = re.compile("[^心获取觉值难不赢所博应非总夺求购使只]得.")
@@ -32,18 +40,24 @@ _EITHER_OR = re.compile(r"([\u4e00-\u9fff])不(?=\1)")
 
 
 def particle_readings(words: Sequence[Word]) -> dict[int, str]:
-    """Place -> reading of 得 and 地 that stand as words of their own or end an adverb."""
+    """Place -> reading of 得 and 地 that stand as words of their own or end another, and of 当 as "take for"."""
     chosen: dict[int, str] = {}
     at = 0
+    taking = False
     for i, word in enumerate(words):
         before, after = words[i - 1] if i else None, words[i + 1] if i + 1 < len(words) else None
         if word.text == "得":
             chosen[at] = _got(before, after)
+        elif len(word.text) == 2 and word.text[1] == "得" and word.text[0] in _GAINED | _NEEDED:
+            chosen[at + 1] = "de2" if word.text[0] in _GAINED else "dei3"
+        elif word.text == "当" and taking and before is not None and before.text not in _TAKING:
+            chosen[at] = "dang4"
         elif _INNER.match(word.text):
             chosen[at + 1] = "de5"
         elif word.text[-1] == "地" and (len(word.text) > 1 or before):
             last = at + len(word.text) - 1
             chosen[last] = "de5" if _is_adverb(word, before, after) else "di4"
+        taking = taking or word.text in _TAKING
         at += len(word.text)
     return chosen
 
@@ -52,6 +66,8 @@ def _got(before: Word | None, after: Word | None) -> str:
     """得: `dei3` must, `de2` to get, `de5` before a complement."""
     if _is_must(before, after):
         return "dei3"
+    if after is not None and len(after.text) > 3:  # an idiom describes (写得一目了然)
+        return "de5"
     described = before is not None and before.tag[:1] in ("v", "a") and before.tag != "vn"
     return "de2" if after is not None and _GOT.match(after.text) and not described else "de5"
 
@@ -62,7 +78,7 @@ def _is_must(before: Word | None, after: Word | None) -> bool:
         return False
     if before is None or before.tag == "x":
         return True
-    if before.text[-1] in _MUST_AFTER:
+    if before.text[-1] in _MUST_AFTER or after.text in _STEPS:
         return True
     if after.text[0] in _DEGREE and before.tag not in ("r", "t"):
         return False
@@ -79,10 +95,13 @@ def _is_adverb(word: Word, before: Word | None, after: Word | None) -> bool:
     if len(word.text) > 1:
         stem = word.text[:-1]
         return word.tag.startswith("d") or (len(stem) > 1 and stem[-1] == stem[-2])
-    if before is None or after is None or after.tag == "x":
+    if before is None:
         return False
-    doubled = len(before.text) > 1 and before.text[-1] == before.text[-2]
-    return doubled or (len(before.text) > 1 and before.tag[:1] not in _PLACES)
+    if len(before.text) > 1 and before.text[-1] == before.text[-2]:
+        return True
+    if after is None or after.tag == "x":
+        return False
+    return len(before.text) > 1 and before.tag[:1] not in _PLACES
 
 
 def yi_and_bu(text: str) -> dict[int, str]:
