@@ -23,6 +23,13 @@ tears|t eh1 r z|t ih1 r z|v
 bow|b aw1|b ow1|v
 sow|s ow1|s aw1|v
 wound|w uw1 n d|w aw1 n d|n
+refuse|r ih0 f y uw1 z|r eh1 f y uw0 s|v
+row|r aw1|r ow1|v
+bass|b ae1 s|b ey1 s|n
+polish|p ow1 l ih0 sh|p aa1 l ih0 sh|adj
+rebel|r ih0 b eh1 l|r eh1 b ah0 l|v
+rebels|r ih0 b eh1 l z|r eh1 b ah0 l z|v
+invalid|ih0 n v ae1 l ah0 d|ih1 n v ah0 l ah0 d|adj
 minute|m ay0 n uw1 t|m ih1 n ah0 t|adj
 alternate|ao1 l t er0 n ey2 t|ao1 l t er0 n ah0 t|v
 """

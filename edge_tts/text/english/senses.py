@@ -51,6 +51,15 @@ _AT_END = frozenset(". , ! ? to with and".split())
 _COLLECTED = frozenset(
     "collection truck trucks bin bins pickup day disposal bag bags sacks chute service lorry".split()
 )
+_QUARRELLED = frozenset("about over with broke".split())
+_FISHING = frozenset(
+    "fish fishing fished caught catch sea lake river pond grilled fried baked fillet fillets trout salmon cod".split()
+)
+_SPOKEN = frozenset("speak speaks spoke speaking learn learns learning understand in is am are translate into".split())
+_OF_A_NATION = frozenset(
+    "people man woman men women friend friends food border language president government worker workers speaker company "
+    "shop family army football team course lessons sausage".split()
+)
 _SHIP = frozenset("ship boat stern deck hull".split())
 _THEM = frozenset("it them him her me us this that".split())
 _WEPT = frozenset(
@@ -84,7 +93,15 @@ def _of_few(word: str, before: str, after: str, near: Sequence[str]) -> bool | N
     if word == "wound":
         return before in _DETERMINERS or after not in _WINDING
     if word == "minute":
-        return before in {"a", "an", "the", "very"} and after in _SMALL
+        return before in {"a", "an", "the", "very"} | _BE and after in _SMALL
+    if word in {"separate", "perfect"}:
+        return False if (after in _AT_END - {"to"} or not after) and before not in _BARE | _PLURALS else None
+    if word == "row":
+        return before in _DETERMINERS | {"huge", "terrible", "big"} and after in _QUARRELLED
+    if word == "bass":
+        return bool(_FISHING & set(near))
+    if word == "polish":
+        return before in _SPOKEN or after in _OF_A_NATION
     if word == "content":
         pleased = before in _BE | _SEEM and (after in _AT_END or not after)
         return not (pleased or (after == "with" and before not in _DETERMINERS))
@@ -108,7 +125,8 @@ def _is_past(words: Sequence[str], at: int, before: str, near: Sequence[str]) ->
         return True
     if before in _BARE | _DETERMINERS or (back >= 0 and words[back] in _BARE - {"and", "me", "him", "us", "them"}):
         return False
-    if _PAST & set(near) or before in {"he", "she", "it", "as", "marked"}:
+    this_morning = ("this", "morning") in zip(near, near[1:], strict=False)
+    if this_morning or _PAST & set(near) or before in {"he", "she", "it", "as", "marked"}:
         return True
     return before[:1].isalpha() and before not in _PLURALS and not before.endswith(("s", "ly"))
 
