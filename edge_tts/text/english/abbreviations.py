@@ -41,7 +41,7 @@ def _any(words: dict[str, str]) -> str:
 
 
 _WORD = re.compile(rf"(?<!\w)(?<!\w\.)(?<![\d/])(?<!\d )(?:{_any(_WORDS)})(?!\w)", re.IGNORECASE)
-_NUMBERED = re.compile(rf"(?<![\w.])({_any(_COUNTED)})(\.?)\s?(?=\d)", re.IGNORECASE)
+_NUMBERED = re.compile(rf"(?<!\w)(?<!\w\.)({_any(_COUNTED)})(\.?)\s?(?=\d)", re.IGNORECASE)
 _TITLE = re.compile(rf"(?<!\w)(?<!\w\.)({_any(_TITLES | _STREETS)})\b(\.?)(?![\w.'-])")
 _NAME = re.compile(r"(?:\d(?:st|nd|rd|th)|\b[A-Z][a-z]+) $")
 _FIRST = re.compile(r"(?:^|[.!?]\s)\W*[A-Z][a-z]+ $")

@@ -66,6 +66,12 @@ RULES: tuple[tuple[str, Callable[[Match], str]], ...] = (
         rf"{_MEASURED}{_COUNTED}",
         _label,
     ),
+    (
+        r"(?i:\b((?:order|ticket|invoice|case|job|booking|reference|model|part|claim)s?(?: number)?\s))"
+        r"([A-Z]{1,3}-?\d{2,8})(?![\w:/-]|[.,]\d)",
+        _spelled,
+    ),
+    (r"\b([Tt]he |[Aa] )()(7[0-8]7)()(?= (?:flew|flies|jet|plane|lands|landed|left|takes|took|from|is|was)\b)", _label),
     (r"\b((?:US|SR|CR|FM)[- ])()(\d{3})()(?![\w:/-]|[.,]\d)", _label),
     (rf"(?<![\w.,$£€#-])911(?![\w:/-]|[.,]\d){_COUNTED}", lambda m: digits(m[0])),
     (

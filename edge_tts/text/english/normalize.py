@@ -75,9 +75,9 @@ _OPERATORS = (
     (re.compile(rf"(?<={_OPERAND})\s+[*×]\s+(?={_OPERAND})"), " times "),
     (re.compile(r"(?<=\d)\s+/\s+(?=\d)"), " divided by "),
     (re.compile(r"(?<=[\dA-Za-z])\s?\^\s?(?=\d)"), " to the power of "),
-    (re.compile(r"(?:#|№)\s?(?=\d)"), "number "),
+    (re.compile(r"(?:#|№)\s?(?=\d|[A-Z]{1,3}-?\d)"), "number "),
     (re.compile(r"#(?=[A-Za-z])"), "hashtag "),
-    (re.compile(rf"(?<!{_OPERAND})(?<!{_OPERAND}\s)[<>]|[<>](?!\s?{_OPERAND})"), " "),
+    (re.compile(rf"(?<!{_OPERAND})(?<!{_OPERAND}\s)[<>](?!\s?[$£€¥]?\d)|[<>](?!\s?{_OPERAND})"), " "),
 )
 _SYMBOL = re.compile("[" + re.escape("".join(SYMBOLS)) + "]")
 

@@ -100,7 +100,8 @@ def _feet(m: Match) -> str:
 
 
 def _mixed(m: Match) -> str:
-    return f"{number(m[1])} and {'a half' if (m[2], m[3]) == ('1', '2') else fraction(m[2], m[3])}"
+    part = [group for group in m.groups()[1:] if group]
+    return f"{number(m[1])} and {'a half' if part == ['1', '2'] else fraction(*part)}"
 
 
 def _decade(m: Match) -> str:
@@ -205,7 +206,9 @@ def _forms(day_first: bool) -> list[tuple[str, Callable[[Match], str]]]:
         (rf"(?<!\ba )(?<!\bthe ){_AMOUNT}(k)(?=[.!?]?\s*$)", _scaled),
         (rf"{_AMOUNT}(?<=\.\d)([MB])(?= [a-z])", _scaled),
         (r"(?<![\w/.])24/7(?![\d/])", _say("twenty-four seven")),
+        (r"(?<![\w/.])9/11(?![\w/-]| of\b)", _say("nine eleven")),
         (r"(?<![\w.])(\d{1,2})\s?[x×]/(day|week|month|year|hour)\b", lambda m: f"{number(m[1])} times a {m[2]}"),
+        (r"(?<![\d/.])(\d+)\s(?:(1)/(2)|([12])/(3)|([13])/(4)|([1357])/(8))(?![\d/])", _mixed),
         *parts.RULES,
         (r"(?<![\d/.])(\d+)\s(\d{1,2})/(\d{1,3})(?![\d/])", _mixed),
         (r"(?<![\d/.])(\d+)/\1(?![\d/]| of\b)", lambda m: f"{number(m[1])} {number(m[1])}"),  # 20/20

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 _DETERMINERS = frozenset("the a an this that these those my your his her its our their no any some every each".split())
 _PLURALS = frozenset("people children men women i you we they who guests neighbors".split())
@@ -57,8 +58,8 @@ _FISHING = frozenset(
 )
 _SPOKEN = frozenset("speak speaks spoke speaking learn learns learning understand in is am are translate into".split())
 _OF_A_NATION = frozenset(
-    "people man woman men women friend friends food border language president government worker workers speaker company "
-    "shop family army football team course lessons sausage".split()
+    "people man woman men women friend friends food border language president government worker workers speaker "
+    "company shop family army football team course lessons sausage".split()
 )
 _SHIP = frozenset("ship boat stern deck hull".split())
 _THEM = frozenset("it them him her me us this that".split())
@@ -125,7 +126,7 @@ def _is_past(words: Sequence[str], at: int, before: str, near: Sequence[str]) ->
         return True
     if before in _BARE | _DETERMINERS or (back >= 0 and words[back] in _BARE - {"and", "me", "him", "us", "them"}):
         return False
-    this_morning = ("this", "morning") in zip(near, near[1:], strict=False)
+    this_morning = ("this", "morning") in pairwise(near)
     if this_morning or _PAST & set(near) or before in {"he", "she", "it", "as", "marked"}:
         return True
     return before[:1].isalpha() and before not in _PLURALS and not before.endswith(("s", "ly"))

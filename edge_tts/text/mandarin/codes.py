@@ -43,7 +43,10 @@ def _ordinals(match: Match) -> str:
     return f"第{number(match[1])}{joint(match[2], '到')}{match[3]}{number(match[4])}"
 
 
+_NAMES = "晚会|高校|大学|工程|工作制|大促|购物节|活动|热线|事件"
 ORDINALS: tuple[Substitution, ...] = (
+    substitution(f"(?<![0-9.])(315|618|985|211|996|007|911)(?={_NAMES})", lambda m: code(m[1])),
+    substitution(r"(?<=[负周零〇])2(?![0-9.])|(?<=星期|礼拜)2(?![0-9.])", lambda m: "二"),
     substitution(rf"第({N}){TO}(第?)({N})", _ordinals),
     substitution(rf"第({N})", lambda m: "第" + number(m[1])),
     substitution(f"(?<![0-9.])([0-9]{{1,4}})次(?={_VEHICLE})", lambda m: code(m[1]) + "次"),

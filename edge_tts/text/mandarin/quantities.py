@@ -27,7 +27,12 @@ _NUMBERED = "[日号月章楼级班路期集题版档]|年级|世纪"
 """What a range may span besides measure words; 2 stays 二 before these."""
 _OPERATORS = {"+": "加", "-": "减", "×": "乘", "*": "乘", "÷": "除以", "/": "除以"}
 _VERSUS = "(?:比[分例率]|配比|赔率)[^0-9!?。！？，,]{0,6}|[胜负平赢输以][^0-9!?。！？，,]{0,4}"
+_DECIDED = "[大小]?[胜负赢输]|战[平胜]|击败|领先|落后|晋级|告负|平局"
 SCORES = (
+    substitution(
+        rf"(?<![0-9./:-])([0-9]{{1,3}})[-:：]([0-9]{{1,3}})(?=(?:的比分)?(?:{_DECIDED}))",
+        lambda m: f"{cardinal(m[1])}比{cardinal(m[2])}",
+    ),
     substitution(
         rf"({_VERSUS})(?<![0-9])([0-9]{{1,4}})[-:：]([0-9]{{1,4}})(?![0-9:：])",
         lambda m: f"{m[1]}{cardinal(m[2])}比{cardinal(m[3])}",
