@@ -41,6 +41,7 @@ from edge_tts.model_sets.activation import activate, open_loader
 from edge_tts.model_sets.flavour import FlavourCache, make_in_child, optimized
 from edge_tts.model_sets.loading import as_chosen, front_end_for, generator_for, open_choice, open_model, open_networks
 from edge_tts.model_sets.manifest import find_model_set, installed_model_sets, verify_model_set
+from edge_tts.model_sets.proving import prove
 from edge_tts.request import SpeakMessage, SpeakRequest
 from edge_tts.runtime.log_lines import log_to_stderr
 from edge_tts.runtime.runtime import random_id
@@ -324,6 +325,7 @@ def command_doctor(arguments: argparse.Namespace, config: Config) -> int:
 def _speed_page(config: Config, progress: Progress) -> SpeedPage:
     model = find_model_set(config.models.dir, config.models.name)
     verify_model_set(model)
+    prove(model, config.engine)
     with open_loader(config.engine, progress=progress) as loader, TelemetryReader() as reader:
         activate(model, loader)
         return measure_speed(optimized(model, config.engine, loader), loader, reader.read)

@@ -26,6 +26,7 @@ from edge_tts.model_sets.activation import a_voice, activate, compare, open_load
 from edge_tts.model_sets.flavour import optimized
 from edge_tts.model_sets.golden import Agreement
 from edge_tts.model_sets.manifest import find_model_set
+from edge_tts.model_sets.proving import prove
 from edge_tts.model_sets.rehearsal import Spoken, speak_phrase
 from edge_tts.runtime.telemetry import Telemetry, TelemetryReader
 
@@ -91,6 +92,7 @@ def _checks(config: Config) -> Iterator[Finding]:
 def _speak(config: Config, findings: list[Finding], open_engines: Open, clock: Callable[[], float]) -> Diagnosis:
     """Compare the engines anew, then speak one sentence on the accepted ones."""
     model = find_model_set(config.models.dir, config.models.name)
+    prove(model, config.engine, polyphones=config.text.polyphones)
     voice = a_voice(model)
     with open_engines(config) as loader:
         golden = activate(model, loader, again=True)

@@ -24,9 +24,9 @@ from edge_tts.durable.atomic import write_atomic
 from edge_tts.durable.folders import make_folder
 from edge_tts.engine.load import load_engine
 from edge_tts.engine.onnxruntime import VERSION
-from edge_tts.errors import EdgeTTSError, ModelError
+from edge_tts.errors import EdgeTTSError, ModelError, VoiceError
 from edge_tts.limited_process import ProcessLimits, ProcessLostError, begin, run_limited
-from edge_tts.model_sets.activation import PHRASES, a_voice
+from edge_tts.model_sets.activation import PHRASES, a_voice, neutral_voice
 from edge_tts.model_sets.manifest import read_model_set
 from edge_tts.request import SpeakRequest
 from edge_tts.synthesis.g2pw import open_front_end
@@ -97,7 +97,10 @@ def main(arguments: list[str]) -> int:
 
 def _run(model: ModelSet, threads: int, polyphones: Path | None) -> None:
     language = next((name for name in PHRASES if name in model.languages), "en")
-    voice = a_voice(model)
+    try:
+        voice = a_voice(model)
+    except VoiceError:  # told to whoever asks for it
+        voice = neutral_voice(model)
     request = SpeakRequest(text=PHRASES[language], id="proof", voice=voice.id, language=language, seed=1)
     with ExitStack() as stack:
         front_end = open_front_end(stack, lexicon={}, polyphones=polyphones)
