@@ -91,7 +91,7 @@ def open_networks(
 
     Raises ModelError or TextError (lexicon).
     """
-    prove(model, config.engine, polyphones=config.text.polyphones, waiting=extend_start_timeout)
+    prove(model, config.engine, polyphones=config.text.polyphones)
     with ExitStack() as stack:
         loader = stack.enter_context(open_loader(config.engine, waiting=extend_start_timeout))
         activate(model, loader)
