@@ -6,6 +6,7 @@ import base64
 import os
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -506,13 +507,34 @@ class Config(Section):
         return mqtt
 
 
+@dataclass(frozen=True, slots=True)
+class ConfigSource:
+    """What a configuration is made of."""
+
+    values: Any
+    """As in the YAML, not validated."""
+    folder: Path
+    """Of relative paths."""
+    what: str = "configuration"
+    """Its name in errors."""
+
+    def config(self) -> Config:
+        """Raises ConfigError."""
+        return config_from(self.values, folder=self.folder, what=self.what)
+
+
 def find_config(path: Path | None = None, *, places: Sequence[Path] = CONFIG_PLACES) -> Config:
     """The configuration in `path`, else in the first of `places` that is there, else every default. Raises
     ConfigError, also for a place that may not be looked at."""
+    return find_source(path, places=places).config()
+
+
+def find_source(path: Path | None = None, *, places: Sequence[Path] = CONFIG_PLACES) -> ConfigSource:
+    """What `find_config` validates. Raises ConfigError."""
     for place in (path,) if path is not None else places:
         if path is not None or _is_there(place):
-            return load_config(place)
-    return Config()
+            return read_source(place)
+    return ConfigSource({}, Path.cwd())
 
 
 def _is_there(place: Path) -> bool:
@@ -527,6 +549,11 @@ def _is_there(place: Path) -> bool:
 
 def load_config(path: Path) -> Config:
     """Read and validate `path`. Raises ConfigError."""
+    return read_source(path).config()
+
+
+def read_source(path: Path) -> ConfigSource:
+    """Read `path`. Raises ConfigError for what is no YAML."""
     try:
         raw = read_yaml(path)
     except PermissionError as forbidden:
@@ -538,7 +565,7 @@ def load_config(path: Path) -> Config:
         raise ConfigError(f"{path}: cannot be read ({missing.strerror})") from missing
     except BrokenYamlError as broken:
         raise ConfigError(f"{path}: cannot be read as YAML: {broken}") from None
-    return config_from({} if raw is None else raw, folder=path.parent, what=str(path))
+    return ConfigSource({} if raw is None else raw, path.parent, str(path))
 
 
 def config_from(values: Any, *, folder: Path, what: str = "configuration") -> Config:

@@ -24,7 +24,11 @@ class BrokenYamlError(ValueError):
 def read_yaml(path: Path) -> Any:
     """The one document in `path`, None if it is empty. Raises BrokenYamlError, OSError."""
     with path.open("rb") as file:
-        data = file.read(_MOST_BYTES + 1)
+        return parse_yaml(file.read(_MOST_BYTES + 1))
+
+
+def parse_yaml(data: bytes) -> Any:
+    """The one document in `data`, None if it is empty. Raises BrokenYamlError."""
     if len(data) > _MOST_BYTES:
         raise BrokenYamlError(f"it has more than {_MOST_BYTES >> 10} KiB")
     text = _decoded(data)

@@ -21,6 +21,7 @@ from edge_tts.config import AudioConfig, Config
 from edge_tts.engine.load import Placement
 from edge_tts.fleet.agent import FleetAgent
 from edge_tts.front_doors.access import Access
+from edge_tts.fleet.device_overlay import DeviceOverlay
 from edge_tts.front_doors.content_rules import ContentRules
 from edge_tts.front_doors.dispatcher import Dispatcher, RequestRules
 from edge_tts.front_doors.hermes import Hermes
@@ -108,6 +109,8 @@ class Surroundings:
     """None: of this appliance alone."""
     sets: ModelSets | None = None
     """The model sets to change to; None: no such commands."""
+    overlay: DeviceOverlay | None = None
+    """None: the device is in no group of a fleet."""
 
 
 class Appliance:
@@ -292,9 +295,10 @@ class Appliance:
             internal_jobs = InternalJobs(runtime=runtime, jobs=self.jobs, sink=self.player, kind="model")
             self.model_change = ModelChange(runtime=runtime, sets=self._surroundings.sets, internal_jobs=internal_jobs)
             commands |= ModelCommands(change=self.model_change, new_id=runtime.new_id).commands()
-            self.fleet = fleet_agent(config, runtime, self._surroundings.sets.choice, self.model_change)
+            overlay = self._surroundings.overlay
+            self.fleet = fleet_agent(config, runtime, self._surroundings.sets.choice, self.model_change, overlay)
         if self.fleet is not None:
-            commands |= ReleaseCommands(self.fleet.install).commands()
+            commands |= ReleaseCommands(install=self.fleet.install, apply_overlay=self.fleet.apply_overlay).commands()
         limits = config.limits
         content = ContentRules(limits.text_chars, config.text.refuse)
         rules = RequestRules(

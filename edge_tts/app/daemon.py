@@ -19,6 +19,7 @@ from edge_tts.durable.folders import make_folder
 from edge_tts.durable.lock import HeldError, held_alone
 from edge_tts.engine.load import Placement
 from edge_tts.errors import ConfigError, EdgeTTSError
+from edge_tts.fleet.device_overlay import DeviceOverlay
 from edge_tts.model_sets.choice import ModelChoice
 from edge_tts.model_sets.loading import as_chosen, open_choice, open_model, open_networks, unchanged
 from edge_tts.model_sets.trial import InstalledSets
@@ -76,17 +77,18 @@ class Stop:
         self.ask()
 
 
-def run(config: Config) -> int:
+def run(config: Config, overlay: DeviceOverlay | None = None) -> int:
     """Serve until SIGTERM or SIGINT (0), or until a part fails (1). Raises EdgeTTSError when it cannot start.
 
-    A model set chosen over MQTT restarts everything. One that cannot start falls back to the one before.
+    A model set chosen over MQTT restarts everything, and so does an `overlay` of the configuration. One that cannot
+    start falls back to the one before.
     """
     limit_arenas()
     os.umask(0o077)  # recordings and texts are not for other accounts
     with ExitStack() as stack:
         own_state(config.state_dir, stack)
         with StopGuard() as guard:
-            status = _run(config, Stop(guard))
+            status = _run(config, Stop(guard), overlay)
         leave_held_process(status)
         return status
 
@@ -104,15 +106,20 @@ def own_state(folder: Path, stack: ExitStack) -> None:
         log.warning("state_dir: no other daemon can be kept out of %s: %s", folder, error)
 
 
-def _run(config: Config, stop: Stop) -> int:
+def _run(config: Config, stop: Stop, overlay: DeviceOverlay | None) -> int:
     choice = open_choice(config)
-    observers = Observers.of(config)
+    observers: Observers | None = None
+    trials: list[DeviceOverlay | ModelChoice] = [choice] if overlay is None else [overlay, choice]
     while True:
-        choice.begin()
+        for trial in trials:
+            trial.begin()
         try:
-            restart = serve(as_chosen(config, choice), choice, stop, observers)
+            before, config = config, config if overlay is None else overlay.config()
+            if observers is None or config != before:
+                observers = Observers.of(config)
+            restart = serve(as_chosen(config, choice), choice, stop, observers, overlay)
         except EdgeTTSError as error:
-            if not choice.fall_back(str(error)):
+            if not any(trial.fall_back(str(error)) for trial in trials):
                 raise
             continue
         if not restart or stop.failed:
@@ -120,9 +127,10 @@ def _run(config: Config, stop: Stop) -> int:
         trim_memory()
 
 
-def serve(config: Config, choice: ModelChoice, stop: Stop, observers: Observers) -> bool:
+def serve(config: Config, choice: ModelChoice, stop: Stop, observers: Observers, overlay: DeviceOverlay | None) -> bool:
     """Serve with one model set until asked to stop; True to restart."""
-    on_signal(lambda number: die_of_signal(number, choice))
+    trials = [choice.cancel_attempt] if overlay is None else [choice.cancel_attempt, overlay.cancel_attempt]
+    on_signal(lambda number: die_of_signal(number, *trials))
     model, placements, contents = open_model(config), list[Placement](), RecentContents()
     log.info("loading model set %s %s (%s)", model.name, model.version, model.family)
 
@@ -140,9 +148,12 @@ def serve(config: Config, choice: ModelChoice, stop: Stop, observers: Observers)
         telemetry=TelemetryReader(),
         observers=observers,
         sets=InstalledSets(config=config, choice=choice, restart=stop.ask_restart),
+        overlay=overlay,
     )
     with Appliance(config, model, surroundings) as appliance:
         choice.proven()
+        if overlay is not None:
+            overlay.proven()
         where = f"{config.mqtt.base_topic}/{config.device}"
         sd_notify(f"READY=1\nMAINPID={os.getpid()}\nSTATUS=Listening as {where}{watchdog_line()}")
         log.info("ready: listening as %s", where)
@@ -157,9 +168,11 @@ def on_signal(act: Callable[[int], None]) -> None:
         signal.signal(number, lambda number, frame: act(number))
 
 
-def die_of_signal(number: int, choice: ModelChoice) -> None:
-    """For a signal during the start: loading cannot be interrupted, and there is nothing to lose."""
-    choice.cancel_attempt()
+def die_of_signal(number: int, *cancel: Callable[[], None]) -> None:
+    """For a signal during the start: loading cannot be interrupted, and there is nothing to lose. `cancel`: what does
+    not count this start."""
+    for attempt in cancel:
+        attempt()
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
 

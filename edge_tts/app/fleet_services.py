@@ -9,11 +9,12 @@ from random import Random
 
 from edge_tts.app.voice_services import quality_folder
 from edge_tts.config import Config
-from edge_tts.fleet.agent import FleetAgent
+from edge_tts.fleet.agent import FleetAgent, Shows
+from edge_tts.fleet.device_overlay import DeviceOverlay
 from edge_tts.fleet.device_sets import DeviceSets
 from edge_tts.fleet.member import Member
+from edge_tts.fleet.overlay_rollout import GroupMember, OverlayRollout
 from edge_tts.fleet.remembered import RememberedFile
-from edge_tts.fleet.reports import ReleaseStatus
 from edge_tts.fleet.rollout import Participant, Rollout
 from edge_tts.fleet.signing import Trust
 from edge_tts.model_sets.change import ModelChange
@@ -24,26 +25,48 @@ from edge_tts.voices.sync.bucket import Bucket
 from edge_tts.voices.sync.credentials import read_secrets
 
 
-def fleet_agent(config: Config, runtime: Runtime, choice: ModelChoice, change: ModelChange) -> FleetAgent | None:
+def fleet_agent(
+    config: Config, runtime: Runtime, choice: ModelChoice, change: ModelChange, overlay: DeviceOverlay | None
+) -> FleetAgent | None:
     """None without public keys, or without a bucket."""
     fleet, place = config.fleet, bucket_place(config)
     if not fleet.public_keys or place is None:
         return None
+    trust, file = Trust(fleet.public_keys, fleet.signers), RememberedFile(config.state_dir / "fleet.json")
 
     def open_bucket(abandon: Callable[[], bool]) -> Bucket:
         # A new folder is made by the sync: an empty one may be the mount point of an unplugged disk.
         secrets = read_secrets(place.kind, os.environ)
         return Bucket(place=place, secrets=secrets, abandon=abandon, used_before=True)
 
-    def make_member(go_on: Callable[[], None], show: Callable[[ReleaseStatus], None]) -> Member:
+    def make_member(agent: Shows) -> Member:
         sets = DeviceSets(
-            config=config, runtime=runtime, choice=choice, change=change, quality=quality_folder(config), go_on=go_on
+            config=config,
+            runtime=runtime,
+            choice=choice,
+            change=change,
+            quality=quality_folder(config),
+            go_on=agent.go_on,
         )
-        trust = Trust(fleet.public_keys, fleet.signers)
         who = Participant(device=config.device, trust=trust, auto=fleet.auto, models=config.models.dir)
-        file = RememberedFile(config.state_dir / "fleet.json")
-        rollout = Rollout(who=who, file=file, sets=sets, show=show, clock=time.time)
-        return Member(device=config.device, rollout=rollout, p95_s=lambda: _p95_s(runtime), clock=time.time)
+        rollout = Rollout(who=who, file=file, sets=sets, show=agent.show_release, clock=time.time)
+        overlays = None
+        if overlay is not None and fleet.group is not None:
+            overlays = OverlayRollout(
+                who=GroupMember(trust=trust, group=fleet.group, auto=fleet.auto),
+                device=overlay,
+                file=file,
+                show=agent.show_overlay,
+                restart=sets.restart,
+                clock=time.time,
+            )
+        return Member(
+            device=config.device,
+            rollout=rollout,
+            overlays=overlays,
+            p95_s=lambda: _p95_s(runtime),
+            clock=time.time,
+        )
 
     return FleetAgent(
         runtime=runtime,

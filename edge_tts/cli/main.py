@@ -34,6 +34,7 @@ from edge_tts.doctor.speed import SpeedPage, as_speed_json, as_table, measure_sp
 from edge_tts.durable.lock import HeldError, held_alone
 from edge_tts.engine.tensorrt.build import Progress
 from edge_tts.errors import AudioError, EdgeTTSError, ModelError, PayloadError, TextError
+from edge_tts.fleet.device_overlay import device_overlay
 from edge_tts.front_doors.content_rules import ContentRules
 from edge_tts.front_doors.payloads import read_text
 from edge_tts.model_folder import CPU_FLAVOUR, MANIFEST
@@ -78,8 +79,10 @@ def _run(argv: Sequence[str] | None) -> int:
         arguments = _parser().parse_args(argv)
         config = find_config(arguments.config)
         log_to_stderr(config.log, sys.stderr)
+        overlay = device_overlay(arguments.config, config)
         if arguments.command is command_run:  # has its own signals, and keeps configured and chosen set apart
-            return run(config)
+            return run(config, overlay)
+        config = config if overlay is None else overlay.config()
         with _unwinding_signals():
             return int(arguments.command(arguments, as_chosen(config, open_choice(config))))
     except EdgeTTSError as error:

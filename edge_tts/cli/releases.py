@@ -12,8 +12,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from edge_tts.config import Config
+from edge_tts.config import Config, ConfigSource
 from edge_tts.errors import ConfigError, FleetError
+from edge_tts.fleet.overlay import differences, overlaid
 from edge_tts.fleet.overview import as_chart, as_table, as_verdict
 from edge_tts.fleet.publishing import Published, Publisher
 from edge_tts.fleet.release import Release, Terms, is_stopped
@@ -67,6 +68,8 @@ def command_rollback(arguments: argparse.Namespace, config: Config) -> int:
 def command_sign(arguments: argparse.Namespace, config: Config) -> int:
     """Show the release that waits for a signature, and with a key sign it."""
     with _publisher(config, arguments) as publisher:
+        if arguments.overlay:
+            return _sign_overlay(publisher, arguments)
         pending = publisher.pending()
         if pending is None:
             raise FleetError("no release waits for a signature")
@@ -74,6 +77,30 @@ def command_sign(arguments: argparse.Namespace, config: Config) -> int:
         if arguments.key:
             _tell(publisher.cosign())
     return 0
+
+
+def command_overlay(arguments: argparse.Namespace, config: Config) -> int:
+    """Show what a part of the configuration changes for a group, and with --yes sign and publish it."""
+    text, source = _read_text(arguments.file), ConfigSource({}, Path.cwd())
+    with _publisher(config, arguments) as publisher:
+        before = publisher.overlay(arguments.group)
+        after = overlaid(source, text)
+        lines = differences(source.config() if before is None else overlaid(source, before.text), after)
+        print("\n".join(lines) or "nothing changes")
+        if not arguments.yes:
+            print("Nothing was published; --yes does it.")
+        elif publisher.publish_overlay(arguments.group, text, arguments.expires or time.time() + 30 * 86400):
+            print(f"It needs one more signature: edge-ttsd release sign --overlay {arguments.group} --key FILE")
+        else:
+            print(f"The devices of {arguments.group} take it up.")
+    return 0
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read ({error})") from error
 
 
 def command_status(arguments: argparse.Namespace, config: Config) -> int:
@@ -93,6 +120,16 @@ def command_status(arguments: argparse.Namespace, config: Config) -> int:
     for path in unreadable:
         print(f"{path}: is no report of a device")
     return 1 if current is not None and is_stopped(current.terms, ok=ok, failed=failed) else 0
+
+
+def _sign_overlay(publisher: Publisher, arguments: argparse.Namespace) -> int:
+    pending = publisher.pending_overlay(arguments.overlay)
+    if pending is None:
+        raise FleetError(f"no overlay of {arguments.overlay} waits for a signature")
+    print(f"for {pending.group}, until {as_time(pending.expires)}:\n{pending.text}")
+    if arguments.key and not publisher.cosign_overlay(arguments.overlay):
+        print("It is given out.")
+    return 0
 
 
 @contextmanager
@@ -182,9 +219,21 @@ def add_releases(commands: Any, add: AddParser) -> None:
     _add_terms(parser, share="100", final=False)
     parser.set_defaults(command=command_rollback)
     _add_status(group, add)
+    _add_overlay(group, add)
     parser = add(group, "sign", says="show the release that waits for a signature, and sign it")
+    parser.add_argument("--overlay", metavar="GROUP", help="the configuration of a group instead")
     _add_keys(parser, required=False)
     parser.set_defaults(command=command_sign)
+
+
+def _add_overlay(group: Any, add: AddParser) -> None:
+    parser = add(group, "overlay", says="give a part of config.yaml to a group of devices, shown as a diff first")
+    parser.add_argument("group", help="fleet.group of the devices")
+    parser.add_argument("file", type=Path, help="YAML with the keys that the devices should have; {} takes all back")
+    parser.add_argument("--expires", type=instant, metavar="TIME", help="nobody takes it up afterwards (default: 30d)")
+    parser.add_argument("--yes", action="store_true", help="sign and publish it")
+    _add_keys(parser)
+    parser.set_defaults(command=command_overlay)
 
 
 def _add_status(group: Any, add: AddParser) -> None:

@@ -6,9 +6,11 @@ import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from random import Random
+from typing import Protocol
 
 from edge_tts.errors import FleetError, PayloadError, TransportError
 from edge_tts.fleet.member import Member
+from edge_tts.fleet.overlay_rollout import OverlayStatus
 from edge_tts.fleet.reports import ReleaseStatus
 from edge_tts.fleet.rollout import InterruptedRolloutError
 from edge_tts.fleet.signing import require_library
@@ -22,9 +24,20 @@ _FIRST_RETRY_S = 30.0
 
 OpenBucket = Callable[[Callable[[], bool]], AbstractContextManager[Bucket]]
 """Opens the configured bucket; a request ends when the given function returns True. Raises TransportError."""
-MakeMember = Callable[[Callable[[], None], Callable[[ReleaseStatus], None]], Member]
-"""The first function is called while something takes long and raises InterruptedRolloutError to end it; the second is
-told every change of the status."""
+
+
+class Shows(Protocol):
+    """What a member uses of its agent."""
+
+    def go_on(self) -> None:
+        """Called while something takes long; raises InterruptedRolloutError to end it."""
+
+    def show_release(self, status: ReleaseStatus) -> None: ...
+
+    def show_overlay(self, status: OverlayStatus) -> None: ...
+
+
+MakeMember = Callable[[Shows], Member]
 
 
 class FleetAgent(OptionalPart):
@@ -35,12 +48,12 @@ class FleetAgent(OptionalPart):
     ) -> None:
         advice = "`edge-ttsd release status` tells more; see docs/fleet.md"
         super().__init__(name="fleet", runtime=runtime, advice=advice, retry_s=_FIRST_RETRY_S, stop_timeout_s=10.0)
-        self._member = make_member(self._go_on, self._publish)
+        self._member = make_member(self)
         self._open_bucket, self._interval_s, self._random = open_bucket, interval_s, random
         self._pulse = runtime.health.pulse("fleet")
         self._wake = threading.Event()
-        self._asked = ""
-        self._offered = ""
+        self._asked, self._offered = "", ""
+        self._overlay_asked = self._overlay_offered = 0
         self._failures = 0
 
     def install(self, name: str) -> None:
@@ -52,12 +65,19 @@ class FleetAgent(OptionalPart):
         self._asked = self._offered
         self._wake.set()
 
+    def apply_overlay(self) -> None:
+        """Take up the overlay on offer. Returns at once. Raises PayloadError."""
+        if not self._overlay_offered:
+            raise PayloadError("overlay/apply: no configuration is on offer")
+        self._overlay_asked = self._overlay_offered
+        self._wake.set()
+
     def wake(self) -> None:
         self._wake.set()
 
     def work(self) -> None:
         self._pulse()
-        self._publish(ReleaseStatus())
+        self.show_release(ReleaseStatus())
         self.ready()
         require_library()
         while not self.stopping.is_set():
@@ -69,7 +89,12 @@ class FleetAgent(OptionalPart):
         try:
             with self._open_bucket(self._abandon) as bucket:
                 asked, self._asked = self._asked, ""
-                self._member.round(bucket, asked=bool(asked) and asked == self._offered)
+                overlay_asked, self._overlay_asked = self._overlay_asked, 0
+                self._member.round(
+                    bucket,
+                    asked=bool(asked) and asked == self._offered,
+                    overlay_asked=bool(overlay_asked) and overlay_asked == self._overlay_offered,
+                )
         except InterruptedRolloutError:
             return
         except FleetError as error:  # what lies there does not change by asking again soon
@@ -83,9 +108,13 @@ class FleetAgent(OptionalPart):
             self._failures = 0
             self.status.ok()
 
-    def _publish(self, status: ReleaseStatus) -> None:
+    def show_release(self, status: ReleaseStatus) -> None:
         self._offered = status.set or "" if status.stage == "offered" else ""
         self.runtime.events.retain("release", status.model_dump(mode="json"))
+
+    def show_overlay(self, status: OverlayStatus) -> None:
+        self._overlay_offered = status.counter if status.stage == "offered" else 0
+        self.runtime.events.retain("overlay", status.model_dump(mode="json"))
 
     def _pause_s(self) -> float:
         """With jitter, so that devices do not look all at once."""
@@ -101,7 +130,7 @@ class FleetAgent(OptionalPart):
                 return
             pause_s -= _TICK_S
 
-    def _go_on(self) -> None:
+    def go_on(self) -> None:
         self._pulse()
         if self.stopping.is_set():
             raise InterruptedRolloutError

@@ -20,6 +20,7 @@ from edge_tts.model_sets.change import ChangeRequest, ModelChange
 from edge_tts.model_sets.choice import ModelChoice
 from edge_tts.model_sets.manifest import installed_model_sets, read_model_set
 from edge_tts.runtime.runtime import Runtime
+from edge_tts.speaking.job import Reply
 from edge_tts.values import CLOSING, Report
 
 _TICK_S = 0.5
@@ -72,13 +73,20 @@ class DeviceSets:
         return heard(folder, self._quality, self._config.engine, languages, self._make_way)
 
     def activate(self, name: str) -> None:
+        self._wait_for(lambda reply: self._change.activate(ChangeRequest(self._runtime.new_id(), name, reply)))
+
+    def restart(self) -> None:
+        """Returns when the appliance is about to restart with the same set. Raises like `activate`."""
+        self._wait_for(lambda reply: self._change.restart(self._runtime.new_id(), reply))
+
+    def _wait_for(self, begin: Callable[[Reply], None]) -> None:
         ended: queue.SimpleQueue[Report] = queue.SimpleQueue()
 
         def reply(report: Report) -> None:
             if report.stage in CLOSING:
                 ended.put(report)
 
-        self._change.activate(ChangeRequest(self._runtime.new_id(), name, reply))
+        begin(reply)
         while True:
             self._go_on()
             with suppress(queue.Empty):

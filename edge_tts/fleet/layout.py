@@ -15,7 +15,7 @@ OUTCOMES = "releases/outcomes/"
 REPORTS = "fleet/"
 """DEVICE.json, written by the device."""
 OVERLAYS = "overlays/"
-"""GROUP.json, and GROUP.pending.json"""
+"""GROUP.json, and pending/GROUP.json, which waits for its second signature."""
 
 
 def history_path(counter: int) -> str:
@@ -32,3 +32,7 @@ def report_path(device: str) -> str:
 
 def overlay_path(group: str) -> str:
     return f"{OVERLAYS}{group}.json"
+
+
+def pending_overlay_path(group: str) -> str:
+    return f"{OVERLAYS}pending/{group}.json"

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from edge_tts import __version__
 from edge_tts.errors import FleetError
+from edge_tts.fleet.overlay_rollout import OverlayRollout
 from edge_tts.fleet.reports import DeviceReport, send_report
 from edge_tts.fleet.rollout import Rollout
 from edge_tts.voices.sync.bucket import Bucket
@@ -22,15 +23,17 @@ class Member:
         *,
         device: str,
         rollout: Rollout,
+        overlays: OverlayRollout | None = None,
         p95_s: Callable[[], float | None],
         clock: Callable[[], float],
     ) -> None:
         """`p95_s`: until the first sound, of the last day."""
-        self._device, self._rollout = device, rollout
+        self._device, self._rollout, self._overlays = device, rollout, overlays
         self._p95_s, self._clock = p95_s, clock
         self._sent: DeviceReport | None = None
+        self._overlay_trouble = ""
 
-    def round(self, bucket: Bucket, *, asked: bool = False) -> None:
+    def round(self, bucket: Bucket, *, asked: bool = False, overlay_asked: bool = False) -> None:
         """Raises TransportError when the bucket is away, and, after the report, FleetError for what it should not have
         given out."""
         trouble: FleetError | None = None
@@ -38,6 +41,12 @@ class Member:
             self._rollout.look(bucket, asked=asked)
         except FleetError as error:
             trouble = error
+        self._overlay_trouble = ""
+        if self._overlays is not None and self._rollout.status.stage != "activating":  # one trial at a time
+            try:
+                self._overlays.look(bucket, asked=overlay_asked)
+            except FleetError as error:
+                self._overlay_trouble, trouble = str(error), trouble or error
         self._report(bucket)
         if trouble is not None:
             raise trouble
@@ -60,5 +69,7 @@ class Member:
             mos=None if heard is None else round(heard.mos, 3),
             guard=None if heard is None else heard.guard,
             p95_s=heard.p95_s if p95_s is None and heard is not None else p95_s,
+            overlay=0 if self._overlays is None else self._overlays.status.running,
+            overlay_why=self._overlay_trouble or ("" if self._overlays is None else self._overlays.status.why),
             version=__version__,
         )

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from edge_tts.durable.hashes import sha256_of
 from edge_tts.errors import FleetError
-from edge_tts.fleet.layout import CURRENT, FILES, HISTORY, PENDING, history_path
+from edge_tts.fleet.layout import CURRENT, FILES, HISTORY, PENDING, history_path, overlay_path, pending_overlay_path
+from edge_tts.fleet.overlay import OVERLAY, Overlay, parse_overlay, payload_of_overlay
 from edge_tts.fleet.release import RELEASE, Release, ReleasedFile, Terms, is_stopped, parse_release, payload_of
 from edge_tts.fleet.reports import count_outcomes
 from edge_tts.fleet.signing import MOST_BYTES, Trust, add_signatures, missing_signatures, sign, verify
@@ -77,6 +78,45 @@ class Publisher:
             if to is not None or earlier.number < current.number:
                 return self._again(earlier, change)
         raise FleetError(f"there is no release {to or f'before {current.folder}'}; `release create` makes one")
+
+    def overlay(self, group: str) -> Overlay | None:
+        """What the bucket gives out for a group. Raises FleetError when that is not signed."""
+        blob = self._bucket.get(overlay_path(group), most=MOST_BYTES)
+        return None if blob is None else parse_overlay(verify(blob.data, OVERLAY, self._trust))
+
+    def pending_overlay(self, group: str) -> Overlay | None:
+        """What waits for a second signature."""
+        blob = self._bucket.get(pending_overlay_path(group), most=MOST_BYTES)
+        if blob is None:
+            return None
+        return parse_overlay(verify(blob.data, OVERLAY, self._trust, most_missing=self._trust.signers))
+
+    def publish_overlay(self, group: str, text: str, expires: float) -> int:
+        """Sign a part of the configuration for a group; returns how many signatures it needs yet."""
+        before = self.overlay(group)
+        counter = max(int(self._clock()), 1 if before is None else before.counter + 1)
+        overlay = Overlay(counter=counter, group=group, signed_at=self._clock(), expires=expires, text=text)
+        return self._put_overlay(sign(payload_of_overlay(overlay), OVERLAY, self._keys), overlay)
+
+    def cosign_overlay(self, group: str) -> int:
+        """Add signatures to the overlay that waits for them; returns how many are missing yet."""
+        overlay, blob = self.pending_overlay(group), self._bucket.get(pending_overlay_path(group), most=MOST_BYTES)
+        if overlay is None or blob is None:
+            raise FleetError(f"no overlay of {group} waits for a signature")
+        before = self.overlay(group)
+        if before is not None and overlay.counter <= before.counter:
+            raise FleetError(f"the overlay that waits is older than the one that {group} has")
+        return self._put_overlay(add_signatures(blob.data, self._keys), overlay)
+
+    def _put_overlay(self, envelope: bytes, overlay: Overlay) -> int:
+        verify(envelope, OVERLAY, self._trust, most_missing=self._trust.signers)
+        missing = missing_signatures(envelope, self._trust)
+        if missing:
+            self._bucket.replace(pending_overlay_path(overlay.group), envelope)
+            return missing
+        self._bucket.replace(overlay_path(overlay.group), envelope)
+        self._bucket.delete(pending_overlay_path(overlay.group))
+        return 0
 
     def require_going(self, *, anyway: bool) -> None:
         """Raises FleetError when too many devices have failed with the current release."""

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from edge_tts.durable.atomic import write_atomic
 from edge_tts.durable.folders import make_folder
 from edge_tts.errors import FleetError
+from edge_tts.fleet.overlay import Overlay
 from edge_tts.fleet.release import Release
 from edge_tts.schema import Field, Record, check_json
 
@@ -38,6 +39,8 @@ class Remembered(Record):
     """Folders of sets that releases have put here."""
     refused: dict[str, str] = Field(default_factory=dict)
     """Number of a release that failed here -> why."""
+    overlays: dict[str, tuple[int, str]] = Field(default_factory=dict)
+    """Group -> counter and sha256 of its latest overlay."""
     told: str = ""
     """The outcome that the bucket knows."""
 
@@ -91,6 +94,21 @@ class RememberedFile:
             minimum=max(known.minimum, release.minimum),
             signed_at=max(known.signed_at, release.signed_at),
         )
+
+    def accept_overlay(self, overlay: Overlay, payload: bytes, group: str) -> None:
+        """As `accept`, for the overlay of a group."""
+        if overlay.group != group:
+            raise FleetError(f"the overlay is for the group {overlay.group}, not for {group}")
+        known, digest = self.read(), hashlib.sha256(payload).hexdigest()
+        counter, seen = known.overlays.get(group, (0, ""))
+        if overlay.counter < counter:
+            raise FleetError(
+                f"the bucket gives out overlay {overlay.counter} of {group}, though {counter} was there: it is out of"
+                " date, or somebody replays an old one"
+            )
+        if overlay.counter == counter and digest != seen:
+            raise FleetError(f"there are two overlays {counter} of {group}; publish another one")
+        self.update(overlays={**known.overlays, group: (overlay.counter, digest)})
 
     def refuse(self, release: Release, why: str) -> Remembered:
         """Never try this release here again."""

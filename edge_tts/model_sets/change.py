@@ -101,6 +101,10 @@ class ModelChange(OneAtATime[ChangeRequest]):
             raise PayloadError(f"models/rollback: no model set spoke before {self._sets.choice.current}")
         self.activate(ChangeRequest(request_id, previous, reply), command="models/rollback")
 
+    def restart(self, request_id: str, reply: Reply) -> None:
+        """Queue a restart with the same set, when nothing is being said. Raises QueueFullError during a change."""
+        self.begin(ChangeRequest(request_id, self._sets.choice.current, reply))
+
     def show_idle(self) -> None:
         self.show()
 
@@ -137,8 +141,10 @@ class ModelChange(OneAtATime[ChangeRequest]):
         report("accepted", {})
         report("started", {"model": request.model})
         try:
-            unready = self._prepare(request.model)
-            self._sets.choice.choose(request.model)
+            unready: list[str] = []
+            if request.model != self._sets.choice.current:
+                unready = self._prepare(request.model)
+                self._sets.choice.choose(request.model)
         except _Stopping:
             report("interrupted", {"reason": "shutdown"})
         except Exception as unexpected:  # noqa: BLE001 - damaged files of a set can raise anything
