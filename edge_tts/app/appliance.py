@@ -20,8 +20,8 @@ from edge_tts.audio.wave import WavFile
 from edge_tts.config import AudioConfig, Config
 from edge_tts.engine.load import Placement
 from edge_tts.fleet.agent import FleetAgent
-from edge_tts.front_doors.access import Access
 from edge_tts.fleet.device_overlay import DeviceOverlay
+from edge_tts.front_doors.access import Access
 from edge_tts.front_doors.content_rules import ContentRules
 from edge_tts.front_doors.dispatcher import Dispatcher, RequestRules
 from edge_tts.front_doors.hermes import Hermes
