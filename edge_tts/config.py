@@ -271,6 +271,15 @@ class CacheConfig(Section):
     dir: ConfigPath = Path(".state/phrases")
 
 
+class ResultsConfig(Section):
+    """Sound that callers asked for by `deliver`, kept until it expires."""
+
+    keep_s: float = Field(default=3600.0, ge=10, le=604800)
+    max_mb: int = Field(default=64, ge=0, le=1048576)
+    dir: ConfigPath = Path(".state/results")
+    url: str | None = Field(default=None, max_length=_MOST_TEXT, pattern=r"^https?://[^@?#\s]+$")
+
+
 class VoicesConfig(Section):
     """Enrolled voices."""
 
@@ -486,6 +495,7 @@ class Config(Section):
     audio: AudioConfig = _DEFAULTS
     ducking: DuckingConfig = _DEFAULTS
     cache: CacheConfig = _DEFAULTS
+    results: ResultsConfig = _DEFAULTS
     text: TextConfig = _DEFAULTS
     voices: VoicesConfig = _DEFAULTS
     enrolment: EnrolmentConfig = _DEFAULTS

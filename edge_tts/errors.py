@@ -6,6 +6,7 @@
     │   ├── PayloadError          malformed MQTT payload
     │   ├── TextError             empty, too long, malformed SSML, no such language
     │   ├── UnknownVoiceError     no voice of that name
+    │   ├── UnknownRequestError   no request of that id, or none of this caller's
     │   ├── QueueFullError        no place in the queue
     │   ├── QuietHoursError       the device does not speak at this hour
     │   ├── AccessError           this caller may not do this
@@ -73,6 +74,9 @@ class TextError(RequestError): ...
 
 
 class UnknownVoiceError(RequestError): ...
+
+
+class UnknownRequestError(RequestError): ...
 
 
 class QueueFullError(RequestError): ...

@@ -53,6 +53,18 @@ class SpeakMessage(Record):
         return level
 
     cache: bool = Field(default=True, description="false: neither taken from the phrase cache nor kept in it")
+    deliver: Annotated[Literal["link", "base64"] | None, BeforeValidator(folded)] = Field(
+        default=None, description="keep the sound for the caller instead of playing it: a link, or base64 if it fits"
+    )
+    play: bool = Field(default=False, description="with deliver: play it at the device as well")
+    format: Annotated[Literal["wav", "flac", "ogg"], BeforeValidator(folded)] = Field(
+        default="wav", description="of the sound that is delivered; ogg is the smallest"
+    )
+
+    @property
+    def is_played(self) -> bool:
+        """At this device, where nobody takes the sound as it is made."""
+        return self.deliver is None or self.play
 
     @property
     def gain(self) -> float:

@@ -15,7 +15,7 @@ from fakes import RATE, WAIT_S, FakeSynthesizer
 from rig import Rig
 from toy_model_sets import write_model_set
 
-from edge_tts.config import HttpConfig, LimitsConfig
+from edge_tts.config import AccessConfig, HttpConfig, LimitsConfig, ResultsConfig
 from edge_tts.enrolment.level_meter import Level
 from edge_tts.errors import PayloadError, UnknownVoiceError
 from edge_tts.front_doors.access import Access
@@ -23,10 +23,13 @@ from edge_tts.front_doors.content_rules import ContentRules
 from edge_tts.front_doors.dispatcher import Dispatcher, RequestRules
 from edge_tts.front_doors.http.http_server import HttpServer
 from edge_tts.front_doors.message import Message
+from edge_tts.front_doors.past_requests import PastRequests
 from edge_tts.front_doors.session_context import SessionContext
 from edge_tts.front_doors.settings_commands import SettingsCommands
 from edge_tts.model_sets.manifest import read_model_set
 from edge_tts.runtime.metrics import Metrics, ScrapeSources
+from edge_tts.speaking.request_records import RequestRecords
+from edge_tts.speaking.results import Results
 from edge_tts.voices.builtin import VoiceCard
 
 LIMITS = LimitsConfig(text_chars=100, payload_bytes=1000)
@@ -59,8 +62,23 @@ class Stage(Rig):
         super().__init__(synthesizer=synthesizer, capacity=capacity)
         self.level: Level | None = None
         model = replace(read_model_set(write_model_set(folder / "toy", languages=["en", "zh"])), sample_rate=RATE)
-        rules = RequestRules(resolve, ContentRules(limits.text_chars), limits.payload_bytes)
-        rules = replace(rules, access=access or rules.access)
+        self.port, access = free_port(), access or Access(AccessConfig())
+        self.records = RequestRecords(folder / "requests.sqlite")
+        self.events.subscribe(self.records)
+        self.results = Results(
+            ResultsConfig(dir=folder / "results"),
+            address=f"http://127.0.0.1:{self.port}",
+            base64_bytes=limits.payload_bytes,
+        )
+        past = PastRequests(runtime=self.runtime, records=self.records, results=self.results, may_ask=access.may_ask)
+        rules = RequestRules(
+            resolve,
+            ContentRules(limits.text_chars),
+            limits.payload_bytes,
+            access=access,
+            results=self.results,
+            owned=self.records.belongs_to,
+        )
         settings = SettingsCommands(
             events=self.events,
             player=self.player,
@@ -68,19 +86,21 @@ class Stage(Rig):
             save=lambda: None,
             new_id=self.runtime.new_id,
         )
+        self.dispatcher = Dispatcher(
+            runtime=self.runtime,
+            rules=rules,
+            jobs=self.jobs,
+            player=self.player,
+            more={**settings.commands(), **past.commands(), **self._recorded()},
+        )
         context = SessionContext(
             runtime=self.runtime,
             model=model,
             version="1",
-            dispatcher=Dispatcher(
-                runtime=self.runtime,
-                rules=rules,
-                jobs=self.jobs,
-                player=self.player,
-                more={**settings.commands(), **self._recorded()},
-            ),
+            dispatcher=self.dispatcher,
             jobs=self.jobs,
             limits=limits,
+            past=past,
             voices=lambda: VOICES,
             microphone=lambda: self.level,
             metrics=metrics,
@@ -91,7 +111,7 @@ class Stage(Rig):
             )
             self.events.subscribe(metrics)
         self.events.retain("voices", {"voices": [asdict(voice) for voice in VOICES], "default": "hum"})
-        self.port, secret = free_port(), folder / "token"
+        secret = folder / "token"
         secret.write_text(tokens or f"{SECRET}\n")
         secret_file = secret if token or tokens else None
         config = HttpConfig(port=self.port, token_file=secret_file, metrics_only=metrics_only)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, ExitStack
@@ -17,7 +18,7 @@ from edge_tts.audio.devices import Loudspeaker, OpenLoudspeaker, PortAudioLoudsp
 from edge_tts.audio.pipe import PipeLoudspeaker
 from edge_tts.audio.provenance import RecentContents
 from edge_tts.audio.wave import WavFile
-from edge_tts.config import AudioConfig, Config
+from edge_tts.config import AudioConfig, Config, HttpConfig
 from edge_tts.engine.load import Placement
 from edge_tts.fleet.agent import FleetAgent
 from edge_tts.fleet.device_overlay import DeviceOverlay
@@ -33,6 +34,7 @@ from edge_tts.front_doors.model_commands import ModelCommands
 from edge_tts.front_doors.mqtt.groups import listen_to_groups
 from edge_tts.front_doors.mqtt.link import MqttLink
 from edge_tts.front_doors.mqtt.session import ClashNote, session_config
+from edge_tts.front_doors.past_requests import PastRequests
 from edge_tts.front_doors.quiet_hours import QuietHours
 from edge_tts.front_doors.release_commands import ReleaseCommands
 from edge_tts.front_doors.session_context import SessionContext
@@ -58,6 +60,8 @@ from edge_tts.speaking.journal import Journal, ReplyTo
 from edge_tts.speaking.on_demand import OnDemandNetworks, Speaker
 from edge_tts.speaking.phrase_cache import PhraseCache, open_phrase_cache, remove_phrases
 from edge_tts.speaking.player import Player
+from edge_tts.speaking.request_records import RequestRecords
+from edge_tts.speaking.results import Results
 from edge_tts.speaking.settings import SettingsFile
 from edge_tts.speaking.worker import Worker
 from edge_tts.values import ModelSet
@@ -137,6 +141,7 @@ class Appliance:
         self.runtime.events.subscribe(self.observers.service_level)
         self._publish_level()
         self.runtime.events.subscribe(ReportLog(texts=config.log.texts))
+        self._make_records()
         self._make_speaking()
         self._make_front_doors()
         self._attach_metrics()
@@ -146,6 +151,7 @@ class Appliance:
             start = parts.enter_context
             parts.callback(self.settings.save)
             parts.callback(self.access.save)
+            parts.callback(self._save_records)
             start(self.player)
             start(self.worker)
             self._networks_loaded()
@@ -180,6 +186,8 @@ class Appliance:
         """Housekeeping, every few seconds in the main thread; the names of the stuck parts."""
         self.settings.save()
         self.access.save()
+        self.records.save()
+        self.results.sweep(self.voices.catalogue.existing())
         self._sweep_journal()
         self.voice_services.poll()
         self.home_assistant.poll()
@@ -207,6 +215,17 @@ class Appliance:
     def _sweep_journal(self) -> None:
         if self.link.is_idle():
             self.journal.sweep()
+
+    def _save_records(self) -> None:
+        self.records.save()
+        self.records.close()
+
+    def _make_records(self) -> None:
+        config = self._config
+        self.records = RequestRecords(config.state_dir / "requests.sqlite", texts=config.log.texts)
+        self.runtime.events.subscribe(self.records)
+        address = http_address(config.http)
+        self.results = Results(config.results, address=address, base64_bytes=config.limits.payload_bytes)
 
     def _make_speaking(self) -> None:
         config, runtime = self._config, self.runtime
@@ -299,6 +318,10 @@ class Appliance:
             self.fleet = fleet_agent(config, runtime, self._surroundings.sets.choice, self.model_change, overlay)
         if self.fleet is not None:
             commands |= ReleaseCommands(install=self.fleet.install, apply_overlay=self.fleet.apply_overlay).commands()
+        self.past = PastRequests(
+            runtime=runtime, records=self.records, results=self.results, may_ask=self.access.may_ask
+        )
+        commands |= self.past.commands()
         limits = config.limits
         content = ContentRules(limits.text_chars, config.text.refuse)
         rules = RequestRules(
@@ -308,6 +331,8 @@ class Appliance:
             limits.dedupe_s,
             quiet=QuietHours(config.content),
             access=self.access,
+            results=self.results,
+            owned=self.records.belongs_to,
         )
         self.dispatcher = Dispatcher(runtime=runtime, rules=rules, jobs=self.jobs, player=self.player, more=commands)
         self.link = MqttLink(
@@ -336,6 +361,7 @@ class Appliance:
             dispatcher=self.dispatcher,
             jobs=self.jobs,
             limits=self._config.limits,
+            past=self.past,
             voices=self.voices.catalogue.cards,
             microphone=self.voice_services.microphone,
             metrics=self.observers.metrics,
@@ -392,6 +418,14 @@ def loudspeaker_for(audio: AudioConfig, contents: RecentContents | None = None) 
         return PortAudioLoudspeaker(sample_rate=sample_rate, device=audio.device)
 
     return open_loudspeaker
+
+
+def http_address(config: HttpConfig) -> str | None:
+    """By which other machines reach the HTTP server, as far as can be known here; None without one."""
+    if config.port is None:
+        return None
+    host = socket.gethostname() if config.host in ("0.0.0.0", "::", "") else config.host
+    return f"http://[{host}]:{config.port}" if ":" in host else f"http://{host}:{config.port}"
 
 
 def capabilities(config: Config, model: ModelSet, commands: tuple[str, ...]) -> dict[str, Any]:

@@ -56,8 +56,12 @@ from edge_tts.text.symbols import to_ids
 from edge_tts.values import ModelSet, Segment
 from edge_tts.voices.local_voices import first_voice, open_voices
 
-_NOT_OPTIONS = {"text", "id", "priority", "ttl_s", "volume", "volume_level", "cache", "dedupe_s", "start_at"}
-"""Keys of a request without an option: they mean nothing without queue and phrase cache."""
+_NOT_OPTIONS = {"text", "id", "priority", "ttl_s", "volume", "volume_level", "cache", "dedupe_s", "start_at"} | {
+    "deliver",
+    "play",
+    "format",
+}
+"""Keys of a request without an option: they mean nothing without queue, phrase cache and results."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

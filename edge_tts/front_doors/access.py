@@ -84,6 +84,14 @@ class Access:
         free = _is_free(allowance.rules, priority)
         return lambda seconds: self._ledger.hear(allowance, seconds, free=free)
 
+    def owner(self, caller: Caller) -> str:
+        """Whose its requests are: its name in the configuration, else nobody's."""
+        return self._known(caller)
+
+    def may_ask(self, owner: str, caller: Caller) -> bool:
+        """Whether a caller may ask what became of a request of `owner`."""
+        return owner in ("", self._known(caller))
+
     def save(self) -> None:
         self._ledger.save()
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from edge_tts.config import AccessConfig, ContentConfig
+from edge_tts.config import AccessConfig, ContentConfig, ResultsConfig
 from edge_tts.errors import PayloadError, named
 from edge_tts.front_doors.access import Access
 from edge_tts.front_doors.content_rules import ContentRules
@@ -27,6 +27,7 @@ from edge_tts.speaking.job import Job, Reply, failure, no_reply
 from edge_tts.speaking.job_queue import JobQueue
 from edge_tts.speaking.journal import Envelope, Journal, Page, ReplyTo
 from edge_tts.speaking.player import Player
+from edge_tts.speaking.results import Results
 from edge_tts.values import Caller, Report
 
 log = logging.getLogger(__name__)
@@ -49,6 +50,10 @@ class RequestRules:
     quiet: QuietHours = field(default_factory=lambda: QuietHours(ContentConfig()))
     """For what is spoken at this device."""
     access: Access = field(default_factory=lambda: Access(AccessConfig()))
+    results: Results = field(default_factory=lambda: Results(ResultsConfig(max_mb=0)))
+    """Where sound goes that is to be delivered."""
+    owned: Callable[[str, str], None] = lambda request_id, owner: None
+    """Called with the id of each accepted request and whose it is."""
 
 
 class Dispatcher:
@@ -131,8 +136,9 @@ class Dispatcher:
             return no_reply if address is None else reply(address)
 
         def job_of(page: Page) -> Job:
-            answer, caller = reply_to(page.envelope.reply_to), page.envelope.caller or Caller("mqtt")
-            job = Job(page.request, sink=self._player, reply=answer, envelope=page.envelope, caller=str(caller))
+            caller = page.envelope.caller or Caller("mqtt")
+            self._rules.owned(page.request.id, self.access.owner(caller))
+            job = self._job(page.request, reply_to(page.envelope.reply_to), page.envelope, caller)
             job.meter = self.access.meter(caller, page.request.priority)
             return job
 
@@ -161,21 +167,41 @@ class Dispatcher:
             log.log(level, "dropped a second delivery of %s: an id is spoken once", say.id or "a message without id")
             return
         request = self.accept(say, message.caller)
+        self._rules.owned(request.id, self.access.owner(message.caller))
         twin = self._recent.twin(say, now=arrived, dedupe_s=self._dedupe_s(say))
         if twin is not None:
             self._remember(key)
             self._drop_twin(request, twin, message.reply)
             return
         starts_at = self._starts_at(say, message, arrived)
-        self._rules.quiet.check(say.priority, in_s=starts_at - arrived)
+        self._check_delivery(say, message)
+        if say.is_played:
+            self._rules.quiet.check(say.priority, in_s=starts_at - arrived)
         lifetimes = [s for s in (say.ttl_s, message.expires_in_s) if s is not None]
         expires_at = arrived + min(lifetimes) if lifetimes else None
         envelope = Envelope(expires_at, message.reply_to, key if isinstance(key, tuple) else None, message.caller)
-        job = Job(request, sink=self._player, reply=message.reply, envelope=envelope, caller=str(message.caller))
+        job = self._job(request, message.reply, envelope, message.caller)
         job.starts_at = starts_at
         self.submit(job, request, message.caller)
         self._remember(key)
         self._recent.add(say, request.id, now=arrived)
+
+    def _job(self, request: SpeakRequest, reply: Reply, envelope: Envelope, caller: Caller) -> Job:
+        """One that is journalled; its sound goes to the loudspeaker, or where it was asked for."""
+        results, owner = self._rules.results, self.access.owner(caller)
+        sink = results.sink(request, owner, self._player, self._runtime)
+        if request.deliver is not None:
+            reply = results.reply(reply, owner)
+        return Job(request, sink=sink, reply=reply, envelope=envelope, caller=str(caller))
+
+    def _check_delivery(self, say: SpeakMessage, message: Message) -> None:
+        """Raises RequestError."""
+        if say.deliver is not None and message.reply is no_reply:
+            raise PayloadError(
+                "say: key 'deliver': nobody would be told where the sound is; send it with a response topic (MQTT 5), "
+                "or over HTTP"
+            )
+        self._rules.results.check(say)
 
     def _dedupe_s(self, say: SpeakMessage) -> float:
         return self._rules.dedupe_s if say.dedupe_s is None else say.dedupe_s

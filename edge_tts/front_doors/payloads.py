@@ -37,7 +37,7 @@ LanguageName = Annotated[Literal["zh", "en"] | None, BeforeValidator(folded)]
 
 
 class WhichPayload(Record):
-    """`stop` of one request."""
+    """One request."""
 
     id: RequestId
 
@@ -130,6 +130,14 @@ def parse_which(payload: bytes) -> str | None:
     """The id; None for an empty payload, which means all. Raises PayloadError."""
     text = read_text(payload, what="stop")
     return parse_record(WhichPayload, text, what="stop").id if text.strip() else None
+
+
+def parse_request_id(payload: bytes) -> str:
+    """An id, bare or as {"id": ...}. Raises PayloadError."""
+    text = read_text(payload, what="requests/get").strip()
+    if text[:1] != "{":
+        text = json.dumps({"id": text})
+    return parse_record(WhichPayload, text, what="requests/get").id
 
 
 def parse_enroll(payload: bytes) -> EnrolPayload:

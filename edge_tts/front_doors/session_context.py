@@ -9,6 +9,7 @@ from edge_tts.config import LimitsConfig
 from edge_tts.enrolment.level_meter import Level
 from edge_tts.front_doors.connection_sink import ConnectionSink
 from edge_tts.front_doors.dispatcher import Dispatcher
+from edge_tts.front_doors.past_requests import PastRequests
 from edge_tts.request import SpeakMessage
 from edge_tts.runtime.metrics import Metrics
 from edge_tts.runtime.runtime import Runtime
@@ -28,6 +29,7 @@ class SessionContext:
     dispatcher: Dispatcher
     jobs: JobQueue
     limits: LimitsConfig
+    past: PastRequests
     voices: Callable[[], Sequence[VoiceCard]]
     """Those that can speak now."""
     microphone: Callable[[], Level | None] = lambda: None
@@ -42,6 +44,7 @@ class SessionContext:
         """Queue a request whose sound goes to `sink`; one that is refused, also by `message`, is reported to it."""
         try:
             accepted = self.dispatcher.accept(message(), sink.caller)
+            self.past.records.belongs_to(accepted.id, self.dispatcher.access.owner(sink.caller))
             job = Job(accepted, sink=sink, reply=sink.on_report, caller=str(sink.caller))
             self.dispatcher.submit(job, accepted, sink.caller)
         except Exception as error:  # noqa: BLE001 - one request must not end the others

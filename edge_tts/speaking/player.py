@@ -30,7 +30,9 @@ ALERT_WAIT_S = 10.0
 _ALERT_RETRY_S = 0.5
 _IDLE_S = 3.0
 """After so long a pause a request has the lead-in and the chime."""
-_MUTE = "this device plays nothing (audio.output: none): have the sound sent to you, over Wyoming or HTTP"
+_MUTE = (
+    "this device plays nothing (audio.output: none): have the sound sent to you: over Wyoming, HTTP, or by `deliver`"
+)
 
 
 class Ramp:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import shutil
@@ -10,14 +11,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from fakes import WAIT_S, FakeSynthesizer, until
 from http_stage import SECRET, Stage, stage
 
+from edge_tts.audio.metadata import info_chunk
+from edge_tts.audio.provenance import Generator, label
+from edge_tts.audio.wave import wav_header
 from edge_tts.enrolment.level_meter import Level
 from edge_tts.enrolment.prompts import explained
-from edge_tts.front_doors.http import history
-from edge_tts.front_doors.http.history import History
 from edge_tts.front_doors.http.page import page
 from edge_tts.recordings.quality import Check
 from edge_tts.runtime.event_bus import PartHealth
@@ -153,6 +156,42 @@ def test_the_sound_is_heard_and_drawn_in_the_browser(tmp_path: Path, chromium: A
         assert low > high + 50  # 200 Hz of 4000
         assert len(it.loudspeaker.heard) == 0
         assert "done" in it.notes.stages("auto1")
+
+
+def test_what_the_device_said_is_drawn(tmp_path: Path, chromium: Any) -> None:
+    """`Speak at the device` is heard there, and its sound is fetched and drawn once it was said."""
+    with stage(tmp_path) as it, opened(chromium, it) as browser:
+        browser.type("#text", "Hello.")
+        browser.click("#play")
+        browser.until("!document.querySelector('#tones').hidden")
+        browser.until(
+            "document.querySelector('#wave').getContext('2d').getImageData(0, 0, 200, 80).data.some((x) => x)"
+        )
+        assert len(it.loudspeaker.heard) > 0
+
+
+def test_what_cannot_be_kept_is_spoken_all_the_same(tmp_path: Path, chromium: Any) -> None:
+    """Where there is no room for results nothing is drawn, and nothing is missing."""
+    with stage(tmp_path) as it, opened(chromium, it) as browser:
+        (tmp_path / "results").mkdir()
+        (tmp_path / "results" / "filler").write_bytes(bytes(64 << 20))
+        browser.type("#text", "Hello.")
+        browser.click("#play")
+        browser.wait_text("#history", "first sound after")
+        assert len(it.loudspeaker.heard) > 0
+
+
+def test_a_wav_is_read_behind_what_it_tells_of_itself(tmp_path: Path, chromium: Any) -> None:
+    """Its metadata are neither drawn nor heard, and its length is mended where that stands."""
+    generator = Generator(device="toy", model_set="toy 1", version="1")
+    info = info_chunk(label([generator.content("a", "hum")]))
+    pcm = np.arange(8000, dtype="<i2")
+    wav = base64.b64encode(wav_header(8000, 1 << 32, info) + pcm.tobytes()).decode()
+    script = """const [wav, done] = arguments, parts = [Uint8Array.from(atob(wav), (mark) => mark.charCodeAt(0))];
+        samples(parts).then(async (pcm) => { await present(parts); done([pcm.length, pcm[1], pcm[7999]]); });"""
+    with stage(tmp_path) as it, opened(chromium, it) as browser:
+        assert browser.driver.execute_async_script(script, wav) == [8000, 1, 7999]
+        browser.until("Math.abs(document.querySelector('#sound').duration - 1) < 0.01")
 
 
 def test_requests_are_stopped_skipped_and_held(tmp_path: Path, chromium: Any) -> None:
@@ -404,15 +443,3 @@ def test_commands_are_those_of_mqtt(tmp_path: Path) -> None:
         assert it.refused("POST", "/v1/commands/dance")[:2] == (404, "not_found")
         told = json.loads(it.ask("GET", "/v1/state")[1])
         assert (told["device"], told["languages"], told["topics"]["state"]["volume"]) == ("toy", ["en", "zh"], 40)
-
-
-def test_the_history_forgets_the_oldest(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It has a bound, and an id that comes again is another request."""
-    monkeypatch.setattr(history, "MOST", 2)
-    it = History(now=lambda: 5.0)
-    for name in ("a", "b", "a", "c"):
-        it.on_report(Report(name, "accepted", 0.0, {}))
-        it.on_report(Report(name, "done", 7.0, {"audio_s": 1}))
-    told = it.requests()
-    assert [one["id"] for one in told] == ["a", "c"]
-    assert told[0] == {"id": "a", "at": 5.0, "stages": {"accepted": 0.0, "done": 7.0}, "details": {"audio_s": 1}}

@@ -20,18 +20,21 @@ from fakes import RATE, WAIT_S, FakeSynthesizer, until
 from rig import Rig, sentence
 from toy_model_sets import write_model_set
 
-from edge_tts.config import Config, LimitsConfig, WyomingConfig, config_from
+from edge_tts.config import Config, LimitsConfig, ResultsConfig, WyomingConfig, config_from
 from edge_tts.errors import ConfigError, UnknownVoiceError
 from edge_tts.front_doors.access import Access
 from edge_tts.front_doors.connection_sink import BUFFER_S, ConnectionSink
 from edge_tts.front_doors.content_rules import ContentRules
 from edge_tts.front_doors.dispatcher import Dispatcher, RequestRules
+from edge_tts.front_doors.past_requests import PastRequests
 from edge_tts.front_doors.session_context import SessionContext
 from edge_tts.front_doors.wyoming import client_session
 from edge_tts.front_doors.wyoming.announcement import SERVICE, announced
 from edge_tts.front_doors.wyoming.server import MOST_CLIENTS, WyomingServer
 from edge_tts.model_sets.manifest import read_model_set
 from edge_tts.speaking.job import Job
+from edge_tts.speaking.request_records import RequestRecords
+from edge_tts.speaking.results import Results
 from edge_tts.text.chunking import whole_sentences
 from edge_tts.values import AudioChunk, Caller
 from edge_tts.voices.builtin import VoiceCard
@@ -87,6 +90,11 @@ class Stage(Rig):
             dispatcher=dispatcher,
             jobs=self.jobs,
             limits=LIMITS,
+            past=PastRequests(
+                runtime=self.runtime,
+                records=RequestRecords(folder / "requests.sqlite"),
+                results=Results(ResultsConfig(dir=folder / "results")),
+            ),
             voices=lambda: VOICES,
         )
         self.port = free_port()

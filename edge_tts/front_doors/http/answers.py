@@ -20,6 +20,7 @@ STATUS_OF = {
     "PayloadError": 422,
     "TextError": 422,
     "UnknownVoiceError": 404,
+    "UnknownRequestError": 404,
     "QueueFullError": 429,
     "QuietHoursError": 403,
     "AccessError": 403,

@@ -10,6 +10,7 @@ from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from edge_tts.audio.sound_stream import KINDS
 from edge_tts.errors import ConfigError, EdgeTTSError, PayloadError, install_hint, named
 from edge_tts.front_doors.http import openapi
 from edge_tts.front_doors.http.answers import (
@@ -21,7 +22,6 @@ from edge_tts.front_doors.http.answers import (
     phrase,
     refusal,
 )
-from edge_tts.front_doors.http.history import History
 from edge_tts.front_doors.http.page import page
 from edge_tts.front_doors.http.speech_payloads import (
     GptSovitsTts,
@@ -34,9 +34,11 @@ from edge_tts.front_doors.http.speech_payloads import (
 from edge_tts.front_doors.http.speech_response import FIRST_SOUND_S, Delivery, SpeechResponse
 from edge_tts.front_doors.http.tokens import Tokens
 from edge_tts.front_doors.message import Message, plain_address
+from edge_tts.front_doors.past_requests import COMMAND
 from edge_tts.front_doors.session_context import SessionContext
 from edge_tts.request import SpeakMessage
 from edge_tts.speaking.job import no_reply
+from edge_tts.speaking.results import PATH as RESULTS
 from edge_tts.values import Caller, Report
 
 if TYPE_CHECKING:
@@ -50,7 +52,8 @@ BODY_S = 30.0
 _SHOWN = ("state", "voices", "lexicon", "models", "enrolment")
 """Retained topics that the page shows."""
 
-Handler = Callable[["Request"], Awaitable[Answer | SpeechResponse]]
+Handler = Callable[["Request"], Awaitable[Any]]
+"""Its answer is an ASGI application."""
 
 
 def check_library() -> None:
@@ -65,8 +68,7 @@ class HttpDoor:
 
     def __init__(self, context: SessionContext, tokens: Tokens, *, device: str, metrics_only: bool = False) -> None:
         self._context, self._tokens, self._device, self._metrics_only = context, tokens, device, metrics_only
-        self._history, self._page = History(), page()
-        context.runtime.events.subscribe(self._history)
+        self._page = page()
 
     def application(self) -> Any:
         """An ASGI application."""
@@ -78,6 +80,8 @@ class HttpDoor:
             Route("/v1/audio/speech", self._guarded(self._speech), methods=["POST"]),
             Route("/tts", self._guarded(self._tts), methods=["GET", "POST"]),
             Route("/v1/voices", self._guarded(self._voices), methods=["GET"]),
+            Route("/v1/requests/{id:path}", self._guarded(self._request), methods=["GET"]),
+            Route(f"{RESULTS}{{name}}", self._answered(self._result), methods=["GET"]),
             Route("/v1/state", self._guarded(self._state), methods=["GET"]),
             Route("/v1/commands/{command:path}", self._guarded(self._command), methods=["POST"]),
             Route("/openapi.json", self._openapi, methods=["GET"]),
@@ -91,24 +95,32 @@ class HttpDoor:
         return Starlette(routes=watched if self._metrics_only else [*routes, *watched], exception_handlers=handlers)
 
     def _guarded(self, handler: Handler) -> Handler:
-        """Only for those who may ask; what it raises is answered."""
+        """Only for those who may ask."""
 
-        async def guarded(request: Request) -> Answer | SpeechResponse:
+        async def guarded(request: Request) -> Any:
+            address = "" if request.client is None else plain_address(request.client.host)
+            caller = request.state.caller = self._tokens.caller(request.headers, address)
+            self._context.dispatcher.access.enter(caller)
+            return await handler(request)
+
+        return self._answered(guarded)
+
+    def _answered(self, handler: Handler) -> Handler:
+        """What it raises is answered."""
+
+        async def answered(request: Request) -> Any:
             try:
-                address = "" if request.client is None else plain_address(request.client.host)
-                caller = request.state.caller = self._tokens.caller(request.headers, address)
-                self._context.dispatcher.access.enter(caller)
                 return await handler(request)
             except EdgeTTSError as error:
                 return refusal(error)
             except Exception as error:  # noqa: BLE001 - one request must not end the others
                 return refusal(named(error, "over HTTP"))
 
-        return guarded
+        return answered
 
     async def _speech(self, request: Request) -> Answer | SpeechResponse:
         payload = await self._payload(request, partial(parse_body, OpenAiSpeech, what="/v1/audio/speech"))
-        if payload.play:
+        if payload.play or payload.deliver:
             return await self._play(request, payload)
         sse = payload.stream_format == "sse"
         return self._speak(request, payload, payload.response_format, sse=sse)
@@ -118,6 +130,8 @@ class HttpDoor:
             payload = await self._payload(request, partial(parse_body, GptSovitsTts, what="/tts"))
         else:
             payload = self._reported(request, lambda: parse_query(request.query_params))
+        if payload.deliver:
+            return await self._play(request, payload)
         return self._speak(request, payload, payload.media_type, whole=not payload.streaming_mode)
 
     def _speak(self, request: Request, payload: SpeakMessage, name: str | None, **how: bool) -> SpeechResponse:
@@ -128,10 +142,11 @@ class HttpDoor:
         return SpeechResponse(self._context, caller, request_id, lambda: message_of(payload, request_id), delivery)
 
     async def _play(self, request: Request, payload: SpeakMessage) -> Answer:
-        """At this device, like a message over MQTT: kept over a power cut, and an id is spoken once."""
+        """At this device, or kept for its caller, like a message over MQTT: it outlasts a power cut, and an id is
+        spoken once."""
         request_id = payload.id or self._context.runtime.new_id()
-        say = message_of(payload, request_id).model_dump_json(exclude_unset=True).encode()
-        reports = await self._dispatch(request, "say", say)
+        message = self._reported(request, lambda: message_of(payload, request_id))
+        reports = await self._dispatch(request, "say", message.model_dump_json(exclude_unset=True).encode())
         if isinstance(reports, Answer):
             return reports
         return json_answer({"id": request_id, "duplicate": not reports}, status=202)
@@ -157,6 +172,29 @@ class HttpDoor:
                 return failed_answer(report.details)
         return reports
 
+    async def _request(self, request: Request) -> Answer:
+        """What became of it, to whoever may ask."""
+        asked, caller = request.path_params["id"], request.state.caller
+        self._context.dispatcher.access.enter(caller, COMMAND)
+        tell = partial(self._context.past.tell, asked, caller, address=f"http://{request.url.netloc}")
+        return json_answer(await asyncio.to_thread(tell))
+
+    async def _result(self, request: Request) -> Any:
+        """By a link, which is the right to have it; needs no token."""
+        from starlette.responses import FileResponse
+
+        query, name = request.query_params, request.path_params["name"]
+        try:
+            result = self._context.past.results.linked(
+                name, expires=query.get("expires", ""), signature=query.get("signature", "")
+            )
+        except PayloadError as forged:
+            raise HttpRefusedError(403, str(forged)) from forged
+        if result is None:
+            raise HttpRefusedError(410, "this result has expired; it was kept for results.keep_s")
+        headers = {"cache-control": "private, no-store", "content-disposition": f'inline; filename="{result.name}"'}
+        return FileResponse(result.path, media_type=KINDS[result.form], headers=headers)
+
     async def _state(self, request: Request) -> Answer:
         """It tells of others' requests: a caller with `commands` of its own needs `state` among them."""
         access, caller = self._context.dispatcher.access, request.state.caller
@@ -169,7 +207,7 @@ class HttpDoor:
             "device": self._device,
             "languages": list(self._context.model.languages),
             "topics": {name: retained[name] for name in _SHOWN if name in retained},
-            "requests": self._history.requests(),
+            "requests": [asdict(record) for record in self._context.past.records.latest()],
             "microphone": None if (level := self._context.microphone()) is None else asdict(level),
         }
         return json_answer(told)

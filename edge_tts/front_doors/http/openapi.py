@@ -36,6 +36,7 @@ _ERROR = {
         }
     },
 }
+_ERROR_REF = {"$ref": "#/components/schemas/Error"}
 _VOICES = {
     "type": "object",
     "required": ["voices", "default"],
@@ -69,6 +70,28 @@ _HEALTH = {
         "parts": {"type": "object", "additionalProperties": {"enum": ["ok", "failing", "stuck"]}},
     },
 }
+_REQUEST = {
+    "type": "object",
+    "required": ["id", "at", "stage", "stages", "details"],
+    "properties": {
+        "id": {"type": "string"},
+        "at": {"type": "string", "description": "when it came, UTC, ISO 8601"},
+        "stage": {"type": "string", "description": "the latest"},
+        "stages": {"type": "object", "additionalProperties": {"type": "number"}, "description": "ms since accepted"},
+        "details": {"type": "object"},
+        "result": {
+            "type": "object",
+            "required": ["format", "bytes", "expires_at"],
+            "properties": {
+                "format": {"type": "string"},
+                "bytes": {"type": "integer"},
+                "expires_at": {"type": "integer", "description": "seconds since 1970"},
+                "link": {"type": "string"},
+                "audio": {"type": "string", "description": "base64"},
+            },
+        },
+    },
+}
 _OBJECT = {"type": "object"}
 _METRICS = ("text/plain", "application/openmetrics-text")
 _QUERY_LEAVES_OUT = ("aux_ref_audio_paths",)
@@ -79,13 +102,15 @@ def document(version: str, *, token: bool) -> dict[str, Any]:
     speech, tts = (kind.model_json_schema() for kind in (OpenAiSpeech, GptSovitsTts))
     sound = {"200": _content("sound, as it is made", *KINDS.values())}
     said = sound | {"200": _content("sound, as it is made", *KINDS.values(), "text/event-stream")}
-    accepted = {"202": _json("with `play`: will be spoken at this device", _ACCEPTED)}
+    accepted = {"202": _json("with `play` or `deliver`: accepted", _ACCEPTED)}
     paths = {
         "/v1/audio/speech": {"post": _operation("Speech as OpenAI's clients ask for it", said | accepted, body=speech)},
         "/tts": {
-            "post": _operation("Speech as GPT-SoVITS' clients ask for it", sound, body=tts),
-            "get": _operation("The same", sound, query=tts),
+            "post": _operation("Speech as GPT-SoVITS' clients ask for it", sound | accepted, body=tts),
+            "get": _operation("The same", sound | accepted, query=tts),
         },
+        "/v1/requests/{id}": {"get": _past_request()},
+        "/v1/results/{name}": {"get": _linked_result()},
         "/v1/voices": {"get": _operation("The voices that can speak", {"200": _json("voices", _VOICES)})},
         "/v1/state": {
             "get": _operation("Retained topics, languages and latest requests", {"200": _json("state", _OBJECT)})
@@ -106,8 +131,7 @@ def document(version: str, *, token: bool) -> dict[str, Any]:
 def _operation(
     summary: str, answers: dict[str, Any], *, body: Any = None, query: dict[str, Any] | None = None
 ) -> dict[str, Any]:
-    error = {"$ref": "#/components/schemas/Error"}
-    refused = {status: _json(why, error) for status, why in _REFUSALS.items()}
+    refused = {status: _json(why, _ERROR_REF) for status, why in _REFUSALS.items()}
     operation: dict[str, Any] = {"summary": summary, "responses": {**refused, **answers}}
     if body is not None:
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
@@ -125,6 +149,27 @@ def _command() -> dict[str, Any]:
     operation = _operation("A command as over MQTT", {"202": _json("carried out, or begun", _OBJECT)})
     operation["parameters"] = [{"name": "command", "in": "path", "required": True, "schema": {"type": "string"}}]
     operation["requestBody"] = {"content": {"text/plain": {"schema": {"type": "string"}}}}
+    return operation
+
+
+def _past_request() -> dict[str, Any]:
+    operation = _operation("What became of a request of the last day", {"200": _json("its stages", _REQUEST)})
+    operation["parameters"] = [{"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}]
+    return operation
+
+
+def _linked_result() -> dict[str, Any]:
+    refused = {"403": _json("not a link of ours", _ERROR_REF), "410": _json("it has expired", _ERROR_REF)}
+    answers = {
+        "200": _content("the sound", *KINDS.values()),
+        "206": _content("a part of it", *KINDS.values()),
+        **refused,
+    }
+    operation = _open_operation("The sound behind a link", answers)
+    operation["parameters"] = [
+        {"name": name, "in": place, "required": True, "schema": {"type": "string"}}
+        for name, place in (("name", "path"), ("expires", "query"), ("signature", "query"))
+    ]
     return operation
 
 

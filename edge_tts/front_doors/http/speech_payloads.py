@@ -89,6 +89,9 @@ def message_of(payload: SpeakMessage, request_id: str) -> SpeakMessage:
     """As it would have come over MQTT, with that id."""
     given = {name: getattr(payload, name) for name in SpeakMessage.model_fields if name in payload.model_fields_set}
     seed = None if payload.seed == -1 else payload.seed
+    asked = getattr(payload, "media_type", None) or getattr(payload, "response_format", None)
+    if payload.deliver is not None and asked is not None:
+        given.setdefault("format", asked)
     return check(SpeakMessage, {**given, "id": request_id, "seed": seed}, error=PayloadError, what="http")
 
 
