@@ -17,7 +17,11 @@ from daemon_process import daemon, write_config
 from fakes import WAIT_S, FakeSynthesizer
 from http_stage import SECRET, Stage, stage
 
+from edge_tts.config import AccessConfig
+from edge_tts.errors import ConfigError
+from edge_tts.front_doors.access import Access
 from edge_tts.front_doors.message import Message
+from edge_tts.schema import check
 
 pytestmark = pytest.mark.long
 pytest.importorskip("starlette", reason="THE PACKAGE starlette IS NOT INSTALLED: nothing was asked over HTTP")
@@ -83,6 +87,27 @@ def test_a_result_is_fetched_by_its_link_without_a_token(
         assert it.refused("GET", local(result["link"]))[:2] == (410, "gone")
         assert "result" not in told(it, "a", **token)
     assert len(it.loudspeaker.heard) == 0
+
+
+def test_a_named_callers_requests_are_its_own(tmp_path: Path) -> None:
+    """Another caller is told what it is told of unknown ones, also where it uses the same id itself; without the
+    command among its own a caller may not ask at all; what nobody in particular asked for is told to all."""
+    rules = {"kitchen": {}, "shop": {}, "guest": {"commands": ["say"]}}
+    access = Access(check(AccessConfig, {"callers": rules}, error=ConfigError, what="test"))
+    kitchen, shop, guest = ({"authorization": f"Bearer {name}-token"} for name in rules)
+    tokens = "".join(f"{name} {name}-token\n" for name in rules)
+    with stage(tmp_path, tokens=tokens, access=access) as it:
+        it.ask("POST", "/v1/audio/speech", {"input": "Hello.", "id": "a", "deliver": "link"}, **kitchen)
+        it.notes.wait("a", "done")
+        assert "link" in told(it, "a", **kitchen)["result"]
+        unknown = it.refused("GET", "/v1/requests/none", **shop)
+        assert it.refused("GET", "/v1/requests/a", **shop) == (*unknown[:2], unknown[2].replace("none", "a"))
+        assert it.refused("GET", "/v1/requests/a", **guest)[:2] == (403, "AccessError")
+        assert it.ask("POST", "/v1/audio/speech", {"input": "Hi.", "id": "a"}, **shop)[0].status == 200
+        assert "result" not in told(it, "a", **shop)
+        it.dispatcher.handle(Message("say", b'{"text": "Hello.", "id": "b"}'))
+        it.notes.wait("b", "done")
+        assert told(it, "b", **shop)["stage"] == "done"
 
 
 def test_what_cannot_be_delivered_is_refused(tmp_path: Path) -> None:
