@@ -134,6 +134,35 @@ def test_a_style_is_one_timbre_and_one_manner(tmp_path: Path) -> None:
         assert (style[128:] == manner).all()
 
 
+def test_kokoro_says_our_phonemes_on_our_clock(tmp_path: Path) -> None:
+    """Its input is our phonemes' symbols between two rests, its durations less their lag are the phonemes' times, its
+    pitch comes per 10 ms, and a sound beyond full scale is turned down; an unreadable text is left out."""
+
+    class Session:
+        """Each symbol takes two units, a third of them voiced."""
+
+        def run(self, outputs: list[str], feed: dict[str, np.ndarray]) -> list[np.ndarray]:
+            count = feed["tokens"].shape[1]
+            assert feed["tokens"][0, 0] == feed["tokens"][0, -1] == 0
+            pitch = np.resize(np.array([200, 0, 10], np.float32), 4 * count)
+            return [np.full(1200 * count, 2.0, np.float32), np.full((1, count), 2.0), pitch[None, None]]
+
+    teacher = kokoro.Kokoro.__new__(kokoro.Kokoro)
+    teacher._session = Session()
+    teacher._ids = {symbol: number for number, symbol in enumerate("ðə kˈæts.", 1)}
+    teacher._styles = kokoro.styles(archive(tmp_path, ["af_heart"]))
+    teacher._front_end = FRONT_END
+    jobs = [Job("The cats.", "en", "af_heart"), Job("Dogs.", "en", "af_heart")]
+    said, unread = teacher.say(jobs)
+    assert unread is None
+    assert said is not None
+    assert said.phonemes == ("DH", "AH0", "K", "AE1", "T", "S", ".")
+    assert said.ends[:3] == pytest.approx([0.1 - 0.045, 0.2 - 0.045, 0.25 - 0.045])
+    assert np.abs(said.wave).max() == pytest.approx(0.97)
+    assert len(said.pitch) == len(said.wave) // 240
+    assert set(said.pitch) == {0.0, 200.0}
+
+
 def test_what_kokoro_lacks_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without its wheels, without the styles and with another archive it says what to install."""
     monkeypatch.setattr(kokoro, "PARTS", ("no_such_module_of_kokoro",))

@@ -5,18 +5,24 @@ It goes on from the last whole part; interrupted, it loses one part."""
 from __future__ import annotations
 
 import random
+import re
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
-from .recorded import Part, parts, stem, write
+import numpy as np
+
+from .recorded import Part, Recorded, parts, stem, write
 from .teachers.teacher import Job, Teacher
 from .texts import Line, sentences
+from .tones import Syllable, judge
 
 PART = 40
 """Utterances of a part."""
+FINAL = re.compile("(?:[a-z][a-z0]*|En?)[1-5]")
+"""A Mandarin final; English vowels are capitals and their digits stress."""
 CROWD = 5
 """Every so many sentences of a language is read by somebody else."""
 
@@ -43,6 +49,18 @@ def spoken_hours(folder: Path) -> dict[str, float]:
     return hours
 
 
+def tone_shapes(rows: Sequence[Recorded]) -> str:
+    """How many Mandarin syllables have the shape of their tone; empty without Mandarin."""
+    right = judged = 0
+    for row in rows:
+        times = zip(row.phonemes, (0.0, *row.ends), row.ends, strict=False)
+        said = [Syllable(int(name[-1]), start, end) for name, start, end in times if FINAL.fullmatch(name)]
+        if row.language == "zh":
+            found = judge(np.array(row.pitch, np.float32), said)
+            right, judged = right + found[0], judged + found[1]
+    return f"  tones {right / judged:.0%}" if judged else ""
+
+
 def run(folder: Path, teacher: Teacher, *, hours: float, held_out: Sequence[str], seed: int) -> None:
     """Adds parts to `folder` until each of the teacher's languages has so many hours; prints a line a part."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -58,4 +76,4 @@ def run(folder: Path, teacher: Teacher, *, hours: float, held_out: Sequence[str]
             done[row.language] += row.seconds / 3600
         pace = (time.monotonic() - begin) / max(0.01, sum(row.seconds for row in rows))
         state = "  ".join(f"{language} {done[language]:.2f} h" for language in teacher.languages)
-        print(f"part {number}: {state}  {pace:.2f} s per second of sound", flush=True)
+        print(f"part {number}: {state}  {pace:.2f} s per second of sound{tone_shapes(rows)}", flush=True)

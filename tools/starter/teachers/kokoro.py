@@ -35,6 +35,8 @@ SHA256 = "6e742170d309016e5891a994e1ce1559c702a2ccd0075e67ef7157974f6406cb"
 DURATIONS, PITCH = "/encoder/Round_output_0", "/encoder/F0_proj/Conv_output_0"
 UNIT_S = 0.025
 """The unit of the durations; the pitch comes twice in each."""
+LAG_S = 0.045
+"""How far the durations are behind the sound and its pitch: where consonants are found to be unvoiced."""
 VOICED_HZ = 40.0
 TIMBRE = 128
 """Numbers of a style that are the timbre; the rest is the manner."""
@@ -125,7 +127,8 @@ class Kokoro:
         sound, durations, pitch = self._session.run(["audio", DURATIONS, PITCH], feed)
         wave: FloatArray = np.asarray(sound, np.float32).ravel()
         wave = wave * np.float32(min(1.0, PEAK / max(1e-6, float(np.abs(wave).max()))))
-        clock = tuple(ends(durations.ravel().tolist(), spelling, len(phonemes), UNIT_S))
+        late = ends(durations.ravel().tolist(), spelling, len(phonemes), UNIT_S)
+        clock = tuple(max(0.0, end - LAG_S) for end in late)
         return Utterance(wave, phonemes, clock, hundred_a_second(pitch.ravel(), len(wave) * 100 // self.rate))
 
     def style(self, speaker: str, language: str, symbols: int) -> npt.NDArray[np.float32]:
