@@ -78,6 +78,8 @@ class FlakyProxy:
         self._translate = translate
         self.fault: Callable[[Request], Fault | None] = lambda request: None
         self.requests: list[Request] = []
+        self.answered = 0
+        """Bytes of the server's answers, heads included."""
         self.stalled = threading.Event()
         """Set as soon as a request has been stalled."""
         self._closing = threading.Event()
@@ -136,6 +138,7 @@ class FlakyProxy:
             self._answer(client, _ask(upstream, self._translate(head), body), fault)
 
     def _answer(self, client: socket.socket, answer: bytes, fault: Fault | None) -> None:
+        self.answered += len(answer)
         if fault == "reset":
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             client.close()

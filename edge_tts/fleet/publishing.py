@@ -68,14 +68,15 @@ class Publisher:
         return self._again(self._require_current(), change, no_way_back=no_way_back)
 
     def roll_back(self, change: Callable[[Terms], Terms], *, to: str | None = None) -> Published:
-        """Give out an earlier release again: the one before the current, or the one called `to`."""
+        """Give out an earlier release again: the last before the current that did not stop itself, or the one called
+        `to`."""
         current = self._require_current()
         for earlier in self.history():
             if earlier.number == current.number or (to is not None and earlier.folder != to):
                 continue
             if earlier.number < current.minimum:
                 raise FleetError(f"{earlier.folder}: no device may go back to it any more, a later release was final")
-            if to is not None or earlier.number < current.number:
+            if to is not None or (earlier.number < current.number and not self._has_stopped(earlier)):
                 return self._again(earlier, change)
         raise FleetError(f"there is no release {to or f'before {current.folder}'}; `release create` makes one")
 
@@ -121,12 +122,12 @@ class Publisher:
     def require_going(self, *, anyway: bool) -> None:
         """Raises FleetError when too many devices have failed with the current release."""
         current = self._require_current()
-        ok, failed = count_outcomes(self._bucket, current.number)
-        if is_stopped(current.terms, ok=ok, failed=failed) and not anyway:
-            raise FleetError(
-                f"{current.folder} stopped itself: it failed on {failed} of {ok + failed} devices; `release status`"
-                " tells why, --anyway goes on"
-            )
+        if not anyway and self._has_stopped(current):
+            raise FleetError(f"{current.folder} stopped itself; `release status` tells why, --anyway goes on")
+
+    def _has_stopped(self, release: Release) -> bool:
+        ok, failed = count_outcomes(self._bucket, release.number)
+        return is_stopped(release.terms, ok=ok, failed=failed)
 
     def cosign(self) -> Published:
         """Add signatures to the release that waits for them."""

@@ -1,1 +1,1 @@
-"""A fleet without hardware. Read `device` (one of them), `simulation`."""
+"""A fleet without hardware. Read `device` (one of them), `world` (bucket, broker, time), `simulation`."""
