@@ -44,7 +44,7 @@ class Figures:
     befell: dict[str, int] = field(default_factory=dict)
     """Faults of the proxy."""
     bad_set: dict[str, int] = field(default_factory=dict)
-    """Devices that tried it, after a day at its share and half a day later, when it was promoted to all; at the end those
+    """Devices that tried it, after a day at its share, and half a day after its promotion to all; at the end those
     where it failed, that were told that it has stopped, and that speak it."""
     refusals: dict[str, int] = field(default_factory=dict)
     """Why devices refused what a lying bucket gave out -> looks."""
