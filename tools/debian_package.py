@@ -13,7 +13,7 @@ from tools.environment import ROOT, SetupError, find_program, say
 from tools.installing import ACCOUNT, OWN_FOLDERS, PARTS, mirror, system_python
 
 NAME = "edge-tts"
-EXTRAS = ("completion", "http", "wyoming")
+EXTRAS = ("completion", "fleet", "http", "wyoming")
 """With wheels in the package; `completion` is installed, the others by `tools/install --extra`."""
 PROGRAM = "opt/edge-tts"
 _CONTROL = """Package: {name}
