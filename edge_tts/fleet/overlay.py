@@ -17,8 +17,8 @@ from edge_tts.yaml_file import BrokenYamlError, parse_yaml
 OVERLAY = "application/vnd.edge-tts.overlay+json"
 """The envelope's type."""
 OPEN = frozenset(
-    "voice home_assistant hermes wyoming http audio cache results text voices enrolment limits health service_level content"
-    " marking access audit".split()
+    "voice home_assistant hermes wyoming http audio cache results text voices enrolment limits health service_level"
+    " content marking access audit".split()
 )
 """Keys of config.yaml that an overlay may hold, and `mqtt.groups` and `mqtt.group_delay_s`."""
 OWN = frozenset({"device", "state_dir", "mqtt", "models", "engine", "bucket", "fleet", "ducking", "log"})
