@@ -21,7 +21,7 @@ import numpy as np
 from edge_tts.audio.wave import Resampler
 from edge_tts.config import EngineConfig
 from edge_tts.engine.tensorrt.build import end_with_parent
-from edge_tts.errors import EdgeTTSError, ModelError
+from edge_tts.errors import EdgeTTSError, FleetError, ModelError
 from edge_tts.fleet.release import Terms
 from edge_tts.model_sets.activation import a_voice, activate, open_loader
 from edge_tts.model_sets.loading import load_fastest
@@ -36,6 +36,8 @@ from edge_tts.values import AudioChunk, FloatArray, Voice
 
 COMMAND = (sys.executable, "-m", "edge_tts.fleet.hearing")
 _NICE = 10
+_NOT_ITS_FAULT = 3
+"""Exit status: the machine is to blame, and not the set."""
 _TICK_S = 0.2
 _WINDOWS = 1
 """Of 9 s that DNSMOS hears of each sentence."""
@@ -104,10 +106,12 @@ class Heard(Record):
     sentences: int = Field(ge=1)
 
 
-def fault_of(new: Heard, now: Heard, terms: Terms) -> str:
-    """Why a set is worse than the one that speaks; empty where it is not."""
+def fault_of(new: Heard, now: Heard | None, terms: Terms) -> str:
+    """Why a set is worse than the one that speaks (None: which does not); empty where it is not."""
     if new.silent:
         return f"{new.silent} of {new.sentences} sentences have no sound"
+    if now is None:
+        return ""
     if new.mos < now.mos - terms.mos_loss:
         return f"DNSMOS {new.mos:.2f}, the set that speaks has {now.mos:.2f}"
     if new.guard > now.guard + terms.guard_more:
@@ -121,7 +125,7 @@ def heard(
     """Hear a set in a child process. `waiting` gets the child's pid five times a second, and may raise to end it.
 
     Raises ModelError with the child's last words, also when it takes longer than `engine.build_limit_s` plus a minute
-    for each sentence.
+    for each sentence, and FleetError when the disk was at fault.
     """
     arguments = (str(folder), str(quality), engine.model_dump_json(), ",".join(languages))
     places = [str(Path(__file__).resolve().parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -140,7 +144,8 @@ def heard(
             child.communicate()
     if child.returncode != 0:
         said = errors.decode(errors="replace").strip().splitlines()
-        raise ModelError(said[-1] if said else f"{folder.name}: trying it ended with status {child.returncode}")
+        why = said[-1] if said else f"{folder.name}: trying it ended with status {child.returncode}"
+        raise FleetError(why) if child.returncode == _NOT_ITS_FAULT else ModelError(why)
     return check_json(Heard, answer, error=ModelError, what=folder.name)
 
 
@@ -202,7 +207,7 @@ def _is_sound(samples: FloatArray) -> bool:
 
 
 def main(folder: str, quality: str, engine: str, languages: str) -> int:
-    """Exit status 1, and one line on standard error, when the set cannot speak here."""
+    """Exit status 1, and one line on standard error, when the set cannot speak here; 3 when the disk is full, say."""
     end_with_parent()
     os.nice(_NICE)
     try:
@@ -210,7 +215,7 @@ def main(folder: str, quality: str, engine: str, languages: str) -> int:
         result = hear(Path(folder), Path(quality), config, tuple(languages.split(",")))
     except (EdgeTTSError, OSError) as error:
         print(error, file=sys.stderr)
-        return 1
+        return _NOT_ITS_FAULT if isinstance(error, OSError) else 1
     print(result.model_dump_json())
     return 0
 

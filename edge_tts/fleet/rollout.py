@@ -241,12 +241,19 @@ class Rollout:
         now = self._who.models / self._sets.current()
         try:
             self.heard = self._sets.hear(folder, now)
-            fault = fault_of(self.heard, self._sets.hear(now, folder), release.terms)
+            fault = fault_of(self.heard, self._heard_now(now, folder), release.terms)
         except InterruptedRolloutError:
             self._file.update(tries=tries - 1)
             raise
         if fault:
             raise ModelError(fault)
+
+    def _heard_now(self, now: Path, beside: Path) -> Heard | None:
+        try:
+            return self._sets.hear(now, beside)
+        except ModelError as damaged:
+            log.error("the set that speaks cannot be compared with: %s", damaged)
+            return None
 
     def _activate(self, release: Release, folder: Path) -> None:
         name = folder.name

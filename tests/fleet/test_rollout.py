@@ -108,6 +108,14 @@ def test_a_worse_set_is_refused_for_good(scene: Scene, quality: dict[str, Any], 
     assert (len(device.sets.spoken), again.sets.spoken) == (tried, [])
 
 
+def test_a_damaged_set_is_replaced(scene: Scene) -> None:
+    """There is nothing to compare with, so the new one has only to speak."""
+    release, device = scene.release("new", mos=1.5), scene.device()
+    (device.models / FIRST / "wave.onnx").write_bytes(b"Not a graph")
+    assert device.round(scene.bucket).stage == "installed"
+    assert device.sets.current() == release.folder
+
+
 def test_only_its_share_takes_part(scene: Scene) -> None:
     """The others are told so, and join when it is promoted."""
     scene.release("new", share=0.0)
