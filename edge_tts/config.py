@@ -460,6 +460,13 @@ class MarkingConfig(Section):
     producer: str = Field(default="edge-tts", min_length=1, max_length=100)
 
 
+class AuditConfig(Section):
+    """The audit log."""
+
+    speech: bool = False
+    max_mb: int = Field(default=8, ge=1, le=1024)
+
+
 class ServiceLevelConfig(Section):
     """Targets of the service level."""
 
@@ -506,6 +513,7 @@ class Config(Section):
     service_level: ServiceLevelConfig = _DEFAULTS
     content: ContentConfig = _DEFAULTS
     access: AccessConfig = _DEFAULTS
+    audit: AuditConfig = _DEFAULTS
     marking: MarkingConfig = _DEFAULTS
     log: LogConfig = _DEFAULTS
 

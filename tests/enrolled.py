@@ -13,8 +13,8 @@ import soundfile
 from fakes import FakeSynthesizer
 from toy_model_sets import CONDITIONING, SIZES
 
+from edge_tts.durable.audit_log import AuditLog
 from edge_tts.values import EncodeRequest, Recording, Voice
-from edge_tts.voices.audit_log import AuditLog
 from edge_tts.voices.feature_store import FeatureStore
 from edge_tts.voices.format import Consent, Quality, sha256
 from edge_tts.voices.store import EnrolledVoice, NewVoice, VoiceStore

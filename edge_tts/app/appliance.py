@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import edge_tts
+from edge_tts.app.configured import note_configuration
 from edge_tts.app.fleet_services import fleet_agent
 from edge_tts.app.voice_services import VoiceServices
 from edge_tts.audio.chime import chimes
@@ -19,10 +20,12 @@ from edge_tts.audio.pipe import PipeLoudspeaker
 from edge_tts.audio.provenance import RecentContents
 from edge_tts.audio.wave import WavFile
 from edge_tts.config import AudioConfig, Config, HttpConfig
+from edge_tts.durable.audit_log import open_audit
 from edge_tts.engine.load import Placement
 from edge_tts.fleet.agent import FleetAgent
 from edge_tts.fleet.device_overlay import DeviceOverlay
 from edge_tts.front_doors.access import Access
+from edge_tts.front_doors.audit_trail import AuditTrail
 from edge_tts.front_doors.content_rules import ContentRules
 from edge_tts.front_doors.dispatcher import Dispatcher, RequestRules
 from edge_tts.front_doors.hermes import Hermes
@@ -124,6 +127,8 @@ class Appliance:
         self._config, self._model, self._surroundings = config, model, surroundings
         self._running = ExitStack()
         self._session = session_config(config, keep=True)  # before anything else is in the state folder
+        self.audit = open_audit(config, clock=time.time)
+        note_configuration(config, self.audit)
         self.voices = open_voices(config, model, recover=True)
         self.settings = SettingsFile(config.state_dir / "settings.json")
         self.runtime = Runtime(
@@ -333,6 +338,7 @@ class Appliance:
             access=self.access,
             results=self.results,
             owned=self.records.belongs_to,
+            audit=AuditTrail(self.audit, speech=config.audit.speech, default_voice=lambda: runtime.events.state.voice),
         )
         self.dispatcher = Dispatcher(runtime=runtime, rules=rules, jobs=self.jobs, player=self.player, more=commands)
         self.link = MqttLink(

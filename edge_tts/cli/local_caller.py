@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import os
 import pwd
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from edge_tts.config import Config
+from edge_tts.durable.audit_log import open_audit
 from edge_tts.durable.folders import other_owner
 from edge_tts.front_doors.access import Access
+from edge_tts.front_doors.audit_trail import AuditTrail
 from edge_tts.front_doors.message import caller_name
 from edge_tts.front_doors.usage_ledger import UsageLedger
 from edge_tts.request import SpeakRequest
@@ -25,7 +28,9 @@ class LocalCaller:
     def __init__(self, config: Config, catalogue: Catalogue) -> None:
         ledger = UsageLedger(config.state_dir / "usage-cli.json" if _is_ours(config.state_dir) else None)
         self._access = Access(config.access, ledger=ledger, resolve=catalogue.resolve, shared=catalogue.is_shared)
-        self._caller = Caller("cli", _account())
+        self._caller = local_caller()
+        kept = open_audit(config, clock=time.time) if _is_ours(config.state_dir) else None
+        self._audit = AuditTrail(kept, speech=config.audit.speech)
 
     def check(self, request: SpeakRequest) -> None:
         """Raises AccessError."""
@@ -36,6 +41,7 @@ class LocalCaller:
         """The chunks that may be heard. Raises AccessError at the first that may not."""
         self.check(request)
         meter, _ = self._access.admit(self._caller, characters, request.priority)
+        self._audit.said(self._caller, request, characters)
         try:
             for chunk in chunks:
                 used_up = meter(len(chunk.samples) / chunk.sample_rate)
@@ -53,8 +59,9 @@ def _is_ours(folder: Path) -> bool:
     return False
 
 
-def _account() -> str:
+def local_caller() -> Caller:
+    """Named as its account, or by its number."""
     try:
-        return caller_name(pwd.getpwuid(os.geteuid()).pw_name)
+        return Caller("cli", caller_name(pwd.getpwuid(os.geteuid()).pw_name))
     except KeyError:
-        return f"uid-{os.geteuid()}"
+        return Caller("cli", f"uid-{os.geteuid()}")

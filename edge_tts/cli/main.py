@@ -24,6 +24,7 @@ from edge_tts.audio.sound_files import SoundSink, check_writable, whole_sound
 from edge_tts.cli import inspect as cli_inspect
 from edge_tts.cli import pronunciations as cli_lexicon
 from edge_tts.cli import voices as cli_voices
+from edge_tts.cli.audit import add_audit
 from edge_tts.cli.local_caller import LocalCaller
 from edge_tts.cli.prerender import add_prerender
 from edge_tts.cli.releases import add_releases
@@ -352,6 +353,7 @@ def _parser() -> argparse.ArgumentParser:
     add_releases(commands, _add)
     _add_phonemes(commands)
     cli_inspect.add_parser(commands, _add)
+    add_audit(commands, _add)
     cli_lexicon.add_parsers(commands, _add, _speak)
     cli_voices.add_parsers(commands, _add)
     _add_models(commands)

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from edge_tts.cli.forgetting import export_everything
+from edge_tts.cli.local_caller import local_caller
 from edge_tts.config import Config
 from edge_tts.errors import ConfigError, TransportError
 from edge_tts.voices.archive import export_voice, import_voice
@@ -37,8 +39,10 @@ def command_sync(arguments: argparse.Namespace, config: Config) -> int:
 
 
 def command_export(arguments: argparse.Namespace, config: Config) -> int:
-    """Write an enrolled voice, its consent included, to a file."""
-    store = open_store(config)
+    """Write an enrolled voice, its consent included, to a file; with `everything` all that is held about it."""
+    if arguments.everything:
+        return export_everything(arguments.voice, config, Path(arguments.out) if arguments.out else None)
+    store = open_store(config, caller=str(local_caller()))
     voice = store.find(arguments.voice)
     path = Path(arguments.out or f"{voice.ref.id[:8]}.voice")
     export_voice(store, voice, path)
@@ -48,7 +52,7 @@ def command_export(arguments: argparse.Namespace, config: Config) -> int:
 
 def command_import(arguments: argparse.Namespace, config: Config) -> int:
     """Import a voice from a file that `export` wrote."""
-    print(import_voice(open_store(config), Path(arguments.file)).ref.id)
+    print(import_voice(open_store(config, caller=str(local_caller())), Path(arguments.file)).ref.id)
     return 0
 
 
@@ -87,6 +91,11 @@ def add_carrying(group: Any, add: AddParser) -> None:
     parser = add(group, "export", says="write an enrolled voice to a file, to carry it to another device")
     parser.add_argument("voice", help="its id (6 digits will do) or its name")
     parser.add_argument("--out", metavar="FILE", help="default: the first digits of its id, with .voice")
+    parser.add_argument(
+        "--everything",
+        action="store_true",
+        help="a zip of all that this device and the bucket hold about it, for the person whose voice it is",
+    )
     parser.set_defaults(command=command_export)
     parser = add(group, "import", says="take a voice from a file that `export` wrote")
     parser.add_argument("file", help="what `export` wrote; anything else is refused with the reason")

@@ -14,6 +14,8 @@ from unicodedata import normalize
 
 from edge_tts.app.voice_services import quality_folder
 from edge_tts.audio.foreign_sound import decode_file
+from edge_tts.cli.forgetting import add_forget
+from edge_tts.cli.local_caller import local_caller
 from edge_tts.cli.sync import add_carrying, add_sync, last_sync
 from edge_tts.config import CALLER_NAME, Config
 from edge_tts.enrolment.consent_check import Statement, hear, judge_words, refused_words, unchecked
@@ -51,7 +53,7 @@ def command_enroll(arguments: argparse.Namespace, config: Config) -> int:
     if person.language not in model.languages:
         spoken = ", ".join(model.languages)
         raise VoiceError(f"the model set {model.name} does not speak '{person.language}'; it speaks: {spoken}")
-    voices = open_voices(config, model)
+    voices = open_voices(config, model, caller=str(local_caller()))
     voice_writer = VoiceWriter(store=voices.store, features=voices.features, device=config.device, clock=time.time)
     # The consent is in the last recording, else in the reference.
     statement = sentence if agreed or arguments.consent is not None else None
@@ -200,6 +202,7 @@ def add_parsers(commands: Any, add: AddParser) -> None:
     group = commands.add_parser("voices", help="list, show, share, rename, remove or bring back voices")
     group = group.add_subparsers(required=True, metavar="COMMAND")
     add_carrying(group, add)
+    add_forget(group, add)
     parser = add(group, "list", says="print the voices that can speak; * marks the default")
     parser.set_defaults(command=command_list)
     parser = add(
@@ -260,7 +263,8 @@ def _refuse(file: str, refusals: Sequence[Refusal], arguments: argparse.Namespac
 
 
 def _voices(config: Config) -> Voices:
-    return open_voices(config, find_model_set(config.models.dir, config.models.name))
+    model = find_model_set(config.models.dir, config.models.name)
+    return open_voices(config, model, caller=str(local_caller()))
 
 
 def _letters(text: str) -> str:

@@ -1,4 +1,4 @@
 """Files that survive a power cut.
 
-Read `atomic`, `folders`, `files`, `lock`, `hashes`, `state_file`; all stand on `fsync`.
+Read `atomic`, `folders`, `files`, `lock`, `hashes`, `state_file`, `audit_log`; all stand on `fsync`.
 """

@@ -1,11 +1,10 @@
-"""Durable writes in place: a new file, and a log that grows by lines."""
+"""A new file, written in place and durably."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-from edge_tts.durable.fsync import sync_file, sync_folder
+from edge_tts.durable.fsync import sync_file
 
 
 def write_new(path: Path, data: bytes) -> None:
@@ -13,16 +12,3 @@ def write_new(path: Path, data: bytes) -> None:
     with path.open("wb") as file:
         file.write(data)
         sync_file(file)
-
-
-def append_line(path: Path, line: bytes) -> None:
-    """Append a line, first ending half a line that a power cut left. Raises OSError."""
-    with path.open("a+b") as file:
-        size = file.seek(0, os.SEEK_END)
-        if size:
-            file.seek(size - 1)
-            line = line if file.read(1) == b"\n" else b"\n" + line
-        file.write(line + b"\n")
-        sync_file(file)
-    if size == 0:
-        sync_folder(path.parent)

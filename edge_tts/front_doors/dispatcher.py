@@ -14,6 +14,7 @@ from types import MappingProxyType
 from edge_tts.config import AccessConfig, ContentConfig, ResultsConfig
 from edge_tts.errors import PayloadError, named
 from edge_tts.front_doors.access import Access
+from edge_tts.front_doors.audit_trail import AuditTrail
 from edge_tts.front_doors.content_rules import ContentRules
 from edge_tts.front_doors.message import Message
 from edge_tts.front_doors.payloads import id_in, parse_say, parse_switch, parse_which
@@ -54,6 +55,7 @@ class RequestRules:
     """Where sound goes that is to be delivered."""
     owned: Callable[[str, str], None] = lambda request_id, owner: None
     """Called with the id of each accepted request and whose it is."""
+    audit: AuditTrail = field(default_factory=AuditTrail)
 
 
 class Dispatcher:
@@ -92,6 +94,7 @@ class Dispatcher:
             self._check(message)
             with self._lock:
                 self._commands[message.command](message)
+                self._rules.audit.command(message)
         except Exception as error:  # noqa: BLE001 - no message may end the process
             request_id = id_in(message.payload[: self._rules.payload_bytes]) or self._runtime.new_id()
             self.refuse(error, request_id, message.reply, message.caller)
@@ -111,12 +114,14 @@ class Dispatcher:
 
     def submit(self, job: Job, request: SpeakRequest, caller: Caller) -> None:
         """Queue an accepted request, at its caller's cost. Raises QuotaError, QueueFullError."""
-        job.meter, give_back = self.access.admit(caller, self._rules.content.characters(request), request.priority)
+        characters = self._rules.content.characters(request)
+        job.meter, give_back = self.access.admit(caller, characters, request.priority)
         try:
             self._jobs.submit(job)
         except Exception:
             give_back()
             raise
+        self._rules.audit.said(caller, request, characters)
 
     def refuse(self, error: Exception, request_id: str, reply: Reply, caller: Caller) -> None:
         """Report `failed` with the reason."""

@@ -16,6 +16,7 @@ from edge_tts.speaking.on_demand import Speaker
 from edge_tts.speaking.worker import Task
 from edge_tts.values import AudioChunk
 from edge_tts.voices.local_voices import Voices
+from edge_tts.voices.store import VoiceStore
 
 
 class VoiceCommands:
@@ -33,7 +34,7 @@ class VoiceCommands:
         return {"voices/delete": self._delete, "voices/undelete": self._undelete, "voices/rename": self._rename}
 
     def _delete(self, message: Message) -> None:
-        payload, store = parse_deletion(message.payload), self._voices.store
+        payload, store = parse_deletion(message.payload), self._store(message)
         ref = self._voices.catalogue.deletable(payload.id, payload.name)
         delete = store.delete if payload.forget else store.delete_later
         self._change(payload.id, message, lambda: delete(ref))
@@ -41,14 +42,18 @@ class VoiceCommands:
     def _undelete(self, message: Message) -> None:
         payload = parse_undeletion(message.payload)
         ref = self._voices.catalogue.undeletable(payload.id, payload.name)
-        self._change(payload.id, message, lambda: self._voices.store.undelete(ref))
+        store = self._store(message)
+        self._change(payload.id, message, lambda: store.undelete(ref))
 
     def _rename(self, message: Message) -> None:
         payload = parse_one_voice(message.payload, what="voices/rename")
         if payload.name is None:
             raise PayloadError("voices/rename: key 'name' is missing")
-        ref, name = self._voices.catalogue.enrolled(payload.voice), payload.name
-        self._change(payload.id, message, lambda: self._voices.store.rename(ref, name))
+        ref, name, store = self._voices.catalogue.enrolled(payload.voice), payload.name, self._store(message)
+        self._change(payload.id, message, lambda: store.rename(ref, name))
+
+    def _store(self, message: Message) -> VoiceStore:
+        return self._voices.store.acting(str(message.caller))
 
     def _change(self, request_id: str | None, message: Message, change: Callable[[], object]) -> None:
         def work(networks: Speaker, should_stop: Callable[[], bool]) -> Iterator[AudioChunk]:

@@ -15,10 +15,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from edge_tts.durable.atomic import write_atomic
+from edge_tts.durable.audit_log import AuditLog
 from edge_tts.durable.folders import make_folder, remove
 from edge_tts.durable.fsync import sync_folder
 from edge_tts.errors import VoiceError
-from edge_tts.voices.audit_log import AuditLog
 from edge_tts.voices.disk_reserve import DiskReserve, is_no_room
 from edge_tts.voices.format import Tombstone, VoiceRef, read_tombstone, to_bytes
 from edge_tts.voices.voice_folder import FEATURES, VOICES, folder_of, incoming_of
@@ -79,7 +79,7 @@ class Deletions:
             return
         self._write(path, to_bytes(self.new_tombstone(ref)), ref)
         with _without_room():
-            self._audit.append("deleting", ref, by=self._device)
+            self._audit.append("deleting", ref.audited())
         self.keep_reserve()
 
     def undo(self, ref: VoiceRef) -> bool:
@@ -90,7 +90,7 @@ class Deletions:
         path.unlink()
         sync_folder(path.parent)
         with _without_room():
-            self._audit.append("undeleted", ref, by=self._device)
+            self._audit.append("undeleted", ref.audited())
         return True
 
     def pending(self) -> dict[VoiceRef, float]:
@@ -159,12 +159,21 @@ class Deletions:
 
     def _log(self, tombstones: Mapping[VoiceRef, Tombstone], removed: Collection[VoiceRef]) -> None:
         """One line for every voice that was known here and is gone now."""
-        log = self._audit.events(tombstones.keys())
+        log = self._events(tombstones.keys())
         for ref, tombstone in tombstones.items():
             events = log.get(ref.id, set())
             is_gone = not os.path.lexists(folder_of(self._directory, ref))
             if "deleted" not in events and (ref in removed or events) and is_gone:
-                self._audit.append("deleted", ref, by=tombstone.device)
+                self._audit.append("deleted", ref.audited(), by=tombstone.device)
+
+    def _events(self, refs: Collection[VoiceRef]) -> dict[str, set[str]]:
+        """Voice id -> what was done to it, for `refs` at least."""
+        events: dict[str, set[str]] = {}
+        # Do not parse years of log for one voice, nor what was said.
+        about = next(iter(refs)).id.encode() if len(refs) == 1 else b'"owner"'
+        for line in self._audit.lines(about=about):
+            events.setdefault(str(line.get("voice")), set()).add(str(line["event"]))
+        return events
 
     def _repaired(self, ref: VoiceRef, data: bytes) -> Tombstone:
         """The tombstone, written anew if it is damaged: other devices must be able to read it."""

@@ -55,6 +55,10 @@ class VoiceRef:
     owner: str
     id: str
 
+    def audited(self) -> dict[str, str]:
+        """As in the audit log."""
+        return {"owner": self.owner, "voice": self.id}
+
 
 class FileEntry(Record):
     sha256: Sha256

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from edge_tts.config import Config
+from edge_tts.durable.audit_log import open_audit
 from edge_tts.errors import ConfigError, VoiceError
 from edge_tts.values import ModelSet
 from edge_tts.voices.builtin import BuiltinVoices
@@ -31,24 +32,26 @@ class Voices:
     catalogue: Catalogue
 
 
-def open_store(config: Config, *, clock: Callable[[], float] = time.time) -> VoiceStore:
+def open_store(config: Config, *, clock: Callable[[], float] = time.time, caller: str = "") -> VoiceStore:
+    """`caller`: on whose behalf voices are changed."""
     return VoiceStore(
         directory=config.voices.dir,
         device=config.device,
         clock=clock,
         require_consent=config.voices.require_consent,
         undo_s=config.voices.undo_s,
+        audit=open_audit(config, clock=clock).acting(caller),
     )
 
 
 def open_voices(
-    config: Config, model: ModelSet, *, recover: bool = False, clock: Callable[[], float] = time.time
+    config: Config, model: ModelSet, *, recover: bool = False, clock: Callable[[], float] = time.time, caller: str = ""
 ) -> Voices:
-    """The voices on the disk. Raises VoiceError.
+    """The voices on the disk. Raises VoiceError. `caller`: as in `open_store`.
 
     `recover`, for the daemon: clean up after a crash first, and only log disk errors, so that built-in voices work.
     """
-    store = open_store(config, clock=clock)
+    store = open_store(config, clock=clock, caller=caller)
     features = FeatureStore(store=store, model=model)
     catalogue = Catalogue(builtin=BuiltinVoices(model), store=store, features=features)
     if not recover:

@@ -8,7 +8,7 @@ OWNER/ID/features/FINGERPRINT.npz                                  features for 
 .deleted/OWNER/ID.pending                                          deletions that can be undone
 .staging/ .incoming/                                               unfinished work; a fetch resumes from .incoming
 .reserve                                                           space for a deletion on a full disk
-audit.log                                                          one JSON line per change
+audit.log                                                          of earlier versions; now in the state folder
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_tts.durable.atomic import write_atomic
+from edge_tts.durable.audit_log import AuditLog
 from edge_tts.durable.folders import make_folder, publish, remove
 from edge_tts.errors import UnknownVoiceError, VoiceError
 from edge_tts.schema import check, nearest
-from edge_tts.voices.audit_log import AuditLog
 from edge_tts.voices.deletions import Deletions
 from edge_tts.voices.format import (
     CARD,
@@ -113,14 +113,27 @@ class VoiceStore:
         clock: Callable[[], float],
         require_consent: bool = True,
         undo_s: float = 600.0,
+        audit: AuditLog | None = None,
     ) -> None:
+        """`audit` None: a log in the directory."""
         self.directory = directory
         self.require_consent = require_consent
         self._undo_s = undo_s
         self.device = device
         self._clock = clock
-        self._audit = AuditLog(path=directory / "audit.log", clock=clock)
+        self._audit = audit or AuditLog(path=directory / "audit.log", clock=clock, by=device)
         self._deletions = Deletions(directory=directory, device=device, clock=clock, audit=self._audit)
+
+    def acting(self, caller: str) -> VoiceStore:
+        """The same store; what is done goes into the audit log with the caller."""
+        return VoiceStore(
+            directory=self.directory,
+            device=self.device,
+            clock=self._clock,
+            require_consent=self.require_consent,
+            undo_s=self._undo_s,
+            audit=self._audit.acting(caller),
+        )
 
     def recover(self) -> None:
         """Clean up after a crash and finish interrupted deletions."""
@@ -217,7 +230,7 @@ class VoiceStore:
                 return self.get(ref)
             shared = {} if share is None else {SHARE: to_bytes(share)}
             self._put(self.folder(ref), {**shared, **files, CARD: card})
-            self._audit.append(event, ref, by=self.device)
+            self._audit.append(event, ref.audited())
             self._deletions.keep_reserve()
         return self.get(ref)
 
@@ -315,7 +328,7 @@ class VoiceStore:
 
     def note(self, event: str, ref: VoiceRef) -> None:
         with self.changing():
-            self._audit.append(event, ref, by=self.device)
+            self._audit.append(event, ref.audited())
 
     @contextmanager
     def changing(self) -> Iterator[None]:
@@ -365,7 +378,7 @@ class VoiceStore:
     def _write_register(self, ref: VoiceRef, entry: NameEntry | ShareEntry) -> None:
         name, event = (NAME, "renamed") if isinstance(entry, NameEntry) else (SHARE, "shared")
         write_atomic(self.folder(ref) / name, to_bytes(entry))
-        self._audit.append(event, ref, by=entry.device)
+        self._audit.append(event, ref.audited(), by=entry.device)
 
     def _put(self, folder: Path, files: Mapping[str, bytes]) -> None:
         """Publish a voice atomically; over a damaged copy, replace file by file and keep its name register."""

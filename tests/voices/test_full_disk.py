@@ -11,8 +11,8 @@ from enrolled import audit, contents, new_voice, open_store
 from power_cut import cut_everywhere
 from s3 import folder_bucket
 
+from edge_tts.durable.audit_log import AuditLog
 from edge_tts.errors import VoiceError
-from edge_tts.voices.audit_log import AuditLog
 from edge_tts.voices.disk_reserve import RESERVE_BYTES
 from edge_tts.voices.format import VoiceRef, read_tombstone
 from edge_tts.voices.store import VoiceStore

@@ -134,6 +134,14 @@ class Bucket:
         self._require_disk()
         self._do(lambda: obstore.put_async(self._store, path, file))
 
+    def keeps_versions(self, path: str) -> bool:
+        """Whether the service keeps what was replaced or deleted, by what it says of an object."""
+        try:
+            meta = self._do(lambda: obstore.head_async(self._store, path), expected=(FileNotFoundError,))
+        except FileNotFoundError:
+            return False
+        return meta["version"] not in (None, "null")
+
     def create(self, path: str, data: bytes) -> str | None:
         """Conditional put: the new object's mark, or None if there was one already."""
         try:

@@ -1,0 +1,57 @@
+"""Which keys of the configuration changed since the last start, for the audit log."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from edge_tts.config import Config
+from edge_tts.durable.audit_log import AuditLog
+from edge_tts.durable.state_file import StateFile
+from edge_tts.errors import ConfigError
+from edge_tts.front_doors.http.tokens import read_tokens
+from edge_tts.schema import Field, Record
+
+log = logging.getLogger(__name__)
+
+
+class _Seen(Record):
+    """configured.json: dotted key -> hash of its value."""
+
+    keys: dict[str, str] = Field(default={})
+
+
+def note_configuration(config: Config, audit: AuditLog) -> None:
+    """Tells which keys changed, tokens by their names, and never a value. Who edited the file it cannot know."""
+    file = StateFile(config.state_dir / "configured.json", _Seen, what="the configuration of the last start")
+    before, now = file.read(_Seen()).keys, dict(_hashed(config))
+    changed = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
+    if not changed:
+        return
+    try:
+        audit.append("configured", {"changed": changed} if before else {"first": True})
+        file.write(_Seen(keys=now))
+    except OSError as error:
+        log.error("the audit log does not have what changed in the configuration: %s", error)
+
+
+def _hashed(config: Config) -> Iterator[tuple[str, str]]:
+    values: dict[str, Any] = config.model_dump(mode="json")
+    try:
+        tokens = read_tokens(config.http.token_file) or {}
+    except ConfigError:  # the server says so
+        tokens = {}
+    values["http"]["tokens"] = {name or "token": token for token, name in tokens.items()}
+    for key, value in _leaves(values):
+        yield key, hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, dict) and value:
+            yield from _leaves(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
