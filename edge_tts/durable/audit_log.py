@@ -86,8 +86,8 @@ class AuditLog:
         with self._reading():
             for path in self._files():
                 with suppress(FileNotFoundError):
-                    for data in path.read_bytes().splitlines():
-                        line = _parse(data) if about in data else {}
+                    for data in path.read_bytes().split(b"\n"):
+                        line = _parse(data) if data and about in data else {}
                         damaged += line is None
                         lines += [line] if line else []
         return AuditLines(tuple(lines), damaged)
