@@ -31,11 +31,11 @@ def note_configuration(config: Config, audit: AuditLog) -> None:
     changed = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
     if not changed:
         return
+    audit.note("configured", {"changed": changed} if before else {"first": True})
     try:
-        audit.append("configured", {"changed": changed} if before else {"first": True})
         file.write(_Seen(keys=now))
     except OSError as error:
-        log.error("the audit log does not have what changed in the configuration: %s", error)
+        log.warning("what is configured now will be told at the next start, too: %s", error)
 
 
 def _hashed(config: Config) -> Iterator[tuple[str, str]]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 import fcntl
 import json
+import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -22,6 +23,8 @@ from typing import IO, Any
 from edge_tts.config import Config
 from edge_tts.durable.folders import make_folder
 from edge_tts.durable.fsync import sync_file, sync_folder
+
+log = logging.getLogger(__name__)
 
 MAX_BYTES = 8 << 20
 _EARLIER = 3
@@ -55,12 +58,14 @@ class AuditLog:
         self.path, self._clock, self._by, self._old = path, clock, by, old
         self._most = max_bytes // (_EARLIER + 1)
         self._caller = ""
+        self._told: set[str] = set()
+        """Errors that were logged; shared with `acting`."""
 
     def acting(self, caller: str) -> AuditLog:
         """The same log, with the caller on whose behalf things are done."""
-        log = copy.copy(self)
-        log._caller = caller
-        return log
+        acting = copy.copy(self)
+        acting._caller = caller
+        return acting
 
     def append(
         self, event: str, details: Mapping[str, Any] = MappingProxyType({}), *, by: str | None = None, sync: bool = True
@@ -79,6 +84,16 @@ class AuditLog:
                 sync_file(file)
         if size == 0:
             sync_folder(self.path.parent)
+
+    def note(self, event: str, details: Mapping[str, Any] = MappingProxyType({}), *, sync: bool = True) -> None:
+        """`append` where a disk that refuses must not stop what is done: it costs the line, and is logged."""
+        try:
+            self.append(event, details, sync=sync)
+            self._told.clear()
+        except OSError as error:
+            if error.strerror not in self._told:
+                log.error("the audit log %s cannot be written: %s", self.path, error.strerror)
+            self._told.add(str(error.strerror))
 
     def read(self, *, about: bytes = b"") -> AuditLines:
         """The lines that contain `about`. Raises OSError."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from edge_tts.durable.audit_log import AuditLog
 from edge_tts.durable.state_file import StateFile
 from edge_tts.errors import ModelError
 from edge_tts.schema import Field, Record
@@ -33,8 +34,9 @@ class _Choice(Record):
 class ModelChoice:
     """`choose` may be called by another thread than the rest."""
 
-    def __init__(self, path: Path, *, configured: str) -> None:
+    def __init__(self, path: Path, *, configured: str, audit: AuditLog | None = None) -> None:
         """A file that is damaged or of another configuration is ignored."""
+        self._audit = audit
         self._file = StateFile(path, _Choice, what="the choice of a model set")
         self._choice = self._file.read(_Choice(configured=configured, current=configured))
         if self._choice.configured != configured:
@@ -62,6 +64,7 @@ class ModelChoice:
         except OSError as refused:
             raise ModelError(f"{self._file.path}: the choice cannot be kept ({refused.strerror})") from refused
         self._choice = chosen
+        self._note("model chosen", model=name)
 
     def begin(self) -> None:
         """Note a start; roll back a set on trial whose first start never served."""
@@ -87,7 +90,12 @@ class ModelChoice:
             return False
         log.critical("model set %s is given up, %s speaks again: %s", failed, previous, reason)
         self._keep(_Choice(configured=self._choice.configured, current=previous, given_up=f"{failed}: {reason}"))
+        self._note("model given up", model=failed)
         return True
+
+    def _note(self, event: str, **details: str) -> None:
+        if self._audit is not None:
+            self._audit.note(event, details)
 
     def _keep(self, choice: _Choice) -> None:
         """Store without a caller to report to: a disk error is only logged."""

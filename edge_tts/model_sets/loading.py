@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
@@ -11,6 +12,7 @@ from functools import partial
 from edge_tts import __version__
 from edge_tts.audio.provenance import Generator
 from edge_tts.config import Config, EngineConfig
+from edge_tts.durable.audit_log import open_audit
 from edge_tts.engine.load import EngineLoader, Placement
 from edge_tts.errors import ModelError, TextError, VoiceError
 from edge_tts.model_sets.activation import activate, open_loader
@@ -32,7 +34,8 @@ log = logging.getLogger(__name__)
 
 def open_choice(config: Config) -> ModelChoice:
     """The configured model set, or the one chosen over MQTT since."""
-    return ModelChoice(config.state_dir / "model.json", configured=config.models.name)
+    audit = open_audit(config, clock=time.time)
+    return ModelChoice(config.state_dir / "model.json", configured=config.models.name, audit=audit)
 
 
 def as_chosen(config: Config, choice: ModelChoice) -> Config:
