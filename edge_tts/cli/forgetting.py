@@ -60,6 +60,7 @@ def command_forget(arguments: argparse.Namespace, config: Config) -> int:
     os.umask(0o077)
     store = open_store(config, caller=str(local_caller()))
     ref = _find(store, arguments.voice)
+    store.recover()  # what a crash left unfinished has no id yet
     if ref not in store.tombstones():
         store.delete(ref)
     forget_voice(config.cache.dir, ref.id)

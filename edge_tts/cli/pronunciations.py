@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 from collections.abc import Callable
 
+from edge_tts.cli.local_caller import local_caller
 from edge_tts.config import Config
+from edge_tts.durable.audit_log import open_audit
 from edge_tts.errors import EdgeTTSError
 from edge_tts.model_sets.loading import open_lexicon
 from edge_tts.request import SpeakMessage
@@ -23,6 +26,7 @@ def command_add(arguments: argparse.Namespace, config: Config, speak: Speak) -> 
     word, language = arguments.word.strip(), arguments.language or language_of(arguments.word)
     lexicon = open_lexicon(config)
     read = lexicon.add(language, word, arguments.pronunciation)
+    _note("lexicon/set", config)
     print(f"{language}  {word}  {read if isinstance(read, str) else ' '.join(read)}  (kept in {lexicon.path})")
     if arguments.no_say:
         return 0
@@ -50,8 +54,13 @@ def command_list(arguments: argparse.Namespace, config: Config) -> int:
 
 def command_remove(arguments: argparse.Namespace, config: Config) -> int:
     languages = open_lexicon(config).remove(arguments.word, arguments.language)
+    _note("lexicon/remove", config)
     print(f"{', '.join(languages)}  {arguments.word}  removed")
     return 0
+
+
+def _note(event: str, config: Config) -> None:
+    open_audit(config, clock=time.time).acting(str(local_caller())).note(event)
 
 
 def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser], add: AddParser, speak: Speak) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from broker import Broker, Ear
+from enrolled import new_voice, open_store
 from fakes import FakeClock, FakeLoudspeaker, FakeSynthesizer
 from http_stage import Stage, resolve, stage
 from rig import no_defect
@@ -17,6 +18,7 @@ from toy_model_sets import write_model_set
 
 from edge_tts.app.appliance import Appliance, Surroundings
 from edge_tts.config import config_from
+from edge_tts.durable.audit_log import AuditLog
 from edge_tts.front_doors.access import Access
 from edge_tts.front_doors.usage_ledger import UsageLedger
 from edge_tts.model_sets.manifest import read_model_set
@@ -112,6 +114,46 @@ def test_quotas_survive_a_restart_of_the_device(tmp_path: Path, broker: Broker) 
     with device(tmp_path, broker, "callers-restart") as ear:
         ear.publish("say/kitchen", "Without rules.")
         ear.wait_event(stage="done")
+
+
+def test_what_callers_do_is_in_the_audit_log(tmp_path: Path, broker: Broker) -> None:
+    """Who changed a voice, the default voice, a word or the configuration, by which front door; what was said only
+    where that is asked for, and never the words."""
+    voices = tmp_path / ".state" / "voices"
+    voice = open_store(voices, device="audited").add(new_voice())
+    log = AuditLog(path=tmp_path / ".state" / "audit.log", clock=lambda: 0.0)
+    with device(tmp_path, broker, "audited") as ear:
+        ear.publish("say/shop", {"text": "Secret words.", "id": "one"})
+        ear.wait_event(id="one", stage="done")
+        for command, payload in (
+            ("voices/rename", {"voice": "Anna", "name": "Secret", "id": "two"}),
+            ("lexicon/set", {"word": "secret", "pronunciation": "see cret", "id": "three", "say": False}),
+            ("voices/delete", {"id": voice.ref.id, "name": "Secret", "forget": True}),
+        ):
+            ear.publish(command, payload, UserProperty=[("client", "shop")])
+            ear.wait_event(id=payload["id"], stage="done")
+        ear.publish("voice/set", "buzz", UserProperty=[("client", "kitchen")])
+        ear.wait_state(voice="buzz")
+    with device(tmp_path, broker, "audited", audit={"speech": True}, access={"deny": ["guest"]}) as ear:
+        ear.publish("say/shop", {"text": "Secret words.", "id": "four"})
+        ear.publish("say/guest", {"text": "Secret words.", "id": "five"})
+        ear.wait_event(id="four", stage="done")
+        ear.wait_event(id="five", stage="failed")
+    lines = log.lines()
+    assert [(line["event"], line.get("caller")) for line in lines] == [
+        ("configured", None),
+        ("renamed", "mqtt shop"),
+        ("lexicon/set", "mqtt shop"),
+        ("deleted", "mqtt shop"),
+        ("voice/set", "mqtt kitchen"),
+        ("configured", None),
+        ("said", "mqtt shop"),
+    ]
+    assert lines[0]["first"]
+    assert lines[5]["changed"] == ["access.deny", "audit.speech"]
+    assert (lines[6]["voice"], lines[6]["characters"]) == ("buzz", 13)
+    written = (tmp_path / ".state" / "audit.log").read_text().casefold()
+    assert not any(word in written for word in ("secret", "see cret"))
 
 
 @contextmanager
