@@ -24,8 +24,9 @@ from edge_tts.voices.sync.bucket import Blob, ListedObject
 from edge_tts.voices.sync.executor import NOTES
 from edge_tts.voices.sync.plan import ROOT
 
-_LARGEST_RECORD = 1 << 24
-"""Bytes up to which a file is searched for the id."""
+_BLOCK = 1 << 20
+_SOUND = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3"})
+"""Of a file of sound that was made; its metadata names the voice."""
 _HASH_DIGITS = 32
 
 
@@ -55,6 +56,7 @@ def on_device(config: Config, ref: VoiceRef) -> list[HeldItem]:
     for path in _files(config):
         about = any(name in part for name in names for part in path.parts)
         if about or _mentions(path, ref.id.encode()):
+            about |= path.suffix in _SOUND
             with suppress(FileNotFoundError):
                 found.append(HeldItem("device", str(path), path.stat().st_size, about, _reason(path)))
     return found
@@ -125,9 +127,15 @@ def _raise(error: OSError) -> None:
 
 def _mentions(path: Path, needle: bytes) -> bool:
     """Raises OSError."""
+    before = b""
     with suppress(FileNotFoundError):
-        if path.is_file() and path.stat().st_size <= _LARGEST_RECORD:
-            return needle in path.read_bytes()
+        if not path.is_file():  # a FIFO would be waited for
+            return False
+        with path.open("rb") as file:
+            while block := file.read(_BLOCK):
+                if needle in before + block:
+                    return True
+                before = block[-len(needle) :]
     return False
 
 

@@ -127,6 +127,9 @@ def test_what_is_forgotten_is_gone(
     ref = device.enrol()
     assert [device.run("sync"), other.run("sync")] == [0, 0]
     assert other.store.get(ref).name == "Anna K."
+    crashed = device.config.voices.dir / ".staging" / "tmp1" / "reference.flac"
+    crashed.parent.mkdir(parents=True)
+    crashed.write_bytes(b"sound")
     capsys.readouterr()
     assert device.run("voices", "forget", "Anna K.") == (1 if kind == "versioned" else 0)
     said = capsys.readouterr().out
@@ -163,7 +166,7 @@ def test_a_bucket_out_of_reach_is_no_proof(tmp_path: Path, capsys: pytest.Captur
 
 
 def test_what_cannot_be_removed_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A file of the voice that lies where none should is LEFT, with status 1."""
+    """A file of the voice that lies where none should is LEFT, with status 1, as is sound that names it."""
     device = Device(tmp_path / "kitchen", bucket={"url": None})
     ref = device.enrol()
     stray = device.config.state_dir / "backup" / f"{ref.id}.flac"
@@ -171,6 +174,11 @@ def test_what_cannot_be_removed_is_shown(tmp_path: Path, capsys: pytest.CaptureF
     stray.write_bytes(b"sound")
     assert device.run("voices", "forget", "Anna K.") == 1
     assert f"LEFT  device {stray}" in capsys.readouterr().out
+    stray.unlink()
+    sound = device.config.state_dir / "edge-tts.wav"
+    sound.write_bytes(bytes(3 << 20) + ref.id.encode())
+    assert device.run("voices", "forget", ref.id) == 1
+    assert f"LEFT  device {sound}" in capsys.readouterr().out
     assert device.run("voices", "forget", "nobody") == 1
     assert "there is no voice 'nobody'" in capsys.readouterr().err
 
