@@ -8,9 +8,9 @@
     │   ├── UnknownVoiceError     no voice of that name
     │   ├── UnknownRequestError   no request of that id, or none of this caller's
     │   ├── QueueFullError        no place in the queue
-    │   ├── QuietHoursError       the device does not speak at this hour
     │   ├── AccessError           this caller may not do this
-    │   │   └── QuotaError        this caller has had its share for now
+    │   │   ├── QuotaError        this caller has had its share for now
+    │   │   └── QuietHoursError   the device does not speak at this hour
     │   ├── AbandonedError        the process died repeatedly with this request in service
     │   └── InternalError         an unexpected exception ended this request
     ├── ModelError                model set, graph or engine: missing, damaged, of the wrong kind
@@ -82,10 +82,6 @@ class UnknownRequestError(RequestError): ...
 class QueueFullError(RequestError): ...
 
 
-class QuietHoursError(RequestError):
-    """The message says until when."""
-
-
 class AccessError(RequestError):
     """`rule` is the key of the configuration that refuses, or `voices share`; `retry_after_s` when it will no longer,
     None: not before somebody changes it."""
@@ -101,6 +97,9 @@ class AccessError(RequestError):
 
 
 class QuotaError(AccessError): ...
+
+
+class QuietHoursError(AccessError): ...
 
 
 class AbandonedError(RequestError): ...

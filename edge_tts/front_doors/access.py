@@ -6,7 +6,6 @@ device's own speech (invitations) is nobody's.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -14,7 +13,7 @@ from ipaddress import ip_address, ip_network
 
 from edge_tts.config import AccessConfig, CallerRules
 from edge_tts.errors import AccessError, UnknownVoiceError
-from edge_tts.front_doors.quiet_hours import DailySpan
+from edge_tts.front_doors.quiet_hours import DailySpan, seconds_until
 from edge_tts.front_doors.usage_ledger import Allowance, UsageLedger
 from edge_tts.request import SpeakRequest
 from edge_tts.speaking.job import Meter
@@ -60,7 +59,7 @@ class Access:
             return
         now, span = self._now(), DailySpan(hours)
         if now.time() not in span:
-            wait_s = max(1, math.ceil(span.next_begin(now).timestamp() - now.timestamp()))
+            wait_s = seconds_until(span.begin, now)
             rule = f"{allowance.where}.hours"
             text = f"{_said(caller)} may have something said at {hours} only; come back in {wait_s} s ({rule})"
             raise AccessError(text, rule=rule, retry_after_s=wait_s)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from datetime import datetime, time, timedelta
 
@@ -21,9 +22,12 @@ class DailySpan:
             return self.begin <= at < self.end
         return at >= self.begin or at < self.end
 
-    def next_begin(self, now: datetime) -> datetime:
-        today = datetime.combine(now.date(), self.begin, now.tzinfo)
-        return today if today > now else today + timedelta(days=1)
+
+def seconds_until(at: time, now: datetime) -> int:
+    """Until the next time that the clock shows `at`, at least 1; right over a change of summer time."""
+    then = datetime.combine(now.date(), at, now.tzinfo)
+    then += timedelta(days=0 if then > now else 1)
+    return max(1, math.ceil(then.timestamp() - now.timestamp()))
 
 
 class QuietHours:
@@ -37,6 +41,8 @@ class QuietHours:
         """Raises QuietHoursError for what would begin in so many seconds."""
         if self._hours is None or priority in self._exempt:
             return
-        if (self._now() + timedelta(seconds=in_s)).time() in self._hours:
-            end = f"{self._hours.end:%H:%M}"
-            raise QuietHoursError(f"nothing of priority {priority} is spoken until {end} (content.quiet_hours)")
+        begins = self._now() + timedelta(seconds=in_s)
+        if begins.time() in self._hours:
+            end, rule = f"{self._hours.end:%H:%M}", "content.quiet_hours"
+            text = f"nothing of priority {priority} is spoken until {end} ({rule})"
+            raise QuietHoursError(text, rule=rule, retry_after_s=seconds_until(self._hours.end, begins))

@@ -65,6 +65,15 @@ def test_a_caller_over_mqtt_is_known_by_topic_else_by_property(tmp_path: Path, b
     assert len([event for event in ear.events() if event["stage"] == "accepted"]) == 4
 
 
+def test_a_caller_is_known_by_topic_under_mqtt_3(tmp_path: Path, broker: Broker) -> None:
+    """Where messages have no properties."""
+    with device(tmp_path, broker, "callers-old", mqtt={"protocol": "3.1.1"}, access={"callers": RULES}) as ear:
+        ear.publish("say/guest", {"text": "Hello.", "id": "guest"})
+        ear.wait_event(id="guest", stage="failed")
+        ear.publish("say/kitchen", {"text": "Hello.", "id": "kitchen"})
+        ear.wait_event(id="kitchen", stage="done")
+
+
 def test_a_group_knows_its_callers_too(tmp_path: Path, broker: Broker) -> None:
     """By `say/<caller>` below the group, and by the property."""
     mqtt = {"groups": ["callers-house"], "group_delay_s": 0.0}

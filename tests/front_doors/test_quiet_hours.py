@@ -47,8 +47,9 @@ def test_an_alert_is_exempt_unless_configured_otherwise() -> None:
 def test_a_refusal_says_when_to_come_back() -> None:
     """With the key that is the reason."""
     hours = QuietHours(ContentConfig(quiet_hours="22:00-07:30"), now=lambda: datetime(2026, 1, 2, 23))
-    with pytest.raises(QuietHoursError, match=r"until 07:30 \(content.quiet_hours\)"):
+    with pytest.raises(QuietHoursError, match=r"until 07:30 \(content.quiet_hours\)") as refused:
         hours.check("normal")
+    assert refused.value.details == {"rule": "content.quiet_hours", "retry_after_s": 8.5 * 3600}
     hours.check("normal", in_s=9 * 3600)  # what begins later is judged by then
 
 
