@@ -16,9 +16,8 @@ from edge_tts.cli.local_caller import local_caller
 from edge_tts.config import Config
 from edge_tts.durable.audit_log import open_audit
 from edge_tts.errors import TransportError, UnknownVoiceError, VoiceError
-from edge_tts.speaking.phrase_cache import forget_voice
 from edge_tts.voices.format import VoiceRef
-from edge_tts.voices.held_data import HeldItem, in_bucket, on_device, write_archive
+from edge_tts.voices.held_data import HeldItem, in_bucket, on_device, remove_made, write_archive
 from edge_tts.voices.local_voices import bucket_place, open_store, voice_sync
 from edge_tts.voices.store import VoiceStore
 from edge_tts.voices.sync.bucket import Bucket
@@ -41,12 +40,9 @@ def export_everything(query: str, config: Config, path: Path | None) -> int:
     store = open_store(config, caller=str(local_caller()))
     ref = _find(store, query)
     path = path or Path(f"{ref.id[:8]}-everything.zip")
-    try:
-        with _bucket(config) as bucket:
-            items = [*_device(config, ref), *([] if bucket is None else in_bucket(bucket, ref))]
-            unread = write_archive(path, items, audit=open_audit(config, clock=time.time), bucket=bucket, ref=ref)
-    except OSError as refused:
-        raise VoiceError(f"{refused.filename or path}: {refused.strerror or refused}") from refused
+    with _disk_errors(), _bucket(config) as bucket:
+        items = [*on_device(config, ref), *([] if bucket is None else in_bucket(bucket, ref))]
+        unread = write_archive(path, items, audit=open_audit(config, clock=time.time), bucket=bucket, ref=ref)
     store.note("exported", ref)
     for problem in unread:
         print(f"edge-ttsd: not in the archive: {problem}", file=sys.stderr)
@@ -63,8 +59,11 @@ def command_forget(arguments: argparse.Namespace, config: Config) -> int:
     store.recover()  # what a crash left unfinished has no id yet
     if ref not in store.tombstones():
         store.delete(ref)
-    forget_voice(config.cache.dir, ref.id)
-    held, blind = _device(config, ref), _delete_in_bucket(config, store)
+    with _disk_errors():
+        remove_made(config, ref)
+    blind = _delete_in_bucket(config, store)
+    with _disk_errors():
+        held = on_device(config, ref)
     try:
         with _bucket(config) as bucket:
             if bucket is not None:
@@ -117,12 +116,13 @@ def _find(store: VoiceStore, query: str) -> VoiceRef:
         return deleted[0]
 
 
-def _device(config: Config, ref: VoiceRef) -> list[HeldItem]:
-    """Raises VoiceError."""
+@contextmanager
+def _disk_errors() -> Iterator[None]:
+    """OSError -> VoiceError."""
     try:
-        return on_device(config, ref)
+        yield
     except OSError as error:
-        raise VoiceError(f"{error.filename}: cannot be looked at ({error.strerror})") from error
+        raise VoiceError(f"{error.filename}: {error.strerror or error}") from error
 
 
 @contextmanager

@@ -51,8 +51,7 @@ class HeldObjects(Protocol):
 
 def on_device(config: Config, ref: VoiceRef) -> list[HeldItem]:
     """In the folders of voices, state and phrases, but not in the engines' and a bucket's. Raises OSError."""
-    names = (ref.id, hashlib.sha256(ref.id.encode()).hexdigest()[:_HASH_DIGITS])
-    found = []
+    names, found = (ref.id, _hashed(ref)), list[HeldItem]()
     for path in _files(config):
         about = any(name in part for name in names for part in path.parts)
         if about or _mentions(path, ref.id.encode()):
@@ -60,6 +59,13 @@ def on_device(config: Config, ref: VoiceRef) -> list[HeldItem]:
             with suppress(FileNotFoundError):
                 found.append(HeldItem("device", str(path), path.stat().st_size, about, _reason(path)))
     return found
+
+
+def remove_made(config: Config, ref: VoiceRef) -> None:
+    """Remove what was made with the voice and is named by its hash: phrases, results. Raises OSError."""
+    for item in on_device(config, ref):
+        if any(_hashed(ref) in part for part in Path(item.path).parts):
+            Path(item.path).unlink(missing_ok=True)
 
 
 def in_bucket(bucket: HeldObjects, ref: VoiceRef) -> list[HeldItem]:
@@ -74,14 +80,14 @@ def in_bucket(bucket: HeldObjects, ref: VoiceRef) -> list[HeldItem]:
 def write_archive(
     path: Path, items: Sequence[HeldItem], *, audit: AuditLog, bucket: HeldObjects | None, ref: VoiceRef
 ) -> list[str]:
-    """A zip of all that is about the voice, or is a record with its id in it, its lines of the audit log, and an index;
+    """A zip of all that is about the voice, the requests that wait for it, its lines of the audit log, and an index;
     what could not be read. Raises OSError."""
     unread = []
     with replacing(path) as staged:
         staged.chmod(0o600)
         with zipfile.ZipFile(staged, "w", zipfile.ZIP_DEFLATED) as archive:
             for item in items:
-                if item.about or not item.stays:
+                if item.about or "jobs" in Path(item.path).parts:  # other records are of others, too
                     try:
                         _add(archive, item, bucket)
                     except OSError as error:
@@ -103,6 +109,10 @@ def _add(archive: zipfile.ZipFile, item: HeldItem, bucket: HeldObjects | None) -
         if blob is None:
             raise FileNotFoundError(2, "it is gone meanwhile")
         archive.writestr(name, blob.data)
+
+
+def _hashed(ref: VoiceRef) -> str:
+    return hashlib.sha256(ref.id.encode()).hexdigest()[:_HASH_DIGITS]
 
 
 def _files(config: Config) -> Iterator[Path]:

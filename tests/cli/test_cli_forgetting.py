@@ -57,6 +57,8 @@ class Device:
         for path, data in (
             (self.config.cache.dir / hashed / f"{'0' * 64}.phrase", b"sound"),
             (state / "jobs" / "000000000001-0.json", json.dumps({"voice": voice.ref.id, "text": "Hello."}).encode()),
+            (state / "results" / f"{'3' * 32}.{hashed}.link.flac", b"sound"),
+            (state / "requests.sqlite", f"others, {voice.ref.id}".encode()),
             (state / "settings.json", json.dumps({"voice": voice.ref.id}).encode()),
             (state / "engines" / "graph", voice.ref.id.encode()),
         ):
@@ -98,7 +100,7 @@ def test_the_archive_has_everything(tmp_path: Path, capsys: pytest.CaptureFixtur
         assert [line["event"] for line in lines] == ["enrolled", "renamed", "shared"]
         index = json.loads(archive.read("index.json"))
         assert index["voice"] == {"owner": ref.owner, "id": ref.id}
-        assert not any(other.id in name or "engines" in name for name in names)
+        assert not any(other.id in name or "engines" in name or "sqlite" in name for name in names)
     assert open_audit(device.config, clock=lambda: 0.0).lines()[-1]["event"] == "exported"
 
 
@@ -137,6 +139,7 @@ def test_what_is_forgotten_is_gone(
     assert "LEFT" not in said
     left = [path for path in device.config.state_dir.rglob("*") if path.is_file()]
     hashed = hashlib.sha256(ref.id.encode()).hexdigest()[:32]
+    assert f"named device {device.config.state_dir / 'requests.sqlite'}" in said
     assert {path.name for path in left if ref.id in str(path) or hashed in str(path)} == {f"{ref.id}.json"}
     assert not any(b"Anna" in path.read_bytes() or path.read_bytes() == b"sound" for path in left)
     assert f"kept  bucket v1/{ref.owner}/{ref.id}/tombstones/" in said
