@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ _UNPROVEN = (
     "an archive that somebody exported or carried away",
     "devices that have not synced since: each deletes the voice at its next sync",
     "names and texts in the system's journal (`journalctl --vacuum-time`), and backups of this disk",
+    "old versions where a bucket keeps them and does not say so, as Google's",
     "bytes that flash memory has not overwritten yet (disk encryption helps)",
 )
 """What a listing here cannot show."""
@@ -40,9 +41,14 @@ def export_everything(query: str, config: Config, path: Path | None) -> int:
     store = open_store(config, caller=str(local_caller()))
     ref = _find(store, query)
     path = path or Path(f"{ref.id[:8]}-everything.zip")
-    with _disk_errors(), _bucket(config) as bucket:
-        items = [*on_device(config, ref), *([] if bucket is None else in_bucket(bucket, ref))]
-        unread = write_archive(path, items, audit=open_audit(config, clock=time.time), bucket=bucket, ref=ref)
+    with _disk_errors(), ExitStack() as stack:
+        items, bucket, unread = on_device(config, ref), None, list[str]()
+        try:
+            bucket = stack.enter_context(_bucket(config))
+            items += [] if bucket is None else in_bucket(bucket, ref)
+        except TransportError as error:
+            unread.append(f"the bucket: {error}")
+        unread += write_archive(path, items, audit=open_audit(config, clock=time.time), bucket=bucket, ref=ref)
     store.note("exported", ref)
     for problem in unread:
         print(f"edge-ttsd: not in the archive: {problem}", file=sys.stderr)
@@ -82,12 +88,12 @@ _VERSIONS = (
 
 
 def _delete_in_bucket(config: Config, store: VoiceStore) -> list[str]:
-    """What kept the sync from doing so."""
+    """What kept the sync from looking; what it could not do is listed afterwards."""
     sync = voice_sync(config, store)
     report = None if sync is None else sync()
-    if report is None or report.status == "done":
+    if report is None or report.status != "failed":
         return []
-    return [f"that the bucket has deleted it: {report.error or '; '.join(report.problems)}"]
+    return [f"that the bucket has deleted it: {report.error}"]
 
 
 def _show(ref: VoiceRef, held: Sequence[HeldItem], blind: Sequence[str]) -> int:

@@ -19,6 +19,7 @@ from typing import Literal, Protocol
 from edge_tts.config import Config
 from edge_tts.durable.atomic import replacing
 from edge_tts.durable.audit_log import AuditLog
+from edge_tts.errors import TransportError
 from edge_tts.voices.format import MOST_RECORDING_BYTES, VoiceRef
 from edge_tts.voices.sync.bucket import Blob, ListedObject
 from edge_tts.voices.sync.executor import NOTES
@@ -90,8 +91,8 @@ def write_archive(
                 if item.about or "jobs" in Path(item.path).parts:  # other records are of others, too
                     try:
                         _add(archive, item, bucket)
-                    except OSError as error:
-                        unread.append(f"{item.where}: {item.path}: {error.strerror or error}")
+                    except (OSError, TransportError) as error:
+                        unread.append(f"{item.where}: {item.path}: {error}")
             lines = audit.lines(about=ref.id.encode())
             archive.writestr("audit.jsonl", "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
             index = {"voice": asdict(ref), "held": [asdict(item) for item in items], "unread": unread}

@@ -104,6 +104,21 @@ def test_the_archive_has_everything(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert open_audit(device.config, clock=lambda: 0.0).lines()[-1]["event"] == "exported"
 
 
+def test_a_bucket_out_of_reach_costs_its_part_of_the_archive(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The device's part is there, status and index tell of the other; a voice whose deletion can be undone has one, too."""
+    device = Device(tmp_path / "kitchen", bucket={"url": str(tmp_path / "no bucket")})
+    (tmp_path / "no bucket").write_bytes(b"a file")
+    ref = device.enrol()
+    device.store.delete_later(ref)
+    out = tmp_path / "anna.zip"
+    assert device.run("voices", "export", ref.id, "--everything", "--out", str(out)) == 1
+    assert "not in the archive: the bucket: " in capsys.readouterr().err
+    with zipfile.ZipFile(out) as archive:
+        assert any(name.endswith("reference.flac") for name in archive.namelist())
+
+
 def bucket_of(kind: str, tmp_path: Path, s3: S3, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """The section `bucket` of a configuration."""
     if kind == "folder":
