@@ -107,7 +107,7 @@ def test_the_archive_has_everything(tmp_path: Path, capsys: pytest.CaptureFixtur
 def test_a_bucket_out_of_reach_costs_its_part_of_the_archive(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The device's part is there, status and index tell of the other; a voice whose deletion can be undone has one, too."""
+    """The device's part is there, the status tells of the other; a voice whose deletion can be undone has one, too."""
     device = Device(tmp_path / "kitchen", bucket={"url": str(tmp_path / "no bucket")})
     (tmp_path / "no bucket").write_bytes(b"a file")
     ref = device.enrol()
