@@ -103,7 +103,8 @@ def test_nobody_gets_the_reports_on_a_request_of_another(command: str) -> None:
     """A sender who reuses the id of a waiting request gets only the reports on its own."""
     rig = DispatcherRig(capacity=1)
     catalogue = SimpleNamespace(enrolled=lambda wanted: wanted, deletable=lambda wanted, name: wanted)
-    voices: Any = SimpleNamespace(catalogue=catalogue, store=SimpleNamespace(delete_later=lambda ref: None))
+    store = SimpleNamespace(acting=lambda caller: SimpleNamespace(delete_later=lambda ref: None))
+    voices: Any = SimpleNamespace(catalogue=catalogue, store=store)
     voice_commands = VoiceCommands(runtime=rig.runtime, jobs=rig.jobs, voices=voices, changed=lambda: None)
     commands = {**voice_commands.commands(), "say": lambda message: rig.dispatcher.handle(message)}
     rig.handle(b'{"text": "private", "id": "victim", "priority": "alert"}', reply=rig.notes.reply("mine"))
