@@ -51,7 +51,7 @@ class HeldObjects(Protocol):
 
 
 def on_device(config: Config, ref: VoiceRef) -> list[HeldItem]:
-    """In the folders of voices, state and phrases, but not in the engines' and a bucket's. Raises OSError."""
+    """In the folders of voices, state, phrases and results, but not in the engines' and a bucket's. Raises OSError."""
     names, found = (ref.id, _hashed(ref)), list[HeldItem]()
     for path in _files(config):
         about = any(name in part for name in names for part in path.parts)
@@ -118,7 +118,7 @@ def _hashed(ref: VoiceRef) -> str:
 
 def _files(config: Config) -> Iterator[Path]:
     """Each once, whatever lies in whatever."""
-    roots = {config.voices.dir, config.state_dir, config.cache.dir}
+    roots = {config.voices.dir, config.state_dir, config.cache.dir, config.results.dir}
     left_out = {config.engine.cache_dir, config.models.dir}
     if config.bucket.url is not None and "://" not in config.bucket.url:
         left_out.add(Path(config.bucket.url))

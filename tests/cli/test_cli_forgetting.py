@@ -39,7 +39,15 @@ class Device:
         self.path = folder / "config.yaml"
         folder.mkdir(parents=True, exist_ok=True)
         self.path.write_text(
-            yaml.safe_dump({"device": folder.name, "cache": {"max_mb": 10}, "models": {"name": "toy"}, **sections})
+            yaml.safe_dump(
+                {
+                    "device": folder.name,
+                    "cache": {"max_mb": 10},
+                    "results": {"dir": str(folder / "results")},
+                    "models": {"name": "toy"},
+                    **sections,
+                }
+            )
         )
         self.config: Config = load_config(self.path)
         self.store = open_store(self.config)
@@ -57,7 +65,7 @@ class Device:
         for path, data in (
             (self.config.cache.dir / hashed / f"{'0' * 64}.phrase", b"sound"),
             (state / "jobs" / "000000000001-0.json", json.dumps({"voice": voice.ref.id, "text": "Hello."}).encode()),
-            (state / "results" / f"{'3' * 32}.{hashed}.link.flac", b"sound"),
+            (self.config.results.dir / f"{'3' * 32}.{hashed}.link.flac", b"sound"),
             (state / "requests.sqlite", f"others, {voice.ref.id}".encode()),
             (state / "settings.json", json.dumps({"voice": voice.ref.id}).encode()),
             (state / "engines" / "graph", voice.ref.id.encode()),
@@ -152,7 +160,7 @@ def test_what_is_forgotten_is_gone(
     said = capsys.readouterr().out
     assert ("old versions in the bucket" in said) == (kind == "versioned")
     assert "LEFT" not in said
-    left = [path for path in device.config.state_dir.rglob("*") if path.is_file()]
+    left = [path for path in device.path.parent.rglob("*") if path.is_file() and "engines" not in path.parts]
     hashed = hashlib.sha256(ref.id.encode()).hexdigest()[:32]
     assert f"named device {device.config.state_dir / 'requests.sqlite'}" in said
     assert {path.name for path in left if ref.id in str(path) or hashed in str(path)} == {f"{ref.id}.json"}
