@@ -37,6 +37,8 @@ setup(
     extras_require={
         # completion in the shell, written by tools/install
         "completion": ["shtab>=1.7"],
+        # patterns in content.rules
+        "content": ["google-re2>=1.1"],
         "fleet": ["cryptography>=41"],
         "button": ["gpiod>=2.1"],
         "jetson": ["jetson-stats>=4.2"],
@@ -58,6 +60,7 @@ setup(
         "train": ["torch>=2.2", "pocketsphinx>=5.0"],
         "test": [
             "cryptography",
+            "google-re2>=1.1",
             "hypothesis>=6.100",
             "jinja2>=3.1",
             "moto[server]>=5.1",

@@ -396,8 +396,25 @@ Hours = Annotated[str, BeforeValidator(_span), Field(pattern=r"^([01]\d|2[0-3]):
 """A span of each day, by the device's clock."""
 
 
+class ContentRule(Section):
+    """Words and patterns, and what becomes of a text with one of them."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}$")
+    action: Literal["refuse", "bleep", "report"] = "refuse"
+    language: Literal["en", "zh"] | None = None
+    words: Listed[str] = ()
+    file: ConfigPath | None = None
+    patterns: Listed[str] = ()
+    sounds_like: bool = False
+
+
 class ContentConfig(Section):
     """What may be said, and when."""
+
+    rules: Listed[ContentRule] = ()
+    command: Listed[str] | None = Field(default=None, min_length=1)
+    command_timeout_s: float = Field(default=2.0, ge=0.05, le=60)
+    command_failure: Literal["refuse", "pass"] = "refuse"
 
     quiet_hours: Hours | None = None
     quiet_exempt: Listed[Priority] = ("alert",)

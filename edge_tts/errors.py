@@ -11,6 +11,7 @@
     │   ├── AccessError           this caller may not do this
     │   │   ├── QuotaError        this caller has had its share for now
     │   │   └── QuietHoursError   the device does not speak at this hour
+    │   ├── ContentError          a rule or a command of the owner's refuses the text
     │   ├── AbandonedError        the process died repeatedly with this request in service
     │   └── InternalError         an unexpected exception ended this request
     ├── ModelError                model set, graph or engine: missing, damaged, of the wrong kind
@@ -100,6 +101,18 @@ class QuotaError(AccessError): ...
 
 
 class QuietHoursError(AccessError): ...
+
+
+class ContentError(RequestError):
+    """`rule`: the name of the rule, or `content.command`."""
+
+    def __init__(self, message: str = "", *, rule: str = "") -> None:
+        super().__init__(message)
+        self.rule = rule
+
+    @property
+    def details(self) -> Mapping[str, Any]:
+        return {"rule": self.rule}
 
 
 class AbandonedError(RequestError): ...

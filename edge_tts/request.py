@@ -5,6 +5,7 @@ The MQTT payload, the journal page, the command line and the published schema ar
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from edge_tts.schema import BeforeValidator, Field, Record, RequestId, ValidationInfo, field_validator
@@ -82,7 +83,9 @@ class SpeakRequest(SpeakMessage):
 
     id: RequestId
     voice: VoiceName
+    rules: tuple[str, ...] = ()
+    """Names of the content rules that bleep or report something of it."""
 
     @classmethod
-    def accept(cls, message: SpeakMessage, *, id: str, voice: str) -> SpeakRequest:
-        return cls.model_validate({**message.model_dump(), "id": id, "voice": voice})
+    def accept(cls, message: SpeakMessage, *, id: str, voice: str, rules: Sequence[str] = ()) -> SpeakRequest:
+        return cls.model_validate({**message.model_dump(), "id": id, "voice": voice, "rules": rules})

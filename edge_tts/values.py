@@ -62,6 +62,8 @@ class Segment:
     """Silence after the segment (SSML break); None: the request's."""
     rate: float = 1.0
     """Speed relative to the request's (SSML prosody)."""
+    bleeped: int = 0
+    """Phonemes of a word for which a tone stands; then there is nothing else."""
 
     @property
     def normalized(self) -> str:

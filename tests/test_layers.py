@@ -52,12 +52,13 @@ HOMES = {
     "gpiod": "enrolment/button.py",
     "jtop": "runtime/telemetry.py",
     "prometheus_client": "runtime/metrics.py",
+    "re2": "text/patterns.py",
     "ray": "farm/serve_app.py",
 }
 """Foreign library -> the one file, or folder, that imports it. numpy is at home everywhere."""
 
 OPTIONAL = set(
-    "cryptography gpiod jtop prometheus_client sounddevice starlette tensorrt uvicorn wyoming zeroconf".split()
+    "cryptography gpiod jtop prometheus_client re2 sounddevice starlette tensorrt uvicorn wyoming zeroconf".split()
 )
 """Libraries that a machine may lack, and PortAudio's, which looks for sound devices when it is imported."""
 

@@ -54,6 +54,7 @@ from edge_tts.runtime.metrics import Metrics, ScrapeSources
 from edge_tts.runtime.runtime import Fatal, Runtime, random_id
 from edge_tts.runtime.service_level import ServiceLevel
 from edge_tts.runtime.telemetry import TelemetryReader, TelemetryWatch
+from edge_tts.speaking.content_command import ContentCommand
 from edge_tts.speaking.cue import Cue
 from edge_tts.speaking.ducking import Ducking
 from edge_tts.speaking.internal_jobs import InternalJobs
@@ -262,6 +263,7 @@ class Appliance:
             jobs=self.jobs,
             phrases=self.phrases,
             cue=Cue(config.marking),
+            command=ContentCommand(config.content, text_chars=config.limits.text_chars),
         )
 
     def _sweep_phrases(self) -> None:
@@ -328,7 +330,7 @@ class Appliance:
         )
         commands |= self.past.commands()
         limits = config.limits
-        content = ContentRules(limits.text_chars, config.text.refuse)
+        content = ContentRules.of(config, self.lexicon_file.lexicon)
         rules = RequestRules(
             self.voices.catalogue.resolve,
             content,

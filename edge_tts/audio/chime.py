@@ -53,6 +53,14 @@ def cue_sound(kind: str, sample_rate: int) -> FloatArray:
     return np.concatenate([sound, _rest(3, sample_rate)])
 
 
+def bleep(seconds: float, sample_rate: int) -> FloatArray:
+    """float32 [n]: a tone for a word that is not said."""
+    times = np.arange(int(seconds * sample_rate)) / sample_rate
+    edges = np.minimum(np.minimum(times, times[::-1]) / _ATTACK_S, 1.0)
+    return (_BLEEP_LEVEL * edges * np.sin(2 * np.pi * 1000.0 * times)).astype(np.float32)
+
+
+_BLEEP_LEVEL = 0.15
 _UNIT_S = 0.06
 """Length of a dot: 20 words a minute."""
 

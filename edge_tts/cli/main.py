@@ -41,7 +41,15 @@ from edge_tts.front_doors.payloads import read_text
 from edge_tts.model_folder import CPU_FLAVOUR, MANIFEST
 from edge_tts.model_sets.activation import activate, open_loader
 from edge_tts.model_sets.flavour import FlavourCache, make_in_child, optimized
-from edge_tts.model_sets.loading import as_chosen, front_end_for, generator_for, open_choice, open_model, open_networks
+from edge_tts.model_sets.loading import (
+    as_chosen,
+    front_end_for,
+    generator_for,
+    open_choice,
+    open_lexicon,
+    open_model,
+    open_networks,
+)
 from edge_tts.model_sets.manifest import find_model_set, installed_model_sets, verify_model_set
 from edge_tts.model_sets.proving import prove
 from edge_tts.request import SpeakMessage, SpeakRequest
@@ -171,7 +179,7 @@ def _message(arguments: argparse.Namespace, config: Config) -> SpeakMessage:
     if arguments.text == "-":
         values["text"] = _standard_input(config.limits.payload_bytes)
     message = check(SpeakMessage, values, error=PayloadError, what="say", strict=False)
-    _content_rules(config).check(message)
+    ContentRules.of(config, open_lexicon(config).lexicon).check(message)
     return message
 
 

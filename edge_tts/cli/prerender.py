@@ -47,6 +47,10 @@ class _Prerenderer:
         return self._stack.enter_context(open_networks(self._model, self._config))
 
     @cached_property
+    def _content(self) -> ContentRules:
+        return ContentRules.of(self._config, open_lexicon(self._config).lexicon)
+
+    @cached_property
     def _default_voice(self) -> str:
         """As the daemon has it: set over MQTT, else configured."""
         voice = SettingsFile(self._config.state_dir / "settings.json").settings.voice
@@ -60,7 +64,7 @@ class _Prerenderer:
 
     def prepare(self, message: SpeakMessage) -> str:
         """What became of a text: kept, kept before or why not. Raises EdgeTTSError."""
-        ContentRules(self._config.limits.text_chars, self._config.text.refuse).check(message)
+        self._content.check(message)
         if not message.cache:
             raise PayloadError("`cache` is false, which keeps the text out of the phrase cache")
         voice = self._catalogue.load(self._catalogue.resolve(message.voice or self._default_voice))

@@ -106,9 +106,10 @@ class Dispatcher:
     def accept(self, say: SpeakMessage, caller: Caller) -> SpeakRequest:
         """Check a message and find its voice, whichever way it came in. Raises RequestError."""
         self.access.enter(caller, "say")
-        self._rules.content.check(say)
+        request_id = say.id or self._runtime.new_id()
+        rules = self._rules.content.check(say, request_id)
         voice = self._rules.resolve_voice(say.voice or self._runtime.events.state.voice)
-        request = SpeakRequest.accept(say, id=say.id or self._runtime.new_id(), voice=voice)
+        request = SpeakRequest.accept(say, id=request_id, voice=voice, rules=rules)
         self.access.check(caller, request)
         return request
 

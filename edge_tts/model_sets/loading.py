@@ -26,6 +26,7 @@ from edge_tts.synthesis.levels import VoiceLevels
 from edge_tts.synthesis.networks import Networks, load_networks
 from edge_tts.text.front_end import TextFrontEnd
 from edge_tts.text.lexicon_file import LexiconFile
+from edge_tts.text.spoken_rules import SpokenRules
 from edge_tts.values import ModelSet
 from edge_tts.voices.builtin import BuiltinVoices
 
@@ -83,7 +84,13 @@ def front_end_for(config: Config, stack: ExitStack) -> TextFrontEnd:
         lexicon=open_lexicon(config).lexicon,
         polyphones=text.polyphones,
         day_first=text.dates == "day_first",
+        rules=rules_for(config),
     )
+
+
+def rules_for(config: Config) -> SpokenRules | None:
+    """None where there are none. Raises ConfigError."""
+    return SpokenRules(config.content.rules) if config.content.rules else None
 
 
 @contextmanager

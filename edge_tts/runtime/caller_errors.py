@@ -7,6 +7,7 @@ from typing import Any
 
 from edge_tts.errors import (
     AccessError,
+    ContentError,
     InternalError,
     PayloadError,
     QuietHoursError,
@@ -15,9 +16,9 @@ from edge_tts.errors import (
     UnknownVoiceError,
 )
 
-_MISTAKES = (AccessError, PayloadError, QuietHoursError, QuotaError, TextError, UnknownVoiceError)
+_MISTAKES = (AccessError, ContentError, PayloadError, QuietHoursError, QuotaError, TextError, UnknownVoiceError)
 _CALLERS = frozenset(kind.__name__ for kind in _MISTAKES)
-_QUOTING = frozenset(kind.__name__ for kind in (PayloadError, TextError, InternalError))
+_QUOTING = frozenset(kind.__name__ for kind in (ContentError, PayloadError, TextError, InternalError))
 """Their messages may quote the text."""
 
 

@@ -143,6 +143,8 @@ class Job:
         content = self.content(runtime)
         own: dict[str, Any] = {} if self.kind is None else {"kind": self.kind}
         own |= {} if content is None else content.details()
+        if isinstance(self.request, SpeakRequest) and self.request.rules:
+            own["rules"] = list(self.request.rules)
         return Report(id=self.request.id, stage=stage, ms=ms, details={**own, **details}, caller=self.caller)
 
     def send(self, runtime: Runtime, report: Report) -> None:

@@ -33,6 +33,7 @@ from edge_tts.model_folder import MANIFEST
 from edge_tts.request import SpeakRequest
 from edge_tts.schema import Record, check_json
 from edge_tts.text.lexicon import Lexicon
+from edge_tts.text.spoken_rules import digest_of
 from edge_tts.values import AudioChunk, FloatArray, ModelSet, Voice
 
 log = logging.getLogger(__name__)
@@ -216,7 +217,8 @@ def origin_of(config: Config, model: ModelSet) -> str:
         if path.is_file() and path.suffix != ".pyc":
             digest.update(f"{path.relative_to(program)}\0".encode() + path.read_bytes())
     text, flavour, loudness = config.text, config.engine.flavour, config.audio.loudness
-    digest.update(json.dumps([text.dates, str(text.polyphones), flavour, loudness]).encode())
+    rules = digest_of(config.content.rules) if config.content.rules else ""
+    digest.update(json.dumps([text.dates, str(text.polyphones), flavour, loudness, rules]).encode())
     return digest.hexdigest()
 
 

@@ -10,6 +10,7 @@ from edge_tts.errors import named
 from edge_tts.request import SpeakRequest
 from edge_tts.runtime.part import Part
 from edge_tts.runtime.runtime import Runtime
+from edge_tts.speaking.content_command import ContentCommand
 from edge_tts.speaking.cue import Cue
 from edge_tts.speaking.job import Job, Outcome, failure
 from edge_tts.speaking.job_queue import JobQueue
@@ -43,10 +44,11 @@ class Worker(Part):
         jobs: JobQueue,
         phrases: PhraseCache | None = None,
         cue: Cue | None = None,
+        command: ContentCommand | None = None,
     ) -> None:
         super().__init__(name="worker", runtime=runtime)
         self._networks, self._voice, self._jobs, self._phrases = networks, voice, jobs, phrases
-        self._cue = cue or Cue(MarkingConfig())
+        self._cue, self._command = cue or Cue(MarkingConfig()), command
         self._pulse = runtime.health.pulse("worker")
 
     def wake(self) -> None:
@@ -102,6 +104,8 @@ class Worker(Part):
         """The chunks of a job: a generator, so that voice errors are raised within `_next`."""
         request, should_stop = job.request, self._should_stop(job)
         if isinstance(request, SpeakRequest):
+            if self._command is not None and job.kind is None:
+                request = self._command.judge(request, should_stop, caller=job.caller)
             voice = self._voice(request.voice)
 
             def stream(request: SpeakRequest) -> Iterator[AudioChunk]:

@@ -19,6 +19,7 @@ from edge_tts.text.lexicon import Lexicon
 from edge_tts.text.mandarin.language import Mandarin
 from edge_tts.text.mandarin.polyphones import Features, PolyphoneModel
 from edge_tts.text.mandarin.tables import MandarinTables
+from edge_tts.text.spoken_rules import SpokenRules
 
 GRAPHS = ("g2pw.onnx", "g2pW.onnx")
 """The graph's names in the releases of g2pW."""
@@ -30,6 +31,7 @@ def open_front_end(
     lexicon: Mapping[str, Mapping[str, str]] | Callable[[], Lexicon],
     polyphones: Path | None = None,
     day_first: bool = False,
+    rules: SpokenRules | None = None,
     load: Callable[[Path], Engine] = load_engine,
 ) -> TextFrontEnd:
     """The front end; `stack` closes its network.
@@ -40,7 +42,7 @@ def open_front_end(
     languages: dict[str, Language] = {"en": English(day_first=True)} if day_first else {}
     if polyphones is not None:
         languages["zh"] = Mandarin(polyphones=_open_model(polyphones, stack, load))
-    return TextFrontEnd(lexicon=lexicon, languages=languages)
+    return TextFrontEnd(lexicon=lexicon, languages=languages, rules=rules)
 
 
 def _open_model(polyphones: Path, stack: ExitStack, load: Callable[[Path], Engine]) -> PolyphoneModel:

@@ -24,6 +24,7 @@ _QUIET = 0.01  # of the loudest sample so far
 _LEAST_PEAK = 0.05  # before anything loud was heard
 _FASTER, _SLOWER = 0.75, 1.5
 """By so much a voice may speak faster or slower than in its own prompt."""
+_USUAL_S, _TOKENS_PER_S = 0.085, 25
 _PROMPT_SILENCE = 15  # tokens of the silence that an encoded prompt ends with
 
 
@@ -53,6 +54,14 @@ def bounds_of(model: ModelSet, voice: Voice, phonemes: int) -> Bounds:
     longest = model.sizes.limits.most_tokens
     most = longest if slowest is None else min(longest, int(slowest * phonemes) + SLACK)
     return Bounds(min(int(fastest * phonemes), most), most)
+
+
+def seconds_per_phoneme(voice: Voice) -> float:
+    """In its own prompt, or as most speak."""
+    tokens = len(voice.prompt_tokens) - _PROMPT_SILENCE
+    if tokens <= 0 or not len(voice.prompt_phoneme_ids):
+        return _USUAL_S
+    return tokens / len(voice.prompt_phoneme_ids) / _TOKENS_PER_S
 
 
 def turns_of(phoneme_ids: IntArray) -> int:

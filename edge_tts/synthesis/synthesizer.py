@@ -11,12 +11,14 @@ from pathlib import Path
 
 import numpy as np
 
+from edge_tts.audio.chime import bleep
 from edge_tts.engine.contract import Engine
 from edge_tts.engine.load import load_engine
 from edge_tts.errors import TextError
 from edge_tts.graphs import ENCODER, FLOW, T2S, T2S_PREFILL, T2S_STEP, WAVE
 from edge_tts.request import SpeakMessage, SpeakRequest
 from edge_tts.synthesis.checked import GraphLoader
+from edge_tts.synthesis.guard import seconds_per_phoneme
 from edge_tts.synthesis.interfaces import Decoder, Vocoder
 from edge_tts.synthesis.lead import Lead
 from edge_tts.synthesis.parts import clauses, closed, halves
@@ -75,6 +77,12 @@ class Synthesizer:
         sampling = request.sampling(self.model.sampling)
         seed, counts, lead = _seed(sampling), Counter[str](), Lead(self._clock, known=sampling.seed is None)
         for index, segment in enumerate(segments):
+            if segment.bleeped:
+                tone = self._tone(request, voice, segment)
+                lead.handed(len(tone) / self.model.sample_rate, made=False)
+                yield self._chunk(tone, request)
+                lead.resumed()
+                continue
             manner = Manner(
                 voice=voice,
                 sampling=replace(sampling, seed=seed + index),
@@ -103,7 +111,12 @@ class Synthesizer:
             warn=warnings.append,
         )
         segments = self._front_end.read_by(reader).segments(
-            request.text, request.language, split=request.split, ssml=request.ssml, join=self.model.join_sentences
+            request.text,
+            request.language,
+            split=request.split,
+            ssml=request.ssml,
+            join=self.model.join_sentences,
+            ruled=True,
         )
         if not segments:
             raise TextError("nothing in the text can be spoken: it has no letter, digit or ideograph")
@@ -170,6 +183,11 @@ class Synthesizer:
 
     def _no_bert(self, segment: Segment) -> FloatArray:
         return np.zeros((len(segment.phoneme_ids), self.model.sizes.bert_width), np.float32)
+
+    def _tone(self, request: SpeakRequest, voice: Voice, segment: Segment) -> FloatArray:
+        """As long as the voice would take for the word, and the pause behind it."""
+        seconds = segment.bleeped * seconds_per_phoneme(voice) / _speed(request, segment)
+        return np.concatenate([bleep(seconds, self.model.sample_rate), self._silence(_pause_s(request, segment))])
 
     def _silence(self, seconds: float) -> FloatArray:
         return np.zeros(round(seconds * self.model.sample_rate), np.float32)

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
+from functools import partial
 
-from edge_tts.errors import TextError
+import numpy as np
+
+from edge_tts.errors import ContentError, TextError
 from edge_tts.text.chunking import chunks
 from edge_tts.text.language_runs import check_option, has_words, language_runs, unread_apart
 from edge_tts.text.languages import Language, as_heard, explained, load_language
 from edge_tts.text.lexicon import Lexicon
 from edge_tts.text.machine_text import plain
 from edge_tts.text.reader import Reader
+from edge_tts.text.scripts import HAN
+from edge_tts.text.spoken_rules import Hit, SpokenRules, Stretch
 from edge_tts.text.ssml import SpokenPart, parse_ssml
 from edge_tts.text.symbols import PUNCTUATION, to_ids
 from edge_tts.text.trace import Note
@@ -24,6 +29,10 @@ _LETTERS = re.compile("(?<![A-Za-z])(?:[A-Z]{1,2}|PIN|PNR)$")
 _NAMED = re.compile("[2₂](?![0-9.])|[0-9]{2,4}次(?!数)|[0-9]{3,}(?![0-9.])|[是为:：]+[0-9]")
 _FEWEST_PHONEMES = 6
 """Below this a full stop is put in front: models do badly on less."""
+_AROUND_S = 0.05
+"""Silence before and after a tone that stands for a word."""
+_FEWEST_BLEEPED = 3
+"""Phonemes."""
 
 
 class TextFrontEnd:
@@ -32,15 +41,18 @@ class TextFrontEnd:
         *,
         lexicon: Mapping[str, Mapping[str, str]] | Callable[[], Lexicon] | None = None,
         languages: Mapping[str, Language] | None = None,
+        rules: SpokenRules | None = None,
     ) -> None:
         """`lexicon`: language -> word -> phonemes or respelling, before every other rule (see `lexicon`); or what gives
         the lexicon of the moment (`LexiconFile`).
 
-        `languages`: language -> module in place of the built-in one. Raises TextError for unknown phonemes.
+        `languages`: language -> module in place of the built-in one. `rules`: of what may be said. Raises TextError
+        for unknown phonemes.
         """
         self._languages = dict(languages or {})
         self._lexicon = lexicon if callable(lexicon) else _fixed(Lexicon(lexicon or {}))
         self._reader = Reader()
+        self._rules = rules
 
     def read_by(self, reader: Reader) -> TextFrontEnd:
         """The same front end, which speaks as `reader` does and shares what is loaded."""
@@ -49,22 +61,31 @@ class TextFrontEnd:
         return other
 
     def segments(
-        self, text: str, language: str = "auto", *, split: str = "auto", ssml: bool = False, join: bool = True
+        self,
+        text: str,
+        language: str = "auto",
+        *,
+        split: str = "auto",
+        ssml: bool = False,
+        join: bool = True,
+        ruled: bool = False,
     ) -> list[Segment]:
         """The segments of `text` in order; empty when nothing in it can be spoken.
 
         `language`: one of `language_runs.OPTIONS`; `split`: `auto` or cut0 to cut5; `join`: whether short sentences may
         share a segment where `auto` cuts (`ModelSet.join_sentences`). Raises TextError for an unknown option, an
         unsupported language and malformed SSML (with line and column).
+
+        `ruled`: a tone stands for what a content rule bleeps; raises ContentError for what one refuses.
         """
         check_option(language)
         if split != "auto" and split not in CUTS:
             raise TextError(f"no way to split called {split!r}; one of auto, {', '.join(CUTS)}")
-        parts = parse_ssml(text, language) if ssml else [SpokenPart(plain(text), language)]
         segments: list[Segment] = []
         foreign: list[Run] = []
-        for part in parts:
-            spoken = [replace(s, rate=part.rate) for s in self._plain(part, split, join, foreign)]
+        for part in self._parts(text, language, ssml=ssml, ruled=ruled):
+            own = [self._tone(part)] if part.bleeped else self._plain(part, split, join, foreign)
+            spoken = [replace(s, rate=part.rate) for s in own]
             segments += spoken
             if segments and part.pause_s is not None:
                 segments[-1] = replace(
@@ -72,6 +93,54 @@ class TextFrontEnd:
                 )
         self._reader.leave_out(foreign, [run for segment in segments for run in segment.runs])
         return segments
+
+    def check(self, text: str, language: str = "auto", *, ssml: bool = False) -> tuple[str, ...]:
+        """The names of the content rules that bleep or report something in `text`. Raises ContentError for what one
+        refuses, and TextError for malformed SSML."""
+        hits = [hit for part in _written(text, language, ssml) for hit in self._hits(part)]
+        return tuple(dict.fromkeys(hit.rule.name for hit in hits))
+
+    def _parts(self, text: str, language: str, *, ssml: bool, ruled: bool) -> list[SpokenPart]:
+        written = _written(text, language, ssml)
+        return [piece for part in written for piece in self._bleeped(part)] if ruled else written
+
+    def _hits(self, part: SpokenPart) -> list[Hit]:
+        """Raises ContentError."""
+        hits = [] if self._rules is None else self._rules.find(part.text, self._stretches(part))
+        refused = next((hit.rule.name for hit in hits if hit.rule.action == "refuse"), None)
+        if refused is not None:
+            raise ContentError(f"the rule '{refused}' of content.rules refuses the text", rule=refused)
+        return hits
+
+    def _stretches(self, part: SpokenPart) -> Iterator[Stretch]:
+        at = 0
+        for name, text in language_runs(part.text, part.language, self._reader.home):
+            if name in self._reader.languages or not has_words(text):
+                own = name if name in self._reader.languages else self._reader.home
+                yield Stretch(at, text, partial(self._normalized, own))
+            at += len(text)
+
+    def _normalized(self, language: str, text: str) -> str:
+        return as_heard(self._language(language)).normalize(self._lexicon().respell(language, text))
+
+    def _bleeped(self, part: SpokenPart) -> list[SpokenPart]:
+        """`part` with parts of their own for what is bleeped. Raises ContentError."""
+        pieces, at = list[SpokenPart](), 0
+        for start, end in _merged((hit.start, hit.end) for hit in self._hits(part) if hit.rule.action == "bleep"):
+            before = replace(part, text=part.text[at:start], pause_s=_AROUND_S)
+            word = replace(part, text=part.text[start:end], pause_s=_AROUND_S, bleeped=True)
+            pieces, at = [*pieces, *([before] if re.search(r"\w", before.text) else []), word], end
+        rest = replace(part, text=part.text[at:])
+        if not pieces or re.search(r"\w", rest.text):
+            return [*pieces, rest]
+        return [*pieces[:-1], replace(pieces[-1], pause_s=part.pause_s)]
+
+    def _tone(self, part: SpokenPart) -> Segment:
+        """A segment without the word, as long as it."""
+        home = "zh" if re.search(f"[{HAN}]", part.text) else "en"
+        runs, _ = self._runs(part.text, part.language, home if home in self._reader.languages else self._reader.home)
+        phonemes = sum(len(run.phonemes) for run in runs)
+        return Segment("", (), np.zeros(0, np.int64), bleeped=max(phonemes, _FEWEST_BLEEPED))
 
     def explain_empty(self, text: str) -> str:
         """Why `segments` is empty for `text`."""
@@ -141,7 +210,7 @@ class TextFrontEnd:
 
     def explain(self, run: Run) -> list[Note]:
         """What gave a run of written text its reading: the owner's words, rules, dictionaries."""
-        module = as_heard(self._languages.get(run.language) or load_language(run.language))
+        module = as_heard(self._language(run.language))
         lexicon = self._lexicon()
         own = lexicon.explain(run.language, run.text, run.normalized)
         mended = {note.written.lower() for note in own}
@@ -150,7 +219,7 @@ class TextFrontEnd:
 
     def _run(self, language: str, text: str, normalized: bool, *, letters: str) -> Run:
         """`letters`: capitals right before; what they name is no count (`B2层` is B 二层, `PIN是1024` four digits)."""
-        module, lexicon = self._languages.get(language) or load_language(language), self._lexicon()
+        module, lexicon = self._language(language), self._lexicon()
         spoken = text
         if not normalized:
             module = as_heard(module)
@@ -160,6 +229,22 @@ class TextFrontEnd:
             return Run(language, text, "", (), None)
         phonemes, word2ph = lexicon.phonemize(language, spoken, module)
         return Run(language, text, spoken, tuple(phonemes), None if word2ph is None else tuple(word2ph))
+
+    def _language(self, name: str) -> Language:
+        return self._languages.get(name) or load_language(name)
+
+
+def _written(text: str, language: str, ssml: bool) -> list[SpokenPart]:
+    return parse_ssml(text, language) if ssml else [SpokenPart(plain(text), language)]
+
+
+def _merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if merged and start <= merged[-1][1]:
+            start, end = merged[-1][0], max(end, merged.pop()[1])
+        merged.append((start, end))
+    return merged
 
 
 def _fixed(lexicon: Lexicon) -> Callable[[], Lexicon]:

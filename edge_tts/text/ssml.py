@@ -53,6 +53,8 @@ class SpokenPart:
     rate: float = 1.0
     pause_s: float | None = None
     """Silence after it, seconds; None when the document gives none."""
+    bleeped: bool = False
+    """A tone stands for it."""
 
 
 @dataclass(slots=True)

@@ -25,6 +25,7 @@ STATUS_OF = {
     "QuietHoursError": 403,
     "AccessError": 403,
     "QuotaError": 429,
+    "ContentError": 403,
     "AudioError": 503,
     "interrupted": 503,
     "expired": 503,
