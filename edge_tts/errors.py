@@ -160,7 +160,8 @@ def named(error: Exception, request_id: str) -> EdgeTTSError:
         return error
     if isinstance(error, DeviceLostError):
         raise error
-    log.error("request %s met a defect of this program; please report it", request_id, exc_info=error)
+    what = "request %s met a defect of this program; please report it"
+    log.error(what, request_id, exc_info=error, extra={"quotes": True})
     return InternalError(f"a defect of this program ended the request, see its log ({type(error).__name__}: {error})")
 
 

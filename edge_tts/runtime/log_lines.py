@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import os
+import traceback
 from collections.abc import Mapping
+from copy import copy
 from datetime import datetime, timezone
 from typing import Any, TextIO
 
@@ -33,7 +35,8 @@ _LEVELS: Mapping[Stage, int] = {
 
 def log_to_stderr(config: LogConfig, stream: TextIO, *, environ: Mapping[str, str] = os.environ) -> None:
     """Send all records to `stream`."""
-    formatter = JsonFormatter() if config.format == "json" else OneLine()
+    formatter: logging.Formatter = JsonFormatter() if config.format == "json" else OneLine()
+    formatter = formatter if config.texts else WithoutTexts(formatter)
     handler = logging.StreamHandler(stream)
     handler.setFormatter(WithPriority(formatter) if is_journal(stream, environ) else formatter)
     logging.basicConfig(level=config.level.upper(), handlers=[handler])
@@ -70,9 +73,35 @@ class JsonFormatter(logging.Formatter):
             "message": one_line(record.getMessage(), most=4 * MOST_CHARS),
         }
         values |= {name: getattr(record, name) for name in _FIELDS if getattr(record, name, None) is not None}
-        if record.exc_info:
+        if record.exc_text:
+            values["traceback"] = record.exc_text
+        elif record.exc_info:
             values["traceback"] = self.formatException(record.exc_info)
         return json.dumps(values, default=str)
+
+
+class WithoutTexts(logging.Formatter):
+    """Leaves out of another formatter's tracebacks what exceptions say that `quotes` marks: it may be a request's."""
+
+    def __init__(self, inner: logging.Formatter) -> None:
+        super().__init__()
+        self._inner = inner
+
+    def format(self, record: logging.LogRecord) -> str:
+        error = record.exc_info[1] if record.exc_info and getattr(record, "quotes", False) else None
+        if error is not None:
+            record = copy(record)
+            record.exc_text, record.exc_info = _frames(error), None
+        return self._inner.format(record)
+
+
+def _frames(error: BaseException | None) -> str:
+    """Where it was raised and its type, and those of what it came from."""
+    lines: list[str] = []
+    while error is not None:
+        lines = [*traceback.format_tb(error.__traceback__), f"{type(error).__name__} (log.texts is off)\n", *lines]
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return "".join(["Traceback (most recent call last):\n", *lines]).rstrip()
 
 
 class WithPriority(logging.Formatter):

@@ -105,7 +105,7 @@ class Worker(Part):
         request, should_stop = job.request, self._should_stop(job)
         if isinstance(request, SpeakRequest):
             if self._command is not None and job.kind is None:
-                request = self._command.judge(request, should_stop, caller=job.caller)
+                request = job.request = self._command.judge(request, should_stop, caller=job.caller)
             voice = self._voice(request.voice)
 
             def stream(request: SpeakRequest) -> Iterator[AudioChunk]:

@@ -29,7 +29,7 @@ _NAMED = re.compile(
 _CASED = {0x1F150: 26, 0x1F170: 26, 0x1F1E6: 26}
 """First of the alphabets of emoji: circles, squares, flags."""
 _INVISIBLE = frozenset("\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
-_DROPPED = frozenset({"Mn", "Me", "Cf", "Cc", "Co", "Cn"})
+_DROPPED = frozenset({"Mn", "Me", "Cf", "Cc", "Co", "Cn", "Cs"})
 _SIGNS = "@$!|+€£¥*#%"
 _MARKS = "!|+*#%"
 """Signs that also stand around a word."""
@@ -40,7 +40,7 @@ _DISGUISES = tuple(str.maketrans("0123456789@$!|+€£¥", f"o{one}zeasgtbgasi{o
 _LETTER = re.compile("[a-z]")
 _ALONE = re.compile(rf"(?<![a-z0-9])[a-z0-9]([^a-z0-9{HAN}]{{1,3}})[a-z0-9](?:\1[a-z0-9](?![a-z0-9]))+")
 """Letters one by one, with the same between them."""
-_APART = re.compile(rf"(?<=[{HAN}])[^\w]{{1,3}}(?=[{HAN}])")
+_APART = re.compile(rf"(?<=[{HAN}])[^\w。！？；]{{1,3}}(?=[{HAN}])")
 _TURN = re.compile(r"([a-z])\1*|.")
 _LONG = re.compile(r"([a-z])\1{2,}")
 

@@ -139,7 +139,7 @@ class TextFrontEnd:
         """A segment without the word, as long as it."""
         home = "zh" if re.search(f"[{HAN}]", part.text) else "en"
         runs, _ = self._runs(part.text, part.language, home if home in self._reader.languages else self._reader.home)
-        phonemes = sum(len(run.phonemes) for run in runs)
+        phonemes = sum(phoneme not in PUNCTUATION for run in runs for phoneme in run.phonemes)
         return Segment("", (), np.zeros(0, np.int64), bleeped=max(phonemes, _FEWEST_BLEEPED))
 
     def explain_empty(self, text: str) -> str:

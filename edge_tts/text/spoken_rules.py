@@ -19,7 +19,7 @@ from edge_tts.text.scripts import HAN
 from edge_tts.text.word_matcher import WordMatcher
 
 _UNIT = re.compile(rf"[{HAN}]|(?:(?![{HAN}])\w)+|\W")
-_SENTENCE = re.compile(r"(?s).{1,300}?(?:[.!?。！？；;](?=[\s\W]|$)|\n|$)|.{1,300}(?=\s)|.{1,300}")
+_SENTENCE = re.compile(r"(?s).{1,300}?(?:[。！？；]|[.!?;](?=\W|$)|\n|$)|.{1,300}(?=\s)|.{1,300}")
 """Sentences, the longest in pieces."""
 
 

@@ -6,13 +6,15 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 from edge_tts.text.english.words import known, letter, pronounce
 from edge_tts.text.folding import TOKEN, View, fold, letters_of, squeezed, stretched
 from edge_tts.text.mandarin.tables import MandarinTables, is_han
 
+_MOST_PIECES = 60
+_END, _HAN_END = re.compile(r"[.!?。！？；;] "), re.compile("[。！？；]")
 _MORE_PIECES = 4
 """Of a word spelled letter by letter, with some letters more than once."""
 _SHORT_WORDS = frozenset("a i am an as at be by do go he hi if in is it me my no of oh ok on or so to up us we".split())
@@ -63,9 +65,12 @@ class WordMatcher:
     def find(self, view: View) -> Iterator[Found]:
         matches = [match for match in TOKEN.finditer(view.text) if any(map(str.isalnum, match[0]))]
         tokens = [match[0] for match in matches]
+        ends = [*(_is_end(view.text, *pair) for pair in pairwise(matches)), True]
         sounds = self._sounds_of(tokens)
         for first in range(len(tokens)):
-            found = (*self._spelled(tokens, first), *self._masked(tokens[first]), *self._heard(tokens, sounds, first))
+            near = tokens[first : first + _MOST_PIECES]
+            near = near[: next((i for i, ended in enumerate(ends[first : first + len(near)], 1) if ended), len(near))]
+            found = (*self._spelled(near), *self._masked(near[0]), *self._heard(near, sounds))
             for wanted, after in found:
                 yield Found(wanted.rule, matches[first].start(), matches[first + after].end())
 
@@ -77,10 +82,10 @@ class WordMatcher:
         guessed = [token for token in apart if not (known(token) or is_han(token[0]))][_MOST_GUESSED:]
         return {token: _sound(token) for token in apart.keys() - set(guessed)}
 
-    def _spelled(self, tokens: Sequence[str], first: int) -> Iterator[tuple[_Wanted, int]]:
-        """What is spelled by that token and some that follow, and how many follow."""
+    def _spelled(self, tokens: Sequence[str]) -> Iterator[tuple[_Wanted, int]]:
+        """What is spelled by the first token and some that follow, and how many follow."""
         forms, most = {""}, self._by_letters.longest + _MORE_PIECES
-        for after, token in enumerate(tokens[first : first + most]):
+        for after, token in enumerate(tokens[:most]):
             forms = {
                 form + own
                 for form in forms
@@ -89,7 +94,7 @@ class WordMatcher:
             }
             if not forms:
                 return
-            pieces = tuple(tokens[first : first + after + 1])
+            pieces = tuple(tokens[: after + 1])
             for form in forms if any(map(str.isalpha, "".join(pieces))) else ():
                 for wanted in self._by_letters.get(squeezed(form)):
                     if _is_stretched(form, wanted.letters, pieces) and _is_one_word(pieces, wanted):
@@ -100,11 +105,11 @@ class WordMatcher:
             if "*" in form:
                 yield from ((one, 0) for one in self._by_length.get(len(form), ()) if _masks(form, one.letters))
 
-    def _heard(self, tokens: Sequence[str], sounds: Mapping[str, str], first: int) -> Iterator[tuple[_Wanted, int]]:
-        if sounds and is_han(tokens[first][0]):
-            yield from ((wanted, 0) for wanted in self._by_sound.get(_reading(tokens[first])))
+    def _heard(self, tokens: Sequence[str], sounds: Mapping[str, str]) -> Iterator[tuple[_Wanted, int]]:
+        if sounds and is_han(tokens[0][0]):
+            yield from ((wanted, 0) for wanted in self._by_sound.get(_reading(tokens[0])))
         sound = ""
-        for after, token in enumerate(tokens[first : first + self._by_sound.longest]):
+        for after, token in enumerate(tokens[: self._by_sound.longest]):
             own = sounds.get(token)
             if not own or not self._by_sound.may_be(sound := sound + own):
                 return
@@ -132,6 +137,14 @@ class _Index:
 
     def may_be(self, beginning: str) -> bool:
         return beginning in self._beginnings
+
+
+def _is_end(text: str, left: re.Match[str], right: re.Match[str]) -> bool:
+    """Whether a sentence ends between two tokens, which are no letters one by one."""
+    gap = text[left.end() : right.start()]
+    if is_han(left[0][0]) or is_han(right[0][0]):
+        return _HAN_END.search(gap) is not None
+    return len(left[0]) + len(right[0]) > 2 and _END.search(gap) is not None
 
 
 def _bare(token: str) -> str:

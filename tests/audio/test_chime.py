@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from edge_tts.audio.chime import chimes
+from edge_tts.audio.chime import bleep, chimes
 from edge_tts.config import AudioConfig, config_from
 from edge_tts.errors import AudioError, ConfigError
 
@@ -46,3 +46,12 @@ def test_a_file_that_is_none_is_refused_by_name(tmp_path: Path) -> None:
             chimes(AudioConfig(chime=tmp_path / name), 32000)
     with pytest.raises(ConfigError, match="chime_before"):
         config_from({"audio": {"chime_before": ["loud"]}}, folder=tmp_path)
+
+
+def test_a_bleep_is_as_long_as_it_is_to_be() -> None:
+    """A soft tone without a click at either end."""
+    tone = bleep(0.5, 24000)
+    assert len(tone) == 12000
+    assert tone[0] == 0
+    assert abs(tone[-1]) < 0.01
+    assert 0.1 < float(np.abs(tone).max()) < 0.2

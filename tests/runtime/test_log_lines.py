@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from edge_tts.errors import PayloadError
-from edge_tts.runtime.log_lines import JsonFormatter, OneLine, ReportLog, WithPriority, is_journal
+from edge_tts.runtime.log_lines import JsonFormatter, OneLine, ReportLog, WithoutTexts, WithPriority, is_journal
 from edge_tts.speaking.job import failure
 from edge_tts.values import Report, Stage
 
@@ -76,3 +76,24 @@ def test_a_refusal_is_logged_without_the_text_it_quotes(caplog: pytest.LogCaptur
     ReportLog(texts=texts).on_report(Report("a1", outcome.stage, 0.0, outcome.details))
     assert ("my secret" in caplog.text) is texts
     assert "PayloadError" in caplog.text
+
+
+@pytest.mark.parametrize("inner", [OneLine(), JsonFormatter()])
+def test_a_traceback_that_may_quote_a_text_has_no_messages(inner: logging.Formatter) -> None:
+    """Frames and types are there, also of what it came from; others keep their words."""
+    try:
+        try:
+            raise ValueError("a very private text")
+        except ValueError as error:
+            raise KeyError("private, too") from error
+    except KeyError:
+        info = sys.exc_info()
+    marked = logging.LogRecord("edge_tts.x", logging.ERROR, "x.py", 1, "it met a defect", (), info)
+    marked.quotes = True
+    line = WithoutTexts(inner).format(marked)
+    assert "private" not in line.replace('raise ValueError("a very private text")', "").replace(
+        'raise ValueError(\\"a very private text\\")', ""
+    ).replace('raise KeyError("private, too")', "").replace('raise KeyError(\\"private, too\\")', "")
+    assert line.index("ValueError (log.texts is off)") < line.index("KeyError (log.texts is off)")
+    assert "test_log_lines.py" in line
+    assert "broken" in WithoutTexts(inner).format(record(logging.ERROR, "it ends", exception=True))

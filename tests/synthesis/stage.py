@@ -60,8 +60,8 @@ class ToyFrontEnd:
         self.reader = reader
         return self
 
-    def segments(self, text: str, language: str, *, split: str, ssml: bool, join: bool) -> list[Segment]:
-        self.join = join
+    def segments(self, text: str, language: str, **options: Any) -> list[Segment]:
+        self.join = options["join"]
         return [self._segment(word, language) for word in text.split()]
 
     def _segment(self, word: str, language: str) -> Segment:

@@ -236,3 +236,21 @@ def test_no_run_needs_more_frames_than_an_engine_is_built_for(clock: Callable[[]
     least = 16 if clock is hurried else 70
     assert limits.flow_frames - least <= max(vocoder.flows) <= limits.flow_frames
     assert limits.wave_frames - least <= max(vocoder.waves) <= limits.wave_frames
+
+
+def test_a_tone_is_as_long_as_the_voice_takes_for_the_word() -> None:
+    """Its phonemes at the pace of the voice's prompt and the speed of the request; nothing is decoded."""
+
+    class Bleeped(ToyFrontEnd):
+        def segments(self, text: str, language: str, **options: Any) -> list[Segment]:
+            assert options["ruled"]
+            return [Segment("", (), np.zeros(0, np.int64), pause_s=0.0, bleeped=10)]
+
+    voice = replace(VOICE, prompt_tokens=np.zeros(25 + 15, np.int64), prompt_phoneme_ids=np.zeros(10, np.int64))
+    stage = Stage(front_end=Bleeped())
+    sound = join(list(stage.synthesizer.stream(request(), voice)))
+    rate = stage.synthesizer.model.sample_rate
+    assert len(sound) == pytest.approx(rate, abs=2)  # 10 phonemes, as the 10 of a second of prompt
+    assert stage.events == []
+    fast = join(list(stage.synthesizer.stream(request(speed=2.0), voice)))
+    assert len(fast) == pytest.approx(rate / 2, abs=2)

@@ -98,7 +98,14 @@ class GivenPhonemes(TextFrontEnd):
         return self
 
     def segments(
-        self, text: str, language: str = "auto", *, split: str = "auto", ssml: bool = False, join: bool = True
+        self,
+        text: str,
+        language: str = "auto",
+        *,
+        split: str = "auto",
+        ssml: bool = False,
+        join: bool = True,
+        ruled: bool = False,
     ) -> list[Segment]:
         counts = [phonemes for phonemes, _ in sentences(self.seconds)]
         return [Segment(text="", runs=(), phoneme_ids=np.array(phoneme_ids(count))) for count in counts]

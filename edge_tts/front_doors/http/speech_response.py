@@ -85,7 +85,8 @@ class SpeechResponse:
         if isinstance(error, OSError):
             log.info("http: %s: %s", self._id, error)
         elif error is not None:
-            log.error("http: %s met a defect of this program; please report it", self._id, exc_info=error)
+            what = "http: %s met a defect of this program; please report it"
+            log.error(what, self._id, exc_info=error, extra={"quotes": True})
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         first = await self._first()
