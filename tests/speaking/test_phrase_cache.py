@@ -136,7 +136,7 @@ def test_a_word_that_is_said_otherwise_makes_other_phrases(cached: Cached) -> No
 
 
 def test_another_model_set_or_reading_is_another_origin(tmp_path: Path, model: ModelSet) -> None:
-    """The set, how dates are read, what the graphs are, the loudness and what is bleeped make other phrases; a name does not."""
+    """The set, how dates are read, the graphs, the loudness and what is bleeped make other phrases; a name does not."""
 
     def origin(model: ModelSet = model, **keys: Any) -> str:
         return origin_of(config_from(keys, folder=tmp_path), model)

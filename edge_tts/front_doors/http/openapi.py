@@ -10,7 +10,7 @@ from edge_tts.front_doors.http.speech_payloads import GptSovitsTts, OpenAiSpeech
 _REFUSALS = {
     "400": "no JSON, or no HTTP",
     "401": "the token is missing or wrong",
-    "403": "asked by a web page of another site, or against a rule for this caller",
+    "403": "asked by a web page of another site, or against a rule for this caller or text",
     "404": "no such path, or no voice of that name",
     "408": "the request came too slowly",
     "413": "beyond limits.payload_bytes",
