@@ -88,6 +88,7 @@ REQUESTS = {
     "temperature": st.none() | st.floats(0, 10, exclude_min=True),
     "repetition_penalty": st.none() | st.floats(0.1, 10),
     "seed": st.none() | st.integers(0, 2**64 - 1),
+    "rules": st.lists(TEXTS, max_size=3).map(tuple),
 }
 ENVELOPES = st.builds(
     Envelope,
