@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 ARPABET = {
     "AA": "ɑ", "AE": "æ", "AH": "ʌ", "AO": "ɔ", "AW": "W", "AY": "I", "B": "b", "CH": "ʧ", "D": "d", "DH": "ð",
@@ -131,14 +132,9 @@ def ends(durations: Iterable[int], spelling: Spelling, count: int, unit_s: float
     """When each of `count` phonemes ends, in seconds; `durations` in units, one a symbol with one before and one after.
 
     A phoneme without a symbol ends when the one before it does."""
-    rows = list(durations)
-    clock, found, at = rows[0] * unit_s, [0.0] * count, 0
-    for owner, units in zip(spelling.owners, rows[1:-1], strict=True):
-        while at < owner:
-            found[at] = max(found[at], found[at - 1] if at else rows[0] * unit_s)
-            at += 1
+    first, *rest = durations
+    found, clock = [0.0] * count, first * unit_s
+    for owner, units in zip(spelling.owners, rest[:-1], strict=True):
         clock += units * unit_s
         found[owner] = clock
-    for index in range(1, count):
-        found[index] = max(found[index], found[index - 1])
-    return found
+    return list(accumulate(found, max))
