@@ -143,6 +143,7 @@ def test_what_callers_do_is_in_the_audit_log(tmp_path: Path, broker: Broker) -> 
             ear.wait_event(id=payload["id"], stage="done")
         ear.publish("voice/set", "buzz", UserProperty=[("client", "kitchen")])
         ear.wait_state(voice="buzz")
+    write_model_set(tmp_path / "models" / "second")
     with device(tmp_path, broker, "audited", audit={"speech": True}, access={"deny": ["guest"]}) as ear:
         ear.publish("say/shop", {"text": "Secret words.", "id": "four"})
         ear.publish("say/guest", {"text": "Secret words.", "id": "five"})
@@ -156,11 +157,13 @@ def test_what_callers_do_is_in_the_audit_log(tmp_path: Path, broker: Broker) -> 
         ("deleted", "mqtt shop"),
         ("voice/set", "mqtt kitchen"),
         ("configured", None),
+        ("model sets", None),
         ("said", "mqtt shop"),
     ]
     assert lines[0]["first"]
     assert lines[5]["changed"] == ["access.deny", "audit.speech"]
-    assert (lines[6]["voice"], lines[6]["characters"]) == ("buzz", 13)
+    assert lines[6]["changed"] == ["second"]
+    assert (lines[7]["voice"], lines[7]["characters"]) == ("buzz", 13)
     written = (tmp_path / ".state" / "audit.log").read_text().casefold()
     assert not any(word in written for word in ("secret", "see cret"))
 

@@ -139,6 +139,18 @@ def test_no_voice_is_here_before_its_owners_word(tmp_path: Path) -> None:
         assert there.get(ref).share.names == ()
 
 
+def test_objects_of_a_later_version_are_passed_over(tmp_path: Path, bucket: Bucket) -> None:
+    """As this kind is by earlier ones: whatever lies beside a voice neither fails a sync nor is touched by it."""
+    here, there = open_store(tmp_path / "here", device="here"), open_store(tmp_path / "there", device="there")
+    ref = here.add(new_voice()).ref
+    later = f"v1/{ref.owner}/{ref.id}/wishes/{'0' * 64}"
+    bucket.create(later, b"{}")
+    sync(here, bucket)
+    sync(there, bucket)
+    assert there.get(ref).name == here.get(ref).name
+    assert later in bucket.list("v1")
+
+
 def test_an_archive_has_the_word(tmp_path: Path) -> None:
     """It holds where the voice is imported; an archive of a voice without one is as it was."""
     here, there = open_store(tmp_path / "here"), open_store(tmp_path / "there")
