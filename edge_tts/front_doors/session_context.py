@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from edge_tts.config import LimitsConfig
 from edge_tts.enrolment.level_meter import Level
+from edge_tts.errors import AccessError
 from edge_tts.front_doors.connection_sink import ConnectionSink
 from edge_tts.front_doors.dispatcher import Dispatcher
 from edge_tts.front_doors.past_requests import PastRequests
@@ -37,8 +38,13 @@ class SessionContext:
     metrics: Metrics | None = None
 
     def voices_for(self, caller: Caller) -> list[VoiceCard]:
-        """A caller sees those that it may use."""
-        return [voice for voice in self.voices() if self.dispatcher.access.may_use(caller, voice.id)]
+        """A caller sees those that it may use: none where it may not ask at all."""
+        access = self.dispatcher.access
+        try:
+            access.enter(caller)
+        except AccessError:
+            return []
+        return [voice for voice in self.voices() if access.may_use(caller, voice.id)]
 
     def speak_into(self, sink: ConnectionSink, message: Callable[[], SpeakMessage], request_id: str) -> None:
         """Queue a request whose sound goes to `sink`; one that is refused, also by `message`, is reported to it."""

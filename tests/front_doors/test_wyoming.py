@@ -204,6 +204,20 @@ def test_a_caller_is_known_by_its_address(tmp_path: Path) -> None:
         talk(it, conversation)
 
 
+def test_a_caller_that_is_denied_is_told_of_no_voice(tmp_path: Path) -> None:
+    """By its address; what it asks for is refused by the list."""
+
+    async def conversation(one: Client) -> None:
+        await one.send(Describe())
+        assert Info.from_event((await one.until("info"))[-1]).tts[0].voices == []
+        await one.send(Synthesize(text="Hello."))
+        refused = errors(await one.until("audio-stop"))
+        assert [(error.code, "access.deny" in error.text) for error in refused] == [("AccessError", True)]
+
+    with stage(tmp_path, access={"deny": ["127.0.0.1"]}) as it:
+        talk(it, conversation)
+
+
 def test_a_text_becomes_sound_with_the_reports_of_any_request(tmp_path: Path) -> None:
     """The header comes before the worker has begun; the sound is the synthesizer's; no loudspeaker plays it."""
     synthesizer = FakeSynthesizer()
