@@ -13,11 +13,22 @@ from edge_tts.errors import (
     QuietHoursError,
     QuotaError,
     TextError,
+    UnknownRequestError,
     UnknownVoiceError,
 )
 
-_MISTAKES = (AccessError, ContentError, PayloadError, QuietHoursError, QuotaError, TextError, UnknownVoiceError)
-_CALLERS = frozenset(kind.__name__ for kind in _MISTAKES)
+_MISTAKES = (
+    AccessError,
+    ContentError,
+    PayloadError,
+    QuietHoursError,
+    QuotaError,
+    TextError,
+    UnknownRequestError,
+    UnknownVoiceError,
+)
+_CALLERS = frozenset({"Refused", *(kind.__name__ for kind in _MISTAKES)})
+"""`Refused`: a recording that is not good enough."""
 _QUOTING = frozenset(kind.__name__ for kind in (ContentError, PayloadError, TextError, InternalError))
 """Their messages may quote the text."""
 

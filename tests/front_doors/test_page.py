@@ -259,7 +259,7 @@ def test_own_voices_are_renamed_deleted_and_brought_back(tmp_path: Path, chromiu
 
 
 def test_words_are_added_said_and_removed(tmp_path: Path, chromium: Any) -> None:
-    """The form sends `lexicon/set`, which says the word; a refusal is told beside it."""
+    """The form sends `lexicon/set`, which says the word, also of one that is changed; a refusal is told beside it."""
     with stage(tmp_path) as it, opened(chromium, it) as browser:
         it.events.retain("lexicon", {"words": {"en": {"Aoife": "EE fa"}}, "why": None})
         browser.wait_text("#words", "EE fa")
@@ -267,6 +267,10 @@ def test_words_are_added_said_and_removed(tmp_path: Path, chromium: Any) -> None
         browser.type("#pronunciation", "engine x")
         browser.click("#add button")
         browser.until_heard(it, "lexicon/set", {"word": "Nginx", "pronunciation": "engine x"})
+        browser.click("#words button[aria-label='Edit: Aoife']")
+        browser.type("#pronunciation", "EE fuh")
+        browser.click("#add button")
+        browser.until_heard(it, "lexicon/set", {"word": "Aoife", "pronunciation": "EE fuh", "language": "en"})
         browser.click("#words button[aria-label='Say it: Aoife']")
         it.notes.wait("auto1", "done")
         browser.click("#words button[aria-label='Delete: Aoife']")

@@ -73,6 +73,7 @@ def test_first_audio_and_success_are_measured_over_windows() -> None:
         ("expired", {}, 50.0),
         ("failed", {"error": "PayloadError", "message": "no"}, 100.0),
         ("failed", {"error": "UnknownVoiceError", "message": "no"}, 100.0),
+        ("failed", {"error": "Refused", "message": "too noisy"}, 100.0),
         ("interrupted", {"reason": "stopped"}, 100.0),
         ("failed", {"error": "EngineError", "kind": "enrolment"}, 100.0),
         ("failed", {"error": "EngineError", "resent": True}, 100.0),
