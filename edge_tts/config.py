@@ -142,7 +142,9 @@ class MqttConfig(Section):
     host: str = Field(default="localhost", pattern=r"^[^\s/]{1,253}$")
     port: int = Field(default=1883, ge=1, le=65535)
     protocol: Literal["5", "3.1.1"] = "5"
-    base_topic: str = Field(default="edge-tts", max_length=_MOST_TEXT, pattern=r"^[^#+/\x00]+(/[^#+/\x00]+)*$")
+    base_topic: str = Field(
+        default="edge-tts", max_length=_MOST_TEXT, pattern=r"^[^$#+/\x00][^#+/\x00]*(/[^#+/\x00]+)*$"
+    )
     client_id: str | None = Field(default=None, max_length=_MOST_TEXT)
     username: str | None = Field(default=None, max_length=_MOST_TEXT)
     password_file: ConfigPath | None = None

@@ -81,6 +81,7 @@ def test_every_shipped_key_is_commented() -> None:
         ("mqtt: {port: 0}", "key 'mqtt.port'"),
         ("mqtt: {port: '1883'}", "key 'mqtt.port'"),
         ("mqtt: {protocol: 5}", "key 'mqtt.protocol'"),
+        ("mqtt: {base_topic: '$SYS/x'}", "key 'mqtt.base_topic'"),
         ("mqtt: {base_topic: 'a/#'}", "key 'mqtt.base_topic'"),
         ("device: 'living room'", "key 'device'"),
         ("audio: {volume: .nan}", "key 'audio.volume'"),

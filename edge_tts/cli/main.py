@@ -142,6 +142,8 @@ def command_say(arguments: argparse.Namespace, config: Config) -> int:
 
 def _speak(message: SpeakMessage, config: Config, out: str | None) -> None:
     """On what `audio.output` names, or into the file `out`."""
+    if out == "":
+        raise AudioError("say: --out names no file, it is empty")
     if out:
         check_writable(Path(out))
     else:

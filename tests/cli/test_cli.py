@@ -124,6 +124,7 @@ def starter(tmp_path: Path) -> str:
         (["unavailable"], "text.refuse"),
         (["Hi.", "--language", "fr"], "no language option 'fr'"),
         (["x" * 51], "limits.text_chars is 50"),
+        (["Hi.", "--out", ""], "--out names no file"),
         (["Hi.", "--out", "speech.mp3"], ".wav, .flac or .ogg"),
     ],
 )

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from edge_tts.durable.atomic import replacing
 from edge_tts.errors import EdgeTTSError
 from edge_tts.model_sets.manifest import read_model_set
 from tools.environment import ROOT
@@ -58,7 +59,8 @@ def main() -> int:
         print("\n".join(table(results)))
     print(results.as_json())
     if arguments.chart is not None:
-        arguments.chart.write_text(chart(results), encoding="utf-8")
+        with replacing(arguments.chart) as beside:
+            beside.write_text(chart(results), encoding="utf-8")
     return 0
 
 

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from edge_tts.durable.atomic import replacing
 from edge_tts.engine.tensorrt.build import BuildOptions, BuildRequest, request_json
 from edge_tts.errors import EdgeTTSError, ModelError
 from edge_tts.graphs import BERT, BUILT, CACHE
@@ -54,7 +55,8 @@ def main() -> int:
             wrong += bool(found)
             report.append({"set": str(folder), "faults": found, **asdict(build)})
     if arguments.json:
-        arguments.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        with replacing(arguments.json) as beside:
+            beside.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     return 1 if wrong else 0
 
 

@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_tts.durable.atomic import replacing
 from tools.gpu.page import as_page
 from tools.gpu.report import WORK, Report, read_report
 
@@ -106,8 +107,10 @@ def run_part(day: Day, name: str, limit_s: float) -> Report:
 def write(day: Day, reports: Sequence[Report], notes: Sequence[str]) -> None:
     """One JSON and one page."""
     values = {"notes": list(notes), "parts": [report.as_json() for report in reports]}
-    (day.out / "gpu_day.json").write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
-    (day.out / "gpu_day.md").write_text(as_page(reports, notes), encoding="utf-8")
+    pages = {"gpu_day.json": json.dumps(values, indent=1) + "\n", "gpu_day.md": as_page(reports, notes)}
+    for name, text in pages.items():
+        with replacing(day.out / name) as beside:
+            beside.write_text(text, encoding="utf-8")
 
 
 def _environment(wheels: Path | None, out: Path) -> tuple[dict[str, str], list[str]]:
