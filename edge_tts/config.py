@@ -257,6 +257,7 @@ class EngineConfig(Section):
 
     execution: Literal["auto", "cpu", "cuda", "tensorrt"] = "auto"
     threads: int = Field(default=0, ge=0, le=256)
+    rows: int = Field(default=4, ge=1, le=8)
     flavour: Literal["int8w", "cpu", "plain"] = "int8w"
     cache_dir: ConfigPath = Path(".state/engines")
     build_limit_s: float = Field(default=1800.0, ge=10, le=86400)

@@ -30,11 +30,11 @@ class Buffer(Protocol):
     def prefix(self, plane: int, length: int) -> Buffer:
         """The dense sub-array `[plane, :length]`, sharing memory."""
 
-    def write_at(self, rows: Buffer, *, time: int, row: int, source_row: int = 0) -> None:
+    def write_at(self, rows: Buffer, *, time: int, row: int, source_row: int = 0, count: int | None = None) -> None:
         """The strided append to a slab [planes, times, batch, width]:
 
-        `self[:, time:time + n, row] = rows[:, :, source_row]` for `rows` [planes, n, batch, width];
-        `rows` [planes, batch, width] counts as n = 1.
+        `self[:, time:time + count, row] = rows[:, :count, source_row]` for `rows` [planes, n, batch, width], all n
+        by default; `rows` [planes, batch, width] counts as n = 1.
         """
 
 

@@ -85,10 +85,10 @@ class HostBuffer:
         view = self.array[plane, :length]
         return HostBuffer(TensorSpec(f"{self.spec.name}[{plane}]", view.shape, self.spec.dtype), view)
 
-    def write_at(self, rows: Buffer, *, time: int, row: int, source_row: int = 0) -> None:
+    def write_at(self, rows: Buffer, *, time: int, row: int, source_row: int = 0, count: int | None = None) -> None:
         source = _array(rows)[..., source_row, :]
-        count = 1 if source.ndim == 2 else source.shape[1]
-        self.array[:, time : time + count, row] = source.reshape(source.shape[0], count, source.shape[-1])
+        source = source[:, None] if source.ndim == 2 else source[:, :count]
+        self.array[:, time : time + source.shape[1], row] = source
 
 
 class OrtEngine:

@@ -16,9 +16,9 @@ import numpy as np
 from edge_tts import graphs
 from edge_tts.engine.contract import Engine
 from edge_tts.graphs import BERT, BUILT, CONTRACTS, ENCODER, FLOW, T2S, T2S_PREFILL, T2S_STEP, WAVE
+from edge_tts.synthesis.batch import generate
 from edge_tts.synthesis.interfaces import Decoder, Prompt
 from edge_tts.synthesis.sovits import NoiseField
-from edge_tts.synthesis.t2s import generate
 from edge_tts.synthesis.t2s_fused import make_decoder
 from edge_tts.values import FloatArray, IntArray, ModelSet, Sampling, Segment, Voice
 

@@ -128,7 +128,7 @@ def load_fastest(
     model: ModelSet, front_end: TextFrontEnd, stack: ExitStack, loader: EngineLoader, engine: EngineConfig
 ) -> Networks:
     """Load the graphs made for what `loader` runs on, or where that fails the plain ones. Raises ModelError."""
-    load = partial(load_networks, threads=engine.threads, load=loader.load)
+    load = partial(load_networks, threads=engine.threads, load=loader.load, rows=engine.rows)
     fast = optimized(model, engine, loader, waiting=extend_start_timeout)
     if fast.replaced:
         with ExitStack() as attempt:

@@ -36,7 +36,8 @@ class Decoder(Protocol):
     """Phonemes and prompt to semantic tokens, one sequence in each of `batch` rows."""
 
     @property
-    def batch(self) -> int: ...
+    def batch(self) -> int:
+        """Rows at most; a step costs what those do that it is told of."""
 
     def room(self, row: int) -> int:
         """How many more tokens the row can be fed."""
@@ -45,7 +46,11 @@ class Decoder(Protocol):
         """Prefill a row. Returns logits float32 [tokens]. Raises `TextError` when the prompt does not fit."""
 
     def step(self, tokens: IntArray) -> FloatArray:
-        """Feed each row one token, int64 [batch]. Returns logits float32 [batch, tokens], undefined for unused rows."""
+        """Feed the first rows one token each, int64 [rows]. Returns logits float32 [rows, tokens], undefined for unused
+        rows."""
+
+    def move(self, row: int, to: int) -> None:
+        """The sequence of `row` goes on in `to`, in place of what was there; `row` is released."""
 
     def release(self, row: int) -> None: ...
 

@@ -14,9 +14,8 @@ class Lead:
     favourable one, so it holds for any player, file or connection. Sound that `handed` was told of is with the caller
     until `resumed`."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic, *, known: bool = True) -> None:
-        """`known` False: it affords nothing, whatever the clock says."""
-        self._clock, self._known = clock, known
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._lasts_until = self._resumed_at = clock()
         self._pace = float("inf")  # seconds of work for a second of sound, the last time
 
@@ -33,5 +32,5 @@ class Lead:
 
     def affords(self) -> float:
         """Seconds of sound that will be made long before the listener has heard what is there."""
-        in_hand = max(0.0, self._lasts_until - self._clock()) if self._known else 0.0
+        in_hand = max(0.0, self._lasts_until - self._clock())
         return _SHARE * in_hand / max(self._pace, 1e-3)

@@ -81,11 +81,13 @@ def load_networks(
     *,
     threads: int = 0,
     load: Callable[[Path], Engine] = load_engine,
+    rows: int = 1,
 ) -> Networks:
-    """Load the networks that speak with `load`; `stack` closes them. `threads` bounds the cores of an encoding.
+    """Load the networks that speak with `load`; `stack` closes them. `threads` bounds the cores of an encoding,
+    `rows` how many sequences are decoded side by side.
 
     Raises `ModelError` that names the graph.
     """
     bert = load_bert(model, stack, load)
-    synthesizer = load_synthesizer(model, front_end, stack, bert=bert, load=load)
+    synthesizer = load_synthesizer(model, front_end, stack, bert=bert, load=load, rows=rows)
     return Networks(model=model, front_end=front_end, synthesizer=synthesizer, bert=bert, threads=threads)

@@ -16,12 +16,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from edge_tts.graphs import LONGEST_PIECE
+from edge_tts.synthesis.batch import Asked, DecodeBatch, Sequence
 from edge_tts.synthesis.guard import INSISTS, Broken, LoopWatch, SilenceWatch, bounds_of, turns_of
-from edge_tts.synthesis.interfaces import Decoder, Prompt, Vocoder
+from edge_tts.synthesis.interfaces import Prompt, Vocoder
 from edge_tts.synthesis.lead import Lead
 from edge_tts.synthesis.sovits import NoiseField
 from edge_tts.synthesis.stream import SegmentStream
-from edge_tts.synthesis.t2s import Ending, generate
 from edge_tts.values import Fault, FloatArray, IntArray, ModelSet, Sampling, Voice
 
 ATTEMPTS = 3
@@ -34,7 +34,7 @@ _OTHER_SEED = 1_000_003  # between the seeds of two attempts; segments of one re
 @dataclass(frozen=True, kw_only=True)
 class SpeechNetworks:
     model: ModelSet
-    decoder: Decoder
+    batch: DecodeBatch
     vocoder: Vocoder
 
 
@@ -58,10 +58,13 @@ class Manner:
     speed: float
     lead: Lead
     """Of the listener."""
+    steady: bool = False
+    """Whether pieces are the shortest whatever the lead affords."""
 
 
 class Speech:
-    """One text spoken once: `attempts`, then `rest`. `should_stop` is called per token."""
+    """One text spoken once: `attempts`, then `rest`; `decode_ahead` before its turn comes. `should_stop` is called per
+    token."""
 
     def __init__(
         self, networks: SpeechNetworks, text: Prompted, manner: Manner, should_stop: Callable[[], bool]
@@ -73,6 +76,7 @@ class Speech:
         """Of the last attempt."""
         self.retried = False
         self._stopped = False
+        self._ahead: Sequence | None = None
         self._begin()
 
     def _begin(self) -> None:
@@ -91,16 +95,27 @@ class Speech:
         self._vocoded = 0  # of these
         self._context: list[int] = []  # that the decoder goes on from: the codes without what was wrong
         self._size = float(_FIRST_PIECE)
-        self._due = self._next_piece()
+        self._due = 0
 
     @property
     def heard(self) -> bool:
         """Whether anything but silence was handed on."""
         return self._silence.heard
 
+    def decode_ahead(self) -> None:
+        """Begin to decode beside what is spoken now."""
+        self._ahead = self._networks.batch.add(self._asked(0))
+
+    def leave(self) -> None:
+        """Its turn will not come."""
+        if self._ahead is not None:
+            self._networks.batch.remove(self._ahead)
+
     def attempts(self) -> Iterator[FloatArray]:
         """Decode until it goes well or cannot be tried again; yields what is settled meanwhile."""
         for attempt in range(ATTEMPTS):
+            if not self._vocoded:
+                self._due = self._next_piece()
             broken = yield from self._attempt(attempt)
             self.fault = broken.fault if broken else None
             if broken is None or attempt == ATTEMPTS - 1 or not self._go_back(broken):
@@ -114,42 +129,40 @@ class Speech:
 
     def _attempt(self, attempt: int) -> Generator[FloatArray, None, Broken | None]:
         """Append tokens to codes and context. Returns what is wrong; a fault leaves only good tokens in the codes."""
-        ending, loops = Ending(fewest=self._bounds.fewest), LoopWatch(turns=self._turns)
-        begin = len(self._codes)
-        for token in self._tokens(attempt, ending):
+        sequence, self._ahead = self._ahead or self._networks.batch.add(self._asked(attempt)), None
+        loops, begin = LoopWatch(turns=self._turns), len(self._codes)
+        for token, refused in self._networks.batch.decode(sequence):
             self._codes.append(token)
             self._context.append(token)
             good = loops.add(token)
             if good is not None:
                 return self._broken(self._endless(), begin + good)
-            if ending.refused >= INSISTS:
-                return self._broken("early_end", len(self._codes) - ending.refused)
-            if len(self._codes) >= self._due and (self._vocoded or not ending.refused):
-                yield self._settled(len(self._codes) - ending.refused)
+            if refused >= INSISTS:
+                return self._broken("early_end", len(self._codes) - refused)
+            if len(self._codes) >= self._due and (self._vocoded or not refused):
+                yield self._settled(len(self._codes) - refused)
                 self._due = self._vocoded + self._next_piece()
                 if self._silence.endless:
                     return self._broken("silence", self._stream.played_tokens - self._quiet_tokens())
-        self._stopped = ending.stopped
-        return None if ending.reached or ending.stopped else self._broken(self._endless(), len(self._codes))
+        self._stopped = sequence.stopped
+        return None if sequence.reached or sequence.stopped else self._broken(self._endless(), len(self._codes))
 
     def _endless(self) -> Fault:
         return "silence" if self._silence.pausing else "loop"
 
-    def _tokens(self, attempt: int, ending: Ending) -> Iterator[int]:
+    def _asked(self, attempt: int) -> Asked:
         sampling, text, voice = self._manner.sampling, self._text, self._manner.voice
-        seed = (sampling.seed or 0) + attempt * _OTHER_SEED
         wrong = len(self._codes) - len(self._context)  # vocoded all the same
-        return generate(
-            self._networks.decoder,
-            Prompt(
+        return Asked(
+            prompt=Prompt(
                 phoneme_ids=np.concatenate([voice.prompt_phoneme_ids, text.phoneme_ids]),
                 bert=np.concatenate([voice.prompt_bert, text.bert]),
                 tokens=voice.prompt_tokens,
             ),
-            sampling=replace(sampling, seed=seed),
+            sampling=replace(sampling, seed=(sampling.seed or 0) + attempt * _OTHER_SEED),
             limit=self._bounds.most - wrong,
+            fewest=self._bounds.fewest,
             before=tuple(self._context),
-            ending=ending,
             should_stop=self._should_stop,
         )
 
@@ -164,7 +177,8 @@ class Speech:
         """Tokens until the next chunk."""
         sizes, rate = self._networks.model.sizes, self._networks.model.sample_rate
         token_s = sizes.frames_per_token * sizes.samples_per_frame / (rate * self._manner.speed)
-        tokens = min(max(self._size, self._manner.lead.affords() / token_s), LONGEST_PIECE)
+        affords = 0.0 if self._manner.steady else self._manner.lead.affords()
+        tokens = min(max(self._size, affords / token_s), LONGEST_PIECE)
         self._size *= _GROWTH
         return int(tokens)
 

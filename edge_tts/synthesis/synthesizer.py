@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,8 @@ from edge_tts.engine.load import load_engine
 from edge_tts.errors import TextError
 from edge_tts.graphs import ENCODER, FLOW, T2S, T2S_PREFILL, T2S_STEP, WAVE
 from edge_tts.request import SpeakMessage, SpeakRequest
+from edge_tts.synthesis.ahead import Ahead
+from edge_tts.synthesis.batch import DecodeBatch
 from edge_tts.synthesis.checked import GraphLoader
 from edge_tts.synthesis.guard import seconds_per_phoneme
 from edge_tts.synthesis.interfaces import Decoder, Vocoder
@@ -40,8 +42,14 @@ BertFeatures = Callable[[Segment], FloatArray]
 """Segment -> float32 [phonemes, BERT width]."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Line:
+    segment: Segment
+    manner: Manner
+
+
 class Synthesizer:
-    """Speaks requests one after another. One owner, one thread: it owns the decode cache."""
+    """Speaks requests, one after another or by turns. One owner, one thread: it owns the decode cache."""
 
     def __init__(
         self,
@@ -56,7 +64,7 @@ class Synthesizer:
         self.model = model
         self._clock = clock
         self._front_end = front_end
-        self._networks = SpeechNetworks(model=model, decoder=decoder, vocoder=vocoder)
+        self._networks = SpeechNetworks(model=model, batch=DecodeBatch(decoder), vocoder=vocoder)
         self._bert = bert or self._no_bert
 
     def stream(
@@ -69,38 +77,49 @@ class Synthesizer:
 
         `should_stop` is called per token and ends the stream after what is settled. Raises `TextError` for a text
         without words, with a piece that is too long or too much silence, or in a language that the set does not speak.
+
+        Several streams may be taken from by turns: their sequences are decoded side by side.
         """
         warnings: list[str] = []
         segments = self._segments(request, voice, warnings)
         self._check_lengths(segments, voice)
         _check_pauses(segments, request)
-        sampling = request.sampling(self.model.sampling)
-        seed, counts, lead = _seed(sampling), Counter[str](), Lead(self._clock, known=sampling.seed is None)
-        for index, segment in enumerate(segments):
-            if segment.bleeped:
-                tone = self._tone(request, voice, segment)
-                lead.handed(len(tone) / self.model.sample_rate, made=False)
-                yield self._chunk(tone, request)
+        counts, lead = Counter[str](), Lead(self._clock)
+        lines = self._lines(request, voice, segments, lead)
+        speeches = (self._speech(line, should_stop) for line in lines if not line.segment.bleeped)
+        with Ahead(speeches, self._networks.batch, lead) as ahead:
+            for line in lines:
+                if line.segment.bleeped:
+                    tone = self._tone(request, voice, line.segment)
+                    lead.handed(len(tone) / self.model.sample_rate, made=False)
+                    yield self._chunk(tone, request)
+                    lead.resumed()
+                    continue
+                for samples in self._speak(ahead.next(), line, should_stop, counts):
+                    lead.handed(len(samples) / self.model.sample_rate, made=bool(samples.any()))
+                    yield self._chunk(samples, request)
+                    lead.resumed()
+                    ahead.begin_more()
+                if should_stop():
+                    break
+                pause = _pause_s(request, line.segment)
+                lead.handed(pause, made=False)
+                yield self._chunk(self._silence(pause), request)
                 lead.resumed()
-                continue
-            manner = Manner(
-                voice=voice,
-                sampling=replace(sampling, seed=seed + index),
-                speed=_speed(request, segment),
-                lead=lead,
-            )
-            for samples in self._speak(segment, manner, should_stop, counts):
-                lead.handed(len(samples) / self.model.sample_rate, made=bool(samples.any()))
-                yield self._chunk(samples, request)
-                lead.resumed()
-            if should_stop():
-                break
-            pause = _pause_s(request, segment)
-            lead.handed(pause, made=False)
-            yield self._chunk(self._silence(pause), request)
-            lead.resumed()
         guard = GuardCounts(segments=len(segments), retried=counts.pop(_RETRIED, 0), faults=counts)
         yield replace(self._chunk(self._silence(0), request), last=True, warnings=tuple(warnings), guard=guard)
+
+    def _lines(self, request: SpeakRequest, voice: Voice, segments: list[Segment], lead: Lead) -> list[_Line]:
+        sampling = request.sampling(self.model.sampling)
+        manner = Manner(voice=voice, sampling=sampling, speed=1.0, lead=lead, steady=sampling.seed is not None)
+        seed = _seed(sampling)
+        return [
+            _Line(
+                segment,
+                replace(manner, sampling=replace(sampling, seed=seed + index), speed=_speed(request, segment)),
+            )
+            for index, segment in enumerate(segments)
+        ]
 
     def _segments(self, request: SpeakRequest, voice: Voice, warnings: list[str]) -> list[Segment]:
         languages = self.model.languages
@@ -134,19 +153,21 @@ class Synthesizer:
                     "or leave `split` at auto"
                 )
 
+    def _speech(self, line: _Line, should_stop: Callable[[], bool]) -> Speech:
+        return Speech(self._networks, self._whole(line.segment), line.manner, should_stop)
+
     def _speak(
-        self, segment: Segment, manner: Manner, should_stop: Callable[[], bool], counts: Counter[str]
+        self, speech: Speech, line: _Line, should_stop: Callable[[], bool], counts: Counter[str]
     ) -> Iterator[FloatArray]:
         """Whole; in smaller parts when it failed for good and nothing of it was heard."""
-        speech = Speech(self._networks, self._whole(segment), manner, should_stop)
         yield from speech.attempts()
         if speech.retried:
             counts[_RETRIED] += 1
-        parts = [] if speech.fault is None or speech.heard else self._parts(segment)
+        parts = [] if speech.fault is None or speech.heard else self._parts(line.segment)
         if len(parts) < 2:
             yield from speech.rest()
             counts.update([speech.fault] if speech.fault else [])
-        elif faults := (yield from self._speak_parts(parts, manner, should_stop)):
+        elif faults := (yield from self._speak_parts(parts, line.manner, should_stop)):
             counts.update(faults[:1])  # one segment, one fault
 
     def _speak_parts(
@@ -208,8 +229,10 @@ def load_synthesizer(
     *,
     bert: BertFeatures | None = None,
     load: Callable[[Path], Engine] = load_engine,
+    rows: int = 1,
 ) -> Synthesizer:
-    """Load the networks that speak with `load`; `stack` closes them. Without `bert` its features are zeros.
+    """Load the networks that speak with `load`; `stack` closes them. Without `bert` its features are zeros. So many
+    `rows` of sequences may be decoded side by side.
 
     Raises `ModelError` that names the graph.
     """
@@ -217,16 +240,16 @@ def load_synthesizer(
     return Synthesizer(
         model=model,
         front_end=front_end,
-        decoder=load_decoder(model, graph),
+        decoder=load_decoder(model, graph, rows),
         vocoder=Sovits(encoder=graph(ENCODER), flow=graph(FLOW), wave=graph(WAVE), sizes=model.sizes),
         bert=bert,
     )
 
 
-def load_decoder(model: ModelSet, load: GraphLoader) -> Decoder:
-    """The GPT of a set alone. Raises `ModelError` that names the graph."""
+def load_decoder(model: ModelSet, load: GraphLoader, rows: int = 1) -> Decoder:
+    """The GPT of a set alone, with `rows` of sequences. Raises `ModelError` that names the graph."""
     gpt = {name: load(name) for name in ((T2S,) if T2S in model.replaced else (T2S_PREFILL, T2S_STEP))}
-    return make_decoder(gpt, model.sizes.limits)
+    return make_decoder(gpt, model.sizes.limits, rows)
 
 
 def _pause_s(request: SpeakRequest, segment: Segment) -> float:

@@ -1,14 +1,12 @@
-"""Phonemes and a prompt to semantic tokens: the GPT's decode loop over a cache that is allocated once.
+"""The plain GPT over a cache that is allocated once, and how tokens are drawn.
 
-The cache is one slab [2 x layers, positions, batch, width] (plane 2l has the keys of layer l, 2l + 1 its values): time
+The cache is a slab [2 x layers, positions, batch, width] (plane 2l has the keys of layer l, 2l + 1 its values): time
 comes before batch, so that the step reads the first S positions of a plane in place, as dense memory, and appending a
-row is one strided copy for all layers.
+row is one strided copy for all layers. A step computes all rows of its slab: a sequence alone has one of a single row,
+several share one of `batch` rows, and they are copied when their number becomes or ceases to be one.
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,7 +14,7 @@ from edge_tts import graphs
 from edge_tts.engine.contract import Array, Buffer, Engine, TensorSpec
 from edge_tts.errors import TextError
 from edge_tts.graphs import SequenceLimits
-from edge_tts.synthesis.interfaces import Decoder, Prompt
+from edge_tts.synthesis.interfaces import Prompt
 from edge_tts.synthesis.sampling import BoolArray, draw, penalize, probabilities
 from edge_tts.values import FloatArray, IntArray, Sampling
 
@@ -38,13 +36,12 @@ class SemanticDecoder:
         batch: int = 1,
     ) -> None:
         cache = [spec for name, spec in step.inputs.items() if name.startswith(graphs.CACHE)]
-        width, dtype = int(cache[0].shape[2]), cache[0].dtype
         self._prefill, self._step = prefill, step
-        self._planes = len(cache)
+        self._planes, self._width, self._dtype = len(cache), int(cache[0].shape[2]), cache[0].dtype
         self._capacity = -(-(max_positions or limits.cache_positions) // _BUCKET) * _BUCKET
         self._limits = limits
-        slab = TensorSpec("cache", (self._planes, self._capacity, batch, width), dtype)
-        self._slab: Buffer = step.empty(slab)
+        self._slabs: dict[int, Buffer] = {}  # by their rows
+        self._rows, self._slab = 1, self._slab_of(1)
         self._mask = np.full((batch, self._capacity), _HIDDEN, np.float32)
         self._lengths = np.zeros(batch, np.int64)
         self._positions = np.zeros(batch, np.int64)
@@ -60,6 +57,7 @@ class SemanticDecoder:
     def start(self, row: int, prompt: Prompt) -> FloatArray:
         length = check_fits(prompt, self._limits, self._capacity)
         results, rows = self._prefill.run_keeping(prefill_feeds(prompt), keep=graphs.ROWS)
+        self._share(row + 1)
         self._slab.write_at(rows, time=0, row=row)
         self._mask[row] = _HIDDEN
         self._mask[row, :length] = 0
@@ -69,27 +67,51 @@ class SemanticDecoder:
         return logits
 
     def step(self, tokens: IntArray) -> FloatArray:
-        bucket = min(self._capacity, -(-max(int(self._lengths.max()), 1) // _BUCKET) * _BUCKET)
+        self._share(len(tokens))
+        lengths = self._lengths[: len(tokens)]
+        bucket = min(self._capacity, -(-max(int(lengths.max()), 1) // _BUCKET) * _BUCKET)
         feeds: dict[str, Array | Buffer] = {
-            graphs.TOKEN: tokens,
-            graphs.POSITION: self._positions.copy(),
-            graphs.MASK: np.ascontiguousarray(self._mask[:, :bucket]),
+            graphs.TOKEN: np.pad(tokens, (0, self._rows - len(tokens))),
+            graphs.POSITION: self._positions[: self._rows].copy(),
+            graphs.MASK: np.ascontiguousarray(self._mask[: self._rows, :bucket]),
         }
         for plane in range(self._planes):
             feeds[graphs.cache_input(plane)] = self._slab.prefix(plane, bucket)
         results, rows = self._step.run_keeping(feeds, keep=graphs.ROWS)
-        for row, length in enumerate(self._lengths):
+        for row, length in enumerate(lengths):
             if 0 < length < self._capacity:
                 self._slab.write_at(rows, time=int(length), row=row, source_row=row)
                 self._mask[row, length] = 0
                 self._lengths[row] += 1
                 self._positions[row] += 1
-        logits: FloatArray = results[graphs.LOGITS]
+        logits: FloatArray = results[graphs.LOGITS][: len(tokens)]
         return logits
+
+    def move(self, row: int, to: int) -> None:
+        self._slab.write_at(self._slab, time=0, row=to, source_row=row, count=int(self._lengths[row]))
+        for state in (self._mask, self._lengths, self._positions):
+            state[to] = state[row]
+        self.release(row)
 
     def release(self, row: int) -> None:
         self._lengths[row] = self._positions[row] = 0
         self._mask[row] = _HIDDEN
+
+    def _share(self, rows: int) -> None:
+        """Have a slab of one row, or of all for more, with the sequences of the other."""
+        used = np.flatnonzero(self._lengths)
+        wanted = 1 if max([rows, *(used + 1)]) == 1 else self.batch
+        if wanted == self._rows:
+            return
+        old, self._slab, self._rows = self._slab, self._slab_of(wanted), wanted
+        for row in used.tolist():
+            self._slab.write_at(old, time=0, row=row, source_row=row, count=int(self._lengths[row]))
+
+    def _slab_of(self, rows: int) -> Buffer:
+        if rows not in self._slabs:
+            shape = (self._planes, self._capacity, rows, self._width)
+            self._slabs[rows] = self._step.empty(TensorSpec("cache", shape, self._dtype))
+        return self._slabs[rows]
 
 
 def check_fits(prompt: Prompt, limits: SequenceLimits, capacity: int) -> int:
@@ -115,24 +137,10 @@ def prefill_feeds(prompt: Prompt) -> dict[str, Array | Buffer]:
     }
 
 
-@dataclass(slots=True)
-class Ending:
-    """How a sequence ends, kept up to date by `generate`."""
-
-    fewest: int = 0
-    """Tokens before which the end token does not win."""
-    refused: int = 0
-    """Steps in a row, up to the last token, in which it would have won before."""
-    stopped: bool = False
-    """Whether the caller stopped it."""
-    reached: bool = False
-    """Whether the end token won."""
-
-
 class TokenChooser:
-    """Draws the tokens of one sequence from its logits and decides its end, by upstream's rules and `ending`.
+    """Draws the tokens of one sequence from its logits and decides its end, by upstream's rules and `fewest`.
 
-    No end in the first 11 steps nor before `ending.fewest`; then when the best penalized logit or the token drawn is
+    No end in the first 11 steps nor before `fewest` tokens; then when the best penalized logit or the token drawn is
     the end token, which is dropped, or at the limit, where nothing is dropped.
     """
 
@@ -144,30 +152,33 @@ class TokenChooser:
         sampling: Sampling,
         limit: int,
         before: IntArray | None = None,
-        ending: Ending | None = None,
+        fewest: int = 0,
     ) -> None:
-        """`before`: the tokens of the sequence that are there already; `limit` and `ending.fewest` count them."""
+        """`before`: the tokens of the sequence that are there already; `limit` and `fewest` count them."""
         self._end = tokens - 1
         self._sampling = sampling
         self._limit = limit
-        self._ending = ending or Ending()
+        self._fewest = fewest
         self._random = np.random.default_rng(sampling.seed)
         self._seen: BoolArray = np.zeros(tokens, np.bool_)
         self._seen[prompt_tokens] = True
         self._count = 0 if before is None else len(before)
         if before is not None:
             self._seen[before] = True
-        self.over = False
+        self.over = self.reached = False
+        self.refused = 0
+        """Steps in a row, up to the last token, in which the end token would have won before `fewest`."""
 
     def choose(self, logits: FloatArray) -> int | None:
-        """The next token for logits float32 [tokens], or None at the end. Sets `over` with the last token too."""
+        """The next token for logits float32 [tokens], or None at the end, which is `reached` then. Sets `over` with the
+        last token too."""
         scores = logits[: self._end].copy() if self._count < _EOS_FREE_STEPS else logits.copy()
         penalize(scores, self._seen, self._sampling.repetition_penalty)
         token = self._pick(scores)
-        if token == self._end and self._count >= self._ending.fewest:
-            self._ending.reached = self.over = True
+        if token == self._end and self._count >= self._fewest:
+            self.reached = self.over = True
             return None
-        self._ending.refused = self._ending.refused + 1 if token == self._end else 0
+        self.refused = self.refused + 1 if token == self._end else 0
         if token == self._end:
             scores[token] = -np.inf
             token = self._pick(scores)
@@ -184,49 +195,6 @@ class TokenChooser:
     def _draw(self, scores: FloatArray) -> int:
         noise = self._random.standard_exponential(scores.shape[0], np.float32)
         return draw(probabilities(scores, self._sampling), np.maximum(noise, np.finfo(np.float32).tiny))
-
-
-def generate(
-    decoder: Decoder,
-    prompt: Prompt,
-    *,
-    sampling: Sampling,
-    limit: int = graphs.MOST_TOKENS,
-    before: Sequence[int] = (),
-    ending: Ending | None = None,
-    should_stop: Callable[[], bool] = lambda: False,
-) -> Iterator[int]:
-    """Decode one sequence in row 0 until its end, the limit, a full cache, or `should_stop`.
-
-    `before`: its first tokens, which are fed step by step and not yielded: a prefill takes no more than a reference.
-    `limit` counts them.
-    """
-    ending = ending or Ending()
-    logits = decoder.start(0, prompt)
-    chooser = TokenChooser(
-        prompt_tokens=prompt.tokens,
-        tokens=logits.shape[0],
-        sampling=sampling,
-        limit=min(limit, decoder.room(0) + 1),
-        before=np.array(before, np.int64),
-        ending=ending,
-    )
-    fed = iter(before)
-    try:
-        while not chooser.over:
-            if should_stop():
-                ending.stopped = True
-                return
-            token = next(fed, None)
-            if token is None:
-                token = chooser.choose(logits)
-                if token is None:
-                    return
-                yield token
-            if not chooser.over:
-                logits = decoder.step(np.array([token] + [0] * (decoder.batch - 1), np.int64))[0]
-    finally:
-        decoder.release(0)
 
 
 def prefill_mask(phonemes: int, tokens: int) -> FloatArray:

@@ -6,7 +6,7 @@ that a step feeds a token and nothing is copied.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -29,7 +29,7 @@ class FusedDecoder:
         self._nobody = self._step_feeds(1, 1)
         self._cache = [array for name, array in self._feeds.items() if name.startswith(graphs.PAST)]
         self._logits = np.zeros((batch, int(gpt.outputs[graphs.LOGITS].shape[1])), np.float32)
-        self._run = gpt.bind({**self._no_prompt(), **self._feeds, **self._results()})
+        self._runs = [self._bind(rows) for rows in range(1, batch + 1)]
 
     @property
     def batch(self) -> int:
@@ -54,16 +54,25 @@ class FusedDecoder:
         return self._gpt.run({**prefill_feeds(prompt), **self._nobody})
 
     def step(self, tokens: IntArray) -> FloatArray:
-        self._feeds[graphs.TOKEN][:] = tokens
+        rows, lengths = len(tokens), self._lengths[: len(tokens)]
+        self._feeds[graphs.TOKEN][:rows] = tokens
         # A full row writes its last position again; its logits are undefined, as those of an unused row.
-        cached = np.minimum(self._lengths, self._capacity - 1)
-        self._feeds[graphs.CACHED][:] = cached
+        cached = np.minimum(lengths, self._capacity - 1)
+        self._feeds[graphs.CACHED][:rows] = cached
         self._feeds[graphs.TOTAL][0] = cached.max() + 1
-        self._run()
-        used = (self._lengths > 0) & (self._lengths < self._capacity)
-        self._lengths[used] += 1
-        self._feeds[graphs.POSITION][used] += 1
-        return self._logits.copy()
+        self._runs[rows - 1]()
+        used = (lengths > 0) & (lengths < self._capacity)
+        lengths[used] += 1
+        self._feeds[graphs.POSITION][:rows][used] += 1
+        return self._logits[:rows].copy()
+
+    def move(self, row: int, to: int) -> None:
+        length = self._lengths[row]
+        for array in self._cache:
+            array[to, :, :length] = array[row, :, :length]
+        for counts in (self._lengths, self._feeds[graphs.POSITION]):
+            counts[to] = counts[row]
+        self.release(row)
 
     def release(self, row: int) -> None:
         self._lengths[row] = self._feeds[graphs.POSITION][row] = 0
@@ -86,20 +95,22 @@ class FusedDecoder:
         feeds = prefill_feeds(Prompt(phoneme_ids=nothing, bert=bert, tokens=nothing))
         return {name: np.ascontiguousarray(feed) for name, feed in feeds.items()}
 
-    def _results(self) -> dict[str, Array]:
-        """The outputs of a step: the cache is where it was."""
+    def _bind(self, rows: int) -> Callable[[], None]:
+        """A step of the first rows: rows come first in every array, so these are one piece of memory."""
+        feeds = {name: array if name == graphs.TOTAL else array[:rows] for name, array in self._feeds.items()}
         _, heads, _, width = self._cache[0].shape
-        rows = np.zeros((len(self._cache), heads, 0, width), np.float32)
-        present = {graphs.present(plane): array for plane, array in enumerate(self._cache)}
-        return {graphs.LOGITS: self._logits, graphs.ROWS: rows, **present}
+        nothing = np.zeros((len(self._cache), heads, 0, width), np.float32)  # of the prompt
+        present = {graphs.present(plane): feeds[graphs.past(plane)] for plane in range(len(self._cache))}
+        results = {graphs.LOGITS: self._logits[:rows], graphs.ROWS: nothing, **present}
+        return self._gpt.bind({**self._no_prompt(), **feeds, **results})
 
 
-def make_decoder(engines: Mapping[str, Engine], limits: SequenceLimits) -> Decoder:
+def make_decoder(engines: Mapping[str, Engine], limits: SequenceLimits, rows: int = 1) -> Decoder:
     """The decoder of a set's GPT, fused where `engines` have it. Raises ModelError for a runtime that cannot."""
     gpt = engines.get(graphs.T2S)
     if gpt is None:
         prefill, step = engines[graphs.T2S_PREFILL], engines[graphs.T2S_STEP]
-        return SemanticDecoder(prefill=prefill, step=step, limits=limits)
+        return SemanticDecoder(prefill=prefill, step=step, limits=limits, batch=rows)
     if not isinstance(gpt, InPlaceEngine):
         raise ModelError(f"a {type(gpt).__name__} cannot run {graphs.T2S}, which is for ONNX Runtime")
-    return FusedDecoder(gpt=gpt, limits=limits)
+    return FusedDecoder(gpt=gpt, limits=limits, batch=rows)

@@ -11,10 +11,11 @@ import pytest
 from edge_tts.engine.contract import Engine
 from edge_tts.engine.load import load_engine
 from edge_tts.engine.tensorrt.cuda import Cuda
+from edge_tts.synthesis.batch import generate
 from edge_tts.synthesis.interfaces import Prompt
 from edge_tts.synthesis.sovits import NoiseField, Sovits
 from edge_tts.synthesis.stream import SegmentStream
-from edge_tts.synthesis.t2s import SemanticDecoder, generate
+from edge_tts.synthesis.t2s import SemanticDecoder
 from edge_tts.values import FloatArray, Sampling
 
 from .conftest import Bench

@@ -15,7 +15,8 @@ from edge_tts.engine.tensorrt.cuda import Cuda, open_library
 from edge_tts.engine.tensorrt.trt_engine import TrtEngine
 from edge_tts.errors import DeviceLostError, EdgeTTSError, EngineError, ModelError
 from edge_tts.graphs import SequenceLimits
-from edge_tts.synthesis.t2s import SemanticDecoder, generate
+from edge_tts.synthesis.batch import generate
+from edge_tts.synthesis.t2s import SemanticDecoder
 from edge_tts.values import Sampling
 
 from .buffers import read, write

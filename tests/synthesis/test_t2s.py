@@ -7,8 +7,9 @@ import pytest
 
 from edge_tts.errors import TextError
 from edge_tts.graphs import SequenceLimits
+from edge_tts.synthesis.batch import generate
 from edge_tts.synthesis.interfaces import Prompt
-from edge_tts.synthesis.t2s import SemanticDecoder, TokenChooser, generate, prefill_mask
+from edge_tts.synthesis.t2s import SemanticDecoder, TokenChooser, prefill_mask
 from edge_tts.values import Sampling
 
 from .toys import TOKENS, WIDTH, ToyGpt
@@ -127,7 +128,7 @@ def test_the_penalty_comes_before_the_decision_to_end() -> None:
 def test_what_was_decoded_before_is_fed_and_counts() -> None:
     """A sequence goes on behind its first tokens: they are fed one by one, penalized, and part of the limit."""
     gpt = ToyGpt(LONG)
-    assert list(generate(decoder(gpt), prompt(), sampling=GREEDY, before=LONG[:5], limit=13)) == LONG[5:13]
+    assert list(generate(decoder(gpt), prompt(), sampling=GREEDY, before=tuple(LONG[:5]), limit=13)) == LONG[5:13]
     assert [int(call["token"][0]) for call in gpt.step.calls] == LONG[:12]
     logits = np.zeros(TOKENS, np.float32)
     logits[3], logits[4] = 1.2, 1.0

@@ -10,8 +10,9 @@ import numpy as np
 from edge_tts import graphs
 from edge_tts.engine.contract import Engine
 from edge_tts.graphs import MOST_TOKENS, SequenceLimits
+from edge_tts.synthesis.batch import generate
 from edge_tts.synthesis.interfaces import Decoder, Prompt
-from edge_tts.synthesis.t2s import generate, prefill_feeds
+from edge_tts.synthesis.t2s import prefill_feeds
 from edge_tts.synthesis.t2s_fused import FusedDecoder, make_decoder
 from edge_tts.values import Sampling
 

@@ -38,11 +38,12 @@ class DeviceBuffer:
             cached = self._prefixes[plane, length] = DeviceBuffer(spec, address, self._cuda)
         return cached
 
-    def write_at(self, rows: Buffer, *, time: int, row: int, source_row: int = 0) -> None:
+    def write_at(self, rows: Buffer, *, time: int, row: int, source_row: int = 0, count: int | None = None) -> None:
         planes, capacity, batch, width = self.shape
         if not isinstance(rows, DeviceBuffer) or not rows.belongs_to(self._cuda):
             raise EngineError(f"{self.spec.name}: rows of a {type(rows).__name__} of another stream cannot be appended")
-        count = 1 if len(rows.shape) == 3 else rows.shape[1]
+        held = 1 if len(rows.shape) == 3 else rows.shape[1]
+        count = held if count is None else min(count, held)
         source_batch = rows.shape[-2]
         fits = rows.shape[0] == planes and rows.shape[-1] == width and rows.spec.dtype == self.spec.dtype
         inside = 0 <= time <= capacity - count and 0 <= row < batch and 0 <= source_row < source_batch
@@ -50,7 +51,7 @@ class DeviceBuffer:
             raise EngineError(f"{rows.shape}, row {source_row}, cannot be appended to {self.shape} at [{time}, {row}]")
         size = width * self.spec.dtype.itemsize
         target, source = self.address + (time * batch + row) * size, rows.address + source_row * size
-        plane, source_plane = capacity * batch * size, count * source_batch * size
+        plane, source_plane = capacity * batch * size, held * source_batch * size
         if count == 1 or batch == source_batch == 1:  # each plane is dense: one copy for all planes
             self._cuda.copy_rows((target, plane), (source, source_plane), width=count * size, rows=planes)
             return
