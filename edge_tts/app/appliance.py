@@ -264,6 +264,7 @@ class Appliance:
             phrases=self.phrases,
             cue=Cue(config.marking),
             command=ContentCommand(config.content, text_chars=config.limits.text_chars),
+            side_by_side=config.engine.rows,
         )
 
     def _sweep_phrases(self) -> None:

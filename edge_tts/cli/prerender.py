@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +18,7 @@ from edge_tts.errors import ConfigError, EdgeTTSError, PayloadError, TextError, 
 from edge_tts.front_doors.content_rules import ContentRules
 from edge_tts.front_doors.payloads import parse_say
 from edge_tts.model_sets.loading import open_lexicon, open_model, open_networks
-from edge_tts.request import SpeakMessage, SpeakRequest
+from edge_tts.request import SpeakRequest
 from edge_tts.runtime.runtime import random_id
 from edge_tts.speaking.phrase_cache import LONGEST_S, PhraseCache, open_phrase_cache
 from edge_tts.speaking.settings import SettingsFile
@@ -62,22 +63,27 @@ class _Prerenderer:
         self._catalogue.refresh()  # somebody may have deleted a voice meanwhile
         return self._catalogue.existing()
 
-    def prepare(self, message: SpeakMessage) -> str:
-        """What became of a text: kept, kept before or why not. Raises EdgeTTSError."""
+    def prepare(self, line: bytes) -> Generator[None, None, str]:
+        """Yields after each chunk, so that several are decoded side by side. Returns what became of the text: kept, or
+        kept before. Raises EdgeTTSError that says why not."""
+        message = parse_say(line)
         self._content.check(message)
         if not message.cache:
             raise PayloadError("`cache` is false, which keeps the text out of the phrase cache")
         voice = self._catalogue.load(self._catalogue.resolve(message.voice or self._default_voice))
         request = SpeakRequest.accept(message, id=random_id(), voice=voice.id)
         LocalCaller(self._config, self._catalogue).check(request)
-        cached = [chunk.cached for chunk in self._phrases.speak(request, voice, lambda: self._render(request, voice))]
+        cached = False
+        for chunk in self._phrases.speak(request, voice, lambda: self._render(request, voice)):
+            cached = chunk.cached
+            yield
         path = self._phrases.path(request, voice)
         if not path.is_file():
             raise TextError(
                 f"not kept: it is longer than {LONGEST_S:g} s, was not spoken without a fault, or there is no room"
             )
         self._files.add(path)
-        return "kept before" if cached[-1] else "kept"
+        return "kept before" if cached else "kept"
 
     def pushed_out(self) -> int:
         """How many of the prepared texts had to make room for later ones."""
@@ -89,14 +95,20 @@ class _Prerenderer:
 
 def command_prerender(arguments: argparse.Namespace, config: Config) -> int:
     """Render every line and keep it. Status 1 when one of them is not kept; the others are all the same."""
-    lines = _lines(arguments.file)
+    lines, rendering = deque(_lines(arguments.file)), deque[tuple[int, bytes, Generator[None, None, str]]]()
     failed = 0
     with ExitStack() as stack:
         prerenderer = _Prerenderer(config, stack)
-        for number, line in lines:
+        while lines or rendering:
+            while lines and len(rendering) < config.engine.rows:
+                number, line = lines.popleft()
+                rendering.append((number, line, prerenderer.prepare(line)))
+            number, line, work = rendering.popleft()
             try:
-                done = prerenderer.prepare(parse_say(line))
-                print(f"{done:12} {one_line(line.decode(), most=100)}", flush=True)
+                next(work)
+                rendering.append((number, line, work))
+            except StopIteration as done:
+                print(f"{done.value:12} {one_line(line.decode(), most=100)}", flush=True)
             except EdgeTTSError as error:
                 failed += 1
                 print(f"edge-ttsd: {arguments.file}:{number}: {error}", file=sys.stderr)

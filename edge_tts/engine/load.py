@@ -234,7 +234,8 @@ class EngineLoader:
     def _find_or_build(self, path: Path, cache: PlanCache, limits: SequenceLimits, again: bool) -> StoredPlan:
         rules = self._rules
         assert rules is not None
-        options = replace(rules.options, limits=limits)
+        rows = rules.options.batch if path.stem == T2S_STEP else 1  # else a change of it builds every graph anew
+        options = replace(rules.options, limits=limits, batch=rows)
         stored = None if again else self._plans.get(path) or cache.find(path, options)
         if stored is not None:
             return stored

@@ -54,6 +54,9 @@ class ConnectionSink:
             self._total_s += seconds
         self._tell()
 
+    def full(self) -> bool:
+        return self._waiting_s >= BUFFER_S
+
     def finish(self, job: Job, waiting: Callable[[], None]) -> float:
         """Does not wait for the client: the worker is free for others."""
         return self._total_s
@@ -79,7 +82,7 @@ class ConnectionSink:
             await self._news.wait()
 
     def _await_room(self, job: Job, waiting: Callable[[], None]) -> None:
-        while self._waiting_s >= BUFFER_S and not job.stop_reason():
+        while self.full() and not job.stop_reason():
             self._condition.wait(1.0)
             waiting()
             if self._runtime.clock() - self._began > self._total_s + LATE_S:

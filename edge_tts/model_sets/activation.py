@@ -31,7 +31,9 @@ def open_loader(
     waiting: Callable[[], None] = lambda: None,
 ) -> EngineLoader:
     """The configured loader, a context manager; `progress` and `waiting` as in `BuildRules`."""
-    options = BuildOptions(workspace_mb=engine.workspace_mb, optimization_level=engine.optimization_level)
+    options = BuildOptions(
+        batch=engine.rows, workspace_mb=engine.workspace_mb, optimization_level=engine.optimization_level
+    )
     rules = BuildRules(
         directory=engine.cache_dir,
         options=options,

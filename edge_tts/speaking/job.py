@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from edge_tts.audio.provenance import Provenance
 from edge_tts.errors import EdgeTTSError
@@ -69,6 +69,14 @@ class Sink(Protocol):
         """Return when all chunks were heard or the job was stopped: the seconds that were played."""
 
 
+@runtime_checkable
+class RenderingSink(Sink, Protocol):
+    """A sink that plays nothing here: its jobs may be served by turns."""
+
+    def full(self) -> bool:
+        """Whether `play` would block."""
+
+
 class Discard:
     """A sink without sound."""
 
@@ -106,6 +114,11 @@ class Job:
         self.page: Page | None = None
         self._stop: Outcome | None = None
         self._on_stop: Callable[[], None] = lambda: None
+
+    @property
+    def renders(self) -> bool:
+        """Whether it is speech that is not played here."""
+        return isinstance(self.sink, RenderingSink) and isinstance(self.request, SpeakRequest)
 
     def stop(self, outcome: Outcome) -> None:
         """Stop the job; only the first outcome counts."""

@@ -1,4 +1,4 @@
-"""A bounded priority queue of jobs, and the one in service."""
+"""A bounded priority queue of jobs, and those in service: one, or several that only render."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class JobQueue:
         self._runtime, self._capacity, self._journal = runtime, capacity, journal
         self._waiting: list[Job] = []
         self._closed_jobs: list[tuple[Job, Outcome]] = []
-        self._current: Job | None = None
+        self._served: list[Job] = []
         self._closed = False
         self._on_stop: Callable[[str | None], None] = lambda request_id: None
         self._condition = threading.Condition()
@@ -42,7 +42,7 @@ class JobQueue:
     def submit(self, job: Job) -> None:
         """Queue a job and report it accepted; one with an envelope is in the journal before. Raises QueueFullError.
 
-        A full queue drops its youngest job of lower priority. An alert interrupts the job in service.
+        A full queue drops its youngest job of lower priority. An alert interrupts what is in service.
         """
         with self._condition:
             self._check_room(job)  # a refused job costs no disk write
@@ -53,8 +53,9 @@ class JobQueue:
                 self._make_room(job)
                 job.accepted_at = self._runtime.clock()
                 self._enqueue([job])
-                if job.request.priority == "alert" and self._current and self._current.request.priority != "alert":
-                    self._current.stop(Outcome("interrupted", {"reason": "alert"}))
+                if job.request.priority == "alert":
+                    for served in [one for one in self._served if one.request.priority != "alert"]:
+                        served.stop(Outcome("interrupted", {"reason": "alert"}))
                 self._publish_state()
                 self._condition.notify_all()
         except QueueFullError:
@@ -79,7 +80,7 @@ class JobQueue:
                     self._close_job(job, outcome)
             jobs.sort(key=_rank)
             # One more than the capacity: the job that was in service had left the queue.
-            room = max(0, self._capacity - len(self._waiting) + (self._current is None))
+            room = max(0, self._capacity - len(self._waiting) + (not self._served))
             for job in jobs[room:]:
                 full = QueueFullError(f"no room after a restart: {self._capacity} requests may wait (limits.queue)")
                 self._close_job(job, failure(full))
@@ -92,54 +93,67 @@ class JobQueue:
         with self._locked():
             if not self._waiting:
                 self._condition.wait(timeout_s)
-            while self._waiting:
-                job = self._waiting.pop(0)
-                if job.expire(self._runtime.clock()):
-                    self._close_job(job, job.stop_reason() or Outcome("expired"))
-                    continue
-                self._current = job
-                break
-            self._publish_state()
-            current = self._current
-        if self._journal and current and current.page:
-            current.page = self._journal.begin(current.page)
-        return current
+            job = self._take()
+        return self._begin(job)
+
+    def dequeue_beside(self) -> Job | None:
+        """The next job, now in service beside the others, if they all only render; else None."""
+        with self._locked():
+            fits = self._waiting and all(job.renders for job in (self._waiting[0], *self._served))
+            job = self._take() if fits else None
+        return self._begin(job)
+
+    def _take(self) -> Job | None:
+        job = None
+        while self._waiting and job is None:
+            job = self._waiting.pop(0)
+            if job.expire(self._runtime.clock()):
+                self._close_job(job, job.stop_reason() or Outcome("expired"))
+                job = None
+        self._served += [job] if job else []
+        self._publish_state()
+        return job
+
+    def _begin(self, job: Job | None) -> Job | None:
+        if self._journal and job and job.page:
+            job.page = self._journal.begin(job.page)
+        return job
 
     def finish(self, job: Job, outcome: Outcome) -> None:
-        """Close the job in service."""
+        """Close a job in service."""
         report = self._closing_report(job, outcome)
         with self._condition:
-            self._current = None
+            self._served.remove(job)
             job.send(self._runtime, report)
             self._publish_state()
             self._condition.notify_all()
 
     def stop(self, request_id: str | None = None, *, reason: str = "stopped") -> None:
-        """Stop the request of that id, or all; the one in service fades out first."""
+        """Stop the request of that id, or all; one in service fades out first."""
         outcome = Outcome("interrupted", {"reason": reason})
         self._on_stop(request_id)
         with self._locked():
             for job in [job for job in self._waiting if request_id in (None, job.request.id)]:
                 self._waiting.remove(job)
                 self._close_job(job, outcome)
-            if self._current and request_id in (None, self._current.request.id):
-                self._current.stop(outcome)
+            for job in [job for job in self._served if request_id in (None, job.request.id)]:
+                job.stop(outcome)
             self._publish_state()
 
     def skip(self) -> None:
-        """Stop the job in service."""
+        """Stop the job in service, of several the oldest."""
         with self._condition:
-            if self._current:
-                self._current.stop(Outcome("interrupted", {"reason": "skipped"}))
+            if self._served:
+                self._served[0].stop(Outcome("interrupted", {"reason": "skipped"}))
 
     def close(self, timeout_s: float) -> None:
-        """Refuse new jobs, stop the job in service and wait for its end. Journalled jobs stay for the next start."""
+        """Refuse new jobs, stop those in service and wait for their end. Journalled jobs stay for the next start."""
         with self._condition:
             self._closed = True
             self._waiting = [job for job in self._waiting if job.page is None]
         self.stop(reason="shutdown")
         with self._condition:
-            self._condition.wait_for(lambda: self._current is None, timeout_s)
+            self._condition.wait_for(lambda: not self._served, timeout_s)
 
     def wake(self) -> None:
         """Make `dequeue` return."""
@@ -190,7 +204,7 @@ class JobQueue:
         self._closed_jobs.append((job, outcome))
 
     def _publish_state(self) -> None:
-        speaking = self._current.request.id if self._current else None
+        speaking = self._served[0].request.id if self._served else None
         self._runtime.events.update(speaking=speaking, waiting=len(self._waiting))
 
 

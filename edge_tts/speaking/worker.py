@@ -1,22 +1,23 @@
-"""The worker: one thread that owns the networks and does one job after another."""
+"""The worker: one thread that owns the networks and does one job after another; those that only render, by turns."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 
 from edge_tts.config import MarkingConfig
-from edge_tts.errors import named
 from edge_tts.request import SpeakRequest
 from edge_tts.runtime.part import Part
 from edge_tts.runtime.runtime import Runtime
 from edge_tts.speaking.content_command import ContentCommand
 from edge_tts.speaking.cue import Cue
-from edge_tts.speaking.job import Job, Outcome, failure
+from edge_tts.speaking.job import Job
 from edge_tts.speaking.job_queue import JobQueue
 from edge_tts.speaking.on_demand import OnDemandNetworks, Speaker
 from edge_tts.speaking.phrase_cache import PhraseCache
-from edge_tts.values import AudioChunk, GuardCounts, Priority, Voice
+from edge_tts.speaking.service import Service
+from edge_tts.values import AudioChunk, Priority, Voice
 
 Work = Callable[[Speaker, Callable[[], bool]], Iterator[AudioChunk]]
 """Called with the networks and `should_stop`; the chunks it yields go to the job's sink."""
@@ -45,10 +46,12 @@ class Worker(Part):
         phrases: PhraseCache | None = None,
         cue: Cue | None = None,
         command: ContentCommand | None = None,
+        side_by_side: int = 1,
     ) -> None:
+        """`side_by_side`: jobs that may be in service together if they only render."""
         super().__init__(name="worker", runtime=runtime)
         self._networks, self._voice, self._jobs, self._phrases = networks, voice, jobs, phrases
-        self._cue, self._command = cue or Cue(MarkingConfig()), command
+        self._cue, self._command, self._side_by_side = cue or Cue(MarkingConfig()), command, side_by_side
         self._pulse = runtime.health.pulse("worker")
 
     def wake(self) -> None:
@@ -63,45 +66,30 @@ class Worker(Part):
                 if job is None:
                     networks.unload_if_idle()
                 else:
-                    self._jobs.finish(job, self._serve(networks, job))
+                    self._serve(networks, job)
 
-    def _serve(self, speaker: Speaker, job: Job) -> Outcome:
-        request = job.request
-        job.report(self.runtime, "started", {"voice": request.voice} if isinstance(request, SpeakRequest) else {})
-        synthesis_s, chunks, warnings = 0.0, self._chunks(speaker, job), list[str]()
-        guard, cached, used_up = GuardCounts(), False, None
-        while True:
-            began = self.runtime.clock()
-            chunk = self._next(job, chunks)
-            synthesis_s += self.runtime.clock() - began
-            if chunk is None:  # a stopped job's stream ends by itself: it calls should_stop
-                break
-            used_up = job.meter(len(chunk.samples) / chunk.sample_rate)
-            if used_up is not None:  # what was played so far is heard to its end
-                break
-            warnings += chunk.warnings
-            guard, cached = chunk.guard, chunk.cached
-            job.sink.play(job, chunk, self._pulse)
-        audio_s = job.sink.finish(job, self._pulse)
-        rtf = round(synthesis_s / audio_s, 3) if audio_s else None
-        stopped = job.stop_reason() or (failure(used_up) if used_up else None)
-        if stopped is None and rtf is not None and not cached:
-            self.runtime.events.update(rtf=rtf)
-        details = {"audio_s": round(audio_s, 3), "synthesis_s": round(synthesis_s, 3), "rtf": rtf, **guard.details()}
-        details |= ({"warnings": warnings} if warnings else {}) | ({"cached": True} if cached else {})
-        details |= {"underruns": job.underruns} if job.underruns else {}
-        return stopped or Outcome("done", details)
+    def _serve(self, speaker: Speaker, first: Job) -> None:
+        """Serve a job, and while all only render others beside it: a chunk each by turns, a new one first."""
+        services = deque([self._begin(speaker, first)])
+        while services:
+            beside = self._jobs.dequeue_beside() if len(services) < self._side_by_side else None
+            if beside is not None:
+                services.appendleft(self._begin(speaker, beside))
+            ready = [service for service in services if not service.blocked] or services
+            service = ready[0]
+            services.remove(service)
+            if service.advance(self._pulse):
+                services.append(service)
+            else:
+                self._jobs.finish(service.job, service.outcome(self._pulse))
 
-    def _next(self, job: Job, chunks: Iterator[AudioChunk]) -> AudioChunk | None:
-        """The next chunk, None at the end. An exception stops this one job; only DeviceLostError is raised."""
-        try:
-            return next(chunks, None)
-        except Exception as error:  # noqa: BLE001 - content can raise anything; `named` lets a lost device pass
-            job.stop(failure(named(error, job.request.id)))
-            return None
+    def _begin(self, speaker: Speaker, job: Job) -> Service:
+        details = {"voice": job.request.voice} if isinstance(job.request, SpeakRequest) else {}
+        job.report(self.runtime, "started", details)
+        return Service(self.runtime, job, self._chunks(speaker, job))
 
-    def _chunks(self, speaker: Speaker, job: Job) -> Iterator[AudioChunk]:
-        """The chunks of a job: a generator, so that voice errors are raised within `_next`."""
+    def _chunks(self, speaker: Speaker, job: Job) -> Generator[AudioChunk, None, None]:
+        """The chunks of a job: a generator, so that voice errors are raised with the first."""
         request, should_stop = job.request, self._should_stop(job)
         if isinstance(request, SpeakRequest):
             if self._command is not None and job.kind is None:
