@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from unicodedata import category
 
 from edge_tts.errors import ConfigError
+from edge_tts.graphs import MOST_ROWS
 from edge_tts.schema import BeforeValidator, ConfigDict, Field, Record, ValidationInfo, check, field_validator
 from edge_tts.values import Door, Priority
 from edge_tts.yaml_file import BrokenYamlError, read_yaml
@@ -257,7 +258,7 @@ class EngineConfig(Section):
 
     execution: Literal["auto", "cpu", "cuda", "tensorrt"] = "auto"
     threads: int = Field(default=0, ge=0, le=256)
-    rows: int = Field(default=4, ge=1, le=8)
+    rows: int = Field(default=4, ge=1, le=MOST_ROWS)
     flavour: Literal["int8w", "cpu", "plain"] = "int8w"
     cache_dir: ConfigPath = Path(".state/engines")
     build_limit_s: float = Field(default=1800.0, ge=10, le=86400)

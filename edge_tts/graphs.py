@@ -41,6 +41,8 @@ MOST_TOKENS = 1500
 """Upstream's limit of semantic tokens per piece, a minute."""
 BUCKET = 64
 """Cache lengths are multiples of this, so that few shapes occur."""
+MOST_ROWS = 8
+"""Sequences that are decoded side by side, at most."""
 LONGEST_PIECE = 80
 """Semantic tokens that are vocoded at once, at most."""
 SLOWEST_SPEED = 0.25
@@ -170,7 +172,7 @@ PHONEMES = Axis("P", Range(1, 96, 1024), "text_positions")
 _PROMPT = Axis("N", Range(0, 128, _PROMPT_TOKENS), "audio_positions")
 _BOTH = Axis("T", parts=(PHONEMES, _PROMPT))
 _PIECE = Axis("P", Range(1, 48, 1024), "text_positions")
-_ROWS = Axis("B", Range(1, 1, 1024), "rows")
+_ROWS = Axis("B", Range(1, 1, MOST_ROWS), "rows")
 _BUCKETS = Axis("S", Range(BUCKET, 512, _CACHE_POSITIONS), "cache_positions")
 _TOKENS = Axis("N", Range(1, 128, MOST_TOKENS), "most_tokens")
 _FLOW_FRAMES = Axis("F", Range(1, 256, 1 << 16), "flow_frames")

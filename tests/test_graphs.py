@@ -15,7 +15,7 @@ from edge_tts.engine.contract import TensorSpec
 from edge_tts.engine.load import load_engine
 from edge_tts.engine.tensorrt.profiles import shape_ranges
 from edge_tts.errors import ModelError
-from edge_tts.graphs import BUCKET, BUILT, CONTRACTS, FAMILIES, Axis, SequenceLimits, Tensor, check
+from edge_tts.graphs import BUCKET, BUILT, CONTRACTS, FAMILIES, MOST_ROWS, Axis, SequenceLimits, Tensor, check
 from edge_tts.model_sets.manifest import read_model_set
 from edge_tts.synthesis.checked import GraphLoader
 
@@ -153,7 +153,7 @@ def test_profiles_stay_within_the_positions_of_the_set() -> None:
             bert_positions=draw.randint(2, 1000),
             flow_frames=draw.randint(1, 20000),
         )
-        batch = draw.randint(1, 16)
+        batch = draw.randint(1, MOST_ROWS)
         for graph in BUILT:
             inputs = {
                 name: tuple(size if isinstance(size, int) else -1 for size in spec.shape)

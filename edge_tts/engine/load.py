@@ -130,6 +130,11 @@ class EngineLoader:
         return tuple(self._choices.values())
 
     @property
+    def rows(self) -> int:
+        """Sequences that engines decode side by side."""
+        return 1 if self._rules is None else self._rules.options.batch
+
+    @property
     def on_processor(self) -> bool:
         """Whether ONNX Runtime's CPU provider runs all graphs."""
         return self._cache is None and self._provider == CPU

@@ -75,7 +75,7 @@ def compare(
                 candidate[name] = graph(name)
             except ModelError as error:
                 loader.refuse(paths[name], f"cannot be loaded: {error}")
-        golden = Golden(model=model, voice=voice, reference=reference, candidate=candidate)
+        golden = Golden(model=model, voice=voice, reference=reference, candidate=candidate, rows=loader.rows)
         for segment in segments(model):
             golden.speak(segment)
         return golden.agreements()

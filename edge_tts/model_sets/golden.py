@@ -101,14 +101,15 @@ class Golden:
         reference: Mapping[str, Engine],
         candidate: Mapping[str, Engine],
         clock: Callable[[], float] = time.perf_counter,
+        rows: int = 1,
     ) -> None:
-        """`candidate` may lack graphs, which are only timed on the reference."""
+        """`candidate` may lack graphs, which are only timed on the reference; with more `rows` two are compared too."""
         self._model, self._voice, self._clock = model, voice, clock
         self._reference, self._candidate = reference, candidate
         self._records = {name: _Record() for name in BUILT if name in reference}
         limits, whole = model.sizes.limits, T2S in candidate or all(name in candidate for name in GPT)
         self._decoder = make_decoder(reference, limits)
-        self._other = make_decoder(candidate, limits) if whole else None
+        self._other = make_decoder(candidate, limits, rows) if whole else None
 
     def speak(self, segment: Segment) -> None:
         prompt = Prompt(
@@ -134,6 +135,9 @@ class Golden:
             self._keep_times(times, reference=False)
             self._records[T2S_PREFILL].compare(expected[0], actual[0])
             self._records[T2S_STEP].compare(np.concatenate(expected[1:]), np.concatenate(actual[1:]))
+            if self._other.batch > 1:
+                for row in _side_by_side(self._other, prompt, tokens):
+                    self._records[T2S_STEP].compare(np.concatenate(expected[1:]), row)
 
     def _keep_times(self, times: list[float], *, reference: bool) -> None:
         for name, part in ((T2S_PREFILL, times[:1]), (T2S_STEP, times[1:])):
@@ -188,6 +192,16 @@ def _forced(
         times.append(clock() - began)
     decoder.release(0)
     return logits, times
+
+
+def _side_by_side(decoder: Decoder, prompt: Prompt, tokens: Sequence[int]) -> tuple[FloatArray, FloatArray]:
+    """Logits [steps, tokens] of two rows that are fed the same."""
+    for row in (0, 1):
+        decoder.start(row, prompt)
+    logits = np.stack([decoder.step(np.array([token, token], np.int64)) for token in tokens])
+    for row in (1, 0):
+        decoder.release(row)
+    return logits[:, 0], logits[:, 1]
 
 
 def _timed(

@@ -61,7 +61,12 @@ def judge(model: ModelSet, home: Path, threads: int, *, int8: bool = False) -> d
             except ModelError as error:
                 refused[name] = Verdict(agrees=False, reason=str(error), ms=0.0, plain_ms=0.0)
         golden = Golden(
-            model=model, voice=a_voice(model), reference=reference, candidate=candidate, clock=time.process_time
+            model=model,
+            voice=a_voice(model),
+            reference=reference,
+            candidate=candidate,
+            clock=time.process_time,
+            rows=2,
         )
         for segment in segments(model)[:1]:
             golden.speak(segment)

@@ -15,6 +15,8 @@ class Service:
 
     def __init__(self, runtime: Runtime, job: Job, chunks: Generator[AudioChunk, None, None]) -> None:
         self.job = job
+        self.turn = 0
+        """When it last had a turn; 0: never."""
         self._runtime, self._chunks = runtime, chunks
         self._synthesis_s, self._warnings = 0.0, list[str]()
         self._guard, self._cached = GuardCounts(), False

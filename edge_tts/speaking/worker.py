@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+import itertools
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 
@@ -69,18 +69,16 @@ class Worker(Part):
                     self._serve(networks, job)
 
     def _serve(self, speaker: Speaker, first: Job) -> None:
-        """Serve a job, and while all only render others beside it: a chunk each by turns, a new one first."""
-        services = deque([self._begin(speaker, first)])
+        """Serve a job, and while all only render others beside it: a chunk each, by turns."""
+        services, turns = [self._begin(speaker, first)], itertools.count(1)
         while services:
             beside = self._jobs.dequeue_beside() if len(services) < self._side_by_side else None
             if beside is not None:
-                services.appendleft(self._begin(speaker, beside))
-            ready = [service for service in services if not service.blocked] or services
-            service = ready[0]
-            services.remove(service)
-            if service.advance(self._pulse):
-                services.append(service)
-            else:
+                services.append(self._begin(speaker, beside))
+            service = min(services, key=lambda one: (one.blocked, one.turn))
+            service.turn = next(turns)
+            if not service.advance(self._pulse):
+                services.remove(service)
                 self._jobs.finish(service.job, service.outcome(self._pulse))
 
     def _begin(self, speaker: Speaker, job: Job) -> Service:

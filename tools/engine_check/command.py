@@ -20,7 +20,7 @@ from pathlib import Path
 from edge_tts.durable.atomic import replacing
 from edge_tts.engine.tensorrt.build import BuildOptions, BuildRequest, request_json
 from edge_tts.errors import EdgeTTSError, ModelError
-from edge_tts.graphs import BERT, BUILT, CACHE
+from edge_tts.graphs import BERT, BUILT, CACHE, MOST_ROWS
 from edge_tts.model_sets.manifest import read_model_set, verify_model_set
 from edge_tts.values import ModelSet
 from tools.environment import ROOT
@@ -73,7 +73,7 @@ def check_set(model: ModelSet, names: Sequence[str] = BUILT) -> Iterator[tuple[B
 
 def build_in_child(model: ModelSet, graph: str) -> Build:
     """Build one graph in a process of its own; one that dies or takes too long is a failed build."""
-    options = BuildOptions(limits=model.sizes.limits)
+    options = BuildOptions(batch=MOST_ROWS, limits=model.sizes.limits)
     with tempfile.TemporaryDirectory(prefix="check_engines.") as name:
         folder, onnx = Path(name), str(model.graph(graph).absolute())
         request = BuildRequest(graph, onnx, str(folder / "plan"), str(folder / "timings"), options)
