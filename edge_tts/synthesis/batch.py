@@ -146,14 +146,14 @@ class DecodeBatch:
     def _join(self, sequence: Sequence) -> None:
         row = len(self._running)
         try:
-            logits = self._decoder.start(row, sequence.asked.prompt)
+            sequence.begin(self._decoder.start(row, sequence.asked.prompt), self._decoder.room(row))
         except DeviceLostError:
             raise
         except Exception as error:  # noqa: BLE001 - its own: it is raised where its tokens are asked for
             sequence.failure, sequence.over = error, True
-            return
-        self._running.append(sequence)
-        sequence.begin(logits, self._decoder.room(row))
+            self._decoder.release(row)
+        else:
+            self._running.append(sequence)
 
     def _leave(self, sequence: Sequence) -> None:
         """Its row is given back; the last one takes its place, so that a step computes no more than it must."""

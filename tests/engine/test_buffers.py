@@ -36,7 +36,7 @@ ROWS = st.integers(1, 3)
 def test_appends_land_in_the_same_place(
     planes: int, capacity: int, batch: int, source_batch: int, count: int, flat: bool, data: st.DataObject
 ) -> None:
-    """Any append that fits, of one row or of many, from any row to any row, and any prefix read back."""
+    """Any append that fits, of one row, many or the first of many, from any row to any, and any prefix read back."""
     cuda = Cuda(FakeCudart())
     count = 1 if flat else min(count, capacity)
     time = data.draw(st.integers(0, capacity - count))
@@ -44,8 +44,9 @@ def test_appends_land_in_the_same_place(
     host, device = pair(cuda, (planes, capacity, batch, 3), 0)
     shape = (planes, source_batch, 3) if flat else (planes, count, source_batch, 3)
     host_rows, device_rows = pair(cuda, shape, 1000)
-    host.write_at(host_rows, time=time, row=row, source_row=source_row)
-    device.write_at(device_rows, time=time, row=row, source_row=source_row)
+    part = data.draw(st.none() | st.integers(0, count))
+    host.write_at(host_rows, time=time, row=row, source_row=source_row, count=None if flat else part)
+    device.write_at(device_rows, time=time, row=row, source_row=source_row, count=None if flat else part)
     np.testing.assert_array_equal(read(device), host.array)
     plane, length = data.draw(st.integers(0, planes - 1)), data.draw(st.integers(0, capacity))
     np.testing.assert_array_equal(read(device.prefix(plane, length)), host.prefix(plane, length).array)

@@ -85,6 +85,24 @@ def test_a_row_that_joins_late_changes_nothing(fused: FusedDecoder, reference: S
     np.testing.assert_allclose(found[1], expected[1][:5], atol=2e-5)
 
 
+@pytest.mark.parametrize("flavour", ["fused", "reference"])
+def test_a_row_that_moves_goes_on_as_before(request: pytest.FixtureRequest, plain: Path, flavour: str) -> None:
+    """When the first of two rows ends, the second takes its place, and its logits stay those of one alone."""
+    engines = [OrtEngine(plain / f"{name}.onnx", threads=1) for name in ("t2s_prefill", "t2s_step")]
+    two = SemanticDecoder(prefill=engines[0], step=engines[1], limits=LIMITS, batch=2)
+    subject: Decoder = request.getfixturevalue("fused") if flavour == "fused" else two
+    first, second, said = prompt(3, 12, 5), prompt(4, 70, 9), list(range(9))
+    expected = alone(request.getfixturevalue("reference"), second, said)
+    subject.start(0, first)
+    found = [subject.start(1, second)]
+    found += [subject.step(np.array([5, token]))[1] for token in said[:3]]
+    subject.move(1, 0)
+    found += [subject.step(np.array([token]))[0] for token in said[3:6]]
+    subject.start(1, first)
+    found += [subject.step(np.array([token, 5]))[0] for token in said[6:]]
+    np.testing.assert_allclose(found, expected, atol=2e-5)
+
+
 def test_a_full_row_neither_fails_nor_disturbs_the_other(plain: Path, reference: SemanticDecoder) -> None:
     """A row that is fed on past the end of the cache stays at its end; the row beside it goes on unchanged."""
     short = graphs.SequenceLimits(text_positions=32, audio_positions=32)
