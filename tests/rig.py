@@ -90,6 +90,7 @@ class Rig:
         fatal: Fatal = no_defect,
         unload_after_s: float | None = None,
         phrases: PhraseCache | None = None,
+        side_by_side: int = 1,
     ) -> None:
         self.notes, self.clock, self.loudspeaker = Notes(), FakeClock(), FakeLoudspeaker()
         self.synthesizer = synthesizer or FakeSynthesizer()
@@ -104,7 +105,14 @@ class Rig:
             unload_after_s=unload_after_s,
             unloaded=self.unloaded.set,
         )
-        self.worker = Worker(runtime=self.runtime, networks=networks, voice=voice, jobs=self.jobs, phrases=phrases)
+        self.worker = Worker(
+            runtime=self.runtime,
+            networks=networks,
+            voice=voice,
+            jobs=self.jobs,
+            phrases=phrases,
+            side_by_side=side_by_side,
+        )
 
     def say(self, name: str, text: str = "text", **keys: Any) -> None:
         """Queue a sentence for the loudspeaker."""

@@ -24,6 +24,8 @@ class Faults:
     refuse_capture: bool = False
     wrong_by: float = 0.0
     """Added to every float output."""
+    wrong_beside_by: float = 0.0
+    """Added to the logits of all sequences but the first of a step."""
     not_finite: bool = False
     hang: Callable[[], None] = lambda: None
     fail_to_run: bool = False
@@ -162,6 +164,8 @@ class FakeContext:
                 assert array.shape == expected[name]
                 if array.dtype.kind == "f":
                     array = array + array.dtype.type(self._world.faults.wrong_by)
+                    if name == "logits":
+                        array[1:] += array.dtype.type(self._world.faults.wrong_beside_by)
                     array.flat[:1] = np.nan if self._world.faults.not_finite else array.flat[:1]
                 self._view(name, array.shape, addresses[name])[...] = array
 

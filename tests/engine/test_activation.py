@@ -83,6 +83,22 @@ def test_an_engine_that_disagrees_does_not_speak(here: Here, fault: str) -> None
     np.testing.assert_array_equal(found, expected)
 
 
+def test_an_engine_is_judged_with_sequences_side_by_side(here: Here) -> None:
+    """A step that is right for one sequence and wrong for the second of several is refused where several may come; it
+    is the only engine that is built anew for them."""
+    model = model_set(here.graphs, "fp16")
+    here.faults.wrong_beside_by = 5.0
+    with here.loader() as loader:
+        assert all(result.agrees for result in activate(model, loader))
+    here.builds.clear()
+    with here.loader(batch=4) as loader:
+        refused = {result.graph for result in activate(model, loader) if not result.agrees}
+    assert (here.builds, refused) == (["t2s_step"], {"t2s_step"})
+    here.faults.wrong_beside_by = 0.0
+    with here.loader(batch=4) as loader:
+        assert all(result.agrees for result in activate(model, loader, again=True))
+
+
 def test_doctor_may_judge_again(here: Here) -> None:
     """What was refused is accepted again once a new comparison agrees; times of both are measured."""
     model = model_set(here.graphs, "fp16")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from edge_tts.errors import QueueFullError
 from edge_tts.speaking.job import Job, Outcome
 from edge_tts.speaking.job_queue import JobQueue
 from edge_tts.speaking.journal import Envelope
-from edge_tts.values import Report
+from edge_tts.values import AudioChunk, Report
 
 CLOSING = {"done", "interrupted", "expired", "failed"}
 
@@ -183,3 +184,38 @@ def test_every_accepted_request_gets_exactly_one_closing_report(steps: list[str]
     for name in accepted:
         assert [stage for stage in rig.stages(name) if stage in CLOSING] == rig.stages(name)[1:]
         assert len(rig.stages(name)) == 2
+
+
+class Fetched:
+    """A sink that plays nothing here."""
+
+    def __init__(self) -> None:
+        self.is_full = False
+
+    def play(self, job: Job, chunk: AudioChunk, waiting: Callable[[], None]) -> None: ...
+
+    def finish(self, job: Job, waiting: Callable[[], None]) -> float:
+        return 0.0
+
+    def full(self) -> bool:
+        return self.is_full
+
+
+def test_only_jobs_that_render_are_in_service_together() -> None:
+    """The next job joins those in service if all of them only render; what is played here, and what waits behind it,
+    does not. An alert interrupts them all, and each has its closing report."""
+    rig = QueueRig(capacity=9)
+    for name in ("f1", "f2", "p1", "f3"):
+        rig.queue.submit(Job(sentence(name), sink=Fetched() if name[0] == "f" else None))
+    served = [rig.queue.dequeue(0), rig.queue.dequeue_beside()]
+    assert [job.request.id for job in served if job] == ["f1", "f2"]
+    assert rig.queue.dequeue_beside() is None
+    rig.submit("alert", "alert")
+    assert [(job.stop_reason() or Outcome("done")).stage for job in served if job] == ["interrupted"] * 2
+    for job in served:
+        assert job is not None
+        rig.queue.finish(job, job.stop_reason() or Outcome("done"))
+    assert rig.serve() == "alert"
+    assert rig.queue.dequeue(0) is not None  # p1
+    assert rig.queue.dequeue_beside() is None
+    assert rig.stages("f1")[-1] == rig.stages("f2")[-1] == "interrupted"

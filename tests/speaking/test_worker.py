@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from fakes import RATE, WAIT_S, FakeSynthesizer, silent_voice
-from rig import CountingHealth, Rig
+from rig import CountingHealth, Rig, sentence
 
 from edge_tts.errors import DeviceLostError, ModelError, UnknownVoiceError, VoiceError
 from edge_tts.request import SpeakRequest
@@ -23,9 +23,9 @@ from edge_tts.values import AudioChunk, EncodeRequest, GuardCounts, Recording, V
 class Bench(Rig):
     """A worker with everything around it."""
 
-    def __init__(self, synthesizer: FakeSynthesizer) -> None:
+    def __init__(self, synthesizer: FakeSynthesizer, **options: int) -> None:
         self.failed = threading.Event()
-        super().__init__(synthesizer=synthesizer, voice=self._voice, fatal=lambda *_: self.failed.set())
+        super().__init__(synthesizer=synthesizer, voice=self._voice, fatal=lambda *_: self.failed.set(), **options)
 
     def _voice(self, voice: str) -> Voice:
         if voice == "gone":
@@ -203,3 +203,61 @@ def test_a_task_can_be_heard() -> None:
         it.jobs.submit(Job(Task("beep", beep), sink=it.player))
         it.notes.wait("beep", "done")
     assert it.loudspeaker.heard == pytest.approx(np.full(100, 0.25))
+
+
+class Turns:
+    """A sink that plays nothing here and notes whose chunk came."""
+
+    def __init__(self, came: list[str]) -> None:
+        self.came, self.is_full = came, False
+
+    def play(self, job: Job, chunk: AudioChunk, waiting: Callable[[], None]) -> None:
+        self.came.append(job.request.id)
+
+    def finish(self, job: Job, waiting: Callable[[], None]) -> float:
+        return 0.1
+
+    def full(self) -> bool:
+        return self.is_full
+
+
+def test_requests_that_only_render_are_served_by_turns() -> None:
+    """Two callers get a chunk each in turn, the third waits for a place; one whose connection is full is left out until
+    the others are done."""
+    it, came = Bench(FakeSynthesizer(chunks=3), side_by_side=2), list[str]()
+    full = Turns(came)
+    for name, sink in (("a", Turns(came)), ("b", Turns(came)), ("c", full), ("d", Turns(came))):
+        it.jobs.submit(Job(sentence(name), sink=sink))
+    full.is_full = True
+    with it.running():
+        for name in "abcd":
+            it.notes.wait(name, "done")
+    assert came == [*"ababab", *"ddd", *"ccc"]
+
+
+def test_what_is_heard_here_is_not_served_by_turns() -> None:
+    """A request for the loudspeaker has the worker for itself, before and behind others that only render."""
+    it, came = Bench(FakeSynthesizer(chunks=2), side_by_side=4), list[str]()
+    it.jobs.submit(Job(sentence("a"), sink=Turns(came)))
+    it.say("loud")
+    it.jobs.submit(Job(sentence("b"), sink=Turns(came)))
+    with it.running():
+        for name in ("a", "loud", "b"):
+            it.notes.wait(name, "done")
+    order = [(report.id, report.stage) for report in it.notes.reports if report.stage in ("started", "done")]
+    assert order == [(name, stage) for name in ("a", "loud", "b") for stage in ("started", "done")]
+
+
+def test_one_of_several_requests_fails_or_is_stopped_alone() -> None:
+    """Among requests in service together, one that meets an error and one that is stopped leave the others whole."""
+    it, came = Bench(FakeSynthesizer(chunks=3), side_by_side=3), list[str]()
+    for name, text in (("a", "text"), ("wrong", "!"), ("b", "text")):
+        it.jobs.submit(Job(sentence(name, text), sink=Turns(came)))
+    it.synthesizer.gate.clear()
+    with it.running():
+        it.notes.wait("wrong", "failed")
+        it.jobs.stop("a")
+        it.synthesizer.gate.set()
+        it.notes.wait("a", "interrupted")
+        assert it.notes.wait("b", "done").details["audio_s"] == pytest.approx(0.1)
+    assert came.count("b") == 3

@@ -72,7 +72,9 @@ class ToyFrontEnd:
 class Stage:
     """A synthesizer on toys, with what happened in order."""
 
-    def __init__(self, *, model: ModelSet = MODEL, gain: float = 1.0, front_end: Any = None, **options: Any) -> None:
+    def __init__(
+        self, *, model: ModelSet = MODEL, gain: float = 1.0, rows: int = 1, front_end: Any = None, **options: Any
+    ) -> None:
         self.events: list[str] = []
         self.front_end = ToyFrontEnd()
         gpt = ToyGpt(SCRIPT)
@@ -80,10 +82,13 @@ class Stage:
         self.prefill, self.step = gpt.prefill, gpt.step
         self._spy(gpt.step, "token")
         self._spy(sovits._wave, "wave")
+        decoder = SemanticDecoder(
+            prefill=gpt.prefill, step=gpt.step, limits=SIZES.limits, max_positions=256, batch=rows
+        )
         self.synthesizer = Synthesizer(
             model=model,
             front_end=front_end or self.front_end,
-            decoder=SemanticDecoder(prefill=gpt.prefill, step=gpt.step, limits=SIZES.limits, max_positions=256),
+            decoder=decoder,
             vocoder=sovits,
             **{"clock": hurried(), **options},
         )

@@ -103,8 +103,8 @@ class ToyGpt:
     def _next(self, **feeds: Any) -> dict[str, Array]:
         seen = (feeds["mask"] == 0).sum(axis=1).astype(np.float32)
         rows = np.broadcast_to(seen[None, :, None] + 1, (self._planes, len(seen), WIDTH))
-        index = int(feeds["position"][0]) - self._prompt + 1
-        return {"logits": np.stack([self._logits(index)] * len(seen)), "rows": rows}
+        index = (feeds["position"] - self._prompt + 1).tolist()
+        return {"logits": np.stack([self._logits(at) for at in index]), "rows": rows}
 
     def _logits(self, index: int) -> FloatArray:
         scores = np.zeros(TOKENS, np.float32)
