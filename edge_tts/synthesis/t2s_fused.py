@@ -6,7 +6,10 @@ that a step feeds a token and nothing is copied.
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from math import prod
 
 import numpy as np
 
@@ -78,7 +81,7 @@ class FusedDecoder:
         self._lengths[row] = self._feeds[graphs.POSITION][row] = 0
 
     def _step_feeds(self, batch: int, positions: int) -> dict[str, Array]:
-        """The inputs of a step. The system gives memory to positions of the cache when they are written."""
+        """The inputs of a step."""
         _, heads, _, width = self._gpt.inputs[graphs.past(0)].shape
         shape = (batch, int(heads), positions, int(width))
         return {
@@ -86,7 +89,7 @@ class FusedDecoder:
             graphs.POSITION: np.zeros(batch, np.int64),
             graphs.CACHED: np.zeros(batch, np.int32),
             graphs.TOTAL: np.ones(1, np.int32),
-            **{name: np.zeros(shape, np.float32) for name in self._gpt.inputs if name.startswith(graphs.PAST)},
+            **{name: _sparse(shape) for name in self._gpt.inputs if name.startswith(graphs.PAST)},
         }
 
     def _no_prompt(self) -> dict[str, Array]:
@@ -103,6 +106,16 @@ class FusedDecoder:
         present = {graphs.present(plane): feeds[graphs.past(plane)] for plane in range(len(self._cache))}
         results = {graphs.LOGITS: self._logits[:rows], graphs.ROWS: nothing, **present}
         return self._gpt.bind({**self._no_prompt(), **feeds, **results})
+
+
+def _sparse(shape: tuple[int, ...]) -> Array:
+    """Zeros float32 that take memory where they are written. In huge pages, which numpy asks for, the first positions
+    of each head would take that of all."""
+    memory = mmap.mmap(-1, 4 * prod(shape))
+    if hasattr(mmap, "MADV_NOHUGEPAGE"):
+        with suppress(OSError):  # a kernel without them
+            memory.madvise(mmap.MADV_NOHUGEPAGE)
+    return np.frombuffer(memory, np.float32).reshape(shape)
 
 
 def make_decoder(engines: Mapping[str, Engine], limits: SequenceLimits, rows: int = 1) -> Decoder:
