@@ -21,13 +21,13 @@ from edge_tts.model_sets.activation import PHRASES, neutral_voice, open_loader
 from edge_tts.model_sets.flavour import optimized
 from edge_tts.model_sets.manifest import read_model_set
 from edge_tts.request import SpeakRequest
+from edge_tts.synthesis.batch import generate
 from edge_tts.synthesis.bert import load_bert
 from edge_tts.synthesis.checked import GraphLoader
 from edge_tts.synthesis.interfaces import Decoder, Prompt
 from edge_tts.synthesis.sovits import NOISE_SCALE, NoiseField, Sovits
 from edge_tts.synthesis.stream import SegmentStream
 from edge_tts.synthesis.synthesizer import Synthesizer
-from edge_tts.synthesis.t2s import generate
 from edge_tts.synthesis.t2s_fused import FusedDecoder, make_decoder
 from edge_tts.text.front_end import TextFrontEnd
 from edge_tts.values import FloatArray, IntArray, ModelSet, Sampling, Segment, Voice
@@ -78,6 +78,10 @@ class ScriptedDecoder:
             logits[row] = self._favoured(row, logits[row])
         return logits
 
+    def move(self, row: int, to: int) -> None:
+        self._rows[to] = self._rows.pop(row)
+        self._decoder.move(row, to)
+
     def release(self, row: int) -> None:
         self._rows.pop(row, None)
         self._decoder.release(row)
@@ -117,7 +121,8 @@ class Ours(Contender):
     def __init__(self, model: ModelSet, engines: dict[str, Engine], bert: Any) -> None:
         self._model, self._engines, self._bert = model, engines, bert
         self._voice = _voice(model)
-        self._decoder = ScriptedDecoder(make_decoder(engines, model.sizes.limits), model.sizes.tokens - 1)
+        decoder = make_decoder(engines, model.sizes.limits, EngineConfig().rows)
+        self._decoder = ScriptedDecoder(decoder, model.sizes.tokens - 1)
         self._vocoder = Sovits(
             encoder=engines[graphs.ENCODER], flow=engines[graphs.FLOW], wave=engines[graphs.WAVE], sizes=model.sizes
         )
