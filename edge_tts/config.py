@@ -256,7 +256,7 @@ class DuckingConfig(Section):
 class EngineConfig(Section):
     """Execution of the networks."""
 
-    execution: Literal["auto", "cpu", "cuda", "tensorrt"] = "auto"
+    execution: Literal["auto", "cpu", "cuda", "tensorrt", "remote"] = "auto"
     threads: int = Field(default=0, ge=0, le=256)
     rows: int = Field(default=4, ge=1, le=MOST_ROWS)
     flavour: Literal["int8w", "cpu", "plain"] = "int8w"
@@ -266,6 +266,21 @@ class EngineConfig(Section):
     optimization_level: int = Field(default=3, ge=0, le=5)
     cuda_graphs: bool = True
     unload_after_s: float | None = Field(default=None, ge=1, le=2592000)
+
+
+class RemoteConfig(Section):
+    """Another machine that speaks for this one: an appliance or a farm."""
+
+    url: str | None = Field(default=None, max_length=_MOST_TEXT)
+    token_file: ConfigPath | None = None
+    first_audio_ms: float = Field(default=1500.0, ge=50, le=60000)
+
+    @field_validator("url")
+    @classmethod
+    def _is_http(cls, url: str | None) -> str | None:
+        if url is not None and not _ENDPOINT.fullmatch(url):
+            raise ValueError("is not http://HOST:PORT or https://HOST; a secret belongs into remote.token_file")
+        return url
 
 
 class CacheConfig(Section):
@@ -522,6 +537,7 @@ class Config(Section):
     engine: EngineConfig = _DEFAULTS
     audio: AudioConfig = _DEFAULTS
     ducking: DuckingConfig = _DEFAULTS
+    remote: RemoteConfig = _DEFAULTS
     cache: CacheConfig = _DEFAULTS
     results: ResultsConfig = _DEFAULTS
     text: TextConfig = _DEFAULTS
@@ -537,6 +553,14 @@ class Config(Section):
     audit: AuditConfig = _DEFAULTS
     marking: MarkingConfig = _DEFAULTS
     log: LogConfig = _DEFAULTS
+
+    @field_validator("remote")
+    @classmethod
+    def _is_named(cls, remote: RemoteConfig, info: ValidationInfo) -> RemoteConfig:
+        engine = info.data.get("engine")
+        if engine is not None and engine.execution == "remote" and remote.url is None:
+            raise ValueError("has no url, but engine.execution is remote: name the machine that speaks")
+        return remote
 
     @field_validator("mqtt")
     @classmethod
@@ -560,6 +584,23 @@ class ConfigSource:
     def config(self) -> Config:
         """Raises ConfigError."""
         return config_from(self.values, folder=self.folder, what=self.what)
+
+
+def read_secret(path: Path | None, *, key: str) -> str | None:
+    """The token in a file that `key` names; None without one. Raises ConfigError."""
+    if path is None:
+        return None
+    try:
+        token = path.read_text(encoding="utf-8-sig").strip()
+    except OSError as unreadable:
+        raise ConfigError(f"{key}: {path} cannot be read ({unreadable.strerror})") from unreadable
+    except UnicodeDecodeError as binary:
+        raise ConfigError(f"{key}: {path} is not UTF-8 text") from binary
+    if not token:
+        raise ConfigError(f"{key}: {path} is empty; put a secret into it, as by `openssl rand -hex 16`")
+    if not (token.isascii() and token.isprintable()) or " " in token:
+        raise ConfigError(f"{key}: {path} must hold one word of letters, digits and signs, as a header does")
+    return token
 
 
 def find_config(path: Path | None = None, *, places: Sequence[Path] = CONFIG_PLACES) -> Config:

@@ -228,6 +228,8 @@ class AudioChunk:
     """Of the whole request, with the final chunk."""
     cached: bool = False
     """Rendered for an earlier request."""
+    levelled: bool = False
+    """At its loudness already: spoken by another machine."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,30 @@ def to_pcm16(samples: FloatArray) -> npt.NDArray[np.int16]:
     return np.round(np.clip(samples, -1.0, 1.0) * 32767.0).astype("<i2")
 
 
+def from_pcm16(data: bytes) -> FloatArray:
+    """The reverse, of whole samples; an odd byte at the end is left out."""
+    return np.frombuffer(data[: len(data) & ~1], "<i2").astype(np.float32) / np.float32(32767.0)
+
+
+def read_stream_header(data: bytes) -> tuple[int, int] | None:
+    """Sample rate, and where the sound begins, of a mono 16-bit WAV stream that `data` begins; None until all of its
+    header is there. Raises AudioError for anything else."""
+    rate, offset = 0, 12
+    while len(data) >= offset + 8:
+        name, size = data[offset : offset + 4], int.from_bytes(data[offset + 4 : offset + 8], "little")
+        if name == b"data" and rate:
+            return rate, offset + 8
+        if name == b"fmt " and len(data) >= offset + 24:
+            kind, channels, rate = struct.unpack_from("<HHI", data, offset + 8)
+            if (kind, channels) != (1, 1) or struct.unpack_from("<H", data, offset + 22)[0] != 16:
+                break
+        offset += 8 + size + (size & 1)
+    else:
+        if len(data) < 12 or (data[:4], data[8:12]) == (b"RIFF", b"WAVE"):
+            return None
+    raise AudioError("not a mono WAV stream of 16 bits")
+
+
 class Resampler:
     """Resamples a mono stream (soxr, high quality)."""
 

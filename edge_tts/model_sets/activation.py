@@ -42,7 +42,8 @@ def open_loader(
         progress=progress,
         waiting=waiting,
     )
-    return EngineLoader(execution=engine.execution, threads=engine.threads, rules=rules)
+    own = "auto" if engine.execution == "remote" else engine.execution  # what speaks while the other machine cannot
+    return EngineLoader(execution=own, threads=engine.threads, rules=rules)
 
 
 def activate(model: ModelSet, loader: EngineLoader, *, again: bool = False) -> list[Agreement]:

@@ -11,7 +11,7 @@ from functools import partial
 
 from edge_tts import __version__
 from edge_tts.audio.provenance import Generator
-from edge_tts.config import Config, EngineConfig
+from edge_tts.config import Config, EngineConfig, read_secret
 from edge_tts.durable.audit_log import open_audit
 from edge_tts.engine.load import EngineLoader, Placement
 from edge_tts.errors import ModelError, TextError, VoiceError
@@ -24,6 +24,8 @@ from edge_tts.runtime.health import sd_notify
 from edge_tts.synthesis.g2pw import open_front_end
 from edge_tts.synthesis.levels import VoiceLevels
 from edge_tts.synthesis.networks import Networks, load_networks
+from edge_tts.synthesis.remote import RemoteVoices
+from edge_tts.synthesis.remote_first import RemoteFirst
 from edge_tts.text.front_end import TextFrontEnd
 from edge_tts.text.lexicon_file import LexiconFile
 from edge_tts.text.spoken_rules import SpokenRules
@@ -106,9 +108,19 @@ def open_networks(
         loader = stack.enter_context(open_loader(config.engine, waiting=extend_start_timeout))
         activate(model, loader)
         front_end = front_end_for(config, stack)
-        networks = _levelled(load_fastest(model, front_end, stack, loader, config.engine), config)
+        networks = load_fastest(model, front_end, stack, loader, config.engine)
+        networks = _levelled(_remote_first(networks, config), config)
         on_placed(loader.choices)
         yield networks
+
+
+def _remote_first(networks: Networks, config: Config) -> Networks:
+    remote = config.remote
+    if config.engine.execution != "remote" or remote.url is None:
+        return networks
+    token = read_secret(remote.token_file, key="remote.token_file")
+    voices = RemoteVoices(remote.url, networks.model, token=token, first_audio_s=remote.first_audio_ms / 1000)
+    return replace(networks, remote=RemoteFirst(networks.synthesizer, voices))
 
 
 def _levelled(networks: Networks, config: Config) -> Networks:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -51,13 +51,12 @@ class VoiceLevels:
         self._model, self._target, self._file = model, target, file
         self._measured = _read(file)
 
-    def level(
-        self, request: SpeakRequest, voice: Voice, stream: Stream, stop: Callable[[], bool]
-    ) -> Iterator[AudioChunk]:
-        """What `stream` makes of the request, at the target's loudness and without clipping."""
-        limiter = Limiter(gain=self.gain(voice, stream, stop), sample_rate=self._model.sample_rate)
-        for chunk in stream(request, voice, stop):
-            yield replace(chunk, samples=limiter.push(chunk.samples, last=chunk.last))
+    def level(self, chunks: Iterable[AudioChunk], gain: float) -> Iterator[AudioChunk]:
+        """`chunks` at the target's loudness and without clipping; those that are `levelled` stay as they are."""
+        limiter = Limiter(gain=gain, sample_rate=self._model.sample_rate)
+        for chunk in chunks:
+            samples = chunk.samples / np.float32(gain) if chunk.levelled else chunk.samples
+            yield replace(chunk, samples=limiter.push(samples, last=chunk.last))
 
     def gain(self, voice: Voice, stream: Stream, stop: Callable[[], bool]) -> float:
         """Linear. A voice that was not measured yet is; 1 where that cannot be."""

@@ -14,7 +14,8 @@ from edge_tts.request import SpeakRequest
 from edge_tts.synthesis.bert import BertFeatures, load_bert
 from edge_tts.synthesis.checked import GraphLoader
 from edge_tts.synthesis.encoder import ShouldStop, load_voice_encoder, raise_if_stopped, ssl_features
-from edge_tts.synthesis.levels import VoiceLevels
+from edge_tts.synthesis.levels import Stream, VoiceLevels
+from edge_tts.synthesis.remote_first import RemoteFirst
 from edge_tts.synthesis.synthesizer import Synthesizer, load_synthesizer
 from edge_tts.text.front_end import TextFrontEnd
 from edge_tts.values import AudioChunk, EncodeRequest, FloatArray, ModelSet, Recording, Voice
@@ -58,13 +59,18 @@ class Networks(OnDemandEncoder):
     synthesizer: Synthesizer
     levels: VoiceLevels | None = None
     """None: each voice as loud as it comes."""
+    remote: RemoteFirst | None = None
+    """Another machine that is asked first."""
 
     def stream(
         self, request: SpeakRequest, voice: Voice, should_stop: ShouldStop = lambda: False
     ) -> Iterator[AudioChunk]:
+        stream: Stream = self.remote or self.synthesizer.stream
         if self.levels is None:
-            return self.synthesizer.stream(request, voice, should_stop)
-        return self.levels.level(request, voice, self.synthesizer.stream, should_stop)
+            yield from stream(request, voice, should_stop)
+        else:
+            gain = self.levels.gain(voice, self.synthesizer.stream, should_stop)
+            yield from self.levels.level(stream(request, voice, should_stop), gain)
 
     def encode(self, request: EncodeRequest, should_stop: ShouldStop = lambda: False) -> Voice:
         """Measures the voice, too, so that its first request does not wait for that."""

@@ -43,9 +43,21 @@ BertFeatures = Callable[[Segment], FloatArray]
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
+class Line:
+    """A segment and how it is said."""
+
     segment: Segment
     manner: Manner
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a request becomes."""
+
+    request: SpeakRequest
+    lines: list[Line]
+    warnings: tuple[str, ...]
+    lead: Lead
 
 
 class Synthesizer:
@@ -80,41 +92,58 @@ class Synthesizer:
 
         Several streams may be taken from by turns: their sequences are decoded side by side.
         """
+        yield from self.speak(self.plan(request, voice), should_stop)
+
+    def plan(self, request: SpeakRequest, voice: Voice) -> Plan:
+        """Read the text. Raises `TextError`, as `stream`."""
         warnings: list[str] = []
         segments = self._segments(request, voice, warnings)
         self._check_lengths(segments, voice)
         _check_pauses(segments, request)
-        counts, lead = Counter[str](), Lead(self._clock)
-        lines = self._lines(request, voice, segments, lead)
+        lead = Lead(self._clock)
+        return Plan(request, self._lines(request, voice, segments, lead), tuple(warnings), lead)
+
+    def speak(self, plan: Plan, should_stop: Callable[[], bool], *, start: int = 0) -> Iterator[AudioChunk]:
+        """The lines of a plan, from that one on."""
+        counts, lead, lines = Counter[str](), plan.lead, plan.lines[start:]
         speeches = (self._speech(line, should_stop) for line in lines if not line.segment.bleeped)
         with Ahead(speeches, self._networks.batch, lead) as ahead:
             for line in lines:
                 if line.segment.bleeped:
-                    tone = self._tone(request, voice, line.segment)
-                    lead.handed(len(tone) / self.model.sample_rate, made=False)
-                    yield self._chunk(tone, request)
+                    yield self.bleep(plan, line)
                     lead.resumed()
                     continue
                 for samples in self._speak(ahead.next(), line, should_stop, counts):
                     lead.handed(len(samples) / self.model.sample_rate, made=bool(samples.any()))
-                    yield self._chunk(samples, request)
+                    yield self.chunk(samples, plan.request)
                     lead.resumed()
                     ahead.begin_more()
                 if should_stop():
                     break
-                pause = _pause_s(request, line.segment)
-                lead.handed(pause, made=False)
-                yield self._chunk(self._silence(pause), request)
+                yield self.pause(plan, line)
                 lead.resumed()
-        guard = GuardCounts(segments=len(segments), retried=counts.pop(_RETRIED, 0), faults=counts)
-        yield replace(self._chunk(self._silence(0), request), last=True, warnings=tuple(warnings), guard=guard)
+        guard = GuardCounts(segments=len(plan.lines), retried=counts.pop(_RETRIED, 0), faults=counts)
+        last = self.chunk(self._silence(0), plan.request)
+        yield replace(last, last=True, warnings=plan.warnings, guard=guard)
 
-    def _lines(self, request: SpeakRequest, voice: Voice, segments: list[Segment], lead: Lead) -> list[_Line]:
+    def bleep(self, plan: Plan, line: Line) -> AudioChunk:
+        """The tone instead of a line, and the silence behind it."""
+        tone = self._tone(plan.request, line.manner.voice, line.segment)
+        plan.lead.handed(len(tone) / self.model.sample_rate, made=False)
+        return self.chunk(tone, plan.request)
+
+    def pause(self, plan: Plan, line: Line) -> AudioChunk:
+        """The silence behind a line."""
+        seconds = _pause_s(plan.request, line.segment)
+        plan.lead.handed(seconds, made=False)
+        return self.chunk(self._silence(seconds), plan.request)
+
+    def _lines(self, request: SpeakRequest, voice: Voice, segments: list[Segment], lead: Lead) -> list[Line]:
         sampling = request.sampling(self.model.sampling)
         manner = Manner(voice=voice, sampling=sampling, speed=1.0, lead=lead, steady=sampling.seed is not None)
         seed = _seed(sampling)
         return [
-            _Line(
+            Line(
                 segment,
                 replace(manner, sampling=replace(sampling, seed=seed + index), speed=_speed(request, segment)),
             )
@@ -153,11 +182,11 @@ class Synthesizer:
                     "or leave `split` at auto"
                 )
 
-    def _speech(self, line: _Line, should_stop: Callable[[], bool]) -> Speech:
+    def _speech(self, line: Line, should_stop: Callable[[], bool]) -> Speech:
         return Speech(self._networks, self._whole(line.segment), line.manner, should_stop)
 
     def _speak(
-        self, speech: Speech, line: _Line, should_stop: Callable[[], bool], counts: Counter[str]
+        self, speech: Speech, line: Line, should_stop: Callable[[], bool], counts: Counter[str]
     ) -> Iterator[FloatArray]:
         """Whole; in smaller parts when it failed for good and nothing of it was heard."""
         yield from speech.attempts()
@@ -213,7 +242,8 @@ class Synthesizer:
     def _silence(self, seconds: float) -> FloatArray:
         return np.zeros(round(seconds * self.model.sample_rate), np.float32)
 
-    def _chunk(self, samples: FloatArray, request: SpeakRequest) -> AudioChunk:
+    def chunk(self, samples: FloatArray, request: SpeakRequest) -> AudioChunk:
+        """Not the last one."""
         return AudioChunk(
             samples=np.clip(samples, -1.0, 1.0),
             sample_rate=self.model.sample_rate,

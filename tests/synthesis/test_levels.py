@@ -48,7 +48,8 @@ def voice_of(level: float) -> Voice:
 
 
 def spoken(levels: VoiceLevels, voice: Voice, stream: Speaks) -> FloatArray:
-    chunks = levels.level(sentence("job"), voice, stream, lambda: False)
+    gain = levels.gain(voice, stream, lambda: False)
+    chunks = levels.level(stream(sentence("job"), voice), gain)
     return np.concatenate([chunk.samples for chunk in chunks])
 
 

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 from urllib.parse import quote
 
 from edge_tts.audio.metadata import info_chunk
@@ -128,7 +129,7 @@ class SpeechResponse:
         rest = self._stream.close()  # in any case: it holds a file open
         if self._stage == "done":
             await self._put(rest, send)
-            await self._end(sse_event({"type": "speech.audio.done", "usage": _NO_TOKENS}), send)
+            await self._end(sse_event({"type": "speech.audio.done", "usage": _NO_TOKENS, **self._guard()}), send)
         elif self._delivery.sse:
             code, message = self._reason()
             await self._end(sse_event({"type": "error", **error_body(STATUS_OF.get(code, 500), code, message)}), send)
@@ -164,6 +165,11 @@ class SpeechResponse:
     @property
     def _stage(self) -> str:
         return "" if self._sink.closing is None else self._sink.closing.stage
+
+    def _guard(self) -> dict[str, Any]:
+        """What became of the words, where there is something to tell."""
+        details = {} if self._sink.closing is None else self._sink.closing.details
+        return {name: details[name] for name in ("retried", "guard", "warnings") if name in details}
 
     def _error(self) -> Answer:
         assert self._sink.closing is not None
