@@ -10,7 +10,7 @@ from typing import Literal
 from edge_tts.config import Name
 from edge_tts.errors import FleetError
 from edge_tts.fleet.layout import OUTCOMES, REPORTS, outcome_path, report_path
-from edge_tts.schema import Field, Record, check_json
+from edge_tts.schema import ConfigDict, Field, Record, check_json
 from edge_tts.voices.sync.bucket import Bucket
 
 ReleaseStage = Literal[
@@ -32,7 +32,13 @@ Outcome = Literal["ok", "failed"]
 _MOST_BYTES = 1 << 16
 
 
-class ReleaseStatus(Record):
+class _Told(Record):
+    """Read from devices of other versions, too."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class ReleaseStatus(_Told):
     """The retained topic `release`, and a part of the report."""
 
     stage: ReleaseStage = "none"
@@ -50,7 +56,7 @@ class ReleaseStatus(Record):
     """The set that speaks."""
 
 
-class DeviceReport(Record):
+class DeviceReport(_Told):
     """fleet/DEVICE.json"""
 
     device: Name
