@@ -7,14 +7,14 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from edge_tts.config import Config, ConfigSource
-from edge_tts.errors import ConfigError, FleetError
-from edge_tts.fleet.overlay import differences, overlaid
+from edge_tts.errors import ConfigError, FleetError, one_line
+from edge_tts.fleet.overlay import Overlay, differences, overlaid
 from edge_tts.fleet.overview import as_chart, as_table, as_verdict
 from edge_tts.fleet.publishing import Published, Publisher
 from edge_tts.fleet.release import Release, Terms, is_stopped
@@ -83,7 +83,7 @@ def command_overlay(arguments: argparse.Namespace, config: Config) -> int:
     """Show what a part of the configuration changes for a group, and with --yes sign and publish it."""
     text, source = _read_text(arguments.file), ConfigSource({}, Path.cwd())
     with _publisher(config, arguments) as publisher:
-        before = publisher.overlay(arguments.group)
+        before = _overlay_given_out(publisher, arguments.group)
         after = overlaid(source, text)
         lines = differences(source.config() if before is None else overlaid(source, before.text), after)
         print("\n".join(lines) or "nothing changes")
@@ -96,6 +96,13 @@ def command_overlay(arguments: argparse.Namespace, config: Config) -> int:
     return 0
 
 
+def _overlay_given_out(publisher: Publisher, group: str) -> Overlay | None:
+    """None for one that is not signed, too."""
+    with suppress(FleetError):
+        return publisher.overlay(group)
+    return None
+
+
 def _read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
@@ -104,29 +111,39 @@ def _read_text(path: Path) -> str:
 
 
 def command_status(arguments: argparse.Namespace, config: Config) -> int:
-    """Print the release, what devices tell, and who speaks what. Status 1 when it was stopped."""
+    """Print the release, what devices tell, and who speaks what. Status 1 when it was stopped or is forged."""
     with _bucket(config) as bucket:
         reports, unreadable = read_reports(bucket)
-        current = Publisher(bucket=bucket, trust=_trust(config)).current()
+        current, trouble = _given_out(Publisher(bucket=bucket, trust=_trust(config)))
         ok, failed = (0, 0) if current is None else count_outcomes(bucket, current.number)
     if arguments.json:
         print(readable_json([report.model_dump(mode="json") for report in reports]))
         return 0
-    print("nothing was released yet" if current is None else as_lines(current))
+    print(trouble or ("nothing was released yet" if current is None else as_lines(current)))
     if current is not None:
         print(f"  {as_verdict(current, ok=ok, failed=failed)}")
     if reports:
         print(f"\n{as_table(reports, now=time.time())}\n\n{as_chart(reports)}")
     for path in unreadable:
         print(f"{path}: is no report of a device")
-    return 1 if current is not None and is_stopped(current.terms, ok=ok, failed=failed) else 0
+    stopped = current is not None and is_stopped(current.terms, ok=ok, failed=failed)
+    return 1 if stopped or trouble else 0
+
+
+def _given_out(publisher: Publisher) -> tuple[Release | None, str]:
+    """The current release, or what is wrong with it."""
+    try:
+        return publisher.current(), ""
+    except FleetError as forged:
+        return None, f"what the bucket gives out {forged}: no device takes it; publish another one"
 
 
 def _sign_overlay(publisher: Publisher, arguments: argparse.Namespace) -> int:
     pending = publisher.pending_overlay(arguments.overlay)
     if pending is None:
         raise FleetError(f"no overlay of {arguments.overlay} waits for a signature")
-    print(f"for {pending.group}, until {as_time(pending.expires)}:\n{pending.text}")
+    print(f"for {pending.group}, until {as_time(pending.expires)}:")
+    print("\n".join(one_line(line) for line in pending.text.splitlines()))
     if arguments.key and not publisher.cosign_overlay(arguments.overlay):
         print("It is given out.")
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -48,7 +49,7 @@ class Publisher:
         """Sign and upload a model set; `sent` is told each file. Also raises ModelError."""
         model = read_model_set(folder)
         verify_model_set(model)
-        before, files = self.current(), _files_of(model)
+        before, files = self._latest(), _files_of(model)
         self._upload(model, files, sent)
         counter = self._next_counter(before)
         release = Release(
@@ -94,7 +95,9 @@ class Publisher:
 
     def publish_overlay(self, group: str, text: str, expires: float) -> int:
         """Sign a part of the configuration for a group; returns how many signatures it needs yet."""
-        before = self.overlay(group)
+        before: Overlay | None = None
+        with suppress(FleetError):  # a forged one must not keep the operator from publishing
+            before = self.overlay(group)
         counter = max(int(self._clock()), 1 if before is None else before.counter + 1)
         overlay = Overlay(counter=counter, group=group, signed_at=self._clock(), expires=expires, text=text)
         return self._put_overlay(sign(payload_of_overlay(overlay), OVERLAY, self._keys), overlay)
@@ -135,7 +138,7 @@ class Publisher:
         if blob is None:
             raise FleetError("no release waits for a signature")
         release = parse_release(verify(blob.data, RELEASE, self._trust, most_missing=self._trust.signers))
-        current = self.current()
+        current = self._latest()
         if current is not None and release.counter <= current.counter:
             raise FleetError(f"the release that waits is older than {current.folder}, which is given out")
         return self._publish(add_signatures(blob.data, self._keys), release)
@@ -161,7 +164,7 @@ class Publisher:
                     yield parse_release(verify(blob.data, RELEASE, self._trust))
 
     def _again(self, release: Release, change: Callable[[Terms], Terms], *, no_way_back: bool = False) -> Published:
-        before = self.current()
+        before = self._latest()
         minimum = release.number if no_way_back else max(release.minimum, _minimum(before))
         update = {
             "counter": self._next_counter(before),
@@ -171,8 +174,17 @@ class Publisher:
         }
         return self._submit(release.model_copy(update=update))
 
+    def _latest(self) -> Release | None:
+        """The latest document that is signed, whatever the bucket gives out in its place: a forged or replayed one must
+        not keep the operator from publishing, nor be promoted."""
+        found = list(itertools.islice(self.history(), 1))
+        with suppress(FleetError):
+            current = self.current()
+            found += [] if current is None else [current]
+        return max(found, key=lambda release: release.counter, default=None)
+
     def _require_current(self) -> Release:
-        current = self.current()
+        current = self._latest()
         if current is None:
             raise FleetError("nothing was released yet; `release create` does it")
         return current

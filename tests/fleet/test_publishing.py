@@ -137,6 +137,24 @@ def test_a_key_that_no_device_trusts_publishes_nothing(office: Office, capsys: p
     assert not (office.bucket / CURRENT).exists()
 
 
+def test_what_a_thief_left_keeps_no_operator_from_publishing(
+    office: Office, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A forged document is shown as such and replaced, and a replayed one is not what is promoted."""
+    office.models("one", "two")
+    office.release("create", "one")
+    old = (office.bucket / CURRENT).read_bytes()
+    office.release("create", "two", "--share", "10")
+    (office.bucket / CURRENT).write_bytes(old)
+    assert office.release("promote") == 0
+    assert office.current().name == "two"
+    (office.bucket / CURRENT).write_bytes(b"forged")
+    assert office.release("status", key=None) == 1
+    assert "no device takes it" in capsys.readouterr().out
+    assert office.release("create", "one") == 0
+    assert office.current().name == "one"
+
+
 def test_a_damaged_set_is_not_released(office: Office) -> None:
     """Its files are compared with its manifest first."""
     (office.model("mine") / "wave.onnx").write_bytes(b"Not a graph")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from broker import Broker, Ear
 from daemon_process import daemon, write_config
-from fakes import WAIT_S
+from fakes import WAIT_S, until
 from fleet_keys import Keys
 from s3 import folder_bucket
 from toy_model_sets import write_manifest
@@ -37,10 +38,28 @@ def another(folder: Path, **files: bytes) -> Path:
     return folder
 
 
+def children(pid: int) -> list[int]:
+    """Processes that a process has started."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            if int(path.read_text().rpartition(")")[2].split()[1]) == pid:
+                found.append(int(path.parent.name))
+    return found
+
+
+def is_alive(pid: int) -> bool:
+    """Whether it is there, and not only waits to be reaped."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
 @pytest.mark.timeout(1200)
 def test_a_release_changes_what_speaks_and_interrupts_nothing(tmp_path: Path, broker: Broker, keys: Keys) -> None:
     """A set whose graph is none is refused, by a child process, with the reason in the retained `release`; the next is
-    tried, installed and speaks, also after a restart. What is said meanwhile is said."""
+    tried, installed and speaks, though the daemon is killed during the trial. What is said meanwhile is said, and a
+    killed daemon leaves no child behind."""
     if not (STARTER / "manifest.json").exists():
         pytest.skip("NO VOICE: models/starter is not in this checkout, so releases were not tried with networks")
     models = tmp_path / "models"
@@ -70,16 +89,20 @@ def test_a_release_changes_what_speaks_and_interrupts_nothing(tmp_path: Path, br
             last = [json.loads(text) for text in ear.on("release")[-1:]]
             return any((one["number"], one["stage"]) == (release.number, stage) for one in last)
 
-        with daemon(config):
+        with daemon(config) as process:
             ear.wait_for(lambda: at(bad, "failed"), TRIAL_S)
             assert json.loads(ear.on("models")[-1])["current"] == "starter"
             good = release("good")
             ear.wait_for(lambda: at(good, "trying"), TRIAL_S)
             ear.publish("say", {"id": "meanwhile", "text": "Still the old one."})
             ear.wait_event(id="meanwhile", stage="done")
+            until(lambda: children(process.pid))
+            trial = children(process.pid)
+            process.kill()
+            until(lambda: not any(map(is_alive, trial)))
+        with daemon(config):
             ear.wait_for(lambda: at(good, "installed"), TRIAL_S)
             assert json.loads(ear.on("models")[-1])["current"] == good.folder
-        with daemon(config):
             ear.publish("say", {"id": "afterwards", "text": "Now the new one."})
             assert ear.wait_event(id="afterwards", stage="done")["details"]["set"] == "good 1"
     assert sorted(path.name for path in models.iterdir() if path.name != ".fleet") == [good.folder, "starter"]
