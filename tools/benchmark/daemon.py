@@ -18,7 +18,7 @@ import yaml
 
 from edge_tts.model_sets.activation import PHRASES
 from edge_tts.values import ModelSet
-from tools.demonstration import BASE, Heard, broker, free_port, listening, messages
+from tools.demonstration import BASE, DemoError, Heard, broker, free_port, listening, messages, wait_until_online
 from tools.environment import ROOT, find_program
 
 from .contender import Answer
@@ -49,6 +49,12 @@ class DaemonRuns:
         """Start, speak a short sentence and stop."""
         if find_program("mosquitto") is None:
             return {"cannot": "mosquitto is not installed"}
+        try:
+            return self._run()
+        except DemoError as trouble:
+            return {"cannot": str(trouble)}
+
+    def _run(self) -> Answer:
         with (
             redirect_stdout(sys.stderr),
             broker(self._port) as mosquitto,
@@ -59,6 +65,7 @@ class DaemonRuns:
                 ready.recv(4096)
                 took = time.perf_counter() - began
                 at_ready = _status(daemon.pid)
+                wait_until_online(daemon, heard)  # it has subscribed by then
                 first = self._speak(client, daemon, heard)
                 at_end = _status(daemon.pid)
         return {
