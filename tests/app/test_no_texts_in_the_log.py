@@ -1,4 +1,5 @@
-"""The log of a real daemon at its most talkative, over everything that can become of a text, holds no texts."""
+"""The log of a real daemon at its most talkative, and its records of requests, over everything that can become of a
+text, hold no texts."""
 
 from __future__ import annotations
 
@@ -85,7 +86,7 @@ def ask(port: int, path: str, body: bytes | None = None) -> None:
 
 def test_no_text_is_logged(tmp_path: Path, broker: Broker) -> None:
     """Spoken, refused, bleeped, replaced, malformed, foreign, too long, too late, over MQTT, HTTP and from a damaged
-    journal: ids and rules are in the log, and no word of what was to be said."""
+    journal: ids and rules are in the log, ids in the records, and no word of what was to be said."""
     port, lines = free_port(), list[str]()
     jobs = tmp_path / ".state" / "jobs"
     jobs.mkdir(parents=True)
@@ -108,8 +109,13 @@ def test_no_text_is_logged(tmp_path: Path, broker: Broker) -> None:
         ask(port, "/v1/audio/speech", b'{"input": "zebrafish')
         process.terminate()
         reader.join(60)
-    log = "".join(lines)
+    log, records = (
+        "".join(lines),
+        b"".join(path.read_bytes() for path in (tmp_path / ".state").glob("requests.sqlite*")),
+    )
     assert [line for line in lines if any(secret in line.casefold() for secret in SECRETS)] == []
+    assert b"bleeped" in records
+    assert not any(json.dumps(secret)[1:-1].encode() in records.lower() for secret in SECRETS)
     for name in SAID:
         assert f" {name} " in log, f"nothing is logged of {name}"
     assert "bleeped meets content.rules: tone, note" in log
