@@ -57,6 +57,7 @@ from edge_tts.runtime.log_lines import log_to_stderr
 from edge_tts.runtime.runtime import random_id
 from edge_tts.runtime.telemetry import TelemetryReader
 from edge_tts.schema import check, readable_json
+from edge_tts.speaking.content_command import ContentCommand
 from edge_tts.speaking.cue import Cue
 from edge_tts.text.front_end import TextFrontEnd
 from edge_tts.text.reader import Reader
@@ -153,6 +154,8 @@ def _speak(message: SpeakMessage, config: Config, out: str | None) -> None:
     voice = catalogue.load(catalogue.resolve(message.voice or first_voice(config, model, catalogue)))
     request, caller = SpeakRequest.accept(message, id=random_id(), voice=voice.id), LocalCaller(config, catalogue)
     caller.check(request)
+    command = ContentCommand(config.content, text_chars=config.limits.text_chars)
+    request = command.judge(request, lambda: False, caller="cli")
     began, samples, first_s = time.monotonic(), 0, None
     with open_networks(model, config) as synthesizer:
         loaded = time.monotonic()

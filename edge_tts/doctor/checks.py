@@ -17,10 +17,9 @@ from edge_tts.doctor.findings import Finding
 from edge_tts.engine.tensorrt.machine import l4t_release
 from edge_tts.engine.tensorrt.trt_engine import load_tensorrt
 from edge_tts.errors import AudioError, ModelError, install_hint
-from edge_tts.model_sets.loading import open_lexicon
+from edge_tts.model_sets.loading import front_end_for, open_lexicon
 from edge_tts.model_sets.manifest import find_model_set, verify_model_set
 from edge_tts.runtime.telemetry import Telemetry
-from edge_tts.synthesis.g2pw import open_front_end
 from edge_tts.text.lexicon_file import merged
 from edge_tts.values import ModelSet
 from edge_tts.voices.local_voices import open_voices
@@ -112,10 +111,10 @@ def check_disk(config: Config) -> Iterator[Finding]:
 
 
 def check_text(config: Config) -> Iterator[Finding]:
-    """The lexicon and the polyphone model, as the daemon would load them."""
+    """The lexicon, the polyphone model and the content rules, as the daemon would load them."""
     lexicon = open_lexicon(config)
     with ExitStack() as stack:
-        open_front_end(stack, lexicon=lexicon.lexicon, polyphones=config.text.polyphones)
+        front_end_for(config, stack)
     words = sum(len(entries) for entries in merged(config.text.lexicon, lexicon.added()).values())
     extra = f", polyphones by {config.text.polyphones}" if config.text.polyphones else ""
     yield Finding("text", "ok", f"{words} words in the lexicon{extra}")

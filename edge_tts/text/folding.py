@@ -33,6 +33,9 @@ _DROPPED = frozenset({"Mn", "Me", "Cf", "Cc", "Co", "Cn", "Cs"})
 _SIGNS = "@$!|+€£¥*#%"
 _MARKS = "!|+*#%"
 """Signs that also stand around a word."""
+_MARK = re.compile(f"[{re.escape(_MARKS)}]")
+_TIED = re.compile(r"(?<=[a-z0-9])[*|~^_]+(?=[a-z0-9])")
+"""Signs between letters that nobody says."""
 TOKEN = re.compile(rf"[{HAN}]|[a-z0-9{re.escape(_SIGNS)}]+(?:'[a-z]+)*")
 """A word, with signs that stand for letters, or an ideograph."""
 _DISGUISES = tuple(str.maketrans("0123456789@$!|+€£¥", f"o{one}zeasgtbgasi{one}tely") for one in "il")
@@ -108,9 +111,8 @@ def _simplified() -> Mapping[int, str]:
 @lru_cache(maxsize=8192)
 def letters_of(token: str) -> frozenset[str]:
     """What a token may be meant to spell: as it is, and with its digits and signs as letters; `*` is any letter."""
-    bare = token.strip(_MARKS)
-    forms = {token, bare}
-    spelled = {form.translate(table) for form in (token, bare) for table in _DISGUISES}
+    forms = {token, token.strip(_MARKS), _MARK.sub("", token)}
+    spelled = {form.translate(table) for form in forms for table in _DISGUISES}
     return frozenset(form.replace("#", "*").replace("%", "*") for form in forms | spelled if form)
 
 
@@ -136,6 +138,7 @@ def _turns(word: str) -> list[int]:
 def views(folded: View) -> list[View]:
     """What a pattern is searched in: as it is; digits and signs as letters; what is spelled out put together; letters
     that are drawn out once and twice."""
+    folded = folded.without(match.span() for match in _TIED.finditer(folded.text))
     spelled = [folded, *(_replaced(folded, table) for table in _DISGUISES)]
     joined = [_together(view) for view in spelled]
     found: dict[str, View] = {}

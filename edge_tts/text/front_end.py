@@ -97,17 +97,28 @@ class TextFrontEnd:
     def check(self, text: str, language: str = "auto", *, ssml: bool = False) -> tuple[str, ...]:
         """The names of the content rules that bleep or report something in `text`. Raises ContentError for what one
         refuses, and TextError for malformed SSML."""
-        hits = [hit for part in _written(text, language, ssml) for hit in self._hits(part)]
+        hits = [hit for found in self._hits(_written(text, language, ssml)) for hit in found]
         return tuple(dict.fromkeys(hit.rule.name for hit in hits))
 
     def _parts(self, text: str, language: str, *, ssml: bool, ruled: bool) -> list[SpokenPart]:
         written = _written(text, language, ssml)
-        return [piece for part in written for piece in self._bleeped(part)] if ruled else written
+        if not ruled:
+            return written
+        found = zip(written, self._hits(written), strict=True)
+        return [piece for part, hits in found for piece in _bleeped(part, hits)]
 
-    def _hits(self, part: SpokenPart) -> list[Hit]:
-        """Raises ContentError."""
-        hits = [] if self._rules is None else self._rules.find(part.text, self._stretches(part))
-        refused = next((hit.rule.name for hit in hits if hit.rule.action == "refuse"), None)
+    def _hits(self, parts: Sequence[SpokenPart]) -> list[list[Hit]]:
+        """Those in each part, also of what markup has taken apart. Raises ContentError."""
+        if self._rules is None:
+            return [[] for _ in parts]
+        hits = [self._rules.find(part.text, self._stretches(part)) for part in parts]
+        if len(parts) > 1:
+            whole, at = self._rules.find(" ".join(part.text for part in parts), ()), 0
+            for part, own in zip(parts, hits, strict=True):
+                end = at + len(part.text)
+                own += [hit.within(at, end) for hit in whole if hit.start < end and at < hit.end]
+                at = end + 1
+        refused = next((hit.rule.name for found in hits for hit in found if hit.rule.action == "refuse"), None)
         if refused is not None:
             raise ContentError(f"the rule '{refused}' of content.rules refuses the text", rule=refused)
         return hits
@@ -122,18 +133,6 @@ class TextFrontEnd:
 
     def _normalized(self, language: str, text: str) -> str:
         return as_heard(self._language(language)).normalize(self._lexicon().respell(language, text))
-
-    def _bleeped(self, part: SpokenPart) -> list[SpokenPart]:
-        """`part` with parts of their own for what is bleeped. Raises ContentError."""
-        pieces, at = list[SpokenPart](), 0
-        for start, end in _merged((hit.start, hit.end) for hit in self._hits(part) if hit.rule.action == "bleep"):
-            before = replace(part, text=part.text[at:start], pause_s=_AROUND_S)
-            word = replace(part, text=part.text[start:end], pause_s=_AROUND_S, bleeped=True)
-            pieces, at = [*pieces, *([before] if re.search(r"\w", before.text) else []), word], end
-        rest = replace(part, text=part.text[at:])
-        if not pieces or re.search(r"\w", rest.text):
-            return [*pieces, rest]
-        return [*pieces[:-1], replace(pieces[-1], pause_s=part.pause_s)]
 
     def _tone(self, part: SpokenPart) -> Segment:
         """A segment without the word, as long as it."""
@@ -236,6 +235,19 @@ class TextFrontEnd:
 
 def _written(text: str, language: str, ssml: bool) -> list[SpokenPart]:
     return parse_ssml(text, language) if ssml else [SpokenPart(plain(text), language)]
+
+
+def _bleeped(part: SpokenPart, hits: Sequence[Hit]) -> list[SpokenPart]:
+    """`part` with parts of their own for what is bleeped."""
+    pieces, at = list[SpokenPart](), 0
+    for start, end in _merged((hit.start, hit.end) for hit in hits if hit.rule.action == "bleep"):
+        before = replace(part, text=part.text[at:start], pause_s=_AROUND_S)
+        word = replace(part, text=part.text[start:end], pause_s=_AROUND_S, bleeped=True)
+        pieces, at = [*pieces, *([before] if re.search(r"\w", before.text) else []), word], end
+    rest = replace(part, text=part.text[at:])
+    if not pieces or re.search(r"\w", rest.text):
+        return [*pieces, rest]
+    return [*pieces[:-1], replace(pieces[-1], pause_s=part.pause_s)]
 
 
 def _merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -30,6 +30,10 @@ class Hit(NamedTuple):
     start: int
     end: int
 
+    def within(self, start: int, end: int) -> Hit:
+        """The same in `text[start:end]`, as far as it is there."""
+        return Hit(self.rule, max(self.start, start) - start, min(self.end, end) - start)
+
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
@@ -43,9 +47,9 @@ class Stretch:
 
 class SpokenRules:
     def __init__(self, rules: Sequence[ContentRule]) -> None:
-        """Raises ConfigError for a list that cannot be read and a pattern that cannot be used."""
+        """Raises ConfigError for a rule about nothing, a list that cannot be read and a pattern that cannot be used."""
         self._rules = tuple(rules)
-        words = [(*rule.words, *(_read(rule) if rule.file else ())) for rule in rules]
+        words = [_words(rule) for rule in rules]
         self._words = WordMatcher(words, by_sound=[rule.sounds_like for rule in rules])
         self._patterns = [_patterns(rule) for rule in rules]
 
@@ -107,6 +111,18 @@ def digest_of(rules: Sequence[ContentRule]) -> str:
     """Of everything that decides what is found."""
     words = [[*_read(rule)] if rule.file else [] for rule in rules]
     return hashlib.sha256(json.dumps([[r.model_dump(mode="json") for r in rules], words]).encode()).hexdigest()
+
+
+def _words(rule: ContentRule) -> tuple[str, ...]:
+    words = (*rule.words, *(_read(rule) if rule.file else ()))
+    nothing = next((word for word in words if not any(map(str.isalnum, fold(word).text))), None)
+    if nothing is not None:
+        raise ConfigError(f"content.rules: {rule.name}: {nothing!r} is no word; give letters, or use `patterns`")
+    if not words and not rule.patterns:
+        raise ConfigError(
+            f"content.rules: {rule.name}: there are neither words nor patterns; give some, or drop the rule"
+        )
+    return words
 
 
 def _patterns(rule: ContentRule) -> list[Pattern]:

@@ -15,6 +15,8 @@ from edge_tts.text.mandarin.tables import MandarinTables, is_han
 
 _MOST_PIECES = 60
 _END, _HAN_END = re.compile(r"[.!?。！？；;] "), re.compile("[。！？；]")
+_TIE = re.compile(r"[-_~^'.·•]{1,3}")
+"""Between parts of one word."""
 _MORE_PIECES = 4
 """Of a word spelled letter by letter, with some letters more than once."""
 _SHORT_WORDS = frozenset("a i am an as at be by do go he hi if in is it me my no of oh ok on or so to up us we".split())
@@ -65,12 +67,15 @@ class WordMatcher:
     def find(self, view: View) -> Iterator[Found]:
         matches = [match for match in TOKEN.finditer(view.text) if any(map(str.isalnum, match[0]))]
         tokens = [match[0] for match in matches]
+        gaps = [*(view.text[a.end() : b.start()] for a, b in pairwise(matches)), " "]
         ends = [*(_is_end(view.text, *pair) for pair in pairwise(matches)), True]
         sounds = self._sounds_of(tokens)
         for first in range(len(tokens)):
             near = tokens[first : first + _MOST_PIECES]
             near = near[: next((i for i, ended in enumerate(ends[first : first + len(near)], 1) if ended), len(near))]
-            found = (*self._spelled(near), *self._masked(near[0]), *self._heard(near, sounds))
+            between = gaps[first : first + len(near)]
+            tied = next((i for i, gap in enumerate(between) if not _TIE.fullmatch(gap)), len(between))
+            found = (*self._spelled(near, tied), *self._masked(near[0]), *self._heard(near, sounds))
             for wanted, after in found:
                 yield Found(wanted.rule, matches[first].start(), matches[first + after].end())
 
@@ -82,8 +87,9 @@ class WordMatcher:
         guessed = [token for token in apart if not (known(token) or is_han(token[0]))][_MOST_GUESSED:]
         return {token: _sound(token) for token in apart.keys() - set(guessed)}
 
-    def _spelled(self, tokens: Sequence[str]) -> Iterator[tuple[_Wanted, int]]:
-        """What is spelled by the first token and some that follow, and how many follow."""
+    def _spelled(self, tokens: Sequence[str], tied: int) -> Iterator[tuple[_Wanted, int]]:
+        """What is spelled by the first token and some that follow, and how many follow. `tied`: how many follow without
+        a blank."""
         forms, most = {""}, self._by_letters.longest + _MORE_PIECES
         for after, token in enumerate(tokens[:most]):
             forms = {
@@ -97,7 +103,7 @@ class WordMatcher:
             pieces = tuple(tokens[: after + 1])
             for form in forms if any(map(str.isalpha, "".join(pieces))) else ():
                 for wanted in self._by_letters.get(squeezed(form)):
-                    if _is_stretched(form, wanted.letters, pieces) and _is_one_word(pieces, wanted):
+                    if _is_stretched(form, wanted.letters, pieces) and (after <= tied or _is_one_word(pieces, wanted)):
                         yield wanted, after
 
     def _masked(self, token: str) -> Iterator[tuple[_Wanted, int]]:

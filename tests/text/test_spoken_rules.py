@@ -211,3 +211,35 @@ def test_any_text_is_judged(text: str) -> None:
     for hit in rules.find(text, []):
         assert 0 <= hit.start < hit.end <= len(text)
     front_end({"action": "bleep", "words": ["hello"], "patterns": ["h.l"]}).check(text)
+
+
+def test_a_rule_about_nothing_is_refused() -> None:
+    """What has no words, or a word without letters, is named."""
+    with pytest.raises(ConfigError, match=r"rule: there are neither words nor patterns"):
+        front_end({})
+    with pytest.raises(ConfigError, match=r"rule: '!!!' is no word"):
+        front_end({"words": ["fine", "!!!"]})
+
+
+@pytest.mark.parametrize(
+    "text", ["**he**llo", "h*e*l*l*o", "he|llo", "he_llo", "h+e+l+l+o", "he~llo", "he&#8203;llo", "he<b>ll</b>o"]
+)
+def test_signs_within_a_word_hide_nothing(text: str) -> None:
+    """Markdown, HTML and other signs that nobody says."""
+    assert GREETING.check(f"I say {text}.") == ("rule",)
+
+
+def test_parts_that_are_tied_are_one_word() -> None:
+    """Two ordinary words with a hyphen or a dot between them, and no blank."""
+    for text in ("the-rapist", "the.rapist", "the_rapist", "the\u2063rapist"):
+        assert PLAIN.check(f"a {text} here") == ("rule",), text
+    assert PLAIN.check("the rapist, the - rapist") == ()
+
+
+def test_markup_takes_no_word_apart() -> None:
+    """Elements of a document within a word: found, and a tone stands for each part."""
+    end = front_end({"action": "bleep", "words": ["hello"], "patterns": ["s e c"]})
+    document = "<speak>Say he<break time='1ms'/>l<prosody rate='2'>lo</prosody> now.</speak>"
+    assert end.check(document, "en", ssml=True) == ("rule",)
+    pieces = end.segments(document, "en", ssml=True, ruled=True)
+    assert [bool(piece.bleeped) for piece in pieces] == [False, True, True, True, False]
