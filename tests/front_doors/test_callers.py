@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from broker import Broker, Ear
+from broker import Broker, Ear, free_port
 from enrolled import new_voice, open_store
 from fakes import FakeClock, FakeLoudspeaker, FakeSynthesizer
 from http_stage import Stage, resolve, stage
@@ -19,9 +19,12 @@ from toy_model_sets import write_model_set
 from edge_tts.app.appliance import Appliance, Surroundings
 from edge_tts.config import config_from
 from edge_tts.durable.audit_log import AuditLog
+from edge_tts.errors import QuotaError
 from edge_tts.front_doors.access import Access
+from edge_tts.front_doors.message import Message
 from edge_tts.front_doors.usage_ledger import UsageLedger
 from edge_tts.model_sets.manifest import read_model_set
+from edge_tts.values import Caller
 
 KITCHEN, SHOP = {"authorization": "Bearer one"}, {"authorization": "Bearer two"}
 RULES = {"guest": {"commands": []}}
@@ -123,6 +126,24 @@ def test_quotas_survive_a_restart_of_the_device(tmp_path: Path, broker: Broker) 
     with device(tmp_path, broker, "callers-restart") as ear:
         ear.publish("say/kitchen", "Without rules.")
         ear.wait_event(stage="done")
+
+
+def test_a_round_of_housekeeping_keeps_what_was_spent(tmp_path: Path) -> None:
+    """A power cut after it forgets nothing from before it."""
+    access = {"callers": {"kitchen": {"chars_per_day": 10}}}
+    mqtt = {"host": "127.0.0.1", "port": free_port()}
+    config = config_from({"device": "kept", "mqtt": mqtt, "access": access}, folder=tmp_path)
+    model = read_model_set(write_model_set(tmp_path / "models" / "toy", voices=("hum",)))
+    surroundings = Surroundings(
+        load=FakeSynthesizer().loaded, open_loudspeaker=lambda rate: FakeLoudspeaker(), fatal=no_defect
+    )
+    kept = config.state_dir / "usage.json"
+    with Appliance(config, model, surroundings) as made:
+        made.dispatcher.handle(Message("say", b"Hello.", caller=Caller("mqtt", "kitchen")))
+        made.poll()
+        after_a_cut = Access(config.access, ledger=UsageLedger(kept))
+        with pytest.raises(QuotaError):
+            after_a_cut.admit(Caller("http", "kitchen"), 5, "normal")
 
 
 def test_what_callers_do_is_in_the_audit_log(tmp_path: Path, broker: Broker) -> None:
