@@ -77,7 +77,7 @@ class FleetAgent(OptionalPart):
 
     def work(self) -> None:
         self._pulse()
-        self.show_release(ReleaseStatus())
+        self._member.begin()
         self.ready()
         require_library()
         while not self.stopping.is_set():

@@ -33,6 +33,10 @@ class Member:
         self._sent: DeviceReport | None = None
         self._overlay_trouble = ""
 
+    def begin(self) -> None:
+        """Before the first round."""
+        self._rollout.begin()
+
     def round(self, bucket: Bucket, *, asked: bool = False, overlay_asked: bool = False) -> None:
         """Raises TransportError when the bucket is away, and, after the report, FleetError for what it should not have
         given out."""

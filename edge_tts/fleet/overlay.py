@@ -21,11 +21,13 @@ OPEN = frozenset(
     " content marking access audit".split()
 )
 """Keys of config.yaml that an overlay may hold, and `mqtt.groups` and `mqtt.group_delay_s`."""
-OWN = frozenset({"device", "state_dir", "mqtt", "models", "engine", "bucket", "fleet", "ducking", "log"})
+OWN = frozenset({"device", "state_dir", "mqtt", "models", "engine", "bucket", "fleet", "ducking", "log", "remote"})
 """Those that stay the device's own: they name it, run commands, decide where it is reached and whom
 it trusts, or are read once."""
-CLOSED = frozenset({"enrolment.enabled", "enrolment.remote", "enrolment.min_volume", "voices.require_consent"})
-"""What guards people in front of the device, within sections that are open."""
+CLOSED = frozenset(
+    {"enrolment.enabled", "enrolment.remote", "enrolment.min_volume", "voices.require_consent", "content.command"}
+)
+"""What guards people in front of the device, and what runs a program, within sections that are open."""
 _OPEN_BELOW = {"mqtt": frozenset({"groups", "group_delay_s"})}
 _MOST_CHARS = 1 << 17
 _MOST_SHOWN = 200
@@ -72,7 +74,7 @@ def overlaid(source: ConfigSource, text: str) -> Config:
     config = replace(source, values=_merged(base, values), what="overlay").config()
     shown = _leaves(config.model_dump())
     for path in _paths(values):
-        if any(isinstance(value, Path) for key, value in shown.items() if key == path or key.startswith(f"{path}.")):
+        if any(_has_path(value) for key, value in shown.items() if key == path or key.startswith(f"{path}.")):
             raise ConfigError(f"overlay: key '{path}': names a file, which only the device's own config.yaml may do")
     try:
         open_lexicon(config)
@@ -94,6 +96,14 @@ def differences(before: Config, after: Config) -> list[str]:
 _ABSENT = object()
 
 
+def _has_path(value: object) -> bool:
+    if isinstance(value, tuple | list):
+        return any(map(_has_path, value))
+    if isinstance(value, dict):
+        return any(map(_has_path, value.values()))
+    return isinstance(value, Path)
+
+
 def _shown(leaves: Mapping[str, Any], path: str) -> str:
     if path not in leaves:
         return "none"
@@ -103,7 +113,9 @@ def _shown(leaves: Mapping[str, Any], path: str) -> str:
 def _require_open(path: str) -> None:
     section, _, below = path.partition(".")
     if path in CLOSED:
-        raise ConfigError(f"overlay: key '{path}' guards the people at the device, whose own config.yaml alone sets it")
+        raise ConfigError(
+            f"overlay: key '{path}' guards the people at the device or runs a program: only its own config.yaml sets it"
+        )
     if section not in OPEN and below.partition(".")[0] not in _OPEN_BELOW.get(section, ()):
         known = ", ".join(sorted(OPEN))
         raise ConfigError(f"overlay: key '{path}' is the device's own; an overlay may hold {known} and mqtt.groups")

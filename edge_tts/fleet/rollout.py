@@ -97,6 +97,10 @@ class Rollout:
         self.heard: Heard | None = None
         """What the last trial gave."""
 
+    def begin(self) -> None:
+        """Show that nothing is known yet."""
+        self._tell(ReleaseStatus())
+
     def look(self, bucket: Bucket, *, asked: bool = False) -> ReleaseStatus:
         """Act on the current release; `asked`: a person wants what is offered. Raises TransportError when the bucket
         is away, and FleetError when what it gives out is not to be trusted."""

@@ -37,6 +37,8 @@ class FakeMember:
         self.rounds: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self.agent: Shows | None = None
 
+    def begin(self) -> None: ...
+
     def round(self, bucket: object, *, asked: bool, overlay_asked: bool) -> None:
         ending = None if self.endings.empty() else self.endings.get()
         self.rounds.put(asked)

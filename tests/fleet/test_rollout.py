@@ -20,7 +20,7 @@ from edge_tts.fleet import download
 from edge_tts.fleet.layout import CURRENT, FILES, history_path
 from edge_tts.fleet.publishing import Publisher
 from edge_tts.fleet.release import RELEASE, Release, Terms, payload_of
-from edge_tts.fleet.reports import count_outcomes, read_reports
+from edge_tts.fleet.reports import ReleaseStatus, count_outcomes, read_reports
 from edge_tts.fleet.signing import sign
 from edge_tts.voices.sync.bucket import Bucket
 from tools.fleet.device import FIRST, SimulatedDevice
@@ -79,6 +79,13 @@ def test_a_release_is_installed_and_told(scene: Scene) -> None:
     assert count_outcomes(scene.bucket, release.number) == (1, 0)
     assert scene.device().round(scene.bucket).stage == "installed"
     assert device.sets.spoken == [release.folder, FIRST]
+
+
+def test_what_speaks_is_told_before_the_first_look(scene: Scene) -> None:
+    """Home Assistant takes no update without a version that is installed."""
+    shown: list[ReleaseStatus] = []
+    scene.device(show=shown.append).member.begin()
+    assert [(status.stage, status.current) for status in shown] == [("none", FIRST)]
 
 
 def test_what_is_here_is_not_downloaded(scene: Scene) -> None:
