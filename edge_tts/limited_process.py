@@ -20,7 +20,7 @@ _PATIENCE = 10
 """How many times its computing time a process may take on the clock: a drive may be slow, the machine may have other
 work."""
 _TICK_S = 0.5
-_FRUGAL = {"MALLOC_ARENA_MAX": "2", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+FRUGAL = {"MALLOC_ARENA_MAX": "2", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 """Heaps and threads reserve address space by the core, which the limit of memory counts."""
 
 
@@ -66,12 +66,17 @@ def begin(arguments: Sequence[str]) -> tuple[BinaryIO, list[str]]:
     Standard output is kept for the answer: libraries print there.
     """
     memory_bytes, cpu_s, *own = arguments
-    _limit(resource.RLIMIT_AS, int(memory_bytes))
+    limit_memory(int(memory_bytes))
     _limit(resource.RLIMIT_CPU, int(cpu_s))
     _limit(resource.RLIMIT_CORE, 0)
     answer = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     return answer, own
+
+
+def limit_memory(memory_bytes: int) -> None:
+    """Of this process: address space."""
+    _limit(resource.RLIMIT_AS, memory_bytes)
 
 
 def _limit(kind: int, most: int) -> None:
@@ -90,7 +95,7 @@ def _start(command: Sequence[str], handles: tuple[int, ...]) -> subprocess.Popen
         stderr=subprocess.PIPE,
         pass_fds=handles,
         cwd=home,
-        env={**os.environ, **_FRUGAL, "PYTHONPATH": os.pathsep.join(places)},
+        env={**os.environ, **FRUGAL, "PYTHONPATH": os.pathsep.join(places)},
     )
 
 

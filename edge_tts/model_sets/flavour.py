@@ -29,6 +29,7 @@ from edge_tts.engine.load import EngineLoader
 from edge_tts.engine.onnxruntime import VERSION
 from edge_tts.errors import ModelError
 from edge_tts.graphs import ENCODER, FLOW, T2S, T2S_PREFILL, T2S_STEP, WAVE
+from edge_tts.limited_process import FRUGAL
 from edge_tts.model_folder import CPU_FLAVOUR, INT8_FLAVOUR
 from edge_tts.values import ModelSet
 
@@ -173,7 +174,7 @@ def make_in_child(
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(places)},
+        env={**os.environ, **FRUGAL, "PYTHONPATH": os.pathsep.join(places)},
     )
     try:
         errors = _wait(child, time.monotonic() + engine.build_limit_s, waiting)

@@ -18,11 +18,13 @@ from edge_tts.engine.contract import Engine
 from edge_tts.engine.load import load_engine
 from edge_tts.errors import ModelError
 from edge_tts.graphs import T2S
+from edge_tts.limited_process import limit_memory
 from edge_tts.model_folder import INT8_FLAVOUR
 from edge_tts.model_sets.activation import a_voice, segments
 from edge_tts.model_sets.flavour import SPEAKING, FlavourCache, Verdict
 from edge_tts.model_sets.golden import GPT, Agreement, Golden
 from edge_tts.model_sets.manifest import read_model_set
+from edge_tts.model_sets.proving import memory_for
 from edge_tts.synthesis.checked import GraphLoader
 from edge_tts.values import ModelSet
 
@@ -98,7 +100,9 @@ def _verdict(results: list[Agreement], int8: bool) -> Verdict:
 def main(directory: str, cache_dir: str, threads: str, kind: str) -> int:
     """Exit status 1, and one line on standard error, when it cannot be made."""
     try:
-        optimize(read_model_set(Path(directory)), FlavourCache(Path(cache_dir), kind), int(threads))
+        model = read_model_set(Path(directory))
+        limit_memory(memory_for(model))  # it may bring graphs of its own
+        optimize(model, FlavourCache(Path(cache_dir), kind), int(threads))
     except (ModelError, OSError) as error:
         print(error, file=sys.stderr)
         return 1

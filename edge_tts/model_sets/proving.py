@@ -68,9 +68,21 @@ def prove(
 
 
 def _limits(model: ModelSet, polyphones: Path | None) -> ProcessLimits:
-    folders = [model.directory, *([polyphones] if polyphones else [])]
-    size = sum(path.stat().st_size for folder in folders for path in folder.rglob("*") if path.is_file())
-    return ProcessLimits(_MEMORY_BYTES + _MEMORY_PER_BYTE * size, _CPU_S + size // _BYTES_PER_CPU_S)
+    size = sum(_size(folder) for folder in (model.directory, polyphones) if folder)
+    return ProcessLimits(_memory_for(size), _CPU_S + size // _BYTES_PER_CPU_S)
+
+
+def memory_for(model: ModelSet) -> int:
+    """Bytes of address space that a process may have that loads the set."""
+    return _memory_for(_size(model.directory))
+
+
+def _memory_for(size: int) -> int:
+    return _MEMORY_BYTES + _MEMORY_PER_BYTE * size
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def _key(model: ModelSet, polyphones: Path | None) -> str:

@@ -67,8 +67,8 @@ RULES: tuple[tuple[str, Callable[[Match], str]], ...] = (
         _label,
     ),
     (
-        r"(?i:\b((?:order|ticket|invoice|case|job|booking|reference|model|part|claim)s?(?: number)?\s))"
-        r"([A-Z]{1,3}-?\d{2,8})(?![\w:/-]|[.,]\d)",
+        r"(?i:\b((?:order|ticket|invoice|case|job|booking|reference|claim|parcel)s?(?: number)?\s))"
+        r"((?=[A-Z0-9]{0,3}[A-Z])[A-Z0-9]{1,4}-?\d{2,8})(?![\w:/-]|[.,]\d)",
         _spelled,
     ),
     (r"\b([Tt]he |[Aa] )()(7[0-8]7)()(?= (?:flew|flies|jet|plane|lands|landed|left|takes|took|from|is|was)\b)", _label),
