@@ -7,6 +7,7 @@ import logging
 import threading
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,19 @@ def test_objects_come_and_go(bucket: Bucket) -> None:
     bucket.delete("v1/anna/x")
     assert bucket.get("v1/anna/x", most=9) is None
     assert list(bucket.list("v1")) == ["v1/bert/y"]
+
+
+def test_a_file_is_sent_and_read_in_ranges(bucket: Bucket, tmp_path: Path) -> None:
+    """Larger than one part; a range at the end is short, one behind it gives no bytes, nor does what is not there."""
+    data = bytes(range(256)) * (6 << 12)
+    (tmp_path / "large").write_bytes(data)
+    bucket.upload("releases/files/x", tmp_path / "large")
+    assert bucket.list("releases")["releases/files/x"].size == len(data)
+    assert bucket.get_range("releases/files/x", start=1000, length=300) == data[1000:1300]
+    assert bucket.get_range("releases/files/x", start=len(data) - 5, length=300) == data[-5:]
+    assert bucket.get_range("releases/files/y", start=0, length=3) is None
+    with suppress(TransportError):
+        assert not bucket.get_range("releases/files/x", start=len(data) + 5, length=3)
 
 
 def test_a_mark_is_the_same_with_and_without_quotes(proxy: FlakyProxy, bucket_name: str) -> None:
