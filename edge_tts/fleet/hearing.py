@@ -26,6 +26,7 @@ from edge_tts.fleet.release import Terms
 from edge_tts.model_sets.activation import a_voice, activate, open_loader
 from edge_tts.model_sets.loading import load_fastest
 from edge_tts.model_sets.manifest import read_model_set, verify_model_set
+from edge_tts.model_sets.proving import prove
 from edge_tts.recordings.dnsmos import load_mos_estimator
 from edge_tts.recordings.mel import RATE
 from edge_tts.request import SpeakRequest
@@ -166,6 +167,7 @@ def hear(folder: Path, quality: Path, engine: EngineConfig, languages: tuple[str
     spoken = [language for language in languages if language in model.languages and language in SENTENCES]
     if not spoken:
         raise ModelError(f"{model.name}: speaks none of {', '.join(languages)}")
+    prove(model, engine)
     voice = a_voice(model)
     with ExitStack() as stack:
         loader = stack.enter_context(open_loader(engine))
