@@ -54,6 +54,10 @@ class ConnectionSink:
             self._total_s += seconds
         self._tell()
 
+    @property
+    def renders(self) -> bool:
+        return True
+
     def full(self) -> bool:
         return self._waiting_s >= BUFFER_S
 

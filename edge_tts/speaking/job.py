@@ -71,7 +71,11 @@ class Sink(Protocol):
 
 @runtime_checkable
 class RenderingSink(Sink, Protocol):
-    """A sink that plays nothing here: its jobs may be served by turns."""
+    """A sink whose jobs may be served by turns."""
+
+    @property
+    def renders(self) -> bool:
+        """Whether it plays nothing here."""
 
     def full(self) -> bool:
         """Whether `play` would block."""
@@ -118,7 +122,7 @@ class Job:
     @property
     def renders(self) -> bool:
         """Whether it is speech that is not played here."""
-        return isinstance(self.sink, RenderingSink) and isinstance(self.request, SpeakRequest)
+        return isinstance(self.request, SpeakRequest) and isinstance(self.sink, RenderingSink) and self.sink.renders
 
     def stop(self, outcome: Outcome) -> None:
         """Stop the job; only the first outcome counts."""

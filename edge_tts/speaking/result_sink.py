@@ -58,6 +58,13 @@ class ResultSink:
         if self._loudspeaker is not None:
             self._loudspeaker.play(job, chunk, waiting)
 
+    @property
+    def renders(self) -> bool:
+        return self._loudspeaker is None
+
+    def full(self) -> bool:
+        return False
+
     def finish(self, job: Job, waiting: Callable[[], None]) -> float:
         seconds = self._seconds if self._loudspeaker is None else self._loudspeaker.finish(job, waiting)
         if job.stop_reason() is None:

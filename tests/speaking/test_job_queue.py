@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,9 +13,10 @@ from hypothesis import strategies as st
 from rig import make_runtime, sentence
 
 from edge_tts.errors import QueueFullError
-from edge_tts.speaking.job import Job, Outcome
+from edge_tts.speaking.job import Discard, Job, Outcome
 from edge_tts.speaking.job_queue import JobQueue
 from edge_tts.speaking.journal import Envelope
+from edge_tts.speaking.result_sink import ResultFile, ResultSink
 from edge_tts.values import AudioChunk, Report
 
 CLOSING = {"done", "interrupted", "expired", "failed"}
@@ -189,8 +191,7 @@ def test_every_accepted_request_gets_exactly_one_closing_report(steps: list[str]
 class Fetched:
     """A sink that plays nothing here."""
 
-    def __init__(self) -> None:
-        self.is_full = False
+    renders, is_full = True, False
 
     def play(self, job: Job, chunk: AudioChunk, waiting: Callable[[], None]) -> None: ...
 
@@ -199,6 +200,14 @@ class Fetched:
 
     def full(self) -> bool:
         return self.is_full
+
+
+@pytest.mark.parametrize("aloud", [True, False])
+def test_a_result_that_is_only_kept_is_rendered(tmp_path: Path, aloud: bool) -> None:
+    """Sound that goes into a file may be made beside others', unless it is played here too."""
+    file = ResultFile(tmp_path / "it.wav", check_room=lambda size: None)
+    sink = ResultSink(file, make_runtime(), Discard() if aloud else None)
+    assert Job(sentence("r"), sink=sink).renders is not aloud
 
 
 def test_only_jobs_that_render_are_in_service_together() -> None:

@@ -208,6 +208,8 @@ def test_a_task_can_be_heard() -> None:
 class Turns:
     """A sink that plays nothing here and notes whose chunk came."""
 
+    renders = True
+
     def __init__(self, came: list[str]) -> None:
         self.came, self.is_full = came, False
 
