@@ -147,8 +147,12 @@ class Book:
 
     def _until_midnight_s(self, now: float) -> float:
         midnight = datetime.combine(date.fromordinal(self.day + 1), datetime.min.time(), self._zone)
-        was_wrong = math.inf if self.behind_since is None else self.behind_since + DAY_S
-        return max(1.0, min(midnight.timestamp(), was_wrong) - now)
+        ends = midnight.timestamp()
+        if self.behind_since is not None:
+            was_wrong = self.behind_since + DAY_S
+            if datetime.fromtimestamp(was_wrong, self._zone).toordinal() < self.day:  # else it is that day by then
+                ends = min(ends, was_wrong)
+        return max(1.0, ends - now)
 
 
 def _refusal(allowance: Allowance, key: str, kind: Kind, wait_s: float | None) -> QuotaError:

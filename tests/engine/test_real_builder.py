@@ -81,7 +81,7 @@ def test_the_starter_is_built() -> None:
     prefill, step = builds["t2s_prefill"], builds["t2s_step"]
     assert prefill.profile["phoneme_ids"][2] == (1, 512)
     assert prefill.profile["prompt_tokens"][0] == (1, 0)
-    assert step.engine_inputs["cache_0"] == "Float[-1,1,256]"
+    assert step.engine_inputs["cache_0"] == "Float[-1,-1,256]"
     assert all(build.strongly_typed and not build.flags and build.opset == 17 for build in builds.values())
     assert all(build.scratch_mb and build.engine_mb and build.peak_memory_mb for build in builds.values())
     assert set(step.expected.values()) == {"int64 inputs are bound as int64"}
@@ -96,7 +96,7 @@ def test_every_family_is_built(converted: Callable[[str, str], ModelSet], family
     builds = built(converted(family, precision), names)
     if family == "v2":
         kind = "Half" if precision == "fp16" else "Float"
-        assert builds["t2s_step"].engine_inputs["cache_0"].startswith(f"{kind}[-1,1,")
+        assert builds["t2s_step"].engine_inputs["cache_0"].startswith(f"{kind}[-1,-1,")
         assert builds["t2s_step"].engine_inputs["token"] == "Int64[1]"
 
 
