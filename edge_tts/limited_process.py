@@ -29,6 +29,7 @@ class ProcessLimits:
     """Of one process."""
 
     memory_bytes: int
+    """Of address space, beside what its libraries take."""
     cpu_s: int
 
 
@@ -75,8 +76,16 @@ def begin(arguments: Sequence[str]) -> tuple[BinaryIO, list[str]]:
 
 
 def limit_memory(memory_bytes: int) -> None:
-    """Of this process: address space."""
-    _limit(resource.RLIMIT_AS, memory_bytes)
+    """Of this process: address space, beside what its libraries have taken by now, which may be much with a GPU's."""
+    _limit(resource.RLIMIT_AS, _mapped_bytes() + memory_bytes)
+
+
+def _mapped_bytes() -> int:
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    except (OSError, ValueError):  # no Linux
+        return 0
+    return pages * resource.getpagesize()
 
 
 def _limit(kind: int, most: int) -> None:
