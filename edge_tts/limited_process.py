@@ -5,6 +5,7 @@ Whatever they do to it is an outcome with a name.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import resource
 import signal
@@ -20,6 +21,7 @@ _PATIENCE = 10
 """How many times its computing time a process may take on the clock: a drive may be slow, the machine may have other
 work."""
 _TICK_S = 0.5
+_PR_SET_PDEATHSIG = 1
 FRUGAL = {"MALLOC_ARENA_MAX": "2", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 """Heaps and threads reserve address space by the core, which the limit of memory counts."""
 
@@ -62,10 +64,12 @@ def run_limited(
 
 
 def begin(arguments: Sequence[str]) -> tuple[BinaryIO, list[str]]:
-    """In the process: applies the limits. Returns where the answer goes, and the arguments of `run_limited`.
+    """In the process: applies the limits, and ends it with its parent. Returns where the answer goes, and the arguments
+    of `run_limited`.
 
     Standard output is kept for the answer: libraries print there.
     """
+    end_with_parent()
     memory_bytes, cpu_s, *own = arguments
     limit_memory(int(memory_bytes))
     _limit(resource.RLIMIT_CPU, int(cpu_s))
@@ -73,6 +77,11 @@ def begin(arguments: Sequence[str]) -> tuple[BinaryIO, list[str]]:
     answer = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     return answer, own
+
+
+def end_with_parent() -> None:
+    """Have the kernel kill this process with its parent (prctl(2))."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
 
 
 def limit_memory(memory_bytes: int) -> None:

@@ -20,9 +20,9 @@ import numpy as np
 
 from edge_tts.audio.wave import Resampler
 from edge_tts.config import EngineConfig
-from edge_tts.engine.tensorrt.build import end_with_parent
 from edge_tts.errors import EdgeTTSError, FleetError, ModelError
 from edge_tts.fleet.release import Terms
+from edge_tts.limited_process import end_with_parent
 from edge_tts.model_sets.activation import a_voice, activate, open_loader
 from edge_tts.model_sets.loading import load_fastest
 from edge_tts.model_sets.manifest import read_model_set, verify_model_set

@@ -6,9 +6,7 @@ Writes progress and errors as JSON lines.
 
 from __future__ import annotations
 
-import ctypes
 import json
-import signal
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -21,8 +19,7 @@ from edge_tts.engine.tensorrt.profiles import shape_ranges
 from edge_tts.engine.tensorrt.trt_engine import load_tensorrt
 from edge_tts.errors import ModelError
 from edge_tts.graphs import SequenceLimits
-
-_PR_SET_PDEATHSIG = 1
+from edge_tts.limited_process import end_with_parent
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,11 +137,6 @@ def _monitor(trt: Any, progress: Progress) -> Any:
             self._steps.pop(phase_name, None)
 
     return Monitor()
-
-
-def end_with_parent() -> None:
-    """Have the kernel kill this process with its parent (prctl(2))."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
 
 
 def main(arguments: list[str]) -> int:
