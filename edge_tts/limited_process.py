@@ -22,6 +22,7 @@ _PATIENCE = 10
 work."""
 _TICK_S = 0.5
 _PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None)
 FRUGAL = {"MALLOC_ARENA_MAX": "2", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 """Heaps and threads reserve address space by the core, which the limit of memory counts."""
 
@@ -81,7 +82,7 @@ def begin(arguments: Sequence[str]) -> tuple[BinaryIO, list[str]]:
 
 def end_with_parent() -> None:
     """Have the kernel kill this process with its parent (prctl(2))."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+    _LIBC.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
 
 
 def limit_memory(memory_bytes: int) -> None:

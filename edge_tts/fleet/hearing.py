@@ -136,6 +136,7 @@ def heard(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(places)},
+        preexec_fn=end_with_parent,  # by itself it would be too late: it may be stopped before its first line runs
     )
     try:
         answer, errors = _wait(child, time.monotonic() + engine.build_limit_s + 60 * 20, waiting)
@@ -210,7 +211,6 @@ def _is_sound(samples: FloatArray) -> bool:
 
 def main(folder: str, quality: str, engine: str, languages: str) -> int:
     """Exit status 1, and one line on standard error, when the set cannot speak here; 3 when the disk is full, say."""
-    end_with_parent()
     os.nice(_NICE)
     try:
         config = check(EngineConfig, json.loads(engine), error=ModelError, what="engine")
