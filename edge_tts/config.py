@@ -586,18 +586,24 @@ class ConfigSource:
         return config_from(self.values, folder=self.folder, what=self.what)
 
 
-def read_secret(path: Path | None, *, key: str) -> str | None:
-    """The token in a file that `key` names; None without one. Raises ConfigError."""
-    if path is None:
-        return None
+def read_secrets(path: Path, *, key: str) -> str:
+    """What is in a file of secrets that `key` names, without the space around it. Raises ConfigError."""
     try:
-        token = path.read_text(encoding="utf-8-sig").strip()
+        text = path.read_text(encoding="utf-8-sig").strip()
     except OSError as unreadable:
         raise ConfigError(f"{key}: {path} cannot be read ({unreadable.strerror})") from unreadable
     except UnicodeDecodeError as binary:
         raise ConfigError(f"{key}: {path} is not UTF-8 text") from binary
-    if not token:
+    if not text:
         raise ConfigError(f"{key}: {path} is empty; put a secret into it, as by `openssl rand -hex 16`")
+    return text
+
+
+def read_secret(path: Path | None, *, key: str) -> str | None:
+    """The token in a file that `key` names; None without one. Raises ConfigError."""
+    if path is None:
+        return None
+    token = read_secrets(path, key=key)
     if not (token.isascii() and token.isprintable()) or " " in token:
         raise ConfigError(f"{key}: {path} must hold one word of letters, digits and signs, as a header does")
     return token

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from edge_tts.config import CALLER_NAME, is_loopback
+from edge_tts.config import CALLER_NAME, is_loopback, read_secrets
 from edge_tts.errors import ConfigError
 from edge_tts.front_doors.http.answers import HttpRefusedError
 from edge_tts.values import Caller
@@ -19,14 +19,7 @@ def read_tokens(path: Path | None) -> dict[str, str] | None:
     token. None without a file. Raises ConfigError."""
     if path is None:
         return None
-    try:
-        text = path.read_text(encoding="utf-8-sig").strip()
-    except OSError as unreadable:
-        raise ConfigError(f"http.token_file: {path} cannot be read ({unreadable.strerror})") from unreadable
-    except UnicodeDecodeError as binary:
-        raise ConfigError(f"http.token_file: {path} is not UTF-8 text") from binary
-    if not text:
-        raise ConfigError(f"http.token_file: {path} is empty; put a secret into it, as by `openssl rand -hex 16`")
+    text = read_secrets(path, key="http.token_file")
     if len(text.split()) == 1:
         return {_token(text, path): ""}
     return _named_tokens(text, path)
