@@ -281,6 +281,30 @@ def test_words_are_added_said_and_removed(tmp_path: Path, chromium: Any) -> None
         browser.wait_text("#words-told", "cannot be read")
 
 
+HELD = """
+const real = window.fetch;
+window.fetch = (where, how) => real(where, how).then((response) => !`${where}`.includes("lexicon/set") ? response :
+  new Promise((done) => { window.release = () => { window.fetch = real; done(response); }; }));
+"""
+
+
+def test_a_late_answer_does_not_wipe_what_is_typed_by_then(tmp_path: Path, chromium: Any) -> None:
+    """The answer to one word comes while the next one is typed: the form keeps it and sends it."""
+    with stage(tmp_path) as it, opened(chromium, it) as browser:
+        browser.driver.execute_script(HELD)
+        browser.type("#word", "Nginx")
+        browser.type("#pronunciation", "engine x")
+        browser.click("#add button")
+        browser.until("window.release")
+        browser.type("#word", "Aoife")
+        browser.type("#pronunciation", "EE fa")
+        it.events.retain("lexicon", {"words": {"en": {"Nginx": "engine x"}}, "why": None})
+        browser.driver.execute_script("window.release()")
+        browser.wait_text("#words", "engine x")
+        browser.click("#add button")
+        browser.until_heard(it, "lexicon/set", {"word": "Aoife", "pronunciation": "EE fa"})
+
+
 def test_a_voice_is_enrolled_with_the_sentence_in_large_letters(tmp_path: Path, chromium: Any) -> None:
     """The form starts it at the device; while somebody reads, step and sentence are shown, and it can be stopped."""
     idle = {"step": "idle", "id": None, "name": None, "language": None, "sentence": None}
