@@ -75,6 +75,8 @@ log = logging.getLogger(__name__)
 
 HOME_ASSISTANT = "home-assistant"
 """A caller of that name in `access.callers` is its notify entity."""
+LISTENING_S = 2.0
+"""How long a start waits for the broker to take the subscription."""
 CLOSING_S = 3.0
 """How long a stop waits for the job in service to fade out."""
 
@@ -179,6 +181,8 @@ class Appliance:
             for server in self.servers:
                 start(server)
             self.home_assistant.start()
+            if self._config.mqtt.enabled and not self.link.wait_listening(LISTENING_S):
+                log.warning("the broker has not answered yet: what is published before it does may be lost")
             parts.callback(self.player.give_up)  # or the worker would wait for a loudspeaker that does not answer
             parts.callback(self.jobs.close, CLOSING_S)
             parts.callback(self.link.stopping.set)  # first of all: the broker keeps what comes now

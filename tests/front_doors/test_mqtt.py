@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
-from broker import Broker, Ear, send_as_stranger
-from fakes import RATE, FakeLoudspeaker, FakeSynthesizer
+from broker import Broker, Ear, free_port, send_as_stranger
+from fakes import RATE, WAIT_S, FakeLoudspeaker, FakeSynthesizer
 from humming import PROTOCOLS, Furnish, appliance, config_for
 from rig import DeafDispatcher, make_runtime
 
@@ -31,6 +31,31 @@ def test_a_message_becomes_sound_and_four_receipts(furnish: Furnish, protocol: s
         assert done["details"]["audio_s"] == pytest.approx(0.3)
         assert len(house.speaker.heard) == int(0.3 * RATE)
         assert house.synthesizer.spoken == ["good morning"]
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_what_is_published_after_the_start_is_never_lost(broker: Broker, model: Path, protocol: str) -> None:
+    """A device new to the broker has subscribed when its start is over (READY=1): a message right after is spoken."""
+    for number in range(5):
+        device = f"first{number}{protocol[0]}"
+        with Ear(broker, f"edge-tts/{device}") as ear:
+            config = config_for(broker.port, device, protocol)
+            with appliance(config, model, FakeSynthesizer(), FakeLoudspeaker()):
+                ear.publish("say", {"id": device, "text": "at once"})
+                ear.wait_event(id=device, stage="done")
+
+
+def test_a_start_does_not_wait_for_a_broker_that_is_away(tmp_path: Path, model: Path) -> None:
+    """Where nothing listens at the broker's port, the link says so at once instead of holding up the start."""
+    link = MqttLink(
+        runtime=make_runtime(),
+        config=MqttConfig(host="127.0.0.1", port=free_port(), reconnect_min_s=60),
+        device="alone",
+        dispatcher=DeafDispatcher(),
+    )
+    with link:
+        assert link.wait_listening(WAIT_S)
+        assert not link.is_connected()
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)

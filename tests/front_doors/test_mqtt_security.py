@@ -158,3 +158,11 @@ def test_only_a_connection_that_lasts_ends_the_waiting(monkeypatch: pytest.Monke
     monkeypatch.setattr(one, "_run_loop", connection)
     one.work()
     assert waits == [1.0, 2.0, 4.0, 1.0, 2.0]
+
+
+def test_topics_that_the_broker_refuses_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    """A SUBACK that refuses some of our topics is in the log with its reason, instead of silence on them."""
+    one = MqttLink(runtime=make_runtime(), config=MqttConfig(), device="safe", dispatcher=DeafDispatcher())
+    answers = [ReasonCode(PacketTypes.SUBACK, identifier=code) for code in (1, 0x87)]
+    one._on_subscribe(one._client, None, 1, answers, None)
+    assert "refuses 1 of 2 topics to us (Not authorized)" in caplog.text

@@ -98,6 +98,10 @@ class MqttLink(Part):
         self._count = threading.Lock()
         """Acquired inside paho's locks: acquire no other lock inside it."""
         self._unsent, self._dropped = 0, 0
+        self._listening = threading.Event()
+        """Set once the broker has answered our first subscription, or there is none to wait for."""
+        self._subscription: int | None = None
+        """Number of the SUBSCRIBE packet of this connection."""
         self._answer: ReasonCode | None = None
         """The broker's CONNACK on this connection."""
         self._short_lived = 0
@@ -124,6 +128,10 @@ class MqttLink(Part):
         if address.correlation is not None:
             properties.CorrelationData = address.correlation
         return lambda report: self._tell(address.topic, report, properties)
+
+    def wait_listening(self, timeout_s: float) -> bool:
+        """Block until the broker keeps what is published to us, or cannot be reached; False after `timeout_s`."""
+        return self._listening.wait(timeout_s)
 
     def is_connected(self) -> bool:
         return self._client.is_connected()
@@ -159,6 +167,7 @@ class MqttLink(Part):
                 self._explain_loss(self.runtime.clock() - began)
                 if self.runtime.clock() - began > self._config.reconnect_max_s:
                     self._delay_s = self._config.reconnect_min_s  # only a connection that lasts resets the back-off
+            self._listening.set()  # READY does not wait for a broker that is away
             if not self.stopping.wait(self._next_delay_s()):
                 log.info("connecting to %s:%s again", self._config.host, self._config.port)
 
@@ -264,7 +273,7 @@ class MqttLink(Part):
         log.info("connected to %s:%s (MQTT %s)", self._config.host, self._config.port, self._config.protocol)
         commands = (*self._dispatcher.commands, SAY_AS)
         topics = [*(f"{self._base}/{command}" for command in commands), *self._listeners]
-        client.subscribe([(topic, self._quality()) for topic in topics])
+        _, self._subscription = client.subscribe([(topic, self._quality()) for topic in topics])
         self._watched.clear()
         retained = self.runtime.events.retained()
         self._watch(STATUS, *retained)
@@ -273,6 +282,15 @@ class MqttLink(Part):
         for topic, payload in list(self._others.items()):
             self._send(topic, payload, retain=True)
         self._retain(STATUS, "online")
+
+    def _on_subscribe(self, client: paho.Client, data: Any, number: int, answers: list[ReasonCode], *_: Any) -> None:
+        refused = [answer for answer in answers if answer.is_failure]
+        if refused:
+            log.error(
+                "the broker refuses %d of %d topics to us (%s): see its ACL", len(refused), len(answers), refused[0]
+            )
+        if number == self._subscription:
+            self._listening.set()
 
     def _on_disconnect(self, client: paho.Client, data: Any, flags: Any, reason: ReasonCode, properties: Any) -> None:
         if not self.stopping.is_set():
@@ -392,6 +410,7 @@ class MqttLink(Part):
         client.will_set(f"{self._base}/status", "offline", qos=1, retain=True)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
+        client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
         client.on_publish = self._on_publish
         # Without this, paho writes to the socket in the publishing thread instead of waking our loop.
