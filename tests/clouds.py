@@ -10,11 +10,11 @@ import yaml
 from fakes import WAIT_S
 from flaky_proxy import FlakyProxy
 
+from edge_tts.buckets.bucket import Bucket, Place
+from edge_tts.buckets.credentials import read_secrets
 from edge_tts.config import load_config
 from edge_tts.voices.local_voices import open_store, voice_sync
 from edge_tts.voices.store import VoiceStore
-from edge_tts.voices.sync.bucket import Bucket, Place
-from edge_tts.voices.sync.credentials import read_secrets
 from edge_tts.voices.sync.voice_sync import VoiceSync
 
 SERVICES = ("s3", "gs", "az with a key", "az with a SAS")

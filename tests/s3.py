@@ -11,8 +11,8 @@ from pathlib import Path
 from fakes import WAIT_S
 from flaky_proxy import FlakyProxy
 
-from edge_tts.voices.sync.bucket import Bucket, Place
-from edge_tts.voices.sync.credentials import Secrets
+from edge_tts.buckets.bucket import Bucket, Place
+from edge_tts.buckets.credentials import Secrets
 
 KEY, SECRET = "AKIDEXAMPLEEXAMPLE", "wJalrXUtnFEMIexamplesecretkey"
 

@@ -17,7 +17,7 @@ RANKS = [
         *("__init__", "values", "errors", "schema", "config", "request", "durable", "model_folder", "graphs"),
         *("yaml_file", "limited_process"),
     ),
-    ("text", "engine", "audio", "convert"),
+    ("text", "engine", "audio", "convert", "buckets"),
     ("synthesis", "recordings"),
     ("runtime",),
     ("speaking",),
@@ -48,7 +48,7 @@ HOMES = {
     "onnx": "convert/builder.py",
     "google": "convert/builder.py",  # protobuf's errors
     "cryptography": "fleet/signing.py",
-    "obstore": "voices/sync/bucket.py",
+    "obstore": "buckets/bucket.py",
     "gpiod": "enrolment/button.py",
     "jtop": "runtime/telemetry.py",
     "prometheus_client": "runtime/metrics.py",

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from random import Random
 
 from edge_tts.app.voice_services import quality_folder
+from edge_tts.buckets.bucket import Bucket
+from edge_tts.buckets.credentials import read_secrets
 from edge_tts.config import Config
 from edge_tts.fleet.agent import FleetAgent, Shows
 from edge_tts.fleet.device_overlay import DeviceOverlay
@@ -21,8 +23,6 @@ from edge_tts.model_sets.change import ModelChange
 from edge_tts.model_sets.choice import ModelChoice
 from edge_tts.runtime.runtime import Runtime
 from edge_tts.voices.local_voices import bucket_place
-from edge_tts.voices.sync.bucket import Bucket
-from edge_tts.voices.sync.credentials import read_secrets
 
 
 def fleet_agent(

@@ -12,6 +12,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from edge_tts.buckets.bucket import Bucket
+from edge_tts.buckets.credentials import read_secrets
 from edge_tts.cli.local_caller import local_caller
 from edge_tts.config import Config
 from edge_tts.durable.audit_log import open_audit
@@ -20,8 +22,6 @@ from edge_tts.voices.format import VoiceRef
 from edge_tts.voices.held_data import HeldItem, in_bucket, on_device, remove_made, write_archive
 from edge_tts.voices.local_voices import bucket_place, open_store, voice_sync
 from edge_tts.voices.store import VoiceStore
-from edge_tts.voices.sync.bucket import Bucket
-from edge_tts.voices.sync.credentials import read_secrets
 
 AddParser = Callable[..., argparse.ArgumentParser]
 

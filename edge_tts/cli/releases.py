@@ -12,6 +12,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from edge_tts.buckets.bucket import Bucket
+from edge_tts.buckets.credentials import read_secrets
 from edge_tts.config import Config, ConfigSource
 from edge_tts.errors import ConfigError, FleetError, one_line
 from edge_tts.fleet.overlay import Overlay, differences, overlaid
@@ -22,8 +24,6 @@ from edge_tts.fleet.reports import count_outcomes, read_reports
 from edge_tts.fleet.signing import Trust, make_key
 from edge_tts.schema import check, readable_json
 from edge_tts.voices.local_voices import bucket_place
-from edge_tts.voices.sync.bucket import Bucket
-from edge_tts.voices.sync.credentials import read_secrets
 
 AddParser = Callable[..., argparse.ArgumentParser]
 

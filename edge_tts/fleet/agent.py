@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from random import Random
 from typing import Protocol
 
+from edge_tts.buckets.bucket import Bucket
 from edge_tts.errors import FleetError, PayloadError, TransportError
 from edge_tts.fleet.member import Member
 from edge_tts.fleet.overlay_rollout import OverlayStatus
@@ -16,7 +17,6 @@ from edge_tts.fleet.rollout import InterruptedRolloutError
 from edge_tts.fleet.signing import require_library
 from edge_tts.runtime.part import OptionalPart
 from edge_tts.runtime.runtime import Runtime
-from edge_tts.voices.sync.bucket import Bucket
 
 _TICK_S = 1.0
 _FIRST_RETRY_S = 30.0

@@ -6,13 +6,13 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from edge_tts.buckets.bucket import Bucket
 from edge_tts.durable.folders import make_folder
 from edge_tts.durable.fsync import sync_file, sync_folder
 from edge_tts.durable.hashes import sha256_of
 from edge_tts.errors import FleetError, TransportError
 from edge_tts.fleet.layout import FILES
 from edge_tts.fleet.release import Release, ReleasedFile
-from edge_tts.voices.sync.bucket import Bucket
 
 BLOCK = 2 << 20
 """Bytes of one request."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from edge_tts import __version__
+from edge_tts.buckets.bucket import Bucket
 from edge_tts.errors import FleetError
 from edge_tts.fleet.overlay_rollout import OverlayRollout
 from edge_tts.fleet.reports import DeviceReport, send_report
 from edge_tts.fleet.rollout import Rollout
-from edge_tts.voices.sync.bucket import Bucket
 
 REPORT_S = 86400.0
 """A report is sent so often though nothing but its figures has changed."""

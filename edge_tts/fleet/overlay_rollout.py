@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from edge_tts.buckets.bucket import Bucket
 from edge_tts.errors import ConfigError, QueueFullError
 from edge_tts.fleet.device_overlay import DeviceOverlay
 from edge_tts.fleet.layout import overlay_path
@@ -15,7 +16,6 @@ from edge_tts.fleet.release import CLOCK_SLACK_S
 from edge_tts.fleet.remembered import RememberedFile
 from edge_tts.fleet.signing import MOST_BYTES, Trust, verify
 from edge_tts.schema import Record
-from edge_tts.voices.sync.bucket import Bucket
 
 log = logging.getLogger(__name__)
 

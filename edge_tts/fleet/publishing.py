@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_tts.buckets.bucket import Bucket
 from edge_tts.durable.hashes import sha256_of
 from edge_tts.errors import FleetError
 from edge_tts.fleet.layout import CURRENT, FILES, HISTORY, PENDING, history_path, overlay_path, pending_overlay_path
@@ -19,7 +20,6 @@ from edge_tts.fleet.signing import MOST_BYTES, Trust, add_signatures, missing_si
 from edge_tts.model_folder import MANIFEST
 from edge_tts.model_sets.manifest import read_model_set, verify_model_set
 from edge_tts.values import ModelSet
-from edge_tts.voices.sync.bucket import Bucket
 
 
 @dataclass(frozen=True, slots=True)

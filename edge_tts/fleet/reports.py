@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import Literal
 
+from edge_tts.buckets.bucket import Bucket
 from edge_tts.config import Name
 from edge_tts.errors import FleetError
 from edge_tts.fleet.layout import OUTCOMES, REPORTS, outcome_path, report_path
 from edge_tts.schema import ConfigDict, Field, Record, check_json
-from edge_tts.voices.sync.bucket import Bucket
 
 ReleaseStage = Literal[
     "none",

@@ -14,6 +14,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Protocol
 
+from edge_tts.buckets.bucket import Bucket
 from edge_tts.durable.fsync import sync_folder
 from edge_tts.errors import EdgeTTSError, FleetError, ModelError, QueueFullError, TransportError, named
 from edge_tts.fleet.download import fetch
@@ -24,7 +25,6 @@ from edge_tts.fleet.remembered import Remembered, RememberedFile
 from edge_tts.fleet.reports import ReleaseStage, ReleaseStatus, count_outcomes, tell_outcome
 from edge_tts.fleet.signing import MOST_BYTES, Trust, verify
 from edge_tts.model_folder import MANIFEST
-from edge_tts.voices.sync.bucket import Bucket
 
 log = logging.getLogger(__name__)
 

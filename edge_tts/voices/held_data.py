@@ -16,14 +16,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from edge_tts.buckets.bucket import Blob, ListedObject
+from edge_tts.buckets.folder_bucket import ROOT
 from edge_tts.config import Config
 from edge_tts.durable.atomic import replacing
 from edge_tts.durable.audit_log import AuditLog
 from edge_tts.errors import TransportError
 from edge_tts.voices.format import MOST_RECORDING_BYTES, VoiceRef
-from edge_tts.voices.sync.bucket import Blob, ListedObject
 from edge_tts.voices.sync.executor import NOTES
-from edge_tts.voices.sync.plan import ROOT
 
 _BLOCK = 1 << 20
 _SOUND = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3"})

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from edge_tts.buckets.bucket import Place
 from edge_tts.config import Config
 from edge_tts.durable.audit_log import open_audit
 from edge_tts.errors import ConfigError, VoiceError
@@ -17,7 +18,6 @@ from edge_tts.voices.catalogue import Catalogue
 from edge_tts.voices.feature_store import FeatureStore
 from edge_tts.voices.format import is_voice_id
 from edge_tts.voices.store import VoiceStore
-from edge_tts.voices.sync.bucket import Place
 from edge_tts.voices.sync.voice_sync import VoiceSync
 
 log = logging.getLogger(__name__)

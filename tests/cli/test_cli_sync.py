@@ -14,9 +14,9 @@ import yaml
 from enrolled import contents, new_voice, open_store
 from toy_model_sets import write_model_set
 
+from edge_tts.buckets.folder_bucket import MARKER
 from edge_tts.cli.main import main
 from edge_tts.cli.sync import sync_line
-from edge_tts.voices.sync.folder_bucket import MARKER
 from edge_tts.voices.sync.notes import SyncReport
 
 

@@ -15,6 +15,7 @@ from power_cut import PowerCutError, power
 from s3 import folder_bucket
 from toy_model_sets import write_manifest, write_model_set
 
+from edge_tts.buckets.bucket import Bucket
 from edge_tts.errors import FleetError, TransportError
 from edge_tts.fleet import download
 from edge_tts.fleet.layout import CURRENT, FILES, history_path
@@ -22,7 +23,6 @@ from edge_tts.fleet.publishing import Publisher
 from edge_tts.fleet.release import RELEASE, Release, Terms, payload_of
 from edge_tts.fleet.reports import ReleaseStatus, count_outcomes, read_reports
 from edge_tts.fleet.signing import sign
-from edge_tts.voices.sync.bucket import Bucket
 from tools.fleet.device import FIRST, SimulatedDevice
 
 DAY = 86400.0

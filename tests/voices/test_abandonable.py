@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from fakes import WAIT_S
 
+from edge_tts.buckets.abandonable import run_abandonable
 from edge_tts.errors import TransportError
-from edge_tts.voices.sync.abandonable import run_abandonable
 
 CALLERS, CALLS = 8, 50
 

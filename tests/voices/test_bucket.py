@@ -15,9 +15,9 @@ from clouds import SERVICES, Cloud
 from flaky_proxy import Fault, FlakyProxy
 from s3 import KEY, S3, SECRET, folder_bucket, s3_bucket, s3_place
 
+from edge_tts.buckets.bucket import Bucket, Place
+from edge_tts.buckets.credentials import Secrets, read_secrets
 from edge_tts.errors import TransportError
-from edge_tts.voices.sync.bucket import Bucket, Place
-from edge_tts.voices.sync.credentials import Secrets, read_secrets
 
 
 @pytest.fixture(params=["folder", *SERVICES])

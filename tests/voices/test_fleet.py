@@ -13,13 +13,13 @@ from flaky_proxy import FlakyProxy
 from s3 import folder_bucket, s3_bucket
 from toy_model_sets import write_model_set
 
+from edge_tts.buckets.bucket import Bucket
 from edge_tts.model_sets.manifest import read_model_set
 from edge_tts.voices.builtin import BuiltinVoices
 from edge_tts.voices.catalogue import Catalogue
 from edge_tts.voices.feature_store import FeatureStore
 from edge_tts.voices.format import VoiceRef, sha256
 from edge_tts.voices.store import VoiceStore
-from edge_tts.voices.sync.bucket import Bucket
 from edge_tts.voices.sync.executor import SyncExecutor
 from edge_tts.voices.sync.plan import (
     Key,

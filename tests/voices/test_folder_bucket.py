@@ -14,13 +14,13 @@ from enrolled import contents, new_voice, open_store
 from fakes import WAIT_S
 from s3 import folder_bucket
 
+from edge_tts.buckets import bucket as bucket_module
+from edge_tts.buckets.bucket import Bucket, Place
+from edge_tts.buckets.credentials import Secrets
+from edge_tts.buckets.folder_bucket import LEFTOVER_S, MARKER
 from edge_tts.errors import TransportError
 from edge_tts.voices.store import VoiceStore
-from edge_tts.voices.sync import bucket as bucket_module
-from edge_tts.voices.sync.bucket import Bucket, Place
-from edge_tts.voices.sync.credentials import Secrets
 from edge_tts.voices.sync.executor import NOTES
-from edge_tts.voices.sync.folder_bucket import LEFTOVER_S, MARKER
 from edge_tts.voices.sync.notes import SyncReport
 from edge_tts.voices.sync.voice_sync import VoiceSync
 

@@ -12,10 +12,10 @@ from enrolled import audit, contents, new_voice, open_store
 from power_cut import cut_everywhere
 from s3 import folder_bucket
 
+from edge_tts.buckets.bucket import Bucket
 from edge_tts.errors import UnknownVoiceError, VoiceError
 from edge_tts.voices.format import VoiceRef
 from edge_tts.voices.store import VoiceStore
-from edge_tts.voices.sync.bucket import Bucket
 from edge_tts.voices.sync.executor import SyncExecutor
 
 NOW = 1_700_000_000.0

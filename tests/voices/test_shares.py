@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from s3 import folder_bucket, s3_bucket
 from toy_model_sets import write_model_set
 
+from edge_tts.buckets.bucket import Bucket
 from edge_tts.errors import AccessError, VoiceError
 from edge_tts.model_sets.manifest import read_model_set
 from edge_tts.voices.archive import export_voice, import_voice
@@ -23,7 +24,6 @@ from edge_tts.voices.catalogue import Catalogue
 from edge_tts.voices.feature_store import FeatureStore
 from edge_tts.voices.format import ShareEntry, VoiceRef
 from edge_tts.voices.store import VoiceStore
-from edge_tts.voices.sync.bucket import Bucket
 from edge_tts.voices.sync.executor import SyncExecutor
 
 

@@ -16,10 +16,10 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multip
 from power_cut import power
 from s3 import folder_bucket
 
+from edge_tts.buckets.bucket import Blob, Bucket, ListedObject
 from edge_tts.errors import TransportError, UnknownVoiceError, VoiceError
 from edge_tts.voices.format import VoiceRef
 from edge_tts.voices.store import VoiceStore
-from edge_tts.voices.sync.bucket import Blob, Bucket, ListedObject
 from edge_tts.voices.sync.executor import SyncExecutor
 from edge_tts.voices.sync.notes import SyncReport
 

@@ -12,9 +12,9 @@ from enrolled import contents, new_voice, open_store
 from flaky_proxy import Fault, FlakyProxy
 from s3 import S3, folder_bucket, s3_bucket
 
+from edge_tts.buckets.bucket import Bucket
 from edge_tts.voices.format import Tombstone, VoiceRef, sha256, to_bytes, voice_id
 from edge_tts.voices.store import VoiceStore
-from edge_tts.voices.sync.bucket import Bucket
 from edge_tts.voices.sync.executor import SyncExecutor
 from edge_tts.voices.sync.notes import MOST_PROBLEMS, SyncReport
 

@@ -15,7 +15,7 @@ from fakes import WAIT_S, until
 from flaky_proxy import FlakyProxy
 from rig import make_runtime
 
-from edge_tts.voices.sync.bucket import Place
+from edge_tts.buckets.bucket import Place
 from edge_tts.voices.sync.notes import Publish, SyncReport, SyncStatus
 from edge_tts.voices.sync.sync_thread import FIRST_RETRY_S, THOROUGH_EVERY, SyncThread
 from edge_tts.voices.sync.voice_sync import VoiceSync

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from edge_tts.buckets.bucket import Bucket
 from edge_tts.durable.hashes import sha256_of
 from edge_tts.errors import FleetError
 from edge_tts.fleet.hearing import Heard
@@ -17,7 +18,6 @@ from edge_tts.fleet.rollout import Participant, Rollout
 from edge_tts.fleet.signing import Trust
 from edge_tts.model_sets.choice import ModelChoice
 from edge_tts.model_sets.manifest import find_model_set, installed_model_sets, read_model_set, verify_model_set
-from edge_tts.voices.sync.bucket import Bucket
 
 FIRST = "first"
 """The set that every device has."""

@@ -17,14 +17,14 @@ from typing import Any
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
+from edge_tts.buckets.bucket import Bucket, Place
+from edge_tts.buckets.credentials import Secrets
 from edge_tts.durable.hashes import sha256_of
 from edge_tts.fleet.layout import CURRENT, history_path
 from edge_tts.fleet.publishing import Publisher
 from edge_tts.fleet.release import Release, Terms
 from edge_tts.fleet.reports import ReleaseStatus
 from edge_tts.fleet.signing import Trust, make_key
-from edge_tts.voices.sync.bucket import Bucket, Place
-from edge_tts.voices.sync.credentials import Secrets
 from tools.environment import ROOT
 from tools.fleet.device import FIRST, SimulatedDevice
 

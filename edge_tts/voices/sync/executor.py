@@ -7,6 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
+from edge_tts.buckets.bucket import Blob, ListedObject
+from edge_tts.buckets.folder_bucket import ROOT
 from edge_tts.durable.folders import make_folder
 from edge_tts.errors import TransportError, UnknownVoiceError, VoiceError
 from edge_tts.voices.format import (
@@ -25,10 +27,8 @@ from edge_tts.voices.format import (
     voice_id,
 )
 from edge_tts.voices.store import EnrolledVoice, VoiceStore
-from edge_tts.voices.sync.bucket import Blob, ListedObject
 from edge_tts.voices.sync.notes import NotesFile, Publish, SyncNotes, SyncReport
 from edge_tts.voices.sync.plan import (
-    ROOT,
     Key,
     Kind,
     Local,

@@ -19,12 +19,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from edge_tts.buckets.folder_bucket import ROOT
 from edge_tts.voices.format import VoiceRef
 
 Kind = Literal["card", "files", "names", "shares", "tombstones"]
 REGISTERS: tuple[Kind, ...] = ("shares", "names")
 
-ROOT = "v1"
 _PATH = re.compile(
     r"v1/(?P<owner>[a-z0-9][a-z0-9_-]{0,63})/(?P<id>[0-9a-f]{32})/"
     r"(?:(?P<card>card)|(?P<kind>files|names|shares|tombstones)/(?P<sha256>[0-9a-f]{64}))"

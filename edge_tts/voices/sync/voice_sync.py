@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from edge_tts.buckets.bucket import Bucket, Place
+from edge_tts.buckets.credentials import read_secrets
 from edge_tts.errors import EdgeTTSError, named
 from edge_tts.voices.store import VoiceStore
-from edge_tts.voices.sync.bucket import Bucket, Place
-from edge_tts.voices.sync.credentials import read_secrets
 from edge_tts.voices.sync.executor import NOTES, SyncExecutor
 from edge_tts.voices.sync.notes import NotesFile, Publish, SyncReport
 

@@ -12,8 +12,9 @@ from pathlib import Path
 from edge_tts.durable.folders import PRIVATE
 from edge_tts.durable.fsync import sync_folder
 from edge_tts.errors import TransportError
-from edge_tts.voices.sync.plan import ROOT
 
+ROOT = "v1"
+"""Above all voices in any bucket."""
 MARKER = "edge-tts-bucket.txt"
 LEFTOVER_S = 86400.0
 """Age of a dead upload, with a margin for differing clocks."""

@@ -17,10 +17,10 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, NotSupportedError, PreconditionError
 from obstore.store import LocalStore, from_url
 
+from edge_tts.buckets.abandonable import run_abandonable
+from edge_tts.buckets.credentials import Secrets
+from edge_tts.buckets.folder_bucket import MARKER, open_folder, vanished
 from edge_tts.errors import TransportError
-from edge_tts.voices.sync.abandonable import run_abandonable
-from edge_tts.voices.sync.credentials import Secrets
-from edge_tts.voices.sync.folder_bucket import MARKER, open_folder, vanished
 
 T = TypeVar("T")
 
