@@ -58,8 +58,8 @@ class SpeakMessage(Record):
         default=None, description="keep the sound for the caller instead of playing it: a link, or base64 if it fits"
     )
     play: bool = Field(default=False, description="with deliver: play it at the device as well")
-    format: Annotated[Literal["wav", "flac", "ogg"], BeforeValidator(folded)] = Field(
-        default="wav", description="of the sound that is delivered; ogg is the smallest"
+    format: Annotated[Literal["wav", "flac", "ogg", "mp3", "opus"], BeforeValidator(folded)] = Field(
+        default="wav", description="of the sound that is delivered; opus is the smallest"
     )
 
     @property

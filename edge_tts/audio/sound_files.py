@@ -6,7 +6,6 @@ import io
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -18,7 +17,7 @@ import soundfile
 
 from edge_tts.audio.metadata import id3_tag, name_aigc
 from edge_tts.audio.provenance import RecentContents, label
-from edge_tts.audio.wave import to_pcm16, whole_file, whole_wav
+from edge_tts.audio.wave import to_pcm16
 from edge_tts.errors import AudioError
 from edge_tts.values import FloatArray, Recording
 
@@ -29,10 +28,6 @@ _FFMPEG_TIMEOUT_S = 60.0
 _UNKNOWN = 1 << 40
 """libsndfile gives a file without a length more frames than this."""
 _BLOCK = 1 << 16
-
-
-_WRITTEN = {".wav": ("WAV", "PCM_16"), ".flac": ("FLAC", "PCM_16"), ".ogg": ("OGG", "VORBIS")}
-"""Ending of an output's name -> libsndfile's format."""
 
 
 _STREAMED = {
@@ -58,12 +53,13 @@ class SoundSink(Protocol):
         """Return when everything was written."""
 
 
-class _EncodedFile:
+class EncodedFile:
     """A loudspeaker that writes a mono file by libsndfile, whole once it is closed."""
 
     def __init__(self, *, path: Path, sample_rate: int, called: Path, contents: RecentContents | None = None) -> None:
-        """`called`: the file's name in errors, and its ending. `contents`: for its metadata. Raises AudioError."""
-        form, subtype = _WRITTEN[called.suffix.lower()]
+        """FLAC or OGG (Vorbis) by the ending of `called`, its name in errors. `contents`: for its metadata. Raises
+        AudioError."""
+        form, subtype = _STREAMED[called.suffix.lower().removeprefix(".")]
         self._called, self._path = called, path
         self._file: soundfile.SoundFile = self._do(
             lambda: soundfile.SoundFile(path, "w", sample_rate, 1, subtype, format=form)
@@ -79,7 +75,7 @@ class _EncodedFile:
     def drain(self) -> None:
         """Nothing is buffered that `close` does not write."""
 
-    def __enter__(self) -> _EncodedFile:
+    def __enter__(self) -> EncodedFile:
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -206,25 +202,6 @@ def to_flac(recording: Recording) -> bytes:
     pcm16 = np.round(recording.samples.astype(np.float64) * 32768).clip(-32768, 32767).astype(np.int16)
     soundfile.write(buffer, pcm16, recording.sample_rate, format="FLAC", subtype="PCM_16")
     return buffer.getvalue()
-
-
-def check_writable(path: Path) -> None:
-    """Raises AudioError for an output whose name has another ending than those written here; a device may have any."""
-    if path.suffix.lower() not in _WRITTEN and (path.is_file() or not path.exists()):
-        raise AudioError(f"{path}: what is written goes by the ending of the name: .wav, .flac or .ogg")
-
-
-def whole_sound(
-    path: Path, *, sample_rate: int, contents: RecentContents | None = None
-) -> AbstractContextManager[SoundSink]:
-    """Replaces `path` atomically when the block ends well: WAV, FLAC or OGG by its ending, `contents` in its metadata.
-    Raises AudioError."""
-    check_writable(path)
-    if path.suffix.lower() in (".flac", ".ogg"):
-        return whole_file(
-            path, lambda beside: _EncodedFile(path=beside, sample_rate=sample_rate, called=path, contents=contents)
-        )
-    return whole_wav(path, sample_rate=sample_rate, contents=contents)
 
 
 def read_sound(data: bytes, *, what: str, longest_s: int = LONGEST_S, most_samples: int = MOST_SAMPLES) -> Recording:

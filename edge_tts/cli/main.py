@@ -20,7 +20,8 @@ from edge_tts.app.stop_guard import leave_held_process
 from edge_tts.audio.chime import prelude
 from edge_tts.audio.loudspeaker_thread import LoudspeakerThread
 from edge_tts.audio.provenance import RecentContents
-from edge_tts.audio.sound_files import SoundSink, check_writable, whole_sound
+from edge_tts.audio.sound_files import SoundSink
+from edge_tts.audio.sound_stream import check_writable, whole_sound
 from edge_tts.cli import inspect as cli_inspect
 from edge_tts.cli import pronunciations as cli_lexicon
 from edge_tts.cli import voices as cli_voices
@@ -421,7 +422,7 @@ def _add_say(commands: _Commands[argparse.ArgumentParser]) -> None:
             unset = "" if field.default is None else f" (default: {field.default})"
             parser.add_argument(option, metavar="X", help=f"{field.description}{unset}")
     where = parser.add_mutually_exclusive_group()
-    where.add_argument("--out", metavar="FILE", help="write FILE.wav, FILE.flac or FILE.ogg instead of playing")
+    where.add_argument("--out", metavar="FILE", help="write FILE.wav, .flac, .ogg, .mp3 or .opus instead of playing")
     where.add_argument(
         "--play", action="store_true", help="play on what audio.output names (what happens without --out)"
     )

@@ -79,7 +79,7 @@ def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser], a
     _add_language(parser)
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--no-say", action="store_true", help="do not speak it")
-    where.add_argument("--out", metavar="FILE", help="speak it into FILE.wav, FILE.flac or FILE.ogg")
+    where.add_argument("--out", metavar="FILE", help="speak it into FILE.wav, .flac, .ogg, .mp3 or .opus")
     parser.set_defaults(command=lambda arguments, config: command_add(arguments, config, speak))
     parser = add(group, "list", says="print the words and their pronunciations")
     parser.add_argument("--json", action="store_true", help="one JSON object")

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from edge_tts.audio.provenance import Provenance, RecentContents
-from edge_tts.audio.sound_files import SoundSink, whole_sound
+from edge_tts.audio.sound_files import SoundSink
+from edge_tts.audio.sound_stream import whole_sound
 from edge_tts.durable.folders import make_folder
 from edge_tts.errors import AudioError, QueueFullError
 from edge_tts.runtime.runtime import Runtime

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from edge_tts.audio.sound_stream import available_formats
 from edge_tts.config import ResultsConfig
 from edge_tts.durable.atomic import write_atomic
 from edge_tts.durable.folders import make_folder
@@ -81,6 +82,8 @@ class Results:
             raise PayloadError("say: key 'deliver': nothing is kept on this device (results.max_mb is 0)")
         if say.deliver == "link" and self._address is None:
             raise PayloadError("say: key 'deliver': a link needs the HTTP server (http.port); ask for base64")
+        if say.format not in available_formats():
+            raise PayloadError(f"say: key 'format': this machine's libsndfile writes no {say.format}; ask for flac")
         self.check_room(0)
 
     def sink(self, request: SpeakRequest, owner: str, loudspeaker: Sink, runtime: Runtime) -> Sink:

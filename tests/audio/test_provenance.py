@@ -16,8 +16,8 @@ import soundfile
 
 from edge_tts.audio.metadata import INFO_BYTES, read_metadata
 from edge_tts.audio.provenance import MOST_CONTENTS, Generator, RecentContents, label
-from edge_tts.audio.sound_files import read_any, streamed_formats, whole_sound
-from edge_tts.audio.sound_stream import SoundStream
+from edge_tts.audio.sound_files import read_any, streamed_formats
+from edge_tts.audio.sound_stream import SoundStream, whole_sound
 from edge_tts.audio.wave import WavFile
 from edge_tts.errors import AudioError
 
@@ -44,7 +44,7 @@ def test_a_content_id_is_that_of_one_request_of_one_device() -> None:
     assert len(ids | {other.content_id, GENERATOR.content("a2", "hum").content_id}) == 3
 
 
-@pytest.mark.parametrize("ending", [".wav", ".flac", ".ogg"])
+@pytest.mark.parametrize("ending", [".wav", ".flac", ".ogg", ".mp3", ".opus"])
 def test_a_file_says_what_made_it(tmp_path: Path, ending: str) -> None:
     """Written whole, in every format."""
     path = tmp_path / f"a{ending}"
@@ -64,7 +64,7 @@ def test_a_stream_says_what_made_it(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.skipif(shutil.which("ffprobe") is None, reason="no ffprobe")
-@pytest.mark.parametrize("ending", [".wav", ".flac", ".ogg"])
+@pytest.mark.parametrize("ending", [".wav", ".flac", ".ogg", ".mp3", ".opus"])
 def test_other_programs_find_the_label(tmp_path: Path, ending: str) -> None:
     """ffprobe shows AIGC and the comment, and finds no fault with the file."""
     path = tmp_path / f"a{ending}"

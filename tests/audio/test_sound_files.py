@@ -14,7 +14,8 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_tts.audio.sound_files import read_any, read_sound, to_flac, whole_sound
+from edge_tts.audio.sound_files import read_any, read_sound, to_flac
+from edge_tts.audio.sound_stream import whole_sound
 from edge_tts.errors import AudioError
 from edge_tts.values import Recording
 
@@ -101,15 +102,32 @@ def test_a_file_is_written_by_its_ending(tmp_path: Path, ending: str, form: str)
     assert [each.name for each in tmp_path.iterdir()] == [path.name]
 
 
-@pytest.mark.parametrize("name", ["speech.mp3", "speech", "speech.wav.txt"])
+@pytest.mark.parametrize(
+    ("ending", "form", "rate"), [("mp3", "MP3", 16000), ("opus", "OGG", 16000), ("MP3", "MP3", 20000)]
+)
+def test_a_compressed_file_is_written_by_its_ending(tmp_path: Path, ending: str, form: str, rate: int) -> None:
+    """At a rate that the format has, as long as what was written, and nothing beside it."""
+    path = tmp_path / f"speech.{ending}"
+    tone = (0.3 * np.sin(np.arange(2 * rate) * 2 * np.pi * 440 / rate)).astype(np.float32)
+    with whole_sound(path, sample_rate=rate) as file:
+        for begin in range(0, len(tone), 5000):
+            file.write(tone[begin : begin + 5000])
+    found, found_rate = soundfile.read(path)
+    assert soundfile.info(path).format == form
+    assert len(found) / found_rate == pytest.approx(2.0, abs=0.1)
+    assert np.sqrt(np.mean(found**2)) == pytest.approx(0.3 / np.sqrt(2), rel=0.05)
+    assert [each.name for each in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("name", ["speech.aac", "speech", "speech.wav.txt"])
 def test_another_ending_is_refused(tmp_path: Path, name: str) -> None:
-    """Nobody gets a WAV that calls itself MP3."""
-    with pytest.raises(AudioError, match=r"\.wav, \.flac or \.ogg"), whole_sound(tmp_path / name, sample_rate=16000):
+    """Nobody gets a WAV that calls itself AAC."""
+    with pytest.raises(AudioError, match=r"\.wav, \.flac, \.ogg, .*"), whole_sound(tmp_path / name, sample_rate=16000):
         pass
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("ending", ["flac", "ogg"])
+@pytest.mark.parametrize("ending", ["flac", "ogg", "mp3", "opus"])
 def test_an_interrupted_file_leaves_nothing(tmp_path: Path, ending: str) -> None:
     """What was there stays there, and nothing lies beside it."""
     path = tmp_path / f"speech.{ending}"
@@ -120,7 +138,7 @@ def test_an_interrupted_file_leaves_nothing(tmp_path: Path, ending: str) -> None
     assert [each.read_bytes() for each in tmp_path.iterdir()] == [b"a recording"]
 
 
-@pytest.mark.parametrize("ending", ["wav", "flac", "ogg"])
+@pytest.mark.parametrize("ending", ["wav", "flac", "ogg", "mp3", "opus"])
 def test_a_full_disk_is_told_by_the_file(tmp_path: Path, ending: str) -> None:
     """Writing, or closing, raises AudioError with the file's name."""
     path = tmp_path / f"speech.{ending}"

@@ -125,7 +125,7 @@ def starter(tmp_path: Path) -> str:
         (["Hi.", "--language", "fr"], "no language option 'fr'"),
         (["x" * 51], "limits.text_chars is 50"),
         (["Hi.", "--out", ""], "--out names no file"),
-        (["Hi.", "--out", "speech.mp3"], ".wav, .flac or .ogg"),
+        (["Hi.", "--out", "speech.aac"], ".wav, .flac, .ogg"),
     ],
 )
 def test_say_has_the_limits_of_mqtt(

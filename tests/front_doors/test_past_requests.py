@@ -63,6 +63,7 @@ def test_a_request_is_asked_for_while_it_waits_and_afterwards(tmp_path: Path) ->
     ("path", "keys", "form"),
     [
         ("/v1/audio/speech", {"input": "Hello.", "response_format": "flac"}, "FLAC"),
+        ("/v1/audio/speech", {"input": "Hello.", "response_format": "mp3"}, "MP3"),
         ("/tts", {"text": "Hello.", "text_lang": "en"}, "WAV"),
     ],
 )
@@ -113,7 +114,7 @@ def test_a_named_callers_requests_are_its_own(tmp_path: Path) -> None:
 def test_what_cannot_be_delivered_is_refused(tmp_path: Path) -> None:
     """A format that is not kept, and any delivery to somebody who could not be told."""
     with stage(tmp_path) as it:
-        asked = {"input": "Hello.", "deliver": "link", "response_format": "mp3"}
+        asked = {"input": "Hello.", "deliver": "link", "response_format": "pcm"}
         assert it.refused("POST", "/v1/audio/speech", asked)[:2] == (422, "PayloadError")
         it.dispatcher.handle(Message("say", b'{"text": "Hello.", "id": "m", "deliver": "base64"}'))
         assert "with a response topic" in it.notes.wait("m", "failed").details["message"]
