@@ -296,6 +296,7 @@ class ResultsConfig(Section):
     keep_s: float = Field(default=3600.0, ge=10, le=604800)
     max_mb: int = Field(default=64, ge=0, le=1048576)
     dir: ConfigPath = Path(".state/results")
+    place: Literal["disk", "bucket"] = "disk"
     url: str | None = Field(default=None, max_length=_MOST_TEXT, pattern=r"^https?://[^@?#\s]+$")
 
 
@@ -561,6 +562,17 @@ class Config(Section):
         if engine is not None and engine.execution == "remote" and remote.url is None:
             raise ValueError("has no url, but engine.execution is remote: name the machine that speaks")
         return remote
+
+    @field_validator("bucket")
+    @classmethod
+    def _gives_links(cls, bucket: BucketConfig, info: ValidationInfo) -> BucketConfig:
+        results = info.data.get("results")
+        if results is not None and results.place == "bucket" and not _SCHEME.match(bucket.url or ""):
+            raise ValueError(
+                "has no url s3://, gs:// or az://, but results.place is bucket: a folder gives no links; name one of "
+                "these, or set results.place to disk"
+            )
+        return bucket
 
     @field_validator("mqtt")
     @classmethod

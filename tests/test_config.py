@@ -120,6 +120,8 @@ def test_every_shipped_key_is_commented() -> None:
         ('text: {refuse: ["a\\0b"]}', "key 'text.refuse': Value error, holds the character U+0000"),
         ('text: {lexicon: {en: {"\\ud800": a}}}', "key 'text.lexicon': Value error, holds the character U+D800"),
         ("mqtt: {host: ''}", "key 'mqtt.host'"),
+        ("results: {place: bucket}", "key 'bucket': Value error, has no url s3://"),
+        ("results: {place: bucket}\nbucket: {url: null}", "or set results.place to disk"),
         ("models: {dir: " + "a" * 300 + "}", "key 'models.dir': Value error, is too long for a path"),
         ("# " + "x" * 300_000, "more than 256 KiB"),
     ],

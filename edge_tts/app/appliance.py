@@ -54,6 +54,7 @@ from edge_tts.runtime.metrics import Metrics, ScrapeSources
 from edge_tts.runtime.runtime import Fatal, Runtime, random_id
 from edge_tts.runtime.service_level import ServiceLevel
 from edge_tts.runtime.telemetry import TelemetryReader, TelemetryWatch
+from edge_tts.speaking.bucket_results import BucketResults
 from edge_tts.speaking.content_command import ContentCommand
 from edge_tts.speaking.cue import Cue
 from edge_tts.speaking.ducking import Ducking
@@ -69,7 +70,7 @@ from edge_tts.speaking.results import Results
 from edge_tts.speaking.settings import SettingsFile
 from edge_tts.speaking.worker import Worker
 from edge_tts.values import ModelSet
-from edge_tts.voices.local_voices import first_voice, open_voices
+from edge_tts.voices.local_voices import bucket_opener, first_voice, open_voices
 
 log = logging.getLogger(__name__)
 
@@ -168,6 +169,8 @@ class Appliance:
             parts.callback(self._sweep_journal)  # twice: nothing comes any more
             if self._config.mqtt.enabled:
                 start(self.link)
+            if self.bucket_results is not None:
+                start(self.bucket_results)  # after the link, which sends its last reports
             if self.ducking is not None:
                 start(self.ducking)  # after the link, which sends its last message
             for part in self.voice_services.parts():  # after the link, which sends their last reports
@@ -236,6 +239,13 @@ class Appliance:
         self.runtime.events.subscribe(self.records)
         address = http_address(config.http)
         self.results = Results(config.results, address=address, base64_bytes=config.limits.payload_bytes)
+        self.bucket_results: BucketResults | None = None
+        open_bucket = bucket_opener(config)
+        if config.results.place == "bucket" and open_bucket is not None:
+            self.bucket_results = BucketResults(
+                runtime=self.runtime, device=config.device, open_bucket=open_bucket, listed=self.results.linked_ones
+            )
+            self.results.attach(self.bucket_results)
 
     def _make_speaking(self) -> None:
         config, runtime = self._config, self.runtime

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable
 from random import Random
 
 from edge_tts.app.voice_services import quality_folder
-from edge_tts.buckets.bucket import Bucket
-from edge_tts.buckets.credentials import read_secrets
 from edge_tts.config import Config
 from edge_tts.fleet.agent import FleetAgent, Shows
 from edge_tts.fleet.device_overlay import DeviceOverlay
@@ -22,22 +18,17 @@ from edge_tts.fleet.signing import Trust
 from edge_tts.model_sets.change import ModelChange
 from edge_tts.model_sets.choice import ModelChoice
 from edge_tts.runtime.runtime import Runtime
-from edge_tts.voices.local_voices import bucket_place
+from edge_tts.voices.local_voices import bucket_opener
 
 
 def fleet_agent(
     config: Config, runtime: Runtime, choice: ModelChoice, change: ModelChange, overlay: DeviceOverlay | None
 ) -> FleetAgent | None:
     """None without public keys, or without a bucket."""
-    fleet, place = config.fleet, bucket_place(config)
-    if not fleet.public_keys or place is None:
+    fleet, open_bucket = config.fleet, bucket_opener(config)
+    if not fleet.public_keys or open_bucket is None:
         return None
     trust, file = Trust(fleet.public_keys, fleet.signers), RememberedFile(config.state_dir / "fleet.json")
-
-    def open_bucket(abandon: Callable[[], bool]) -> Bucket:
-        # A new folder is made by the sync: an empty one may be the mount point of an unplugged disk.
-        secrets = read_secrets(place.kind, os.environ)
-        return Bucket(place=place, secrets=secrets, abandon=abandon, used_before=True)
 
     def make_member(agent: Shows) -> Member:
         sets = DeviceSets(

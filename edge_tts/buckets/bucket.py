@@ -129,10 +129,15 @@ class Bucket:
         except FileNotFoundError:
             return None
 
-    def upload(self, path: str, file: Path) -> None:
-        """Put a file that may be larger than memory."""
+    def upload(self, path: str, file: Path, *, kind: str | None = None) -> None:
+        """Put a file that may be larger than memory. `kind`: its media type, for a bucket that gives links."""
         self._require_disk()
-        self._do(lambda: obstore.put_async(self._store, path, file))
+        attributes: Any = None if kind is None else {"Content-Type": kind}
+        self._do(lambda: obstore.put_async(self._store, path, file, attributes=attributes))
+
+    def sign(self, path: str, *, seconds: float) -> str:
+        """A link by which anybody can read the object for so long, at most a week. A folder gives none."""
+        return self._do(lambda: obstore.sign_async(self._store, "GET", path, timedelta(seconds=seconds)))
 
     def keeps_versions(self, path: str) -> bool:
         """Whether the service keeps what was replaced or deleted, by what it says of an object. Google's does not say:

@@ -19,7 +19,7 @@ from edge_tts.config import Config
 from edge_tts.durable.audit_log import open_audit
 from edge_tts.errors import TransportError, UnknownVoiceError, VoiceError
 from edge_tts.voices.format import VoiceRef
-from edge_tts.voices.held_data import HeldItem, in_bucket, on_device, remove_made, write_archive
+from edge_tts.voices.held_data import HeldItem, in_bucket, on_device, remove_made, remove_results, write_archive
 from edge_tts.voices.local_voices import bucket_place, open_store, voice_sync
 from edge_tts.voices.store import VoiceStore
 
@@ -73,6 +73,7 @@ def command_forget(arguments: argparse.Namespace, config: Config) -> int:
     try:
         with _bucket(config) as bucket:
             if bucket is not None:
+                remove_results(bucket, ref)
                 held += in_bucket(bucket, ref)
                 versions = any(bucket.keeps_versions(item.path) for item in held if item.where == "bucket")
                 blind += [_VERSIONS] if versions else []

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from edge_tts.durable.folders import make_folder
 from edge_tts.errors import PayloadError, QueueFullError
 from edge_tts.request import SpeakMessage, SpeakRequest
 from edge_tts.runtime.runtime import Runtime
+from edge_tts.speaking.bucket_results import BucketResults, Result
 from edge_tts.speaking.job import Reply, Sink
 from edge_tts.speaking.result_sink import ResultFile, ResultSink
 from edge_tts.values import Report
@@ -33,28 +34,6 @@ _NAME = re.compile(r"(?P<key>[0-9a-f]{32})\.(?P<voice>[0-9a-f]{32})\.(?P<way>lin
 _SECRET = ".secret"
 _ABANDONED_S = 3600.0
 """After so long an unfinished file, whose name begins with a dot, is nobody's any more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """One kept sound."""
-
-    path: Path
-    voice: str
-    """Hash of its id."""
-    way: str
-    """As `deliver`."""
-    form: str
-    """As `format`."""
-    size: int
-    """Bytes."""
-    expires_at: float
-    """Seconds since 1970."""
-
-    @property
-    def name(self) -> str:
-        """In a link."""
-        return f"{self.path.name[:32]}.{self.form}"
 
 
 class Results:
@@ -71,8 +50,17 @@ class Results:
         """`address`: of the HTTP server, None without one. `base64_bytes`: a larger result is not sent in base64."""
         self._config, self._base64_bytes, self._wall = config, base64_bytes, wall
         self._address = config.url or address
+        self._bucket: BucketResults | None = None
         self._lock = threading.Lock()
         """Held while the secret is made."""
+
+    def attach(self, bucket: BucketResults) -> None:
+        """Links are the bucket's from now on, where it has the result."""
+        self._bucket = bucket
+
+    def linked_ones(self) -> list[Result]:
+        """Those that have a link."""
+        return [result for result in self._all() if not self._fits_base64(result)]
 
     def check(self, say: SpeakMessage) -> None:
         """Raises PayloadError for what cannot be delivered here, QueueFullError while there is no room."""
@@ -80,8 +68,10 @@ class Results:
             return
         if self._config.max_mb == 0:
             raise PayloadError("say: key 'deliver': nothing is kept on this device (results.max_mb is 0)")
-        if say.deliver == "link" and self._address is None:
-            raise PayloadError("say: key 'deliver': a link needs the HTTP server (http.port); ask for base64")
+        if say.deliver == "link" and self._address is None and self._bucket is None:
+            raise PayloadError(
+                "say: key 'deliver': a link needs the HTTP server (http.port) or results.place: bucket; ask for base64"
+            )
         if say.format not in available_formats():
             raise PayloadError(f"say: key 'format': this machine's libsndfile writes no {say.format}; ask for flac")
         self.check_room(0)
@@ -95,12 +85,19 @@ class Results:
         return ResultSink(file, runtime, loudspeaker if request.play else None)
 
     def reply(self, reply: Reply, owner: str) -> Reply:
-        """A reply that tells of the result as well."""
+        """A reply that tells of the result as well; of one that goes to the bucket once it is there."""
 
         def told(report: Report) -> None:
             result = self.find(report.id, owner) if report.stage == "done" else None
-            more = {} if result is None else {"result": self.offer(result)}
-            reply(replace(report, details={**report.details, **more}))
+            if result is None:
+                reply(report)
+            elif self._bucket is None or self._fits_base64(result):
+                tell(report, result)
+            else:
+                self._bucket.when_there(result, lambda: tell(report, result))
+
+        def tell(report: Report, result: Result) -> None:
+            reply(replace(report, details={**report.details, "result": self.offer(result)}))
 
         return told
 
@@ -119,12 +116,17 @@ class Results:
         """For a report: the sound in base64 where that was asked for and fits, else a link. `address`: by which the
         caller reaches the HTTP server."""
         told: dict[str, Any] = {"format": result.form, "bytes": result.size, "expires_at": int(result.expires_at)}
-        if result.way == "base64" and result.size <= self._base64_bytes * 3 // 4:
+        if self._fits_base64(result):
             with suppress(OSError):
                 return {**told, "audio": base64.b64encode(result.path.read_bytes()).decode()}
+        if self._bucket is not None:
+            link = self._bucket.link(result)
+            if link is not None:
+                return {**told, "link": link}
+            told["why"] = self._bucket.why
         address = self._config.url or address or self._address
         if address is None:
-            return {**told, "why": "too large for base64 (limits.payload_bytes), and no link without http.port"}
+            return {"why": "too large for base64 (limits.payload_bytes), and no link without http.port", **told}
         try:
             return {**told, "link": f"{address.rstrip('/')}{PATH}{self._link(result)}"}
         except OSError as error:
@@ -152,6 +154,9 @@ class Results:
                 f"results take {kept >> 20} MB already (results.max_mb is {self._config.max_mb}); "
                 f"each expires after {self._config.keep_s:g} s"
             )
+
+    def _fits_base64(self, result: Result) -> bool:
+        return result.way == "base64" and result.size <= self._base64_bytes * 3 // 4
 
     def _find(self, key: str) -> Result | None:
         return next((one for one in self._all(f"{key}.*") if one.expires_at > self._wall()), None)

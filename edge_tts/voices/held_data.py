@@ -22,6 +22,7 @@ from edge_tts.config import Config
 from edge_tts.durable.atomic import replacing
 from edge_tts.durable.audit_log import AuditLog
 from edge_tts.errors import TransportError
+from edge_tts.speaking.bucket_results import FOLDER
 from edge_tts.voices.format import MOST_RECORDING_BYTES, VoiceRef
 from edge_tts.voices.sync.executor import NOTES
 
@@ -49,6 +50,8 @@ class HeldObjects(Protocol):
 
     def get(self, path: str, *, most: int) -> Blob | None: ...
 
+    def delete(self, path: str) -> None: ...
+
 
 def on_device(config: Config, ref: VoiceRef) -> list[HeldItem]:
     """In the folders of voices, state, phrases and results, but not in the engines' and a bucket's. Raises OSError."""
@@ -70,12 +73,21 @@ def remove_made(config: Config, ref: VoiceRef) -> None:
 
 
 def in_bucket(bucket: HeldObjects, ref: VoiceRef) -> list[HeldItem]:
-    """Raises TransportError."""
-    listed = bucket.list(f"{ROOT}/{ref.owner}/{ref.id}")
+    """Results of any device, too. Raises TransportError."""
+    results = {path: one for path, one in bucket.list(FOLDER).items() if _hashed(ref) in path}
+    listed = bucket.list(f"{ROOT}/{ref.owner}/{ref.id}") | results
     return [
         HeldItem("bucket", path, one.size, about=True, stays=_TOMBSTONE if "/tombstones/" in path else "")
         for path, one in sorted(listed.items())
     ]
+
+
+def remove_results(bucket: HeldObjects, ref: VoiceRef) -> None:
+    """Those in the bucket; the devices that kept them remove theirs when they learn of the deletion. Raises
+    TransportError."""
+    for item in in_bucket(bucket, ref):
+        if item.path.startswith(f"{FOLDER}/"):
+            bucket.delete(item.path)
 
 
 def write_archive(

@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from edge_tts.buckets.bucket import Place
+from edge_tts.buckets.bucket import Bucket, Place
+from edge_tts.buckets.credentials import read_secrets
 from edge_tts.config import Config
 from edge_tts.durable.audit_log import open_audit
 from edge_tts.errors import ConfigError, VoiceError
@@ -71,6 +72,22 @@ def bucket_place(config: Config, *, timeout_s: float | None = None) -> Place | N
     if bucket.url is None:
         return None
     return Place(bucket.url, region=bucket.region, endpoint=bucket.endpoint, timeout_s=timeout_s or bucket.timeout_s)
+
+
+def bucket_opener(config: Config) -> Callable[[Callable[[], bool]], Bucket] | None:
+    """Opens the configured bucket, with what to poll during its requests; None without one.
+
+    A new folder is made by the sync alone: an empty one may be the mount point of an unplugged disk.
+    """
+    place = bucket_place(config)
+    if place is None:
+        return None
+
+    def open_bucket(abandon: Callable[[], bool]) -> Bucket:
+        secrets = read_secrets(place.kind, os.environ)
+        return Bucket(place=place, secrets=secrets, abandon=abandon, used_before=True)
+
+    return open_bucket
 
 
 def voice_sync(config: Config, store: VoiceStore) -> VoiceSync | None:

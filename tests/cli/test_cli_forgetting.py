@@ -23,7 +23,7 @@ from edge_tts.durable.audit_log import open_audit
 from edge_tts.model_sets.manifest import read_model_set
 from edge_tts.voices.feature_store import FeatureStore
 from edge_tts.voices.format import VoiceRef
-from edge_tts.voices.local_voices import open_store
+from edge_tts.voices.local_voices import bucket_opener, open_store
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +90,10 @@ def test_the_archive_has_everything(tmp_path: Path, capsys: pytest.CaptureFixtur
     part = device.store.incoming(ref) / ("1" * 64)
     part.parent.mkdir(parents=True)
     part.write_bytes(b"of a fetch")
+    hashed = hashlib.sha256(ref.id.encode()).hexdigest()[:32]
+    sound = Path(str(device.config.bucket.url)) / "results" / "hall" / f"{'4' * 32}.{hashed}.link.mp3"
+    sound.parent.mkdir(parents=True)
+    sound.write_bytes(b"sound")
     out = tmp_path / "anna.zip"
     assert device.run("voices", "export", "Anna K.", "--everything", "--out", str(out)) == 0
     assert out.stat().st_mode & 0o777 == 0o600
@@ -104,6 +108,7 @@ def test_the_archive_has_everything(tmp_path: Path, capsys: pytest.CaptureFixtur
         assert {Path(name).name for name in names} >= {f"{'0' * 64}.phrase", "1" * 64, "000000000001-0.json"}
         kinds = {name.split("/")[4] for name in names if name.startswith(f"bucket/v1/{ref.owner}/{ref.id}/")}
         assert kinds == {"card", "files", "names", "shares"}
+        assert archive.read(f"bucket/results/hall/{sound.name}") == b"sound"
         lines = [json.loads(line) for line in archive.read("audit.jsonl").decode().splitlines()]
         assert [line["event"] for line in lines] == ["enrolled", "renamed", "shared"]
         index = json.loads(archive.read("index.json"))
@@ -152,6 +157,15 @@ def test_what_is_forgotten_is_gone(
     ref = device.enrol()
     assert [device.run("sync"), other.run("sync")] == [0, 0]
     assert other.store.get(ref).name == "Anna K."
+    hashed = hashlib.sha256(ref.id.encode()).hexdigest()[:32]
+    sounds = [f"results/hall/{key * 32}.{whose}.link.mp3" for key, whose in (("1", hashed), ("2", "0" * 32))]
+    if kind == "folder":
+        for name in sounds:
+            (tmp_path / "bucket" / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / "bucket" / name).write_bytes(b"of hall")
+    else:
+        for name in sounds:
+            s3._call("PUT", f"/forget-{kind}/home/{name}", b"of hall")
     crashed = device.config.voices.dir / ".staging" / "tmp1" / "reference.flac"
     crashed.parent.mkdir(parents=True)
     crashed.write_bytes(b"sound")
@@ -161,12 +175,15 @@ def test_what_is_forgotten_is_gone(
     assert ("old versions in the bucket" in said) == (kind == "versioned")
     assert "LEFT" not in said
     left = [path for path in device.path.parent.rglob("*") if path.is_file() and "engines" not in path.parts]
-    hashed = hashlib.sha256(ref.id.encode()).hexdigest()[:32]
     assert f"named device {device.config.state_dir / 'requests.sqlite'}" in said
     assert {path.name for path in left if ref.id in str(path) or hashed in str(path)} == {f"{ref.id}.json"}
     assert not any(b"Anna" in path.read_bytes() or path.read_bytes() == b"sound" for path in left)
     assert f"kept  bucket v1/{ref.owner}/{ref.id}/tombstones/" in said
     assert said.count(" bucket v1/") == 1
+    open_bucket = bucket_opener(device.config)
+    assert open_bucket is not None
+    with open_bucket(lambda: False) as seen:
+        assert list(seen.list("results")) == sounds[1:]
     if kind == "folder":
         objects = [path for path in (tmp_path / "bucket").rglob("*") if path.is_file() and ref.id in str(path)]
         assert [path.parent.name for path in objects] == ["tombstones"]

@@ -16,6 +16,8 @@ from broker import Broker, Ear, free_port
 from daemon_process import daemon, write_config
 from fakes import WAIT_S, FakeSynthesizer
 from http_stage import SECRET, Stage, stage
+from s3 import KEY, s3_server
+from s3 import SECRET as SECRET_KEY
 
 from edge_tts.config import AccessConfig
 from edge_tts.errors import ConfigError
@@ -165,3 +167,21 @@ def test_requests_are_asked_for_over_mqtt_after_a_restart(tmp_path: Path, broker
                 assert json.loads(answer.read())["result"]["link"] == link
     assert soundfile.info(io.BytesIO(sound)).format == "OGG"
     assert "result" not in json.dumps(ear.events())
+
+
+def test_a_daemon_delivers_by_links_of_its_bucket(tmp_path: Path, broker: Broker) -> None:
+    """Without an HTTP server, as the configuration and the environment have it."""
+    with s3_server() as s3, Ear(broker, "edge-tts/afar") as ear:
+        s3.make_bucket("afar")
+        bucket = {"url": "s3://afar/home", "endpoint": f"http://127.0.0.1:{s3.port}"}
+        sets = {"models": {"dir": str(SETS), "name": "starter"}, "results": {"place": "bucket"}, "bucket": bucket}
+        config = write_config(tmp_path, SETS, broker.port, "afar", **sets)
+        with daemon(config, AWS_ACCESS_KEY_ID=KEY, AWS_SECRET_ACCESS_KEY=SECRET_KEY):
+            ear.wait_topic("status", "online")
+            asked = {"id": "a", "text": "Hi.", "deliver": "link", "format": "opus"}
+            ear.publish("say", asked, ResponseTopic="answers/edge-tts/afar")
+            done = ear.wait_for(lambda: [one for one, _ in ear.replies if one["stage"] == "done"], 4 * WAIT_S)
+            with urllib.request.urlopen(done[0]["details"]["result"]["link"], timeout=WAIT_S) as answer:
+                data = answer.read()
+    assert (soundfile.info(io.BytesIO(data)).format, soundfile.info(io.BytesIO(data)).subtype) == ("OGG", "OPUS")
+    assert "X-Amz" not in json.dumps(ear.events())
