@@ -87,6 +87,7 @@ _REQUEST = {
                 "bytes": {"type": "integer"},
                 "expires_at": {"type": "integer", "description": "seconds since 1970"},
                 "link": {"type": "string"},
+                "why": {"type": "string", "description": "why it has no link, or not that of the bucket"},
                 "audio": {"type": "string", "description": "base64"},
             },
         },
