@@ -22,6 +22,7 @@ PRO = ("v2Pro", "v2ProPlus")
 T2S_PREFILL, T2S_STEP = "t2s_prefill", "t2s_step"
 T2S = "t2s"
 ENCODER, FLOW, WAVE = "encoder", "flow", "wave"
+WAVE_STREAM = "wave_stream"
 BERT, SSL, QUANTIZER, CONDITIONING, SPEAKER = "bert", "ssl", "quantizer", "conditioning", "speaker"
 
 # Tensors.
@@ -30,6 +31,7 @@ TOKEN, POSITION, CACHE, LOGITS, ROWS = "token", "position", "cache_", "logits", 
 PAST, PRESENT, CACHED, TOTAL = "past_", "present_", "cached", "total"
 CODES, GE, FEATURES, NOISE, NOISE_SCALE = "codes", "ge", "features", "noise", "noise_scale"
 MEAN, LOG_SCALE, LATENT, AUDIO = "mean", "log_scale", "latent", "audio"
+MORE, KEPT, KEEPS = "more", "kept_", "keeps_"
 TOKEN_IDS, HIDDEN = "token_ids", "hidden"
 SAMPLES, SSL_FEATURES, SPECTROGRAM, FBANK = "wave", "ssl", "spectrogram", "fbank"
 EMBEDDING, SPEAKER_EMBEDDING = "embedding", "speaker"
@@ -47,7 +49,7 @@ LONGEST_PIECE = 80
 """Semantic tokens that are vocoded at once, at most."""
 SLOWEST_SPEED = 0.25
 _PROMPT_TOKENS = 265  # what the longest reference has: ten seconds, and upstream's 0.6 s of silence behind it
-_JOIN_FRAMES = 14  # features that a piece takes from the one before it
+_JOIN_FRAMES = 6  # features at the end of a piece that wait for the next
 _CACHE_POSITIONS = 2048
 
 
@@ -131,6 +133,8 @@ class Axis:
 
 Dimension = int | str | Axis
 """A number, the name of a size of the set, or an axis that varies."""
+ANY = "any"
+"""A fixed size that no other depends on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,8 +271,17 @@ CPU_CONTRACTS: Mapping[str, GraphContract] = {
             Tensor(PRESENT, (_ROWS, *_HEADS), repeated="planes"),
         ),
     ),
+    WAVE_STREAM: GraphContract(
+        inputs=(
+            *CONTRACTS[WAVE].inputs,
+            Tensor(MORE, (1,), "int64"),
+            Tensor(KEPT, (1, ANY, 1, Axis("K")), repeated="stages"),
+        ),
+        outputs=(*CONTRACTS[WAVE].outputs, Tensor(KEEPS, (1, ANY, 1, Axis("K")), repeated="stages")),
+    ),
 }
-"""What only the flavour `cpu` has: prefill and step in one graph, over a cache that grows in place."""
+"""What only the flavour `cpu` has: prefill and step in one graph, over a cache that grows in place; a wave that goes on
+where it stopped."""
 
 BUILT = tuple(name for name, contract in CONTRACTS.items() if contract.built)
 
@@ -286,6 +299,16 @@ def past(plane: int) -> str:
 def present(plane: int) -> str:
     """The same memory after it."""
     return f"{PRESENT}{plane}"
+
+
+def kept(stage: int) -> str:
+    """What a stage of `WAVE_STREAM` kept of the run before: [1, channels, 1, samples]."""
+    return f"{KEPT}{stage}"
+
+
+def keeps(stage: int) -> str:
+    """What it keeps for the next."""
+    return f"{KEEPS}{stage}"
 
 
 class Port(Protocol):
@@ -347,7 +370,9 @@ def _fits(tensor: Tensor, port: Port, known: dict[str, int], *, exact: bool) -> 
     if len(port.shape) != len(tensor.shape):
         return False
     for right, size in zip(tensor.shape, port.shape, strict=True):
-        if isinstance(right, Axis) or isinstance(size, str):
+        if right == ANY:
+            fits = isinstance(size, int)
+        elif isinstance(right, Axis) or isinstance(size, str):
             fits = not exact or (isinstance(right, Axis) and isinstance(size, str))
         else:
             fits = size == (known.setdefault(right, size) if isinstance(right, str) else right)

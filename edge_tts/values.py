@@ -107,7 +107,7 @@ class ModelSizes:
             text_positions=self.text_positions,
             audio_positions=self.audio_positions,
             bert_positions=self.bert_positions,
-            flow_frames=piece_frames(self.flow_halo_frames + self.wave_halo_frames, self.frames_per_token),
+            flow_frames=piece_frames(self.flow_halo_frames, self.frames_per_token),
             wave_frames=piece_frames(self.wave_halo_frames, self.frames_per_token),
         )
 

@@ -21,7 +21,7 @@ def plain_decode(
     if noise is None:
         noise = np.zeros((1, vocoder.sizes.latent_width, features.shape[2]), np.float32)
     latents = vocoder.flow(features, conditioning, noise, noise_scale)
-    return vocoder.wave(latents.latent, conditioning), latents
+    return vocoder.wave(conditioning).push(latents.latent, last=True), latents
 
 
 def change_speed(features: FloatArray, speed: float) -> FloatArray:

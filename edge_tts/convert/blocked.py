@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -41,12 +42,16 @@ def write_blocked(g: Graph, graph: StoredGraph) -> None:
         values[port.name] = unsqueeze(g, value, 2) if len(port.shape) == 3 else value
     results = {port.name: port for port in graph.outputs}
     for node in graph.nodes:
-        feeds = [values[name] if name in values else _constant(g, graph, node, name) for name in node.inputs]
-        value = feeds[0] if node.kind == "Identity" else g.op(node.kind, *feeds, **_widened(node))
-        values[node.outputs[0]] = value
+        values[node.outputs[0]] = value = write_node(g, graph, node, values)
         if node.outputs[0] in results:
             shape = results[node.outputs[0]].shape
             g.output(node.outputs[0], g.op("Squeeze", value, ints(g, 2)) if len(shape) == 3 else value, shape)
+
+
+def write_node(g: Graph, graph: StoredGraph, node: StoredNode, values: Mapping[str, Value]) -> Value:
+    """One node over `values` of height 1."""
+    feeds = [values[name] if name in values else _constant(g, graph, node, name) for name in node.inputs]
+    return feeds[0] if node.kind == "Identity" else g.op(node.kind, *feeds, **_widened(node))
 
 
 def _constant(g: Graph, graph: StoredGraph, node: StoredNode, name: str) -> Value:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from edge_tts.convert.blocked import can_be_blocked, write_blocked
-from edge_tts.convert.builder import Graph, read_graph
+from edge_tts.convert.builder import Graph, StoredGraph, read_graph
 from edge_tts.convert.int8_weights import Int8Graph
+from edge_tts.convert.streamed import stages_of, write_streamed
 from edge_tts.convert.t2s_fused import read_gpt, write_gpt
 from edge_tts.durable.fsync import FULL
 from edge_tts.errors import ModelError
-from edge_tts.graphs import FLOW, T2S, T2S_PREFILL, T2S_STEP, WAVE
+from edge_tts.graphs import FLOW, T2S, T2S_PREFILL, T2S_STEP, WAVE, WAVE_STREAM
 
 
 def write_cpu_flavour(source: Path, out: Path, *, int8: bool = False) -> None:
@@ -23,18 +24,25 @@ def write_cpu_flavour(source: Path, out: Path, *, int8: bool = False) -> None:
         if (source / f"{T2S_STEP}.onnx").exists():
             _write_gpt(source, out, Int8Graph if int8 else Graph)
         for name in (FLOW, WAVE):
-            if not (source / f"{name}.onnx").exists():
-                continue
-            graph = read_graph(source / f"{name}.onnx")
-            if can_be_blocked(graph):
-                blocked = Graph(name)
-                write_blocked(blocked, graph)
-                blocked.save(out / f"{name}.onnx")
+            if (source / f"{name}.onnx").exists():
+                _write_blocked(read_graph(source / f"{name}.onnx"), name, out)
     except OSError as error:
         reason = "the disk is full" if error.errno in FULL else str(error)
         raise ModelError(f"{out}: cannot be written: {reason}") from error
     except (ArithmeticError, AssertionError, LookupError, MemoryError, TypeError, ValueError) as error:
         raise ModelError(f"{source}: not a graph that tools/convert writes, or a damaged one: {error!r}") from error
+
+
+def _write_blocked(graph: StoredGraph, name: str, out: Path) -> None:
+    if not can_be_blocked(graph):
+        return
+    stages = stages_of(graph) if name == WAVE else []
+    blocked = Graph(WAVE_STREAM if stages else name)
+    if stages:
+        write_streamed(blocked, graph, stages)
+    else:
+        write_blocked(blocked, graph)
+    blocked.save(out / f"{blocked.name}.onnx")
 
 
 def _write_gpt(source: Path, out: Path, kind: type[Graph]) -> None:

@@ -20,7 +20,7 @@ from edge_tts.engine.tensorrt.machine import this_machine
 from edge_tts.engine.tensorrt.plan_cache import PlanCache, PlanVerdict, StoredPlan, read_plan
 from edge_tts.engine.tensorrt.trt_engine import TrtEngine, load_tensorrt
 from edge_tts.errors import ModelError
-from edge_tts.graphs import BUILT, T2S, T2S_PREFILL, T2S_STEP, SequenceLimits
+from edge_tts.graphs import BUILT, CPU_CONTRACTS, T2S_PREFILL, T2S_STEP, SequenceLimits
 
 log = logging.getLogger(__name__)
 
@@ -226,7 +226,7 @@ class EngineLoader:
     def _on_ort(self, path: Path, members: list[Path]) -> Engine:
         engine = OrtEngine(path, threads=self._threads, provider=self._provider)
         reason = ""
-        if path.stem in (*BUILT, T2S) and (self._execution == "tensorrt" or self._cache is not None):
+        if path.stem in (*BUILT, *CPU_CONTRACTS) and (self._execution == "tensorrt" or self._cache is not None):
             refused = [self._refused[member] for member in members if member in self._refused]
             reason = self._no_tensorrt or (refused[0] if refused else "no judged engine")
         elif self._execution == "cuda" and self._provider != CUDA:

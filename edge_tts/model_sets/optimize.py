@@ -17,7 +17,7 @@ from edge_tts.convert.cpu_flavour import write_cpu_flavour
 from edge_tts.engine.contract import Engine
 from edge_tts.engine.load import load_engine
 from edge_tts.errors import ModelError
-from edge_tts.graphs import T2S
+from edge_tts.graphs import T2S, WAVE, WAVE_STREAM
 from edge_tts.limited_process import limit_memory
 from edge_tts.model_folder import INT8_FLAVOUR
 from edge_tts.model_sets.activation import a_voice, segments
@@ -78,7 +78,7 @@ def judge(model: ModelSet, home: Path, threads: int, *, int8: bool = False) -> d
 
 def _judged_as(name: str) -> Iterable[str]:
     """The plain graphs that a graph stands for."""
-    return GPT if name == T2S else (name,)
+    return GPT if name == T2S else (WAVE,) if name == WAVE_STREAM else (name,)
 
 
 def _verdict(results: list[Agreement], int8: bool) -> Verdict:

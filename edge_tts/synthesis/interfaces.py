@@ -55,6 +55,14 @@ class Decoder(Protocol):
     def release(self, row: int) -> None: ...
 
 
+class WaveStream(Protocol):
+    """Latents to waveform, the next ones at a time: together the pieces are the waveform of the whole."""
+
+    def push(self, latent: FloatArray, *, last: bool) -> FloatArray:
+        """The samples that are settled with these latents [1, latent_width, frames], with `last` all: float32
+        [samples_per_frame x settled frames]. The last latents given wait for those to their right."""
+
+
 class Vocoder(Protocol):
     """Semantic tokens to waveform in three steps; speed and blending happen between the first two."""
 
@@ -70,5 +78,5 @@ class Vocoder(Protocol):
     def flow(self, features: FloatArray, conditioning: FloatArray, noise: FloatArray, noise_scale: float) -> Latents:
         """`features` float32 [1, feature_width, frames]; `noise` float32 [1, latent_width, frames], standard normal."""
 
-    def wave(self, latent: FloatArray, conditioning: FloatArray) -> FloatArray:
-        """Waveform float32 [samples_per_frame x frames] of a latent [1, latent_width, frames]."""
+    def wave(self, conditioning: FloatArray) -> WaveStream:
+        """The waveform of one segment, in pieces or at once."""

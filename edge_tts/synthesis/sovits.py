@@ -6,7 +6,8 @@ import numpy as np
 
 from edge_tts import graphs
 from edge_tts.engine.contract import Engine
-from edge_tts.synthesis.interfaces import Latents
+from edge_tts.synthesis.interfaces import Latents, WaveStream
+from edge_tts.synthesis.wave_stream import open_wave
 from edge_tts.values import FloatArray, IntArray, ModelSizes
 
 NOISE_SCALE = 0.5  # upstream's default at inference
@@ -39,9 +40,8 @@ class Sovits:
         mean, log_scale, latent = (results[name] for name in (graphs.MEAN, graphs.LOG_SCALE, graphs.LATENT))
         return Latents(mean=mean, log_scale=log_scale, latent=latent)
 
-    def wave(self, latent: FloatArray, conditioning: FloatArray) -> FloatArray:
-        audio: FloatArray = self._wave.run({graphs.LATENT: latent, graphs.GE: conditioning})[graphs.AUDIO][0]
-        return audio
+    def wave(self, conditioning: FloatArray) -> WaveStream:
+        return open_wave(self._wave, conditioning, self.sizes)
 
 
 def spoken_frames(frames: int, speed: float) -> int:

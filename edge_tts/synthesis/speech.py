@@ -25,8 +25,8 @@ from edge_tts.synthesis.stream import SegmentStream
 from edge_tts.values import Fault, FloatArray, IntArray, ModelSet, Sampling, Voice
 
 ATTEMPTS = 3
-# Tokens between two chunks: few at first, for low latency; then more, since each chunk encodes all tokens again and
-# computes its surroundings twice; as many as the listener's lead affords.
+# Tokens between two chunks: few at first, for low latency, and once more, since only a part of the first is heard by
+# then; then more, since each chunk encodes all tokens again; as many as the listener's lead affords.
 _FIRST_PIECE, _GROWTH = 16, 1.5
 _OTHER_SEED = 1_000_003  # between the seeds of two attempts; segments of one request are 1 apart
 
@@ -94,7 +94,7 @@ class Speech:
         self._codes: list[int] = []  # to vocode
         self._vocoded = 0  # of these
         self._context: list[int] = []  # that the decoder goes on from: the codes without what was wrong
-        self._size = float(_FIRST_PIECE)
+        self._size = _FIRST_PIECE / _GROWTH
         self._due = 0
 
     @property
@@ -178,7 +178,7 @@ class Speech:
         sizes, rate = self._networks.model.sizes, self._networks.model.sample_rate
         token_s = sizes.frames_per_token * sizes.samples_per_frame / (rate * self._manner.speed)
         affords = 0.0 if self._manner.steady else self._manner.lead.affords()
-        tokens = min(max(self._size, affords / token_s), LONGEST_PIECE)
+        tokens = min(max(self._size, _FIRST_PIECE, affords / token_s), LONGEST_PIECE)
         self._size *= _GROWTH
         return int(tokens)
 

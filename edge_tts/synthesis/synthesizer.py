@@ -15,7 +15,7 @@ from edge_tts.audio.chime import bleep
 from edge_tts.engine.contract import Engine
 from edge_tts.engine.load import load_engine
 from edge_tts.errors import TextError
-from edge_tts.graphs import ENCODER, FLOW, T2S, T2S_PREFILL, T2S_STEP, WAVE
+from edge_tts.graphs import ENCODER, FLOW, T2S, T2S_PREFILL, T2S_STEP, WAVE, WAVE_STREAM
 from edge_tts.request import SpeakMessage, SpeakRequest
 from edge_tts.synthesis.ahead import Ahead
 from edge_tts.synthesis.batch import DecodeBatch
@@ -271,9 +271,14 @@ def load_synthesizer(
         model=model,
         front_end=front_end,
         decoder=load_decoder(model, graph, rows),
-        vocoder=Sovits(encoder=graph(ENCODER), flow=graph(FLOW), wave=graph(WAVE), sizes=model.sizes),
+        vocoder=Sovits(encoder=graph(ENCODER), flow=graph(FLOW), wave=graph(wave_of(model)), sizes=model.sizes),
         bert=bert,
     )
+
+
+def wave_of(model: ModelSet) -> str:
+    """The graph of its wave."""
+    return WAVE_STREAM if WAVE_STREAM in model.replaced else WAVE
 
 
 def load_decoder(model: ModelSet, load: GraphLoader, rows: int = 1) -> Decoder:

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from edge_tts.convert.blocked import can_be_blocked
 from edge_tts.convert.builder import read_graph
 from edge_tts.convert.cpu_flavour import write_cpu_flavour
 from edge_tts.convert.int8_weights import Int8Graph
 from edge_tts.convert.model_set import Options, Sources, convert
+from edge_tts.convert.streamed import stages_of
+from edge_tts.engine.contract import Engine
 from edge_tts.engine.load import load_engine
 from edge_tts.errors import ModelError
-from edge_tts.graphs import CPU_CONTRACTS, T2S, check
+from edge_tts.graphs import CPU_CONTRACTS, T2S, WAVE, WAVE_STREAM, check
 from edge_tts.model_sets.manifest import read_model_set, verify_model_set
-from tests.engine.small_set import write_graphs
+from edge_tts.synthesis.wave_stream import open_wave
+from edge_tts.values import FloatArray
+from tests.engine.small_set import SIZES, write_graphs
 
 STARTER = Path(__file__).resolve().parents[2] / "models" / "starter"
 
@@ -29,23 +37,63 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_graphs(tmp_path_factory.mktemp("set"))
 
 
+@pytest.fixture(scope="module")
+def waves(plain: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Engine]]:
+    """Both graphs of the wave."""
+    folder = tmp_path_factory.mktemp("cpu")
+    write_cpu_flavour(plain, folder)
+    engines = {
+        name: load_engine(place / f"{name}.onnx", threads=1) for name, place in ((WAVE, plain), (WAVE_STREAM, folder))
+    }
+    yield engines
+    for engine in engines.values():
+        engine.close()
+
+
 def test_the_gpt_is_one_graph_with_one_set_of_weights(plain: Path, tmp_path: Path) -> None:
     """It keeps the contract, and its weights are less than a tenth larger than those of the plain step."""
     write_cpu_flavour(plain, tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {"t2s.onnx", "t2s.onnx.data", "flow.onnx", "wave.onnx"}
+    assert {path.name for path in tmp_path.iterdir()} == {"t2s.onnx", "t2s.onnx.data", "flow.onnx", "wave_stream.onnx"}
     sizes = check(T2S, load_engine(tmp_path / "t2s.onnx", threads=1), "v2", {}, half=False)
     assert sizes["planes"] == 4
-    assert list(CPU_CONTRACTS) == [T2S]
+    assert list(CPU_CONTRACTS) == [T2S, WAVE_STREAM]
 
 
 def test_every_convolution_of_the_generator_has_two_axes(plain: Path, tmp_path: Path) -> None:
     """So that the runtime blocks it; the plain graph stays 1-D."""
     write_cpu_flavour(plain, tmp_path)
-    for folder, rank in ((plain, 3), (tmp_path, 4)):
-        model = onnx.load(folder / "wave.onnx").graph
+    for path, rank in ((plain / "wave.onnx", 3), (tmp_path / "wave_stream.onnx", 4)):
+        model = onnx.load(path).graph
         weights = {tensor.name: len(tensor.dims) for tensor in model.initializer}
         ranks = {weights[node.input[1]] for node in model.node if "Conv" in node.op_type}
         assert ranks == {rank}
+
+
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(cuts=st.lists(st.integers(1, 79), max_size=6, unique=True).map(sorted))
+def test_a_wave_that_goes_on_is_the_wave_of_the_whole(waves: dict[str, Engine], cuts: list[int]) -> None:
+    """However the latents are cut, also shorter than a stage's receptive field, the pieces join to the whole wave; each
+    comes as soon as its receptive field is there, and both graphs behind the protocol say the same."""
+    random, frame = np.random.default_rng(3), SIZES.samples_per_frame
+    latent = random.standard_normal((1, SIZES.latent_width, 80)).astype(np.float32)
+    conditioning = random.standard_normal((1, SIZES.conditioning_width, 1)).astype(np.float32)
+    whole = waves[WAVE].run({"latent": latent, "ge": conditioning})["audio"][0]
+    for name, engine in waves.items():
+        stream, pieces = open_wave(engine, conditioning, SIZES), list[FloatArray]()
+        for begin, end in pairwise([0, *cuts, 80]):
+            pieces.append(stream.push(latent[:, :, begin:end], last=end == 80))
+            waiting = end * frame - sum(map(len, pieces))
+            assert waiting <= (SIZES.wave_halo_frames + 2) * frame, name
+        np.testing.assert_allclose(np.concatenate(pieces), whole, atol=2e-6, err_msg=name)
+
+
+def test_a_wave_that_goes_on_computes_little_twice(plain: Path) -> None:
+    """What its stages keep is less than half of what the receptive field of the whole holds of their inputs."""
+    stages = stages_of(read_graph(plain / "wave.onnx"))
+    rates = np.cumprod([1, *(stage.rate for stage in stages[:-1])])
+    kept = sum(stage.channels * (stage.before + stage.after) for stage in stages)
+    windowed = 2 * SIZES.wave_halo_frames * sum(stage.channels * rates[n] for n, stage in enumerate(stages))
+    assert kept < windowed / 2
 
 
 def test_a_graph_that_counts_axes_from_the_end_stays_plain(tmp_path: Path) -> None:
@@ -87,7 +135,7 @@ def test_a_converted_set_can_bring_it(v2: Sources, tmp_path: Path) -> None:
     model = read_model_set(tmp_path / "mine")
     verify_model_set(model)
     assert model.flavours == ("plain", "cpu")
-    assert {"cpu/t2s.onnx", "cpu/t2s.onnx.data", "cpu/wave.onnx", "t2s_step.onnx"} <= set(model.files)
+    assert {"cpu/t2s.onnx", "cpu/t2s.onnx.data", "cpu/wave_stream.onnx", "t2s_step.onnx"} <= set(model.files)
 
 
 def test_weights_in_8_bits_are_near(tmp_path: Path) -> None:

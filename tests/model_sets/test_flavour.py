@@ -75,10 +75,12 @@ def spoken(model: ModelSet, engine: EngineConfig) -> tuple[FloatArray, set[str]]
 def test_the_processor_runs_the_flavour_and_says_the_same(model: ModelSet, engine: EngineConfig) -> None:
     """With `execution: cpu` the fused GPT runs; the sound is that of the plain graphs to a hundred-thousandth."""
     found, ran = spoken(model, engine)
-    assert ran == {"t2s", "encoder", "flow", "wave"}
+    assert ran == {"t2s", "encoder", "flow", "wave_stream"}
     expected, ran = spoken(model, engine.model_copy(update={"flavour": "plain"}))
     assert ran == {"t2s_prefill", "t2s_step", "encoder", "flow", "wave"}
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+    both = min(len(found), len(expected))  # it was stopped, and one has settled more by then than the other
+    assert both > 10_000
+    np.testing.assert_allclose(found[:both], expected[:both], atol=1e-5)
 
 
 def test_a_first_start_makes_it_and_a_second_finds_it(
@@ -88,7 +90,7 @@ def test_a_first_start_makes_it_and_a_second_finds_it(
     engine, waited = EngineConfig(threads=1, cache_dir=tmp_path / "engines"), list[int]()
     with EngineLoader(execution="cpu", threads=1) as loader:
         first = optimized(model, engine, loader, waiting=lambda: waited.append(1))
-        assert set(first.replaced) == {"t2s", "flow", "wave"}
+        assert set(first.replaced) == {"t2s", "flow", "wave_stream"}
         monkeypatch.setattr(flavours, "COMMAND", ("false",))
         assert optimized(model, engine, loader) == first
     assert [path.name[:6] for path in engine.cache_dir.iterdir()] == ["int8w-"]
@@ -101,7 +103,7 @@ def test_models_optimize_makes_it_by_hand(model: ModelSet, tmp_path: Path, capsy
     path.write_text(json.dumps({"models": {"name": "small"}, "engine": {"threads": 1}}))
     assert main(["models", "optimize", "-c", str(path)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines[1:]] == ["flow", "t2s", "wave"]
+    assert [line.split()[0] for line in lines[1:]] == ["flow", "t2s", "wave_stream"]
     assert all("relative rms error" in line for line in lines[1:])
     raw = sets / "small" / "manifest.json"
     raw.write_text(raw.read_text().replace('"fp32"', '"fp16"'))
@@ -170,10 +172,10 @@ def test_a_graph_that_disagrees_is_not_used(model: ModelSet, folder: Path, tmp_p
     shutil.copytree(folder, brought)
     (brought / "cpu").mkdir()
     write_cpu_flavour(folder, brought / "cpu")
-    wave = onnx.load(brought / "cpu" / "wave.onnx")
+    wave = onnx.load(brought / "cpu" / "wave_stream.onnx")
     for tensor in [tensor for tensor in wave.graph.initializer if len(tensor.dims) == 4]:
         tensor.CopyFrom(numpy_helper.from_array(1.5 * numpy_helper.to_array(tensor), tensor.name))
-    onnx.save(wave, brought / "cpu" / "wave.onnx")
+    onnx.save(wave, brought / "cpu" / "wave_stream.onnx")
     (brought / "cpu" / "t2s.onnx").write_bytes(b"none")
     write_manifest(brought, {**manifest(), "flavours": ["plain", "cpu"]})
     owner = read_model_set(brought)
@@ -184,7 +186,7 @@ def test_a_graph_that_disagrees_is_not_used(model: ModelSet, folder: Path, tmp_p
     assert {name: verdict.agrees for name, verdict in found.verdicts.items()} == {
         "t2s": False,
         "flow": True,
-        "wave": False,
+        "wave_stream": False,
     }
     assert all(verdict.reason for verdict in found.verdicts.values())
     assert found.applied(owner).replaced == {"flow": brought / "cpu" / "flow.onnx"}
@@ -229,7 +231,7 @@ def test_the_record_is_read_by_people_too(model: ModelSet, made: Path) -> None:
     """It names every graph with verdict, error and times."""
     (place,) = made.iterdir()
     verdicts = json.loads((place / "flavour.json").read_text())["verdicts"]
-    assert set(verdicts) == {"t2s", "flow", "wave"}
+    assert set(verdicts) == {"t2s", "flow", "wave_stream"}
     assert all("relative rms error" in verdict["reason"] for verdict in verdicts.values())
 
 

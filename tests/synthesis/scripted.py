@@ -79,7 +79,14 @@ class TellingVocoder:
     def flow(self, features: FloatArray, conditioning: FloatArray, noise: FloatArray, noise_scale: float) -> Latents:
         return Latents(mean=features, log_scale=features, latent=features)
 
-    def wave(self, latent: FloatArray, conditioning: FloatArray) -> FloatArray:
+    def wave(self, conditioning: FloatArray) -> TellingWave:
+        return TellingWave()
+
+
+class TellingWave:
+    """Depends on nothing to the left or right."""
+
+    def push(self, latent: FloatArray, *, last: bool) -> FloatArray:
         return np.repeat(latent[0, 0] / 1000, SIZES.samples_per_frame).astype(np.float32)
 
 

@@ -78,7 +78,7 @@ def test_a_fast_machine_needs_few_pieces() -> None:
     before the listener is through with the last."""
     pieces, margins, _ = play("hello hello hello", 0.05 * TOKEN_S)
     assert pieces[0] == 15  # and one of the prefill
-    assert len(pieces) == 5 < len(play_hurried("hello hello hello"))
+    assert len(pieces) == 4 < len(play_hurried("hello hello hello"))
     assert pieces[-2:] == [70, 70]  # whole
     assert min(margins) >= 0
 

@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 
 from edge_tts.errors import TextError
-from edge_tts.synthesis.interfaces import Latents
+from edge_tts.synthesis.interfaces import Latents, WaveStream
 from edge_tts.synthesis.synthesizer import Synthesizer
 from edge_tts.synthesis.t2s import SemanticDecoder
+from edge_tts.synthesis.wave_stream import WindowedWave
 from edge_tts.text.front_end import TextFrontEnd
 from edge_tts.values import AudioChunk, FloatArray, IntArray, Segment
 
 from .stage import MODEL, SCRIPT, VOICE, Stage, ToyFrontEnd, hurried, request
-from .toys import SAMPLES_PER_FRAME, SIZES, WIDTH, ToyGpt
+from .toys import SAMPLES_PER_FRAME, SIZES, WIDTH, ToyEngine, ToyGpt
 
 
 def join(chunks: list[AudioChunk]) -> FloatArray:
@@ -218,9 +219,12 @@ class Framed:
         self.flows.append(features.shape[2])
         return Latents(mean=noise, log_scale=noise, latent=noise)
 
-    def wave(self, latent: FloatArray, conditioning: FloatArray) -> FloatArray:
+    def wave(self, conditioning: FloatArray) -> WaveStream:
+        return WindowedWave(ToyEngine(self._wave), conditioning, SIZES)
+
+    def _wave(self, latent: FloatArray, ge: FloatArray) -> dict[str, FloatArray]:
         self.waves.append(latent.shape[2])
-        return np.full(latent.shape[2] * SAMPLES_PER_FRAME, 0.1, np.float32)
+        return {"audio": np.full((1, latent.shape[2] * SAMPLES_PER_FRAME), 0.1, np.float32)}
 
 
 @pytest.mark.parametrize("clock", [hurried, lambda: lambda: 0.0], ids=["slow", "fast"])
@@ -228,7 +232,7 @@ def test_no_run_needs_more_frames_than_an_engine_is_built_for(clock: Callable[[]
     """However many tokens a segment has, at the slowest speed and a slow rate on top, flow and wave stay within the
     profile, and the profile promises little more than is needed."""
     vocoder, limits = Framed(), SIZES.limits
-    for tokens in (290, 291, 330, 368, 369, 370):
+    for tokens in (290, 291, 330, 368, 369, 370, 384, 385, 386):
         gpt = ToyGpt([index % 30 for index in range(tokens)])
         decoder = SemanticDecoder(prefill=gpt.prefill, step=gpt.step, limits=limits, max_positions=512)
         subject = Synthesizer(model=MODEL, front_end=SlowFrontEnd(), decoder=decoder, vocoder=vocoder, clock=clock())

@@ -27,7 +27,7 @@ from edge_tts.synthesis.checked import GraphLoader
 from edge_tts.synthesis.interfaces import Decoder, Prompt
 from edge_tts.synthesis.sovits import NOISE_SCALE, NoiseField, Sovits
 from edge_tts.synthesis.stream import SegmentStream
-from edge_tts.synthesis.synthesizer import Synthesizer
+from edge_tts.synthesis.synthesizer import Synthesizer, wave_of
 from edge_tts.synthesis.t2s_fused import FusedDecoder, make_decoder
 from edge_tts.text.front_end import TextFrontEnd
 from edge_tts.values import FloatArray, IntArray, ModelSet, Sampling, Segment, Voice
@@ -124,7 +124,7 @@ class Ours(Contender):
         decoder = make_decoder(engines, model.sizes.limits, EngineConfig().rows)
         self._decoder = ScriptedDecoder(decoder, model.sizes.tokens - 1)
         self._vocoder = Sovits(
-            encoder=engines[graphs.ENCODER], flow=engines[graphs.FLOW], wave=engines[graphs.WAVE], sizes=model.sizes
+            encoder=engines[graphs.ENCODER], flow=engines[graphs.FLOW], wave=engines[wave_of(model)], sizes=model.sizes
         )
         self._front_end, self._given = TextFrontEnd(), GivenPhonemes()
         self._synthesizer = Synthesizer(
@@ -175,7 +175,7 @@ class Ours(Contender):
     def wave(self, seconds: float) -> dict[str, Any]:
         latent = self._latent(*_utterance(seconds))
         with Watch() as watch:
-            self._vocoder.wave(latent, self._voice.conditioning)
+            self._vocoder.wave(self._voice.conditioning).push(latent, last=True)
         return watch.answer()
 
     def vocode(self, seconds: float) -> dict[str, Any]:
@@ -231,7 +231,7 @@ class Ours(Contender):
         prefill = decoder.start(0, self._prompt(seconds))
         steps = [decoder.step(np.array([token] + [0] * (decoder.batch - 1))) for token in codes[:_STEPS]]
         latent = self._latent(codes, phonemes)
-        wave = self._vocoder.wave(latent, self._voice.conditioning)
+        wave = self._vocoder.wave(self._voice.conditioning).push(latent, last=True)
         np.savez(path, prefill=prefill, step=np.stack(steps)[:, 0], latent=latent, wave=wave)
         return {}
 
@@ -279,7 +279,7 @@ def open_ours(job: dict[str, Any]) -> tuple[Contender, Watch]:
     with Watch() as watch:
         load = GraphLoader(fast, stack, loader.load)
         bert = load_bert(fast, stack, loader.load)
-        engines = {name: load(name) for name in (*gpt, graphs.ENCODER, graphs.FLOW, graphs.WAVE)}
+        engines = {name: load(name) for name in (*gpt, graphs.ENCODER, graphs.FLOW, wave_of(fast))}
         contender = Ours(fast, engines, bert)
     return contender, watch
 

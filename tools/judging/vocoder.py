@@ -82,7 +82,7 @@ def _judge_stream(
             latent = latent[:, :, -2 * (count + overlap) :]
             latent = blend_features(latent, before[:, :, -2 * overlap :])
         noise = np.zeros((1, sovits.sizes.latent_width, latent.shape[2]), np.float32)
-        raw = sovits.wave(sovits.flow(latent, ge, noise, case["noise_scale"]).latent, ge)
+        raw = sovits.wave(ge).push(sovits.flow(latent, ge, noise, case["noise_scale"]).latent, last=True)
         name = f"stream.chunk{index}"
         table.compare(part, f"{name}.latent", "latent", latent[0], gold[f"{name}.latent"])
         table.compare(part, f"{name}.raw", "audio", raw, gold[f"{name}.raw"])
