@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
+from engine_cache import PLAIN
 
 
 def write_config(folder: Path, sets: Path, port: int, device: str, protocol: str = "5", **keys: object) -> Path:
@@ -20,7 +21,7 @@ def write_config(folder: Path, sets: Path, port: int, device: str, protocol: str
         "mqtt": {"host": "127.0.0.1", "port": port, "protocol": protocol},
         "models": {"dir": str(sets), "name": "untrained"},
         "audio": {"output": "file", "file": "out.wav"},
-        "engine": {"flavour": "plain"},  # the other takes seconds to make, and each daemon here has a state of its own
+        "engine": PLAIN,
         **keys,
     }
     path.write_text(yaml.safe_dump(settings))

@@ -21,6 +21,7 @@ import soundfile
 import yaml
 from audio_server import RATE, AudioServer
 from broker import Broker, Ear
+from engine_cache import ENGINES
 from recordings.quality_networks import QUALITY, network
 from same_sound import assert_same_sound, without_holes
 
@@ -74,6 +75,7 @@ def write_config(folder: Path, port: int, key: Key, name: str) -> Path:
         "device": f"room-{name}",
         "mqtt": {"host": "127.0.0.1", "port": port},
         "models": {"dir": str(MODELS), "name": "starter"},
+        "engine": {"cache_dir": str(ENGINES)},
         "audio": {"output": "speaker", "device": "loudspeaker"},
         "enrolment": {
             "name": name,

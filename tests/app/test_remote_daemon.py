@@ -6,6 +6,7 @@ from pathlib import Path
 
 from broker import Broker, Ear, free_port
 from daemon_process import daemon, write_config
+from engine_cache import PLAIN
 
 MODELS = Path(__file__).resolve().parent.parent.parent / "models"
 
@@ -19,7 +20,7 @@ def test_a_weak_device_asks_a_strong_one(tmp_path: Path, broker: Broker) -> None
     shared = {"models": {"dir": str(MODELS), "name": "starter"}, "bucket": {"url": None}}
     strong = write_config(homes["strong"], MODELS, broker.port, "strong", http={"port": port}, **shared)
     remote = {"url": f"http://127.0.0.1:{port}", "first_audio_ms": 60000}
-    engine = {"flavour": "plain", "execution": "remote"}
+    engine = {**PLAIN, "execution": "remote"}
     weak = write_config(homes["weak"], MODELS, broker.port, "weak", engine=engine, remote=remote, **shared)
     with Ear(broker, "edge-tts/strong") as far, Ear(broker, "edge-tts/weak") as ear, daemon(weak) as near:
         with daemon(strong) as process:

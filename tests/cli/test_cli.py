@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import soundfile
 import yaml
+from engine_cache import PLAIN
 from fakes import WAIT_S
 from toy_model_sets import write_model_set
 
@@ -90,9 +91,7 @@ def test_a_say_that_fails_leaves_the_recording_that_was_there(
 ) -> None:
     """Through the real networks: the error is told, the file keeps its bytes, nothing lies beside it."""
     config, out = tmp_path / "config.yaml", tmp_path / "sound" / "good.wav"
-    config.write_text(
-        yaml.safe_dump({"models": {"dir": str(ROOT / "models"), "name": "starter"}, "engine": {"flavour": "plain"}})
-    )
+    config.write_text(yaml.safe_dump({"models": {"dir": str(ROOT / "models"), "name": "starter"}, "engine": PLAIN}))
     out.parent.mkdir()
     out.write_bytes(b"a recording")
     assert main(["say", "-c", str(config), "--out", str(out), *arguments]) == 1
@@ -104,9 +103,7 @@ def test_a_say_that_fails_leaves_the_recording_that_was_there(
 def starter(tmp_path: Path) -> str:
     """A configuration with the real networks."""
     path = tmp_path / "starter.yaml"
-    path.write_text(
-        yaml.safe_dump({"models": {"dir": str(ROOT / "models"), "name": "starter"}, "engine": {"flavour": "plain"}})
-    )
+    path.write_text(yaml.safe_dump({"models": {"dir": str(ROOT / "models"), "name": "starter"}, "engine": PLAIN}))
     return str(path)
 
 

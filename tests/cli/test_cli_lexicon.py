@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import soundfile
 import yaml
+from engine_cache import PLAIN
 
 from edge_tts.cli.main import main
 
@@ -18,7 +19,8 @@ def config(tmp_path: Path) -> str:
     """A configuration with one word, and the starter where it is installed."""
     path = tmp_path / "config.yaml"
     sets = {"dir": str(ROOT / "models"), "name": "starter"}
-    path.write_text(yaml.safe_dump({"models": sets, "text": {"lexicon": {"en": {"Nginx": "engine x"}}}}))
+    settings = {"models": sets, "engine": PLAIN, "text": {"lexicon": {"en": {"Nginx": "engine x"}}}}
+    path.write_text(yaml.safe_dump(settings))
     return str(path)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from engine_cache import PLAIN
 
 from edge_tts.cli import prerender
 from edge_tts.cli.main import main
@@ -24,7 +25,7 @@ def config(tmp_path: Path) -> str:
     """A device with the shipped model set and a phrase cache."""
     path = tmp_path / "config.yaml"
     settings = {"models": {"dir": str(ROOT / "models"), "verify": False}, "cache": {"max_mb": 10}}
-    path.write_text(yaml.safe_dump(settings | {"engine": {"flavour": "plain"}}))
+    path.write_text(yaml.safe_dump(settings | {"engine": PLAIN}))
     return str(path)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 import yaml
+from engine_cache import PLAIN
 from fakes import WAIT_S
 
 from edge_tts.audio.chime import chimes
@@ -25,7 +26,7 @@ def configured(folder: Path, **audio: Any) -> str:
     """A configuration with the real networks."""
     path = folder / "config.yaml"
     models = {"dir": str(ROOT / "models"), "name": "starter"}
-    path.write_text(yaml.safe_dump({"models": models, "engine": {"flavour": "plain"}, "audio": audio}))
+    path.write_text(yaml.safe_dump({"models": models, "engine": PLAIN, "audio": audio}))
     return str(path)
 
 

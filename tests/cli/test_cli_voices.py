@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 import yaml
+from engine_cache import ENGINES
 from enrolled import new_voice
 from slow_reader import RATE, slow_reader
 
@@ -36,7 +37,8 @@ WEATHER = "The weather is fine today, and the kettle has boiled. Please close th
 def config(tmp_path: Path) -> str:
     """A device with the shipped model set and no voices of its own."""
     path = tmp_path / "config.yaml"
-    path.write_text(yaml.safe_dump({"models": {"dir": str(ROOT / "models")}, "bucket": {"url": None}}))
+    settings = {"models": {"dir": str(ROOT / "models")}, "engine": {"cache_dir": str(ENGINES)}, "bucket": {"url": None}}
+    path.write_text(yaml.safe_dump(settings))
     return str(path)
 
 
