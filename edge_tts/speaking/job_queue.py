@@ -103,6 +103,15 @@ class JobQueue:
             job = self._take() if fits else None
         return self._begin(job)
 
+    def dequeue_before(self) -> Job | None:
+        """The next job, now in service, if it is speech that is more urgent than all in service, which only render;
+        else None."""
+        with self._locked():
+            fits = self._waiting and isinstance(self._waiting[0].request, SpeakRequest)
+            fits = fits and all(job.renders and _rank(self._waiting[0]) < _rank(job) for job in self._served)
+            job = self._take() if fits else None
+        return self._begin(job)
+
     def _take(self) -> Job | None:
         job = None
         while self._waiting and job is None:
@@ -141,10 +150,10 @@ class JobQueue:
             self._publish_state()
 
     def skip(self) -> None:
-        """Stop the job in service, of several the oldest."""
+        """Stop the job in service, of several the oldest; what is heard here comes first."""
         with self._condition:
             if self._served:
-                self._served[0].stop(Outcome("interrupted", {"reason": "skipped"}))
+                self._foremost().stop(Outcome("interrupted", {"reason": "skipped"}))
 
     def close(self, timeout_s: float) -> None:
         """Refuse new jobs, stop those in service and wait for their end. Journalled jobs stay for the next start."""
@@ -203,8 +212,11 @@ class JobQueue:
     def _close_job(self, job: Job, outcome: Outcome) -> None:
         self._closed_jobs.append((job, outcome))
 
+    def _foremost(self) -> Job:
+        return next((job for job in self._served if not job.renders), self._served[0])
+
     def _publish_state(self) -> None:
-        speaking = self._served[0].request.id if self._served else None
+        speaking = self._foremost().request.id if self._served else None
         self._runtime.events.update(speaking=speaking, waiting=len(self._waiting))
 
 

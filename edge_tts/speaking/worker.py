@@ -69,9 +69,12 @@ class Worker(Part):
                     self._serve(networks, job)
 
     def _serve(self, speaker: Speaker, first: Job) -> None:
-        """Serve a job, and while all only render others beside it: a chunk each, by turns."""
+        """Serve a job, and while all only render others beside it: a chunk each, by turns. They stand still for one
+        that is more urgent."""
         services, turns = [self._begin(speaker, first)], itertools.count(1)
         while services:
+            if (urgent := self._jobs.dequeue_before()) is not None:
+                self._serve(speaker, urgent)
             beside = self._jobs.dequeue_beside() if len(services) < self._side_by_side else None
             if beside is not None:
                 services.append(self._begin(speaker, beside))

@@ -17,6 +17,7 @@ from edge_tts.speaking.job import Discard, Job, Outcome
 from edge_tts.speaking.job_queue import JobQueue
 from edge_tts.speaking.journal import Envelope
 from edge_tts.speaking.result_sink import ResultFile, ResultSink
+from edge_tts.speaking.worker import Task
 from edge_tts.values import AudioChunk, Report
 
 CLOSING = {"done", "interrupted", "expired", "failed"}
@@ -228,3 +229,25 @@ def test_only_jobs_that_render_are_in_service_together() -> None:
     assert rig.queue.dequeue(0) is not None  # p1
     assert rig.queue.dequeue_beside() is None
     assert rig.stages("f1")[-1] == rig.stages("f2")[-1] == "interrupted"
+
+
+def test_only_more_urgent_speech_goes_before_those_that_render() -> None:
+    """It is in service at once, and the one that is skipped and that the state names; other work, and what is no more
+    urgent, waits."""
+    rig = QueueRig(capacity=9)
+    rig.queue.submit(Job(sentence("f1", priority="low"), sink=Fetched()))
+    rendered = rig.queue.dequeue(0)
+    assert rendered is not None
+    rig.submit("l1", "low")
+    assert rig.queue.dequeue_before() is None
+    rig.submit("n1", "normal")
+    urgent = rig.queue.dequeue_before()
+    assert urgent is not None
+    assert urgent.request.id == "n1"
+    assert rig.queue.dequeue_before() is None
+    rig.queue.skip()
+    assert urgent.stop_reason() is not None
+    assert rendered.stop_reason() is None
+    rig.queue.finish(urgent, Outcome("done"))
+    rig.queue.submit(Job(Task("t1", lambda *_: iter(())), sink=None))
+    assert rig.queue.dequeue_before() is None

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from fakes import RATE, WAIT_S, FakeSynthesizer, silent_voice
+from fakes import RATE, WAIT_S, FakeSynthesizer, silent_voice, until
 from rig import CountingHealth, Rig, sentence
 
 from edge_tts.errors import DeviceLostError, ModelError, UnknownVoiceError, VoiceError
@@ -248,6 +248,23 @@ def test_what_is_heard_here_is_not_served_by_turns() -> None:
             it.notes.wait(name, "done")
     order = [(report.id, report.stage) for report in it.notes.reports if report.stage in ("started", "done")]
     assert order == [(name, stage) for name in ("a", "loud", "b") for stage in ("started", "done")]
+
+
+def test_what_is_more_urgent_goes_before_those_that_only_render() -> None:
+    """A request of low priority that only renders stands still while those of a higher are heard to their end."""
+    it, came = Bench(FakeSynthesizer(chunks=3), side_by_side=2), list[str]()
+    it.jobs.submit(Job(sentence("low", priority="low"), sink=Turns(came)))
+    it.synthesizer.gate.clear()
+    with it.running():
+        until(lambda: came)
+        for name in ("first", "second"):
+            it.say(name)
+        it.synthesizer.gate.set()
+        for name in ("first", "second", "low"):
+            it.notes.wait(name, "done")
+    closed = [report.id for report in it.notes.reports if report.stage == "done"]
+    assert closed == ["first", "second", "low"]
+    assert came == ["low"] * 3
 
 
 def test_one_of_several_requests_fails_or_is_stopped_alone() -> None:
