@@ -159,6 +159,14 @@ class MqttConfig(Section):
     reconnect_max_s: float = Field(default=30.0, gt=0, le=3600)
     groups: Listed[Name] = ()
     group_delay_s: float = Field(default=2.0, ge=0, le=30)
+    render_group: Name | None = None
+
+    @field_validator("render_group")
+    @classmethod
+    def _can_answer(cls, group: str | None, info: ValidationInfo) -> str | None:
+        if group is not None and info.data.get("protocol") == "3.1.1":
+            raise ValueError("needs MQTT 5: an answer goes to a response topic; set mqtt.protocol to 5")
+        return group
 
 
 class HermesConfig(Section):
@@ -577,8 +585,10 @@ class Config(Section):
     @field_validator("mqtt")
     @classmethod
     def _has_other_groups(cls, mqtt: MqttConfig, info: ValidationInfo) -> MqttConfig:
-        if info.data.get("device") in mqtt.groups:
-            raise ValueError(f"groups has {info.data['device']}, which is this device's own name")
+        device = info.data.get("device")
+        for key, groups in (("groups", mqtt.groups), ("render_group", (mqtt.render_group,))):
+            if device in groups:
+                raise ValueError(f"{key} has {device}, which is this device's own name")
         return mqtt
 
 

@@ -72,6 +72,11 @@ class SpeakMessage(Record):
         """Linear, 0 to 1."""
         return self.volume / 100 if self.volume_level is None else self.volume_level
 
+    def for_others(self) -> SpeakMessage:
+        """The same for another house: nothing is heard at this device, and its own speech goes first."""
+        changes = {"deliver": self.deliver or "base64", "play": False, "priority": "low", "start_at": None}
+        return self.model_copy(update=changes)
+
     def sampling(self, default: Sampling) -> Sampling:
         """`default`, with the keys of this request put in."""
         chosen = {name: getattr(self, name) for name in Sampling.__dataclass_fields__}

@@ -36,6 +36,7 @@ from edge_tts.front_doors.lexicon_commands import LexiconCommands
 from edge_tts.front_doors.model_commands import ModelCommands
 from edge_tts.front_doors.mqtt.groups import listen_to_groups
 from edge_tts.front_doors.mqtt.link import MqttLink
+from edge_tts.front_doors.mqtt.render_group import RenderGroup
 from edge_tts.front_doors.mqtt.session import ClashNote, session_config
 from edge_tts.front_doors.past_requests import PastRequests
 from edge_tts.front_doors.quiet_hours import QuietHours
@@ -188,7 +189,9 @@ class Appliance:
                 log.warning("the broker has not answered yet: what is published before it does may be lost")
             parts.callback(self.player.give_up)  # or the worker would wait for a loudspeaker that does not answer
             parts.callback(self.jobs.close, CLOSING_S)
-            parts.callback(self.link.stopping.set)  # first of all: the broker keeps what comes now
+            parts.callback(self.link.stopping.set)  # the broker keeps what comes now
+            if self.render_group is not None:
+                start(self.render_group)  # last, and stopped first: others render what comes now
             self._running = parts.pop_all()
         return self
 
@@ -366,6 +369,15 @@ class Appliance:
             clash=ClashNote(config.state_dir).set,
         )
         listen_to_groups(self.link.listen, config.mqtt, self.dispatcher.handle)
+        self.render_group: RenderGroup | None = None
+        if config.mqtt.enabled and config.mqtt.render_group is not None:
+            self.render_group = RenderGroup(
+                runtime=runtime,
+                config=self._session,
+                group=config.mqtt.render_group,
+                read=self.link.read,
+                carry_out=self.dispatcher.handle,
+            )
         self.hermes = Hermes(runtime=runtime, link=self.link, config=config.hermes, dispatcher=self.dispatcher)
         self.home_assistant = HomeAssistant(
             runtime=runtime, link=self.link, config=config.home_assistant, device=self._as_device()

@@ -40,6 +40,9 @@ def check_broker(config: Config) -> Iterator[Finding]:
         yield Finding(CHECK, "broken", text, "stop the other daemon, or give each its own mqtt.client_id")
     if result.protocol:
         yield Finding(CHECK, "ok", f"{where}: {_terms(config.mqtt, result)}")
+    if config.mqtt.render_group is not None and not result.shares:
+        text = f"{where}: it has no shared subscriptions, so nothing is rendered for {config.mqtt.render_group}"
+        yield Finding(CHECK, "broken", text, "use a broker that has them, or set mqtt.render_group to null")
     for failure in result.failures:
         text, advice = _explain(failure, config, result)
         yield Finding(CHECK, "broken", f"{where}: {text}", advice)

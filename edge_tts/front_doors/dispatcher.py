@@ -167,10 +167,14 @@ class Dispatcher:
     def _say(self, message: Message) -> None:
         arrived = self._runtime.clock()
         say = parse_say(message.payload)
+        if message.renders:
+            say = say.for_others()
         key: Key = say.id or (message.number, hashlib.sha256(message.payload).hexdigest())
         if self._is_duplicate(key, known_by_id=say.id is not None, redelivered=message.redelivered):
             level = logging.INFO if message.redelivered else logging.WARNING  # a sender may reuse an id
             log.log(level, "dropped a second delivery of %s: an id is spoken once", say.id or "a message without id")
+            if message.renders and say.id is not None:
+                self._answer_again(say.id, message)
             return
         request = self.accept(say, message.caller)
         self._rules.owned(request.id, self.access.owner(message.caller))
@@ -208,6 +212,12 @@ class Dispatcher:
                 "or over HTTP"
             )
         self._rules.results.check(say)
+
+    def _answer_again(self, request_id: str, message: Message) -> None:
+        """Tell of a sound that is kept: whoever asks again has not heard of it."""
+        results, owner = self._rules.results, self.access.owner(message.caller)
+        if results.find(request_id, owner) is not None:
+            results.reply(message.reply, owner)(Report(request_id, "done", 0.0, {"resent": True}))
 
     def _dedupe_s(self, say: SpeakMessage) -> float:
         return self._rules.dedupe_s if say.dedupe_s is None else say.dedupe_s

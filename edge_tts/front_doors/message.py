@@ -32,6 +32,8 @@ class Message:
     reply_to: ReplyTo | None = None
     """The address behind `reply`, for the journal."""
     caller: Caller = _SOMEBODY
+    renders: bool = False
+    """For another house: the sound goes to the caller and never to the loudspeaker, after all that is said here."""
 
 
 def caller_name(text: str) -> str:

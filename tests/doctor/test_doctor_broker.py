@@ -229,3 +229,12 @@ def test_what_answers_is_named(protocol: str, answer: bytes, words: str) -> None
     with answering(answer) as port:
         finding = only(findings(port, protocol=protocol), "broken")
     assert words in finding.text
+
+
+def test_a_broker_without_shared_subscriptions_is_told_to_members_of_a_group() -> None:
+    """What CONNACK says about them is a finding where a group needs them, and none elsewhere."""
+    connack = bytes([0x20, 5, 0, 0, 2, 42, 0])
+    with answering(connack) as port:
+        assert any("no shared subscriptions" in one.text for one in findings(port, render_group="g"))
+    with answering(connack) as port:
+        assert not any("shared" in one.text for one in findings(port))

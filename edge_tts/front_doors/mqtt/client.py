@@ -9,6 +9,7 @@ from pathlib import Path
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.properties import Properties
 
 from edge_tts.config import MqttConfig
 from edge_tts.errors import TransportError
@@ -37,6 +38,11 @@ def make_client(config: MqttConfig, client_id: str, *, persistent: bool = False)
     if config.tls:
         _set_tls(client, config)
     return client
+
+
+def shares_subscriptions(connack: Properties | None) -> bool:
+    """Whether a broker has shared subscriptions, by its answer to CONNECT; it is silent where it has them."""
+    return bool(getattr(connack, "SharedSubscriptionAvailable", 1))
 
 
 def _password(config: MqttConfig) -> str | None:

@@ -329,13 +329,14 @@ class MqttLink(Part):
         while self._untaken and self._waiting() < MAX_UNSENT // 2 and not self.stopping.is_set():
             message = self._untaken.popleft()
             handle = self._listener(message.topic) or self._dispatcher.handle
-            handle(self._message(message))
+            handle(self.read(message))
             self._client.ack(message.mid, message.qos)
 
     def _listener(self, topic: str) -> Callable[[Message], None] | None:
         return next((handle for own, handle in self._listeners.items() if paho.topic_matches_sub(own, topic)), None)
 
-    def _message(self, message: paho.MQTTMessage) -> Message:
+    def read(self, message: paho.MQTTMessage, *, called: str = "") -> Message:
+        """What has come, here or on another connection. `called`: pattern of topics whose last level is the caller."""
         address = self._reply_to(message)
         command = message.topic.removeprefix(f"{self._base}/")
         return Message(
@@ -347,12 +348,12 @@ class MqttLink(Part):
             expires_in_s=_expiry(message),
             reply=no_reply if address is None else self.reply(address),
             reply_to=address,
-            caller=Caller("mqtt", self._caller_name(message)),
+            caller=Caller("mqtt", self._caller_name(message, called)),
         )
 
-    def _caller_name(self, message: paho.MQTTMessage) -> str:
+    def _caller_name(self, message: paho.MQTTMessage, called: str) -> str:
         """By the topic, else by a user property; empty where neither tells."""
-        patterns = (f"{self._base}/{SAY_AS}", *(own for own in self._listeners if own.endswith(SAY_AS)))
+        patterns = (called, f"{self._base}/{SAY_AS}", *(own for own in self._listeners if own.endswith(SAY_AS)))
         if any(paho.topic_matches_sub(pattern, message.topic) for pattern in patterns):
             return caller_name(message.topic.rpartition("/")[2])
         told = getattr(message.properties, "UserProperty", ())

@@ -22,7 +22,7 @@ from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.reasoncodes import ReasonCode
 
 from edge_tts.config import MqttConfig
-from edge_tts.front_doors.mqtt.client import daemon_client_id, make_client
+from edge_tts.front_doors.mqtt.client import daemon_client_id, make_client, shares_subscriptions
 
 Step = Literal["find", "reach", "encrypt", "greet", "enter", "subscribe", "publish", "deliver"]
 """Host name, network, TLS, CONNACK, its reason code; then each right that the daemon needs."""
@@ -51,6 +51,8 @@ class ProbeResult:
     protocol: str
     """The accepted MQTT version; empty if the connection was refused."""
     failures: tuple[Failure, ...]
+    shares: bool = True
+    """Whether it has shared subscriptions."""
 
 
 class BrokerProbe:
@@ -68,6 +70,7 @@ class BrokerProbe:
         self._published: ReasonCode | None = None
         self._delivered = False
         self._goodbye = ""
+        self._shares = True
         self._client = client = make_client(config, self._client_id)
         client.on_connect, client.on_disconnect = self._on_connect, self._on_disconnect
         client.on_subscribe, client.on_publish = self._on_subscribe, self._on_publish
@@ -84,7 +87,7 @@ class BrokerProbe:
                 failures = [self._wait("deliver", lambda: self._delivered)]
         finally:
             self._client.disconnect()
-        return ProbeResult(self._client_id, self._topic, protocol, tuple(filter(None, failures)))
+        return ProbeResult(self._client_id, self._topic, protocol, tuple(filter(None, failures)), self._shares)
 
     # -- the steps
 
@@ -132,7 +135,7 @@ class BrokerProbe:
     # -- paho's callbacks, within its loop
 
     def _on_connect(self, client: paho.Client, data: Any, flags: Any, reason: ReasonCode, properties: Any) -> None:
-        self._entered = reason
+        self._entered, self._shares = reason, shares_subscriptions(properties)
 
     def _on_disconnect(self, client: paho.Client, data: Any, flags: Any, reason: ReasonCode, properties: Any) -> None:
         self._goodbye = f"({reason})"
