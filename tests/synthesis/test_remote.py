@@ -61,7 +61,9 @@ def server(answer: Callable[[socket.socket], object]) -> Iterator[int]:
         def serve() -> None:
             connection, _ = listener.accept()
             with connection:
-                connection.recv(65536)
+                asked = b""
+                while not asked.endswith(b"}"):  # what is left unread would reset the connection
+                    asked += connection.recv(65536)
                 answer(connection)
 
         thread = threading.Thread(target=serve)
