@@ -280,6 +280,7 @@ class RemoteConfig(Section):
     """Another machine that speaks for this one: an appliance or a farm."""
 
     url: str | None = Field(default=None, max_length=_MOST_TEXT)
+    group: Name | None = None
     token_file: ConfigPath | None = None
     first_audio_ms: float = Field(default=1500.0, ge=50, le=60000)
 
@@ -566,9 +567,15 @@ class Config(Section):
     @field_validator("remote")
     @classmethod
     def _is_named(cls, remote: RemoteConfig, info: ValidationInfo) -> RemoteConfig:
-        engine = info.data.get("engine")
-        if engine is not None and engine.execution == "remote" and remote.url is None:
-            raise ValueError("has no url, but engine.execution is remote: name the machine that speaks")
+        engine, mqtt = info.data.get("engine"), info.data.get("mqtt")
+        if engine is None or mqtt is None or engine.execution != "remote":
+            return remote
+        if (remote.url is None) == (remote.group is None):
+            raise ValueError("needs either url or group, since engine.execution is remote: name who speaks")
+        if remote.group is not None and (not mqtt.enabled or mqtt.protocol == "3.1.1"):
+            raise ValueError("has a group, which is asked over MQTT 5: set mqtt.enabled and mqtt.protocol")
+        if remote.group is not None and mqtt.render_group is not None:
+            raise ValueError("has a group, so mqtt.render_group must be null: requests would go in a circle")
         return remote
 
     @field_validator("bucket")

@@ -7,7 +7,7 @@ import os
 import queue
 import signal
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, nullcontext, suppress
 from pathlib import Path
 
 from edge_tts.app.appliance import Appliance, Observers, Surroundings, loudspeaker_for
@@ -20,11 +20,14 @@ from edge_tts.durable.lock import HeldError, held_alone
 from edge_tts.engine.load import Placement
 from edge_tts.errors import ConfigError, EdgeTTSError
 from edge_tts.fleet.device_overlay import DeviceOverlay
+from edge_tts.front_doors.mqtt.group_voices import GroupVoices
+from edge_tts.front_doors.mqtt.session import session_config
 from edge_tts.model_sets.choice import ModelChoice
 from edge_tts.model_sets.loading import as_chosen, open_choice, open_model, open_networks, unchanged
 from edge_tts.model_sets.trial import InstalledSets
 from edge_tts.runtime.health import sd_notify, watchdog_interval_s, watchdog_line
 from edge_tts.runtime.telemetry import TelemetryReader
+from edge_tts.values import ModelSet
 
 log = logging.getLogger(__name__)
 
@@ -137,8 +140,9 @@ def serve(config: Config, choice: ModelChoice, stop: Stop, observers: Observers,
     def placed(anew: Iterable[Placement]) -> None:
         placements[:] = anew
 
+    elsewhere = group_voices(config, model)
     surroundings = Surroundings(
-        load=lambda: open_networks(unchanged(model), config, on_placed=placed),
+        load=lambda: open_networks(unchanged(model), config, on_placed=placed, elsewhere=elsewhere),
         unloaded=trim_memory,
         open_loudspeaker=loudspeaker_for(config.audio, contents),
         contents=contents,
@@ -150,7 +154,7 @@ def serve(config: Config, choice: ModelChoice, stop: Stop, observers: Observers,
         sets=InstalledSets(config=config, choice=choice, restart=stop.ask_restart),
         overlay=overlay,
     )
-    with Appliance(config, model, surroundings) as appliance:
+    with elsewhere or nullcontext(), Appliance(config, model, surroundings) as appliance:
         choice.proven()
         if overlay is not None:
             overlay.proven()
@@ -161,6 +165,15 @@ def serve(config: Config, choice: ModelChoice, stop: Stop, observers: Observers,
         restart = stop.wants_restart()
         sd_notify(f"STATUS=Changing the model set{watchdog_line(START_S)}" if restart else "STOPPING=1")
         return restart
+
+
+def group_voices(config: Config, model: ModelSet) -> GroupVoices | None:
+    """The group that is to speak for this device. Raises TransportError for what is wrong in `mqtt`."""
+    remote = config.remote
+    if config.engine.execution != "remote" or remote.group is None:
+        return None
+    mqtt, first_audio_s = session_config(config, keep=False), remote.first_audio_ms / 1000
+    return GroupVoices(mqtt, model, group=remote.group, device=config.device, first_audio_s=first_audio_s)
 
 
 def on_signal(act: Callable[[int], None]) -> None:

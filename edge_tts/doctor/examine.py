@@ -82,7 +82,7 @@ def _checks(config: Config) -> Iterator[Finding]:
     yield from check_versions(wants_tensorrt=config.engine.execution == "tensorrt")
     yield from run_check("audio", lambda: check_audio(config), advice="see audio in config.yaml")
     yield from check_broker(config)
-    if config.engine.execution == "remote":
+    if config.engine.execution == "remote" and config.remote.url is not None:
         yield from run_check("remote", lambda: check_remote(config), advice="correct remote in config.yaml")
     yield from check_disk(config)
     yield from run_check(

@@ -24,7 +24,7 @@ from edge_tts.runtime.health import sd_notify
 from edge_tts.synthesis.g2pw import open_front_end
 from edge_tts.synthesis.levels import VoiceLevels
 from edge_tts.synthesis.networks import Networks, load_networks
-from edge_tts.synthesis.remote import RemoteVoices
+from edge_tts.synthesis.remote import Elsewhere, RemoteVoices
 from edge_tts.synthesis.remote_first import RemoteFirst
 from edge_tts.text.front_end import TextFrontEnd
 from edge_tts.text.lexicon_file import LexiconFile
@@ -97,9 +97,14 @@ def rules_for(config: Config) -> SpokenRules | None:
 
 @contextmanager
 def open_networks(
-    model: ModelSet, config: Config, *, on_placed: Callable[[Iterable[Placement]], None] = lambda placements: None
+    model: ModelSet,
+    config: Config,
+    *,
+    on_placed: Callable[[Iterable[Placement]], None] = lambda placements: None,
+    elsewhere: Elsewhere | None = None,
 ) -> Iterator[Networks]:
     """Load a set's networks; `on_placed` receives what runs each graph. Building TensorRT engines may take minutes.
+    `elsewhere` is asked first; None: what `remote.url` names, if it is to be.
 
     Raises ModelError or TextError (lexicon).
     """
@@ -109,18 +114,17 @@ def open_networks(
         activate(model, loader)
         front_end = front_end_for(config, stack)
         networks = load_fastest(model, front_end, stack, loader, config.engine)
-        networks = _levelled(_remote_first(networks, config), config)
+        networks = _levelled(_remote_first(networks, config, elsewhere), config)
         on_placed(loader.choices)
         yield networks
 
 
-def _remote_first(networks: Networks, config: Config) -> Networks:
+def _remote_first(networks: Networks, config: Config, elsewhere: Elsewhere | None) -> Networks:
     remote = config.remote
-    if config.engine.execution != "remote" or remote.url is None:
-        return networks
-    token = read_secret(remote.token_file, key="remote.token_file")
-    voices = RemoteVoices(remote.url, networks.model, token=token, first_audio_s=remote.first_audio_ms / 1000)
-    return replace(networks, remote=RemoteFirst(networks.synthesizer, voices))
+    if elsewhere is None and config.engine.execution == "remote" and remote.url is not None:
+        token, first_audio_s = read_secret(remote.token_file, key="remote.token_file"), remote.first_audio_ms / 1000
+        elsewhere = RemoteVoices(remote.url, networks.model, token=token, first_audio_s=first_audio_s)
+    return networks if elsewhere is None else replace(networks, remote=RemoteFirst(networks.synthesizer, elsewhere))
 
 
 def _levelled(networks: Networks, config: Config) -> Networks:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
-from typing import Any, get_args
+from typing import Any, Protocol, get_args
 from urllib.parse import urlsplit
 
 from edge_tts.audio.wave import from_pcm16, read_stream_header
@@ -43,6 +43,14 @@ class RemoteLine:
     sampling: Sampling
     speed: float
     priority: Priority
+
+
+class Elsewhere(Protocol):
+    """Who speaks for us; see `RemoteVoices`."""
+
+    def is_due(self) -> bool: ...
+
+    def speak(self, line: RemoteLine, should_stop: Callable[[], bool]) -> Generator[FloatArray, None, GuardCounts]: ...
 
 
 class RemoteVoices:
@@ -78,7 +86,7 @@ class RemoteVoices:
         """
         try:
             with closing(
-                _Listening(self._connect(), self._request(line), _WavStream(self._model.sample_rate))
+                _Listening(self._connect(), self._request(line), WavStream(self._model.sample_rate))
             ) as listening:
                 return (yield from self._heard(listening, should_stop))
         except TransportError as error:
@@ -130,7 +138,7 @@ class RemoteVoices:
         return {"method": "POST", "url": path, "body": json.dumps(body).encode(), "headers": headers}
 
 
-class _WavStream:
+class WavStream:
     """Samples out of a WAV that comes in pieces."""
 
     def __init__(self, sample_rate: int) -> None:
@@ -156,7 +164,7 @@ _Heard = FloatArray | GuardCounts
 class _Listening:
     """A request, and the thread that waits for its answer: the caller's thread must be able to stop."""
 
-    def __init__(self, connection: http.client.HTTPConnection, request: dict[str, Any], stream: _WavStream) -> None:
+    def __init__(self, connection: http.client.HTTPConnection, request: dict[str, Any], stream: WavStream) -> None:
         self._connection, self._request, self._stream = connection, request, stream
         self._heard: queue.Queue[_Heard | TransportError] = queue.Queue(_MOST_WAITING)
         self._over = threading.Event()
@@ -205,7 +213,7 @@ class _Listening:
             if event["type"] == "error":
                 raise TransportError(str(event["error"]["message"]))
             if event["type"] == "speech.audio.done":
-                self._put(_guard_counts(event))
+                self._put(guard_counts(event))
                 return
             self._put(self._stream.push(base64.b64decode(event["audio"], validate=True)))
         raise TransportError("broke off in mid-sentence")
@@ -217,8 +225,8 @@ class _Listening:
                 return
 
 
-def _guard_counts(event: dict[str, Any]) -> GuardCounts:
-    """What an appliance adds to OpenAI's last event."""
+def guard_counts(event: dict[str, Any]) -> GuardCounts:
+    """What an appliance adds to OpenAI's last event, and to `done` over MQTT."""
     faults = {fault: int(event.get("guard", {}).get(fault, 0)) for fault in get_args(Fault)}
     return GuardCounts(segments=1, retried=int(event.get("retried", 0)), faults={k: v for k, v in faults.items() if v})
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from edge_tts.errors import TransportError
 from edge_tts.request import SpeakRequest
-from edge_tts.synthesis.remote import RemoteLine, RemoteVoices
+from edge_tts.synthesis.remote import Elsewhere, RemoteLine
 from edge_tts.synthesis.synthesizer import Line, Plan, Synthesizer
 from edge_tts.values import AudioChunk, GuardCounts, Voice
 
@@ -21,7 +21,7 @@ class RemoteFirst:
     """A `Stream` in front of a synthesizer. Both cut the text, so a sentence that breaks off is begun again here, and
     the rest of its request stays here. SSML is spoken here: a sentence alone does not have what stands around it."""
 
-    def __init__(self, synthesizer: Synthesizer, remote: RemoteVoices) -> None:
+    def __init__(self, synthesizer: Synthesizer, remote: Elsewhere) -> None:
         self._synthesizer, self._remote = synthesizer, remote
 
     def __call__(
