@@ -149,7 +149,9 @@ def enrol(ear: Ear, key: Key, room: AudioServer, speaker: str) -> dict[str, Any]
     raise AssertionError(f"nothing that was read was taken: {enrolled}")
 
 
-@pytest.mark.parametrize("name", SPEAKERS)
+@pytest.mark.parametrize(
+    "name", ["Anna", *(pytest.param(name, marks=pytest.mark.slow) for name in SPEAKERS if name != "Anna")]
+)
 @pytest.mark.timeout(600)
 def test_heard_enrolled_and_answered(tmp_path: Path, room: AudioServer, broker: Broker, name: str) -> None:
     """A person presses the button, reads the sentence and is stored with their consent. What the loudspeaker then plays

@@ -72,19 +72,17 @@ def test_a_message_in_samples_out(tmp_path: Path, broker: Broker, untrained: Pat
     assert np.abs(sound).max() > 0.01
 
 
-@pytest.mark.parametrize("encoding", ["gbk", "zzz"])
-def test_a_document_in_a_strange_encoding_is_spoken(
-    tmp_path: Path, broker: Broker, untrained: Path, encoding: str
-) -> None:
+def test_a_document_in_a_strange_encoding_is_spoken(tmp_path: Path, broker: Broker, untrained: Path) -> None:
     """SSML that declares an encoding, as files do, is spoken like any other, and the process serves whoever is next."""
     config = write_config(tmp_path, untrained, broker.port, "ssml")
-    document = f'<?xml version="1.0" encoding="{encoding}"?><speak>Hi.</speak>'
     with Ear(broker, "edge-tts/ssml") as ear, daemon(config) as process:
         ear.wait_topic("status", "online")
-        ear.publish("say", {"id": "a", "text": document, "ssml": True})
+        for encoding in ("gbk", "zzz"):
+            document = f'<?xml version="1.0" encoding="{encoding}"?><speak>Hi.</speak>'
+            ear.publish("say", {"id": encoding, "text": document, "ssml": True})
         ear.publish("say", {"id": "b", "text": "Hello."})
         ear.wait_event(id="b", stage="done")
-        assert [event["stage"] for event in ear.events() if event["id"] == "a"][-1] == "done"
+        assert [event["id"] for event in ear.events() if event["stage"] == "done"] == ["gbk", "zzz", "b"]
         assert process.poll() is None
 
 

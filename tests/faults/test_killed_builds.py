@@ -19,7 +19,6 @@ from tests.engine.small_set import write_graphs
 
 pytestmark = pytest.mark.long
 ROOT = Path(__file__).resolve().parents[2]
-KILLS = 20
 MACHINE = Machine(tensorrt="10.3", cuda="12.6", capability="8.7", l4t="36.4.3", device="here")
 BUILD = """
 import sys
@@ -40,8 +39,9 @@ cache.add(onnx, options, build_s=1.0, peak_memory_mb=1.0)
 """
 
 
-def test_a_build_that_is_killed_leaves_no_engine_or_a_whole_one(tmp_path: Path) -> None:
-    """Killed twenty times at any moment, the cache never offers part of an engine; the next build is whole."""
+@pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.slow)])
+def test_a_build_that_is_killed_leaves_no_engine_or_a_whole_one(tmp_path: Path, kills: int) -> None:
+    """Killed several times at any moment, the cache never offers part of an engine; the next build is whole."""
     (tmp_path / "graphs").mkdir()
     onnx, draw = write_graphs(tmp_path / "graphs") / "wave.onnx", random.Random(5)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "tests" / "engine" / "child"), str(ROOT)])}
@@ -59,7 +59,7 @@ def test_a_build_that_is_killed_leaves_no_engine_or_a_whole_one(tmp_path: Path) 
         assert builder.wait() == 0
     took_s, whole = time.monotonic() - began, offered(tmp_path / "whole")
     assert whole
-    for _ in range(KILLS):
+    for _ in range(kills):
         with build(tmp_path / "killed") as builder:
             assert builder.stdout is not None
             builder.stdout.readline()

@@ -62,7 +62,7 @@ def test_no_readable_word_is_dropped(words: list[str]) -> None:
             assert word in said.replace(" ", "") or word in said
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=10)
 @given(st.text(alphabet=HOSTILE, min_size=1, max_size=4), st.sampled_from(["auto", "en", "zh"]))
 def test_the_work_grows_with_the_length_and_no_faster(unit: str, language: str) -> None:
     """Four times the text takes four times the steps, and a few, whatever is repeated."""

@@ -62,10 +62,11 @@ class Verdict:
 class Lives:
     """One device that dies and comes back. Owns the folder, the ledger of requests and the WAV of each life."""
 
-    def __init__(self, folder: Path, port: int, *, draw: random.Random) -> None:
+    def __init__(self, folder: Path, port: int, *, draw: random.Random, **settings: object) -> None:
         self._folder, self._draw = folder, draw
         self._bucket = folder / "bucket"
-        self._config = house.furnish(folder, port, bucket={"url": str(self._bucket), "interval_s": 1.0})
+        bucket = {"url": str(self._bucket), "interval_s": 1.0}
+        self._config = house.furnish(folder, port, bucket=bucket, **settings)
         self._wavs: list[bytes] = []
         self._texts: dict[str, str] = {}
         self._enrolled: list[str] = []
@@ -194,9 +195,9 @@ class Lives:
         return {voice.name for voice in stored.voices}
 
 
-def kill_often(folder: Path, port: int, *, kills: int, seed: int, traffic: Traffic) -> Verdict:
-    """The whole run."""
-    lives = Lives(folder, port, draw=random.Random(seed))
+def kill_often(folder: Path, port: int, *, kills: int, seed: int, traffic: Traffic, **settings: object) -> Verdict:
+    """The whole run; `settings` are sections of the configuration."""
+    lives = Lives(folder, port, draw=random.Random(seed), **settings)
     with house.client(port, traffic) as client:
         lives.introduce(client, traffic)
         for _ in range(kills):
