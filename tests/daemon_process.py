@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,10 +29,12 @@ def write_config(folder: Path, sets: Path, port: int, device: str, protocol: str
 
 
 @contextmanager
-def daemon(config: Path, **environment: str) -> Iterator[subprocess.Popen[str]]:
-    """`python -m edge_tts run`, killed at the end if it still runs."""
+def daemon(
+    config: Path, *, program: Sequence[str] = ("-m", "edge_tts"), **environment: str
+) -> Iterator[subprocess.Popen[str]]:
+    """`python -m edge_tts run`, or another `program`, killed at the end if it still runs."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "edge_tts", "run", "-c", str(config)],
+        [sys.executable, *program, "run", "-c", str(config)],
         env={**os.environ, **environment},
         stderr=subprocess.PIPE,
         text=True,

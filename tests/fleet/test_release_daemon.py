@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,7 +21,10 @@ from edge_tts.fleet.publishing import Publisher
 from edge_tts.fleet.release import Release, Terms
 
 pytestmark = pytest.mark.long
-STARTER = Path(__file__).parents[2] / "models" / "starter"
+ROOT = Path(__file__).resolve().parents[2]
+STARTER = ROOT / "models" / "starter"
+SHIPPED = ("-m", "edge_tts")
+SHORT = (str(Path(__file__).with_name("short_trial.py")),)
 TRIAL_S = 8 * WAIT_S
 """Forty sentences in a process that gives way to all others."""
 
@@ -55,8 +59,13 @@ def is_alive(pid: int) -> bool:
     return False
 
 
+@pytest.mark.parametrize(
+    "program", [pytest.param(SHORT, id="short"), pytest.param(SHIPPED, id="shipped", marks=pytest.mark.slow)]
+)
 @pytest.mark.timeout(1200)
-def test_a_release_changes_what_speaks_and_interrupts_nothing(tmp_path: Path, broker: Broker, keys: Keys) -> None:
+def test_a_release_changes_what_speaks_and_interrupts_nothing(
+    tmp_path: Path, broker: Broker, keys: Keys, program: Sequence[str]
+) -> None:
     """A set whose graph is none is refused, by a child process, with the reason in the retained `release`; the next is
     tried, installed and speaks, though the daemon is killed during the trial. What is said meanwhile is said, and a
     killed daemon leaves no child behind."""
@@ -89,7 +98,7 @@ def test_a_release_changes_what_speaks_and_interrupts_nothing(tmp_path: Path, br
             last = [json.loads(text) for text in ear.on("release")[-1:]]
             return any((one["number"], one["stage"]) == (release.number, stage) for one in last)
 
-        with daemon(config) as process:
+        with daemon(config, program=program, PYTHONPATH=str(ROOT)) as process:
             ear.wait_for(lambda: at(bad, "failed"), TRIAL_S)
             assert json.loads(ear.on("models")[-1])["current"] == "starter"
             good = release("good")
@@ -100,7 +109,7 @@ def test_a_release_changes_what_speaks_and_interrupts_nothing(tmp_path: Path, br
             trial = children(process.pid)
             process.kill()
             until(lambda: not any(map(is_alive, trial)))
-        with daemon(config):
+        with daemon(config, program=program, PYTHONPATH=str(ROOT)):
             ear.wait_for(lambda: at(good, "installed"), TRIAL_S)
             assert json.loads(ear.on("models")[-1])["current"] == good.folder
             ear.publish("say", {"id": "afterwards", "text": "Now the new one."})
