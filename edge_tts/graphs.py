@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol, get_args
 
 from edge_tts.errors import ModelError
 
-DType = Literal["float32", "float16", "int64", "int32"]
+DType = Literal["float32", "float16", "int64", "int32", "int8"]
 Family = Literal["v2", "v2Pro", "v2ProPlus", "starter"]
 
 FAMILIES: tuple[str, ...] = get_args(Family)
@@ -148,6 +148,8 @@ class Tensor:
     cached: bool = False
     """Stays on the device between runs, as float16 in a float16 set."""
     families: tuple[str, ...] = FAMILIES
+    narrow: bool = False
+    """May be int8, with scales in the graph."""
     repeated: str = ""
     """The size that counts inputs NAME0, NAME1, ...; empty for one input."""
 
@@ -263,12 +265,12 @@ CPU_CONTRACTS: Mapping[str, GraphContract] = {
             Tensor(POSITION, (_ROWS,), "int64"),
             Tensor(CACHED, (_ROWS,), "int32"),
             Tensor(TOTAL, (1,), "int32"),
-            Tensor(PAST, (_ROWS, *_HEADS), repeated="planes"),
+            Tensor(PAST, (_ROWS, *_HEADS), narrow=True, repeated="planes"),
         ),
         outputs=(
             Tensor(LOGITS, (Axis("R"), "tokens")),
-            Tensor(ROWS, ("planes", *_HEADS)),
-            Tensor(PRESENT, (_ROWS, *_HEADS), repeated="planes"),
+            Tensor(ROWS, ("planes", *_HEADS), narrow=True),
+            Tensor(PRESENT, (_ROWS, *_HEADS), narrow=True, repeated="planes"),
         ),
     ),
     WAVE_STREAM: GraphContract(
@@ -346,7 +348,8 @@ def check(graph: str, actual: Ported, family: str, sizes: Mapping[str, int], *, 
             right = f"{dtype} {_shown(tensor.shape, known)}"
             if port is None:
                 raise ModelError(f"{graph}: has no {side} {tensor.name} ({right}); it has {', '.join(ports)}")
-            if port.dtype != dtype or not _fits(tensor, port, known, exact=side == "input"):
+            other = "int8" if tensor.narrow else dtype
+            if port.dtype not in (dtype, other) or not _fits(tensor, port, known, exact=side == "input"):
                 is_now = f"{port.dtype} {_shown(port.shape, known)}"
                 raise ModelError(f"{graph}: its {side} {tensor.name} is {is_now}; right would be {right}")
         names = [tensor.name for tensor in expected]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,6 +95,11 @@ class Graph:
         self._casts: set[str] = set()
         self._domains: set[str] = set()
 
+    def affine(self, x: Value, weight: Array, bias: Array) -> Value:
+        """x [..., in] times weight [in, out], plus bias [out]."""
+        y = self.op("MatMul", x, self.constant(weight, "weight"))
+        return self.op("Add", y, self.constant(bias, "bias"))
+
     @contextmanager
     def scope(self, name: str, *, exact: bool = False) -> Iterator[None]:
         """Prefix the names of what is written inside; with `exact` it stays float32."""
@@ -161,6 +166,25 @@ class Graph:
         self._nodes.append(helper.make_node(kind, feeds, names, name=name, domain=RUNTIME_OPS, **attributes))
         self._domains.add(RUNTIME_OPS)
         return tuple(Value(made, "float32") for made in names)
+
+    def branch(
+        self, condition: Value, then: Callable[[], Sequence[Value]], otherwise: Sequence[Value]
+    ) -> tuple[Value, ...]:
+        """What `then` writes where `condition` (bool [1]) holds, else the values `otherwise`. Float32 graphs only."""
+        name, sides = self._unique("If"), dict[str, onnx.GraphProto]()
+        values: Sequence[Value] = ()
+        for side, written in (("then_branch", then), ("else_branch", lambda: otherwise)):
+            outside, self._nodes = self._nodes, []
+            values, results = written(), list[onnx.ValueInfoProto]()
+            for index, value in enumerate(values):
+                result = f"{name}/{side}:{index}"
+                self._nodes.append(helper.make_node("Identity", [self._name_of(value, value.dtype)], [result]))
+                results.append(helper.make_tensor_value_info(result, _ELEMENT[value.dtype], None))
+            sides[side] = helper.make_graph(self._nodes, side, [], results)
+            self._nodes = outside
+        made = tuple(Value(f"{name}:{index}", value.dtype) for index, value in enumerate(values))
+        self._nodes.append(helper.make_node("If", [condition.name], [value.name for value in made], name=name, **sides))
+        return made
 
     @property
     def nodes(self) -> dict[str, Node]:

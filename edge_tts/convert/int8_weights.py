@@ -8,35 +8,45 @@ import numpy as np
 
 from edge_tts.convert.builder import Array, DType, Graph, Value
 
-BLOCK = 32
-"""Inputs that share a scale."""
+BLOCKS = (128, 64, 32)
+"""How many inputs may share a scale: the more, the fewer bytes, and the longer the integers are summed."""
 _ACCURACY = 4
 """The runtime rounds the rows to 8 bits too, and multiplies integers; below 4 it unpacks the weights every time."""
 
 
 class Int8Graph(Graph):
-    """A graph in which every matrix of weights is stored and multiplied in 8 bits; its inputs count in blocks of 32."""
+    """A graph in which every matrix of weights is stored and multiplied in 8 bits, if its inputs come in blocks."""
 
     def op(self, kind: str, *inputs: Value, dtype: DType | None = None, **attributes: Any) -> Value:
         """See `Graph.op`."""
         weight = inputs[1].array if kind == "MatMul" else None
-        if weight is None or weight.shape[0] % BLOCK:
+        if weight is None or weight.shape[0] % BLOCKS[-1]:
             return super().op(kind, *inputs, dtype=dtype, **attributes)
-        stored, scales = in_blocks(weight)
+        return self._product(inputs[0], weight)
+
+    def affine(self, x: Value, weight: Array, bias: Array) -> Value:
+        """See `Graph.affine`."""
+        if weight.shape[0] % BLOCKS[-1]:
+            return super().affine(x, weight, bias)
+        return self._product(x, weight, None, None, self.constant(bias, "bias"))
+
+    def _product(self, x: Value, weight: Array, *more: Value | None) -> Value:
+        block = next(size for size in BLOCKS if weight.shape[0] % size == 0)
+        stored, scales = in_blocks(weight, block)
         return self.fused(
             "MatMulNBits",
-            *(inputs[0], self.constant(stored, "weight8"), self.constant(scales, "scales")),
+            *(x, self.constant(stored, "weight8"), self.constant(scales, "scales"), *more),
             K=weight.shape[0],
             N=weight.shape[1],
             bits=8,
-            block_size=BLOCK,
+            block_size=block,
             accuracy_level=_ACCURACY,
         )[0]
 
 
-def in_blocks(weight: Array) -> tuple[Array, Array]:
-    """weight [in, out] -> uint8 [out, in / 32, 32] around 128, and scales float32 [out, in / 32]."""
+def in_blocks(weight: Array, block: int) -> tuple[Array, Array]:
+    """weight [in, out] -> uint8 [out, in / block, block] around 128, and scales float32 [out, in / block]."""
     wide, out = weight.shape
-    blocks = np.ascontiguousarray(weight.T, np.float32).reshape(out, wide // BLOCK, BLOCK)
+    blocks = np.ascontiguousarray(weight.T, np.float32).reshape(out, wide // block, block)
     scales = np.maximum(np.abs(blocks).max(axis=2) / 127, np.float32(1e-12))
     return (np.rint(blocks / scales[..., None]) + 128).astype(np.uint8), scales

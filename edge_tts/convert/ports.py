@@ -14,18 +14,19 @@ class Ports:
     def __init__(self, g: Graph, name: str, sizes: Mapping[str, int]) -> None:
         self._g, self._contract, self._sizes = g, {**CONTRACTS, **CPU_CONTRACTS}[name], sizes
 
-    def input(self, name: str) -> Value:
+    def input(self, name: str, *, narrow: bool = False) -> Value:
         tensor = self._contract.input(name)
         assert tensor is not None, name
-        return self._g.input(name, self._shape(tensor), tensor.dtype, half=tensor.cached)
+        dtype = "int8" if narrow else tensor.dtype
+        return self._g.input(name, self._shape(tensor), dtype, half=tensor.cached)
 
     def cache(self) -> list[Value]:
         """The inputs of all planes of the decode cache."""
         return [self.input(cache_input(plane)) for plane in range(self._sizes["planes"])]
 
-    def past(self) -> list[Value]:
-        """The inputs of all planes of the cache that grows in place."""
-        return [self.input(past(plane)) for plane in range(self._sizes["planes"])]
+    def past(self, *, narrow: bool) -> list[Value]:
+        """The inputs of all planes of the cache that grows in place, int8 if `narrow`."""
+        return [self.input(past(plane), narrow=narrow) for plane in range(self._sizes["planes"])]
 
     def present(self, layer: int, planes: Sequence[Value]) -> None:
         """The outputs of a layer's keys and values, which a node has written under their names."""

@@ -7,14 +7,32 @@ that lie where the caller put them.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
 
 from edge_tts import graphs
-from edge_tts.convert.builder import Array, Graph, StoredGraph, StoredNode, Value
-from edge_tts.convert.layers import FAR, Heads, add, attention, concat, cut, layer_norm, reshape, size, unsqueeze
+from edge_tts.convert.builder import Array, DType, Graph, StoredGraph, StoredNode, Value
+from edge_tts.convert.layers import (
+    FAR,
+    Heads,
+    add,
+    attention,
+    concat,
+    cut,
+    ints,
+    layer_norm,
+    reshape,
+    scalar,
+    size,
+    unsqueeze,
+)
 from edge_tts.convert.ports import Ports
 from edge_tts.errors import ModelError
 
+_IN_8_BITS: dict[str, Any] = {"kv_cache_bit_width": 8, "k_quant_type": "PER_CHANNEL", "v_quant_type": "PER_CHANNEL"}
 Affine = tuple[Array, Array]
 """Weight [in, out] and bias, or scale and bias of a normalization."""
 
@@ -105,36 +123,43 @@ def _read_block(part: _Part) -> Block:
     return Block(qkv=qkv, out=out, up=up, down=down, norms=(first, second))
 
 
-def write_gpt(g: Graph, gpt: Gpt) -> None:
+def write_gpt(g: Graph, gpt: Gpt, scales: Array | None = None) -> None:
     """One graph for prefill and step, so that a runtime packs the weights once.
 
     The prompt's T rows and the next row of B sequences go through the same layers, apart only in attention. Either may
     be of no use: a step has an empty prompt, a prefill feeds tokens that nobody reads. `cached` counts the rows that
     the cache holds of each sequence, `total` the most of any after this run. logits [1 or 0 of the prompt + B, tokens];
-    rows [2L, heads, T, each] are the prompt's keys and values.
+    rows [2L, heads, T, each] are the prompt's keys and values. With `scales` float32 [2L, W] these and the cache are
+    int8, a step of each channel being its scale.
     """
     ports = Ports(g, graphs.T2S, gpt.sizes)
     prompt, bias = _prompt(g, gpt, ports)
     token, position = ports.input(graphs.TOKEN), ports.input(graphs.POSITION)
     lengths = ports.input(graphs.CACHED), ports.input(graphs.TOTAL)
-    cache, length = ports.past(), size(g, prompt, 0)
+    cache, length = ports.past(narrow=scales is not None), size(g, prompt, 0)
     step = add(g, _embed(g, gpt.tokens, token), _embed(g, gpt.audio_positions, position))
     x, rows = concat(g, [prompt, step], 0), []
+    some, none = g.op("Greater", length, ints(g, 0), dtype="bool"), _no_prompt(g, gpt.heads, cache[0].dtype)
     for index, block in enumerate(gpt.blocks):
         with g.scope(f"layer{index}"):
             packed = _affine(g, x, block.qkv)
-            mixed, planes = _prompt_attention(g, cut(g, packed, 0, length, 0), bias, gpt.heads)
+            own_scales = None if scales is None else scales[2 * index : 2 * index + 2]
+            mixed, *planes = g.branch(
+                some, partial(_prompt_attention, g, (packed, length, bias), gpt.heads, own_scales), none
+            )
             rows += planes
             own, *present = g.fused(
                 "GroupQueryAttention",
                 *(unsqueeze(g, cut(g, packed, length, FAR, 0), 1), None, None),
                 *(*cache[2 * index : 2 * index + 2], *lengths),
+                *_cache_scales(g, gpt.heads, own_scales),
                 outputs=("", graphs.present(2 * index), graphs.present(2 * index + 1)),
                 num_heads=gpt.heads.count,
                 kv_num_heads=gpt.heads.count,
                 scale=1.0,
+                **({} if scales is None else _IN_8_BITS),
             )
-            ports.present(index, present)
+            ports.present(index, [replace(plane, dtype=cache[0].dtype) for plane in present])
             mixed = concat(g, [mixed, reshape(g, own, -1, gpt.heads.width)], 0)
             if index == len(gpt.blocks) - 1:
                 x, mixed = _ends(g, x, length), _ends(g, mixed, length)
@@ -158,12 +183,34 @@ def _prompt(g: Graph, gpt: Gpt, ports: Ports) -> tuple[Value, Value]:
     return reshape(g, concat(g, [text, audio], 1), -1, gpt.heads.width), unsqueeze(g, mask, 0, 1)
 
 
-def _prompt_attention(g: Graph, packed: Value, bias: Value, heads: Heads) -> tuple[Value, list[Value]]:
-    """packed [T, 3W] -> [T, W], and keys and values [1, heads, T, each]."""
-    parts = [cut(g, packed, part * heads.width, (part + 1) * heads.width, 1) for part in range(3)]
-    q, k, v = (unsqueeze(g, part, 0) for part in parts)
+def _cache_scales(g: Graph, heads: Heads, scales: Array | None) -> list[Value | None]:
+    """The inputs behind the lengths."""
+    if scales is None:
+        return []
+    shaped = (scale.reshape(1, heads.count, 1, heads.each) for scale in scales)
+    return [None] * 5 + [g.constant(scale, "cache_scale") for scale in shaped]
+
+
+def _no_prompt(g: Graph, heads: Heads, dtype: DType) -> list[Value]:
+    """What `_prompt_attention` gives of nothing: a step need not run its nodes over it."""
+    plane = g.constant(np.zeros((1, heads.count, 0, heads.each), dtype), "no_rows")
+    return [g.constant(np.zeros((0, heads.width), np.float32), "no_prompt"), plane, plane]
+
+
+def _prompt_attention(g: Graph, prompt: tuple[Value, Value, Value], heads: Heads, scales: Array | None) -> list[Value]:
+    """packed [T + B, 3W], T and the bias -> [T, W], and keys and values [1, heads, T, each] as they are cached."""
+    packed, length, bias = prompt
+    own = unsqueeze(g, cut(g, packed, 0, length, 0), 0)
+    q, k, v = (cut(g, own, part * heads.width, (part + 1) * heads.width, 2) for part in range(3))
     mixed = attention(g, (q, k, v), heads, bias)
-    return reshape(g, mixed, -1, heads.width), [heads.split(g, plane) for plane in (k, v)]
+    planes = [k, v] if scales is None else [_quantized(g, *pair) for pair in zip((k, v), scales, strict=True)]
+    return [reshape(g, mixed, -1, heads.width), *(heads.split(g, plane) for plane in planes)]
+
+
+def _quantized(g: Graph, x: Value, scale: Array) -> Value:
+    """x [1, T, W] -> int8, rounded and clipped. With a scale a channel QuantizeLinear takes ten times as long."""
+    scaled = g.op("Mul", x, g.constant(1 / scale, "per_scale"))
+    return g.op("QuantizeLinear", scaled, scalar(g, 1.0), g.constant(np.int8(0)), dtype="int8")
 
 
 def _after_attention(g: Graph, x: Value, mixed: Value, block: Block) -> Value:
@@ -177,8 +224,7 @@ def _add_norm(g: Graph, x: Value, y: Value, norm: Affine) -> Value:
 
 
 def _affine(g: Graph, x: Value, affine: Affine) -> Value:
-    y = g.op("MatMul", x, g.constant(affine[0], "weight"))
-    return add(g, y, g.constant(affine[1], "bias"))
+    return g.affine(x, *affine)
 
 
 def _embed(g: Graph, table: Array, ids: Value) -> Value:

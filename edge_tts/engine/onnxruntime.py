@@ -27,6 +27,7 @@ _DTYPES = {
     "tensor(float16)": np.float16,
     "tensor(int64)": np.int64,
     "tensor(int32)": np.int32,
+    "tensor(int8)": np.int8,
     "tensor(bool)": np.bool_,
 }
 # onnxruntime raises these without a common base other than Exception.

@@ -13,11 +13,14 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
+from edge_tts import graphs
 from edge_tts.convert.cpu_flavour import write_cpu_flavour
 from edge_tts.engine.contract import Engine
 from edge_tts.engine.load import load_engine
 from edge_tts.errors import ModelError
-from edge_tts.graphs import T2S, WAVE, WAVE_STREAM
+from edge_tts.graphs import T2S, T2S_PREFILL, WAVE, WAVE_STREAM
 from edge_tts.limited_process import limit_memory
 from edge_tts.model_folder import INT8_FLAVOUR
 from edge_tts.model_sets.activation import a_voice, segments
@@ -26,10 +29,13 @@ from edge_tts.model_sets.golden import GPT, Agreement, Golden
 from edge_tts.model_sets.manifest import read_model_set
 from edge_tts.model_sets.proving import memory_for
 from edge_tts.synthesis.checked import GraphLoader
-from edge_tts.values import ModelSet
+from edge_tts.synthesis.interfaces import Prompt
+from edge_tts.synthesis.t2s import prefill_feeds
+from edge_tts.values import FloatArray, ModelSet
 
 _TOO_SLOW, _NOTHING_MS = 3.0, 10.0
 """Times the plain graph's, and milliseconds that do not matter: a kernel that is missing here."""
+_CALIBRATION_TOKENS, _CALIBRATION_MARGIN = 250, np.float32(1.25)
 _INT8_RMS = 0.03
 """Relative rms error that 8 bits may have; 0.011 was measured at full size."""
 
@@ -41,11 +47,36 @@ def optimize(model: ModelSet, cache: FlavourCache, threads: int) -> None:
 
     def make(folder: Path) -> Mapping[str, Verdict]:
         home = cache.home(model)
-        if home is None:
-            write_cpu_flavour(model.directory, folder, int8=int8)
-        return judge(model, home or folder, threads, int8=int8)
+        if home is not None:
+            return judge(model, home, threads)
+        write_cpu_flavour(
+            model.directory, folder, int8=int8, cache_ranges=cache_ranges(model, threads) if int8 else None
+        )
+        verdicts = judge(model, folder, threads, int8=int8)
+        if int8 and not verdicts[T2S].agrees:  # an older runtime knows no cache in 8 bits
+            write_cpu_flavour(model.directory, folder, int8=True)
+            verdicts = judge(model, folder, threads, int8=True)
+        return verdicts
 
     cache.add(model, make)
+
+
+def cache_ranges(model: ModelSet, threads: int) -> FloatArray:
+    """What the keys and values of the set may reach, float32 [planes, t2s_width]: the largest over the golden phrases,
+    behind the prompt of its voice and behind random tokens with random features, and a margin."""
+    voice, random = a_voice(model), np.random.default_rng(5)
+    others = random.integers(0, model.sizes.tokens - 1, _CALIBRATION_TOKENS)
+    with ExitStack() as stack:
+        prefill = GraphLoader(model, stack, partial(load_engine, threads=threads))(T2S_PREFILL)
+        largest: list[FloatArray] = []
+        for segment in segments(model):
+            ids = np.concatenate([voice.prompt_phoneme_ids, segment.phoneme_ids])
+            bert = random.standard_normal((len(ids), model.sizes.bert_width)).astype(np.float32)
+            for features, tokens in ((0 * bert, voice.prompt_tokens), (bert, others)):
+                prompt = Prompt(phoneme_ids=ids, bert=features, tokens=tokens)
+                largest.append(np.abs(prefill.run(prefill_feeds(prompt))[graphs.ROWS]).max(axis=(1, 2)))
+    ranges: FloatArray = _CALIBRATION_MARGIN * np.max(largest, axis=0)
+    return ranges
 
 
 def judge(model: ModelSet, home: Path, threads: int, *, int8: bool = False) -> dict[str, Verdict]:

@@ -10,6 +10,7 @@ import mmap
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -84,12 +85,13 @@ class FusedDecoder:
         """The inputs of a step."""
         _, heads, _, width = self._gpt.inputs[graphs.past(0)].shape
         shape = (batch, int(heads), positions, int(width))
+        planes = {name: spec.dtype for name, spec in self._gpt.inputs.items() if name.startswith(graphs.PAST)}
         return {
             graphs.TOKEN: np.zeros(batch, np.int64),
             graphs.POSITION: np.zeros(batch, np.int64),
             graphs.CACHED: np.zeros(batch, np.int32),
             graphs.TOTAL: np.ones(1, np.int32),
-            **{name: _sparse(shape) for name in self._gpt.inputs if name.startswith(graphs.PAST)},
+            **{name: _sparse(shape, dtype) for name, dtype in planes.items()},
         }
 
     def _no_prompt(self) -> dict[str, Array]:
@@ -102,20 +104,20 @@ class FusedDecoder:
         """A step of the first rows: rows come first in every array, so these are one piece of memory."""
         feeds = {name: array if name == graphs.TOTAL else array[:rows] for name, array in self._feeds.items()}
         _, heads, _, width = self._cache[0].shape
-        nothing = np.zeros((len(self._cache), heads, 0, width), np.float32)  # of the prompt
+        nothing = np.zeros((len(self._cache), heads, 0, width), self._cache[0].dtype)  # of the prompt
         present = {graphs.present(plane): feeds[graphs.past(plane)] for plane in range(len(self._cache))}
         results = {graphs.LOGITS: self._logits[:rows], graphs.ROWS: nothing, **present}
         return self._gpt.bind({**self._no_prompt(), **feeds, **results})
 
 
-def _sparse(shape: tuple[int, ...]) -> Array:
-    """Zeros float32 that take memory where they are written. In huge pages, which numpy asks for, the first positions
+def _sparse(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """Zeros that take memory where they are written. In huge pages, which numpy asks for, the first positions
     of each head would take that of all."""
-    memory = mmap.mmap(-1, 4 * prod(shape))
+    memory = mmap.mmap(-1, dtype.itemsize * prod(shape))
     if hasattr(mmap, "MADV_NOHUGEPAGE"):
         with suppress(OSError):  # a kernel without them
             memory.madvise(mmap.MADV_NOHUGEPAGE)
-    return np.frombuffer(memory, np.float32).reshape(shape)
+    return np.frombuffer(memory, dtype).reshape(shape)
 
 
 def make_decoder(engines: Mapping[str, Engine], limits: SequenceLimits, rows: int = 1) -> Decoder:

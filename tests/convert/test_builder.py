@@ -13,7 +13,7 @@ import pytest
 from edge_tts.convert import builder
 from edge_tts.convert import weight_spool as spool
 from edge_tts.convert.builder import Graph
-from edge_tts.convert.layers import layer_norm, linear
+from edge_tts.convert.layers import ints, layer_norm, linear, size
 from edge_tts.engine.load import load_engine
 from edge_tts.errors import ModelError
 
@@ -55,6 +55,23 @@ def test_a_graph_computes_what_was_written(tmp_path: Path) -> None:
     x = np.random.default_rng(2).standard_normal((3, 8)).astype(np.float32)
     save(two_layers(), tmp_path / "g.onnx")
     assert np.abs(run(tmp_path / "g.onnx", x) - expected(x)).max() < 1e-5
+
+
+def test_a_branch_runs_one_of_its_sides(tmp_path: Path) -> None:
+    """Where the condition holds what was written in it, else the other values; both see what is outside."""
+    g = Graph("branch")
+    x = g.input("x", ["n", 8])
+    many = g.op("Greater", size(g, x, 0), ints(g, 2), dtype="bool")
+    doubled, kept = g.branch(many, lambda: [g.op("Add", x, x), x], [x, g.constant(np.zeros((0, 8), np.float32))])
+    g.output("y", doubled, ["m", 8])
+    g.output("z", kept, ["k", 8])
+    save(g, tmp_path / "g.onnx")
+    engine = load_engine(tmp_path / "g.onnx", threads=1)
+    for count, factor, left in ((2, 1, 0), (3, 2, 3)):
+        found = engine.run({"x": np.full((count, 8), 1.5, np.float32)})
+        np.testing.assert_array_equal(found["y"], np.full((count, 8), 1.5 * factor, np.float32))
+        assert found["z"].shape == (left, 8)
+    engine.close()
 
 
 def test_half_keeps_its_borders_and_names(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import sys
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -20,9 +21,10 @@ from edge_tts.cli.main import main
 from edge_tts.config import EngineConfig
 from edge_tts.convert.cpu_flavour import write_cpu_flavour
 from edge_tts.convert.model_set import write_manifest
-from edge_tts.engine.load import EngineLoader
+from edge_tts.engine.load import EngineLoader, load_engine
 from edge_tts.errors import ModelError
 from edge_tts.model_sets import flavour as flavours
+from edge_tts.model_sets import optimize as making
 from edge_tts.model_sets.flavour import FlavourCache, make_in_child, optimized
 from edge_tts.model_sets.loading import load_fastest
 from edge_tts.model_sets.manifest import read_model_set, verify_model_set
@@ -116,6 +118,35 @@ def test_another_set_has_a_flavour_of_its_own(model: ModelSet, engine: EngineCon
     other = replace(model, files={**model.files, "t2s_step.onnx": "0" * 64})
     assert FlavourCache(engine.cache_dir).find(model) is not None
     assert FlavourCache(engine.cache_dir).find(other) is None
+
+
+def test_a_runtime_without_a_cache_in_8_bits_keeps_the_weights_in_8_bits(
+    model: ModelSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the graph whose cache has 8 bits cannot be loaded, the one with a cache in full is made and used."""
+
+    def write(source: Path, out: Path, *, int8: bool = False, cache_ranges: FloatArray | None = None) -> None:
+        write_cpu_flavour(source, out, int8=int8, cache_ranges=cache_ranges)
+        if cache_ranges is not None:
+            assert cache_dtype(out) == np.int8
+            (out / "t2s.onnx").write_bytes(b"an operator that nobody knows")
+
+    monkeypatch.setattr(making, "write_cpu_flavour", write)
+    cache = FlavourCache(tmp_path, "int8w")
+    optimize(model, cache, 1)
+    found = cache.find(model)
+    assert found is not None
+    assert found.verdicts["t2s"].agrees
+    assert cache_dtype(found.folder) == np.float32
+
+
+def cache_dtype(folder: Path) -> np.dtype[Any]:
+    """Of a fused GPT."""
+    engine = load_engine(folder / "t2s.onnx", threads=1)
+    try:
+        return engine.inputs["past_0"].dtype
+    finally:
+        engine.close()
 
 
 @pytest.mark.parametrize("harm", ["cut", "changed", "record", "gone"])
