@@ -57,7 +57,7 @@ setup(
         "http": ["prometheus-client>=0.22", "starlette>=0.40", "uvicorn>=0.30", "soundfile>=0.13"],
         "wyoming": ["wyoming>=1.10"],
         "zeroconf": ["zeroconf>=0.131"],
-        "train": ["torch>=2.2", "pocketsphinx>=5.0"],
+        "train": ["torch>=2.2"],
         "test": [
             "cryptography",
             "google-re2>=1.1",

@@ -18,8 +18,9 @@ _SENTENCES = 24
 def run(report: Report, folder: Path, device: str = "cuda", steps: int = _STEPS) -> None:
     import torch
 
-    from tools.starter.clips import PHONES
-    from tools.starter.stage_gpt import Spoken, collate
+    from tools.starter.labels import phones
+    from tools.starter.spoken import Spoken
+    from tools.starter.stage_gpt import collate
     from tools.starter.t2s import Sizes, Teaching
 
     if device == "cuda" and not torch.cuda.is_available():
@@ -31,10 +32,10 @@ def run(report: Report, folder: Path, device: str = "cuda", steps: int = _STEPS)
         phonemes, tokens = 40, 80
         sounding = np.sort(draw.integers(0, phonemes, tokens))
         ids, said = draw.integers(1, 700, phonemes), draw.integers(0, 500, tokens)
-        return Spoken(ids, said, sounding, draw.integers(0, len(PHONES), tokens))
+        return Spoken(ids, said, sounding, draw.integers(0, len(phones()), tokens))
 
     batch = collate([sentence() for _ in range(_SENTENCES)], random.Random(1), device)
-    model = Teaching(Sizes(), len(PHONES)).to(device)
+    model = Teaching(Sizes(), len(phones())).to(device)
     optimiser = torch.optim.AdamW(model.parameters(), 1e-3)
     seconds = []
     for _ in range(_WARM_UP + steps):

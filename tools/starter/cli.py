@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from edge_tts.errors import EdgeTTSError
@@ -14,8 +14,8 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 HELD_OUT = {"en": HERE / "test_sentences.txt", "zh": HERE / "test_sentences_zh.txt"}
 """Sentences that nobody trains on, by language."""
-MINUTES = {"tokenizer": 7.0, "decoder": 78.0, "gpt": 98.0}
-STAGES = ("data", "tokenizer", "decoder", "gpt", "export", "evaluate")
+MINUTES = {"tokenizer": 40.0, "decoder": 140.0, "gpt": 120.0}
+STAGES = ("speech", "data", "tokenizer", "decoder", "gpt", "export", "evaluate")
 
 
 def lines(path: Path) -> list[str]:
@@ -26,7 +26,7 @@ def lines(path: Path) -> list[str]:
 def parser() -> argparse.ArgumentParser:
     """What the tool understands."""
     made = argparse.ArgumentParser(prog="train_starter", description="Trains, exports and measures models/starter.")
-    made.add_argument("stage", choices=("speech", *STAGES, "all"))
+    made.add_argument("stage", choices=(*STAGES, "all"))
     made.add_argument("--work", type=Path, default=ROOT / "build" / "starter", help="folder of data and checkpoints")
     made.add_argument("--out", type=Path, default=ROOT / "models" / "starter", help="the model set")
     made.add_argument("--minutes", type=float, help="time budget of a training stage, over all its resumed runs")
@@ -43,8 +43,6 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--styles", type=Path, help="kokoro-js-1.2.1.tgz, which holds Kokoro's styles")
     made.add_argument("--hours", type=float, default=10.0, help="speech: of each language that the teacher speaks")
-    made.add_argument("--count", type=int, default=22000, help="data: training sentences")
-    made.add_argument("--speakers", type=int, default=124, help="data: speakers, the teachers included")
     return made
 
 
@@ -67,6 +65,7 @@ def evaluate(options: argparse.Namespace) -> None:
         {language: lines(path) for language, path in HELD_OUT.items()}
         if own
         else {options.language: lines(options.sentences)},
+        seconds=options.work / "test_seconds.json",
         quality=ROOT / "models" / "quality",
         record=own,
         teacher=teacher(options, "") if options.teacher else None,
@@ -74,56 +73,46 @@ def evaluate(options: argparse.Namespace) -> None:
     )
 
 
-def run(stage: str, options: argparse.Namespace) -> None:
-    """One stage. Stages are imported when they run: `evaluate` works without torch."""
-    if stage == "evaluate":
-        evaluate(options)
-        return
-    if stage == "speech":
-        from . import stage_speech
+def speech(options: argparse.Namespace, held_out: Mapping[str, Sequence[str]]) -> None:
+    """The test first, then as many hours as are wanted."""
+    from . import stage_speech
 
-        held_out = [text for path in HELD_OUT.values() for text in lines(path)]
-        stage_speech.run(
-            options.work / "speech",
-            teacher(options, "flite"),
-            hours=options.hours,
-            held_out=held_out,
-            seed=options.seed,
-        )
-        return
+    reader = teacher(options, "flite")
+    stage_speech.record(options.work / "test", reader, stage_speech.examination(reader, held_out))
+    every = [text for texts in held_out.values() for text in texts]
+    stage_speech.run(options.work / "speech", reader, hours=options.hours, held_out=every, seed=options.seed)
+
+
+def train(stage: str, options: argparse.Namespace) -> None:
+    """A stage that needs torch."""
     import torch
+
+    from . import stage_decoder, stage_export, stage_gpt, stage_tokenizer
 
     if options.threads:
         torch.set_num_threads(options.threads)
-    minutes = options.minutes if options.minutes is not None else MINUTES.get(stage, 0.0)
-    if stage == "data":
-        from . import data, stage_phonemes
-
-        data.run(
-            options.work,
-            sentences=options.count,
-            warped=options.speakers,
-            each=24,
-            held_out=lines(HELD_OUT["en"]),
-            seed=options.seed,
-        )
-        stage_phonemes.run(options.work)
-    elif stage == "tokenizer":
-        from . import stage_tokenizer
-
-        stage_tokenizer.run(options.work, minutes=minutes, seed=options.seed, device=options.device)
-    elif stage == "decoder":
-        from . import stage_decoder
-
-        stage_decoder.run(options.work, minutes=minutes, seed=options.seed, device=options.device)
-    elif stage == "gpt":
-        from . import stage_gpt
-
-        stage_gpt.run(options.work, minutes=minutes, seed=options.seed, device=options.device)
-    else:
-        from . import stage_export
-
+    if stage == "export":
         stage_export.run(options.work, options.out)
+        return
+    trained = {"tokenizer": stage_tokenizer.run, "decoder": stage_decoder.run, "gpt": stage_gpt.run}[stage]
+    minutes = options.minutes if options.minutes is not None else MINUTES[stage]
+    trained(options.work, minutes=minutes, seed=options.seed, device=options.device)
+
+
+def run(stage: str, options: argparse.Namespace) -> None:
+    """One stage. Stages are imported when they run: only those that train need torch."""
+    held_out = {language: lines(path) for language, path in HELD_OUT.items()}
+    if stage == "evaluate":
+        evaluate(options)
+    elif stage == "speech":
+        speech(options, held_out)
+    elif stage == "data":
+        from . import stage_data
+
+        stage_data.run(options.work / "speech", held_out=[text for texts in held_out.values() for text in texts])
+        stage_data.run(options.work / "test", held_out=())
+    else:
+        train(stage, options)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -134,7 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             run(stage, options)
     except ModuleNotFoundError as missing:
         raise SystemExit(f"{missing.name} is not installed; the training tool needs: pip install .[train]") from missing
-    except (EdgeTTSError, FileNotFoundError, RuntimeError) as wrong:
+    except (EdgeTTSError, FileNotFoundError, RuntimeError, ValueError) as wrong:
         raise SystemExit(f"{options.stage}: {wrong}") from wrong
 
 

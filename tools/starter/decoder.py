@@ -121,7 +121,7 @@ def running_phase(pitch_hz: Tensor) -> Tensor:
 
 
 class Voice(nn.Module):
-    """Latent [B, F, WIDTH] and ge -> 16 kHz wave [B, 320 F]; the exported graph writes the same spectrum at 32 kHz."""
+    """Latent [B, F, WIDTH] and ge -> wave [B, FRAME F] at `RATE`."""
 
     breath: Tensor
     window: Tensor
@@ -177,7 +177,7 @@ class Voice(nn.Module):
 
 
 def pulses(pitch_hz: Tensor, phase: Tensor) -> Tensor:
-    """Band-limited pulse train of unit variance [B, 160 T] from pitch and phase (cycles) at frame starts [B, T].
+    """Band-limited pulse train of unit variance [B, HOP T] from pitch and phase (cycles) at frame starts [B, T].
 
     A closed form of the sum of all cosines below the Nyquist rate (Dirichlet's kernel) needs no loop over harmonics."""
     step = torch.arange(HOP, device=pitch_hz.device) / HOP
@@ -210,7 +210,8 @@ def power(wave: Tensor, size: int) -> Tensor:
     return squared.clamp(min=1e-8)
 
 
-SIZES = (256, 512, 1024)
+SIZES = (384, 768, 1536)
+"""Windows of the spectral distance, in samples."""
 
 
 def spectral_distance(made: Tensor, wanted: Tensor, size: int) -> Tensor:

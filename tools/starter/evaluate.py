@@ -32,7 +32,7 @@ from .teachers.teacher import Teacher
 REST_S = 0.08
 COMMAND = "tools/train_starter evaluate"
 SECONDS = Path(__file__).with_name("test_seconds.json")
-"""Test sentence -> how long the teacher of the set in the repository takes for it."""
+"""Test sentence -> how long the teacher of the set in the repository takes; `export` writes those of a new one."""
 MARKS = frozenset(",，")
 
 
@@ -83,6 +83,7 @@ def run(
     sentences: Mapping[str, Sequence[str]],
     *,
     quality: Path,
+    seconds: Path = SECONDS,
     record: bool,
     teacher: Teacher | None = None,
     drawing: Path | None = None,
@@ -95,8 +96,8 @@ def run(
     voices = [BuiltinVoices(model).load(name) for name in model.voices]
     default = next(voice for voice in voices if voice.id == model.default_voice)
     with ExitStack() as stack:
-        seconds = json.loads(SECONDS.read_text(encoding="utf-8"))
-        judges = load_judges(quality, list(wanted), seconds, stack)
+        known = json.loads((seconds if seconds.exists() else SECONDS).read_text(encoding="utf-8"))
+        judges = load_judges(quality, list(wanted), known, stack)
         synthesizer = load_synthesizer(model, TextFrontEnd(), stack, load=partial(load_engine, threads=1))
         rows = []
         for row in speak_all(synthesizer, voices, wanted, judges):

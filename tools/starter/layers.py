@@ -8,8 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-RATE, HOP, WINDOW, MELS = 16000, 160, 640, 80
-"""The front end runs at 16 kHz: 100 log-mel frames a second, 40 ms windows."""
+MELS = 80
 FLOOR = 1e-4
 
 
@@ -28,22 +27,26 @@ def mel_filters(
 
 
 class LogMel(nn.Module):
-    """Wave [batch, n] at 16 kHz -> log-mel [batch, 80, n // 160]."""
+    """Wave [batch, n] at `rate` -> log-mel [batch, mels, 100 a second]: 40 ms windows, the level of 16 kHz.
+
+    At any rate the bins are 25 Hz apart and, below 8 kHz, the same."""
 
     filters: Tensor
     window: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, rate: int, mels: int = MELS, high: float = 7600.0) -> None:
         super().__init__()
-        self.register_buffer("filters", torch.tensor(mel_filters(WINDOW // 2 + 1, RATE / WINDOW)), persistent=False)
-        self.register_buffer("window", torch.hann_window(WINDOW), persistent=False)
+        self.size, self.hop, self.scale = rate // 25, rate // 100, 16000 / rate
+        filters = mel_filters(self.size // 2 + 1, 25.0, mels, high=high)
+        self.register_buffer("filters", torch.tensor(filters), persistent=False)
+        self.register_buffer("window", torch.hann_window(self.size), persistent=False)
 
     def forward(self, wave: Tensor) -> Tensor:
-        pad = (WINDOW - HOP) // 2
+        pad = (self.size - self.hop) // 2
         spectrum = torch.stft(
-            F.pad(wave, (pad, pad)), WINDOW, HOP, WINDOW, self.window, center=False, return_complex=True
+            F.pad(wave, (pad, pad)), self.size, self.hop, self.size, self.window, center=False, return_complex=True
         )
-        magnitude = torch.view_as_real(spectrum).square().sum(-1).clamp(min=1e-12).sqrt()
+        magnitude = torch.view_as_real(spectrum).square().sum(-1).clamp(min=1e-12).sqrt() * self.scale
         return torch.log((self.filters @ magnitude).clamp(min=FLOOR))
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ class Schedule:
     """Last learning rate as a share of `rate`; cosine decay over the time budget."""
     clip: float = 1.0
     decay: float = 0.01
+    shares: Mapping[str, float] = field(default_factory=dict)
+    """Shares of the rate by the first name of a parameter, where it is not 1."""
     report: int = 100
     save_s: float = 60.0
 
@@ -50,9 +52,23 @@ def load(path: Path, device: str) -> dict[str, Any]:
     return state
 
 
+def steps_of(checkpoint: Path) -> int:
+    """Steps that a checkpoint has been trained for; none before the first."""
+    return int(load(checkpoint, "cpu")["step"]) if checkpoint.exists() else 0
+
+
+def optimiser_of(model: nn.Module, schedule: Schedule) -> torch.optim.AdamW:
+    """A group of parameters a first name."""
+    groups: dict[str, list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        groups.setdefault(name.split(".")[0], []).append(parameter)
+    made = [{"params": found, "share": schedule.shares.get(name, 1.0)} for name, found in groups.items()]
+    return torch.optim.AdamW(made, schedule.rate, betas=(0.9, 0.98), weight_decay=schedule.decay)
+
+
 def train(model: nn.Module, step: Step, schedule: Schedule, *, checkpoint: Path, device: str) -> None:
     """Runs `step` (a loss with its figures) until the time budget is spent, from `checkpoint` on if there is one."""
-    optimiser = torch.optim.AdamW(model.parameters(), schedule.rate, betas=(0.9, 0.98), weight_decay=schedule.decay)
+    optimiser = optimiser_of(model, schedule)
     number, spent = 0, 0.0
     if checkpoint.exists():
         state = load(checkpoint, device)
@@ -70,7 +86,7 @@ def train(model: nn.Module, step: Step, schedule: Schedule, *, checkpoint: Path,
         if done:
             return
         for group in optimiser.param_groups:
-            group["lr"] = schedule.at(number, spent)
+            group["lr"] = schedule.at(number, spent) * group["share"]
         with torch.autocast(torch.device(device).type, torch.bfloat16):
             loss, figures = step()
         optimiser.zero_grad()

@@ -13,12 +13,17 @@ from edge_tts.engine.load import load_engine
 from edge_tts.errors import ModelError
 
 from . import stage_decoder, stage_gpt, stage_tokenizer
-from .clips import Clips
 from .decoder import Decoder
+from .layers import LogMel
+from .library import Library
+from .shapes import TOKEN
+from .spoken import Spoken, spoken
 from .t2s import Teaching
 from .tokenizer import Tokenizer
 
 FloatArray = npt.NDArray[np.float32]
+LISTENING = 16000
+"""The rate that the product listens at."""
 BOUND = 0.03
 """Largest relative rms difference: what float16 weights may cost."""
 
@@ -45,17 +50,17 @@ def compared(name: str, found: npt.NDArray[np.generic], wanted: torch.Tensor) ->
 
 @torch.no_grad()
 def report(work: Path, folder: Path) -> Iterator[str]:
-    """Compares every graph on one test sentence. Raises ModelError."""
-    wave = Clips.read(work / "test").wave(0)
-    wave = wave[: len(wave) // 640 * 640]
-    spoken = stage_gpt.read(work, "test")[0]
-    yield from _tokens(stage_tokenizer.restore(work, "cpu"), folder, wave)
-    yield from _decoder(stage_decoder.restore(work, "cpu"), folder, wave, spoken)
-    yield from _gpt(stage_gpt.restore(work, "cpu"), folder, spoken)
+    """Compares every graph on one sentence of the test. Raises ModelError."""
+    library = Library.read(work / "test")
+    sentence = spoken(library.items, stage_tokenizer.read(library.items))[0]
+    yield from _tokens(stage_tokenizer.restore(work, "cpu"), folder, library.wave(0, LISTENING))
+    yield from _decoder(stage_decoder.restore(work, "cpu"), folder, library.wave(0), sentence)
+    yield from _gpt(stage_gpt.restore(work, "cpu"), folder, sentence)
 
 
 def _tokens(model: Tokenizer, folder: Path, wave: FloatArray) -> Iterator[str]:
-    features = model.features(model.mel(torch.from_numpy(wave)[None]))
+    wave = wave[: len(wave) // 640 * 640]
+    features = model.features(LogMel(LISTENING)(torch.from_numpy(wave)[None]))
     ssl = graph(folder, "ssl", {"wave": wave[None]}, "ssl")
     yield compared("ssl", ssl, features.transpose(1, 2))
     codes = graph(folder, "quantizer", {"ssl": ssl}, "codes")
@@ -65,7 +70,8 @@ def _tokens(model: Tokenizer, folder: Path, wave: FloatArray) -> Iterator[str]:
     yield f"parity quantizer: {same:.1%} of the codes equal"
 
 
-def _decoder(model: Decoder, folder: Path, wave: FloatArray, spoken: stage_gpt.Spoken) -> Iterator[str]:
+def _decoder(model: Decoder, folder: Path, wave: FloatArray, spoken: Spoken) -> Iterator[str]:
+    wave = wave[: len(wave) // TOKEN * TOKEN]
     spectrogram = stage_decoder.spectrogram(torch.from_numpy(wave)[None])
     full = np.pad(spectrogram.numpy(), ((0, 0), (0, 1025 - spectrogram.shape[1]), (0, 0)))
     ge = model.style(spectrogram)
@@ -95,10 +101,10 @@ def _decoder(model: Decoder, folder: Path, wave: FloatArray, spoken: stage_gpt.S
     keep = np.r_[0:18, 20 : flowed.shape[1]]
     yield compared("flow", flowed[:, keep], latent[:, keep])
     audio = graph(folder, "wave", {"latent": latent.numpy().copy(), "ge": speaker}, "audio")
-    yield compared("wave", audio[:, ::2], model.voice(latent.transpose(1, 2), ge))
+    yield compared("wave", audio, model.voice(latent.transpose(1, 2), ge))
 
 
-def _gpt(model: Teaching, folder: Path, spoken: stage_gpt.Spoken) -> Iterator[str]:
+def _gpt(model: Teaching, folder: Path, spoken: Spoken) -> Iterator[str]:
     from edge_tts.synthesis.t2s import prefill_mask
 
     phonemes, tokens = spoken.phonemes, spoken.tokens[:-1]

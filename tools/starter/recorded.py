@@ -50,9 +50,15 @@ class Part:
     @staticmethod
     def read(labels: Path) -> Part:
         """Opens a file of labels and the samples beside it."""
-        rows = tuple(_row(json.loads(line)) for line in labels.read_text(encoding="utf-8").splitlines())
         samples = labels.with_suffix(".i16")
-        return Part(rows, np.memmap(samples, np.int16, "r") if samples.stat().st_size else np.zeros(0, np.int16))
+        return Part(
+            rows(labels), np.memmap(samples, np.int16, "r") if samples.stat().st_size else np.zeros(0, np.int16)
+        )
+
+
+def rows(labels: Path) -> tuple[Recorded, ...]:
+    """The utterances of a file of labels."""
+    return tuple(_row(json.loads(line)) for line in labels.read_text(encoding="utf-8").splitlines())
 
 
 def _row(values: dict[str, object]) -> Recorded:
@@ -70,7 +76,7 @@ def stem(folder: Path, number: int) -> Path:
 
 def write(stem: Path, jobs: Sequence[Job], said: Iterable[Utterance | None], rate: int) -> list[Recorded]:
     """Writes a part, samples first and labels last by a rename: labels say that it is whole."""
-    rows: list[Recorded] = []
+    made: list[Recorded] = []
     with stem.with_suffix(".i16").open("wb") as file:
         for job, utterance in zip(jobs, said, strict=True):
             if utterance is None:
@@ -78,7 +84,7 @@ def write(stem: Path, jobs: Sequence[Job], said: Iterable[Utterance | None], rat
                 continue
             utterance = utterance.trimmed(rate)
             samples = (utterance.wave * 32767).round().astype("<i2")
-            start = rows[-1].start + rows[-1].samples if rows else 0
+            start = made[-1].start + made[-1].samples if made else 0
             pitch = tuple(int(value) for value in utterance.pitch.round())
             row = (
                 job.text,
@@ -91,9 +97,9 @@ def write(stem: Path, jobs: Sequence[Job], said: Iterable[Utterance | None], rat
                 start,
                 len(samples),
             )
-            rows.append(Recorded(*row))
+            made.append(Recorded(*row))
             file.write(samples.tobytes())
     staged = stem.with_suffix(".partial")
-    staged.write_text("".join(json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    staged.write_text("".join(json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in made), encoding="utf-8")
     staged.rename(stem.with_suffix(".jsonl"))
-    return rows
+    return made

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 
-LEVELS = (4, 4, 4, 4, 2)
+LEVELS = (4, 4, 4, 4, 4)
 """Quantiser levels per channel."""
-CODES = 512
+CODES = 1024
 GE = 128
 """Width of the speaker vector."""
 WIDTH = 192
 """Width of features and of the latent."""
-RATE, HOP, WINDOW = 16000, 160, 640
-"""The voice is made at 16 kHz in half frames of 10 ms with 40 ms windows."""
+RATE, HOP, WINDOW = 24000, 240, 960
+"""The voice is made at 24 kHz in half frames of 10 ms with 40 ms windows."""
+TOKEN, FRAME = 4 * HOP, 2 * HOP
+"""Samples of a token and of a frame of the latent."""
 SIZES = {"conditioning_width": GE, "feature_width": WIDTH, "latent_width": WIDTH}
 """The numbers that the contract of the speaking graphs names."""
 BINS = WINDOW // 2 + 1

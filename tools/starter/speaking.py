@@ -103,7 +103,7 @@ def _running_phase(g: Graph, pitch: Value) -> Value:
 
 
 def write_wave(g: Graph, state: State) -> None:
-    """latent [1, 192, F], ge [1, G, 1] -> audio [1, 640 F] at 32 kHz; the band above 8 kHz stays empty."""
+    """latent [1, 192, F], ge [1, G, 1] -> audio [1, FRAME F] at `RATE`."""
     voice = part(state, "voice")
     ports = Ports(g, graphs.WAVE, SIZES)
     latent = ports.input(graphs.LATENT)
@@ -136,7 +136,7 @@ def _amplitudes(g: Graph, voice: State, body: Value, pitch: Value, ge: Value) ->
 
 
 def _pulses(g: Graph, pitch: Value, phase: Value) -> Value:
-    """Band-limited pulse train [1, 160 T] from pitch in Hz and phase in cycles [1, T]: Dirichlet's kernel."""
+    """Band-limited pulse train [1, HOP T] from pitch in Hz and phase in cycles [1, T]: Dirichlet's kernel."""
     step = g.constant(np.arange(HOP, dtype=np.float32) / HOP, "step")
     square = g.constant((np.arange(HOP, dtype=np.float32) / HOP) ** 2 / 2, "square")
     slope = reshape(g, less(g, _following(g, pitch), pitch), 1, -1, 1)
@@ -156,7 +156,7 @@ def _pulses(g: Graph, pitch: Value, phase: Value) -> Value:
 
 
 def _spectrum(g: Graph, source: Value) -> tuple[Value, Value]:
-    """Real and imaginary part [1, T, bins] of the windowed source [1, 160 T]."""
+    """Real and imaginary part [1, T, bins] of the windowed source [1, HOP T]."""
     margin = (WINDOW - HOP) // 2
     frames = framed(g, pad(g, source, margin, margin, 1, 2), HOP)
     cosine, sine = turns(g, BINS, WINDOW)
@@ -166,14 +166,13 @@ def _spectrum(g: Graph, source: Value) -> tuple[Value, Value]:
 
 
 def _synthesis(g: Graph, real: Value, imaginary: Value) -> Value:
-    """Spectra [1, T, bins] up to 8 kHz -> wave [1, 320 T] at 32 kHz: inverse transform twice as long, overlap-add."""
-    size, hop = 2 * WINDOW, 2 * HOP
+    """Spectra [1, T, bins] -> wave [1, HOP T]: inverse transform, overlap-add."""
     weight = np.full((BINS, 1), 2 / WINDOW / 1.5, np.float32)
     weight[[0, -1]] /= 2
-    cosine, sine = turns(g, BINS, size)
+    cosine, sine = turns(g, BINS, WINDOW)
     frames = []
     for spectrum, basis, sign in ((real, cosine, 1.0), (imaginary, sine, -1.0)):
-        rows = g.op("Mul", windowed(g, basis, size, sign), g.constant(weight, "weight"))
+        rows = g.op("Mul", windowed(g, basis, WINDOW, sign), g.constant(weight, "weight"))
         frames.append(g.op("MatMul", spectrum, rows))
-    margin = (size - hop) // 2
-    return cut(g, overlapped(g, add(g, *frames), hop), margin, -margin, 1)
+    margin = (WINDOW - HOP) // 2
+    return cut(g, overlapped(g, add(g, *frames), HOP), margin, -margin, 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,37 +17,24 @@ from edge_tts.convert.opening import Checkpoints
 from edge_tts.convert.staging import staged
 from edge_tts.text.front_end import TextFrontEnd
 
-from . import data, listening, parity, speaking, stage_decoder, stage_gpt, stage_tokenizer
-from .clips import Clips
+from . import listening, parity, speaking, stage_decoder, stage_gpt, stage_tokenizer
+from .cast import PROMPT, BuiltIn, Cast, cast_of
 from .graphs import CompactGraph
-from .layers import mel_filters
-from .shapes import GE, LEVELS, WIDTH
-from .teachers.flite import Flite, Speaker
+from .layers import LogMel, mel_filters
+from .library import Library
+from .shapes import FRAME, GE, LEVELS, RATE, WIDTH
 
-NOTICE = Path(__file__).parent / "NOTICE.md"
-PROMPT = "The shop opens at nine o'clock, and we will meet you there before lunch."
-"""What the main teacher says in every built-in voice's prompt."""
-LICENCE = "MIT; voices after CMU Flite's, see NOTICE.md"
 POSITIONS = {"text_positions": 512, "audio_positions": 1280}
 HALOS = {"wave_halo_frames": 10, "flow_halo_frames": 1 << 16}
 """The wave looks 1 (up-sampling) + 4.5 (blocks) + 2 frames (windows) around; the flow's phase needs all before it."""
 SAMPLING = {"top_k": 3, "top_p": 1.0, "temperature": 0.4, "repetition_penalty": 1.0}
 """Measured: fewer word errors than 5 and 0.6; a repetition penalty would forbid silence and long vowels."""
-TOKENS_PER_PHONEME = (1.8, 3.2)
-"""Of any segment: 2.1 to 2.8 of sentences are measured, with 9 tokens besides (docs/streaming.md)."""
-"""The teacher's slowest sentence takes 3.0 beyond the sixteen that the product grants on top."""
-
-
-@dataclass(frozen=True)
-class BuiltIn:
-    """A voice that ships: the timbre is that of a speaker of the training data."""
-
-    id: str
-    name: str
-    speaker: int
-
-
-VOICES = (BuiltIn("rms", "Russ", 1), BuiltIn("slt", "Sally", 0), BuiltIn("awb", "Alan", 2), BuiltIn("kal", "Karl", 3))
+PACE = (0.85, 1.15)
+"""Bounds of any segment's tokens a phoneme, as factors of those of the recordings but for one in a hundred."""
+LONG = 20
+"""Phonemes of a sentence that has a pace."""
+CLIPS = 16
+"""Utterances whose mean is a voice's speaker vector."""
 
 
 def numpy_state(model: torch.nn.Module) -> dict[str, npt.NDArray[np.float32]]:
@@ -94,74 +81,99 @@ def write_networks(work: Path, folder: Path) -> dict[str, int]:
         "feature_width": WIDTH,
         "spectrogram_bins": 1025,
         "speaker_width": 0,
-        "samples_per_frame": 640,
+        "samples_per_frame": FRAME,
         "frames_per_token": 2,
         **HALOS,
     }
 
 
 @torch.no_grad()
-def speaker_vector(work: Path, speaker: int, count: int = 8) -> npt.NDArray[np.float32]:
-    """Mean speaker vector of a training speaker's first clips, float32 [1, GE, 1]."""
-    clips = Clips.read(work / "speakers")
+def speaker_vector(work: Path, library: Library, speaker: str) -> npt.NDArray[np.float32]:
+    """Mean speaker vector of a speaker's first utterances, float32 [1, GE, 1]."""
     style = stage_decoder.restore(work, "cpu").style
-    chosen = [index for index, clip in enumerate(clips.clips) if clip.speaker == speaker][:count]
-    waves = (torch.from_numpy(clips.wave(index))[None] for index in chosen)
+    waves = (torch.from_numpy(library.wave(index))[None] for index in library.peers[speaker][:CLIPS])
     vectors = torch.cat([style(stage_decoder.spectrogram(wave)) for wave in waves])
     mean: npt.NDArray[np.float32] = vectors.mean(0).numpy()[None, :, None]
     return mean
 
 
-def write_voices(work: Path, folder: Path, prompt: npt.NDArray[np.int64]) -> list[str]:
-    """Built-in voices: one teacher's manner of speaking, each with its own timbre. Returns their ids."""
+def prompt_tokens(work: Path, test: Library, voice: BuiltIn) -> npt.NDArray[np.int64]:
+    """Tokens of `PROMPT` as the voice's speaker says it. Raises ValueError where that is not recorded."""
+    for index, item in enumerate(test.items):
+        if item.row.speaker == voice.speaker and item.row.text == PROMPT:
+            wave, mel = test.wave(index, parity.LISTENING), LogMel(parity.LISTENING)
+            return stage_tokenizer.tokens(stage_tokenizer.restore(work, "cpu"), mel, wave, "cpu")
+    raise ValueError(f"{voice.speaker} has not said the prompt; run the stages speech and data")
+
+
+def write_voices(work: Path, folder: Path, cast: Cast, library: Library) -> list[str]:
+    """Built-in voices, each with its own prompt and timbre. Returns their ids."""
     segments = TextFrontEnd().segments(PROMPT, "en", split="cut0")
     phonemes = np.concatenate([segment.phoneme_ids for segment in segments])
-    for voice in VOICES:
+    test = Library.read(work / "test")
+    for voice in cast.voices:
         home = folder / "voices" / voice.id
         home.mkdir(parents=True)
-        card = {"id": voice.id, "name": voice.name, "language": "en", "transcript": PROMPT, "licence": LICENCE}
+        card = {"id": voice.id, "name": voice.name, "language": "en", "transcript": PROMPT, "licence": cast.licence}
         (home / "voice.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
-        conditioning = speaker_vector(work, voice.speaker)
+        prompt = prompt_tokens(work, test, voice)
+        conditioning = speaker_vector(work, library, voice.speaker)
         np.savez(home / "features.npz", prompt_tokens=prompt, prompt_phoneme_ids=phonemes, conditioning=conditioning)
-    return [voice.id for voice in VOICES]
+    return [voice.id for voice in cast.voices]
 
 
-def prompt_tokens(work: Path) -> npt.NDArray[np.int64]:
-    """The main teacher reads `PROMPT`; its tokens, int64 [tokens]."""
-    data.read_aloud(Flite(), [(0, Speaker("rms"), PROMPT)], work / "prompt")
-    wave = Clips.read(work / "prompt").wave(0)
-    return stage_tokenizer.tokens(stage_tokenizer.restore(work, "cpu"), wave, "cpu").astype(np.int64)
+def pace(library: Library) -> tuple[float, float]:
+    """Fewest and most tokens a phoneme that a segment may have."""
+    rows = [item.row for item in library.items if len(item.row.phonemes) >= LONG]
+    paces = [row.seconds * 25 / len(row.phonemes) for row in rows]
+    fewest, most = np.quantile(paces, (0.005, 0.995))
+    return round(float(fewest) * PACE[0], 2), round(float(most) * PACE[1], 2)
+
+
+def facts(library: Library, cast: Cast, sizes: dict[str, int], voices: list[str]) -> dict[str, object]:
+    """What the manifest says."""
+    fewest, most = pace(library)
+    return {
+        "format": 1,
+        "name": "starter",
+        "version": "2",
+        "family": "starter",
+        "precision": "fp32",
+        "sample_rate": RATE,
+        "languages": sorted({item.row.language for item in library.items}),
+        "licence": cast.licence,
+        "sizes": sizes,
+        "sampling": SAMPLING,
+        "min_tokens_per_phoneme": fewest,
+        "max_tokens_per_phoneme": most,
+        "join_sentences": False,  # of two in one prompt it swallows one: docs/streaming.md
+        "close_clauses": True,  # it was trained on whole sentences and babbles behind a final comma
+        "default_voice": voices[0],
+        "voices": voices,
+    }
+
+
+def write_seconds(work: Path) -> None:
+    """How long the teacher takes for each sentence of the test: `test_seconds.json`."""
+    items = Library.read(work / "test").items
+    seconds = {item.row.text: round(item.row.seconds, 3) for item in items if item.row.text != PROMPT}
+    (work / "test_seconds.json").write_text(json.dumps(seconds, indent=0, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def run(work: Path, out: Path) -> None:
     """Writes the set under a temporary name, proves that it computes what the networks compute, and renames it."""
     gpt = stage_gpt.restore(work, "cpu").model
+    library = Library.read(work / "speech")
+    cast = cast_of(library.peers)
     checkpoint = work / "gpt.ckpt"
     write_checkpoint(gpt, checkpoint, gpt.sizes.heads)
+    write_seconds(work)
     with staged(out, replace=True) as staging:
         sizes = {**write_gpt(checkpoint, staging), **write_networks(work, staging)}
-        voices = write_voices(work, staging, prompt_tokens(work))
-        (staging / "NOTICE.md").write_text(NOTICE.read_text(encoding="utf-8"), encoding="utf-8")
+        voices = write_voices(work, staging, cast, library)
+        (staging / "NOTICE.md").write_text(cast.notice.read_text(encoding="utf-8"), encoding="utf-8")
         for line in parity.report(work, staging):
             print(line, flush=True)
-        facts = {
-            "format": 1,
-            "name": "starter",
-            "version": "1",
-            "family": "starter",
-            "precision": "fp32",
-            "sample_rate": 32000,
-            "languages": ["en"],
-            "licence": LICENCE,
-            "sizes": sizes,
-            "sampling": SAMPLING,
-            "min_tokens_per_phoneme": TOKENS_PER_PHONEME[0],
-            "max_tokens_per_phoneme": TOKENS_PER_PHONEME[1],
-            "join_sentences": False,  # of two in one prompt it swallows one: docs/streaming.md
-            "close_clauses": True,  # it was trained on whole sentences and babbles behind a final comma
-            "default_voice": voices[0],
-            "voices": voices,
-        }
-        model_set.write_manifest(staging, facts)
+        model_set.write_manifest(staging, facts(library, cast, sizes, voices))
         total = sum(path.stat().st_size for path in staging.glob("*.onnx"))
         print(f"graphs: {total / 1e6:.1f} MB", flush=True)

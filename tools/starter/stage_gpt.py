@@ -1,97 +1,66 @@
-"""Stage `gpt`: trains phonemes + prompt -> tokens on one teacher alone, as runs of one, two or three sentences.
+"""Stage `gpt`: trains phonemes + prompt -> tokens on all speakers, as runs of one, two or three sentences of one.
 
-A run of sentences is the same thing as a prompt with its text followed by the text to speak."""
+A run of sentences, in either language, is the same thing as a prompt with its text followed by the text to speak."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from .clips import PHONES, Clips
-from .loop import Schedule, load, train
+from . import stage_tokenizer
+from .labels import phones
+from .library import Library
+from .loop import Schedule, load, steps_of, train
+from .spoken import IntArray, Spoken, spoken
 from .t2s import Batch, Sizes, Teaching
 
-IntArray = npt.NDArray[np.int64]
-TOKEN_S = 0.04
 PLACES = 3000
 """Phonemes and tokens of one batch, padding included."""
-SHARES = (0.45, 0.43, 0.12)
+SHARES = (0.25, 0.55, 0.2)
 """How many examples are one, two or three sentences."""
+RESTS = 0.2
+"""Share of sentences within a run that end in a longer silence."""
+FEW = 8
+"""Sentences of a speaker from which runs are made; of fewer, a run would often repeat itself."""
+EXAMINED = 20
+"""Held-out pairs that are examined."""
 ROUND = 16
 """Padded lengths are multiples of this."""
-UNTAUGHT = -1
 WRONG = 0.1
 """Share of heard tokens that are replaced, so that the network learns to recover from its own slips."""
 
 
-@dataclass(frozen=True)
-class Spoken:
-    """One sentence: phoneme ids [P], tokens [N], which phoneme sounds in each token [N], the teacher's phone [N]."""
+class Sentences:
+    """Sentences by speaker, for examples of one, two or three of the same speaker in either language."""
 
-    phonemes: IntArray
-    tokens: IntArray
-    sounding: IntArray
-    phones: IntArray
+    def __init__(self, sentences: Sequence[Spoken], speakers: Sequence[str], rng: random.Random) -> None:
+        self._random = rng
+        self._peers: defaultdict[str, list[Spoken]] = defaultdict(list)
+        for sentence, speaker in zip(sentences, speakers, strict=True):
+            self._peers[speaker].append(sentence)
+        self._speakers = list(speakers)
 
-    def __add__(self, after: Spoken) -> Spoken:
-        return Spoken(
-            np.concatenate([self.phonemes, after.phonemes]),
-            np.concatenate([self.tokens, after.tokens]),
-            np.concatenate([self.sounding, after.sounding + len(self.phonemes)]),
-            np.concatenate([self.phones, after.phones]),
-        )
-
-    def resting(self, tokens: int) -> Spoken:
-        """The same with a longer silence at its end, as recordings for enrolment have.
-
-        Its phones are `UNTAUGHT`: the network shall go on after a long silence and never make one, for in silence all
-        tokens are alike and it would not find out again."""
-        last = [np.full(tokens, value) for value in (self.tokens[-1], self.sounding[-1], UNTAUGHT)]
-        rows = zip((self.tokens, self.sounding, self.phones), last, strict=True)
-        return Spoken(self.phonemes, *(np.concatenate(pair) for pair in rows))
-
-    def __len__(self) -> int:
-        return len(self.phonemes) + len(self.tokens)
+    def draw(self, count: int) -> Spoken:
+        """Speakers as often as they speak; of one who has said little, one sentence alone."""
+        peers = self._peers[self._random.choice(self._speakers)]
+        example = self._random.choice(peers)
+        for _ in range(count - 1 if len(peers) >= FEW else 0):
+            if self._random.random() < RESTS:
+                example = example.resting(self._random.randint(3, 16))
+            example = example + self._random.choice(peers)
+        return example
 
 
-def read(folder: Path, name: str) -> list[Spoken]:
-    """All sentences of a clip set, in its order; ValueError for one without phonemes."""
-    clips = Clips.read(folder / name).clips
-    with np.load(folder / f"{name}.tokens.npz") as file:
-        tokens = np.split(file["tokens"].astype(np.int64), np.cumsum(file["lengths"])[:-1])
-    with np.load(folder / f"{name}.phonemes.npz") as file:
-        borders = np.cumsum(file["counts"])[:-1]
-        ids, ends = np.split(file["ids"].astype(np.int64), borders), np.split(file["ends"], borders)
-    made = []
-    for clip, row, phonemes, end in zip(clips, tokens, ids, ends, strict=True):
-        if len(phonemes) == 0:
-            raise ValueError(f"the front end has no phonemes for {clip.text!r}")
-        middles = (np.arange(len(row)) + 0.5) * TOKEN_S
-        sounding = np.searchsorted(end, middles).clip(max=len(end) - 1)
-        phones = clip.labels()[(middles * 100).astype(int).clip(max=clip.samples // 160 - 1)]
-        made.append(Spoken(phonemes, row, sounding.astype(np.int64), phones))
-    return made
-
-
-def batches(sentences: list[Spoken], rng: random.Random, device: str) -> Iterator[Batch]:
+def batches(sentences: Sentences, rng: random.Random, device: str) -> Iterator[Batch]:
     """Endless batches of examples of like length."""
     while True:
-        pool: list[Spoken] = []
-        for count in rng.choices((1, 2, 3), SHARES, k=400):
-            example = rng.choice(sentences)
-            for _ in range(count - 1):
-                if rng.random() < 0.2:
-                    example = example.resting(rng.randint(3, 16))
-                example = example + rng.choice(sentences)
-            pool.append(example)
-        pool.sort(key=len)
+        pool = sorted((sentences.draw(count) for count in rng.choices((1, 2, 3), SHARES, k=400)), key=len)
         groups: list[list[Spoken]] = [[]]
         for example in pool:
             if (len(groups[-1]) + 1) * len(example) > PLACES:
@@ -129,20 +98,37 @@ def collate(group: list[Spoken], rng: random.Random, device: str) -> Batch:
 
 def restore(folder: Path, device: str) -> Teaching:
     """The trained network in evaluation mode."""
-    model = Teaching(Sizes(), len(PHONES)).to(device)
+    model = Teaching(Sizes(), len(phones())).to(device)
     model.load_state_dict(load(folder / "gpt.pt", device)["model"])
     return model.eval()
 
 
+def unseen(library: Library, sentences: Sequence[Spoken]) -> list[Spoken]:
+    """Pairs of held-out sentences, each of one speaker; single ones where there are no pairs."""
+    last: dict[str, Spoken] = {}
+    pairs: list[Spoken] = []
+    for index in library.split[1]:
+        speaker, sentence = library.items[index].row.speaker, sentences[index]
+        if speaker in last and len(pairs) < EXAMINED:
+            pairs.append(last.pop(speaker) + sentence)
+        else:
+            last[speaker] = sentence
+    return pairs or [sentences[index] for index in library.split[1][:EXAMINED]]
+
+
 def run(folder: Path, *, minutes: float, seed: int, device: str) -> None:
-    """Trains `gpt.pt`; the last line compares the test sentences, which it has not seen."""
-    torch.manual_seed(seed)
-    rng = random.Random(seed)
-    source = batches(read(folder, "teacher"), rng, device)
-    model = Teaching(Sizes(), len(PHONES)).to(device)
-    unseen = read(folder, "test")
-    examined = collate([a + b for a, b in zip(unseen[::2], unseen[1::2], strict=True)], random.Random(0), device)
-    steps = 0
+    """Trains `gpt.pt`; now and then it prints how well it foretells held-out sentences."""
+    checkpoint = folder / "gpt.pt"
+    steps = steps_of(checkpoint)
+    torch.manual_seed(seed + steps)
+    rng = random.Random(seed + steps)
+    library = Library.read(folder / "speech")
+    sentences = spoken(library.items, stage_tokenizer.read(library.items))
+    taught = library.split[0]
+    speakers = [library.items[index].row.speaker for index in taught]
+    source = batches(Sentences([sentences[index] for index in taught], speakers, rng), rng, device)
+    model = Teaching(Sizes(), len(phones())).to(device)
+    examined = collate(unseen(library, sentences), random.Random(0), device)
 
     def step() -> tuple[Tensor, dict[str, float]]:
         nonlocal steps
@@ -156,4 +142,4 @@ def run(folder: Path, *, minutes: float, seed: int, device: str) -> None:
         return model.loss(next(source))
 
     schedule = Schedule(minutes, 1e-3, warmup=600, decay=0.02)
-    train(model, step, schedule, checkpoint=folder / "gpt.pt", device=device)
+    train(model, step, schedule, checkpoint=checkpoint, device=device)

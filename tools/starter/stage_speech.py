@@ -8,12 +8,13 @@ import random
 import re
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
+from .cast import PROMPT
 from .recorded import Part, Recorded, parts, stem, write
 from .teachers.teacher import Job, Teacher
 from .texts import Line, sentences
@@ -59,6 +60,22 @@ def tone_shapes(rows: Sequence[Recorded]) -> str:
             found = judge(np.array(row.pitch, np.float32), said)
             right, judged = right + found[0], judged + found[1]
     return f"  tones {right / judged:.0%}" if judged else ""
+
+
+def examination(teacher: Teacher, held_out: Mapping[str, Sequence[str]]) -> list[Job]:
+    """The prompt by each voice, then the held-out sentences of its languages by the first."""
+    jobs = [Job(PROMPT, "en", voice) for voice in teacher.voices]
+    for language in teacher.languages:
+        jobs += [Job(text, language, teacher.voices[0]) for text in held_out[language]]
+    return jobs
+
+
+def record(folder: Path, teacher: Teacher, some: Sequence[Job]) -> None:
+    """Exactly these, in parts."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(len(parts(folder)), -(-len(some) // PART)):
+        chosen = some[number * PART : (number + 1) * PART]
+        write(stem(folder, number), chosen, teacher.say(chosen), teacher.rate)
 
 
 def run(folder: Path, teacher: Teacher, *, hours: float, held_out: Sequence[str], seed: int) -> None:

@@ -21,9 +21,9 @@ class Sizes:
     """Size of the network."""
 
     layers: int = 6
-    width: int = 256
-    heads: int = 4
-    wide: int = 768
+    width: int = 320
+    heads: int = 5
+    wide: int = 960
 
 
 class Named(nn.Module):

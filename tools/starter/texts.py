@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .corpus import Grammar
+from .grammar import Grammar
 
 HERE = Path(__file__).parent
 ENGLISH, HOME, MANDARIN = (HERE / f"{name}.txt" for name in ("grammar", "grammar_home", "grammar_zh"))
