@@ -43,3 +43,13 @@ def test_the_learning_rate_rises_then_falls() -> None:
     assert schedule.at(9, 0.0) == pytest.approx(1.0)
     assert schedule.at(99, 60.0) == pytest.approx(0.1)
     assert schedule.at(99, 999.0) == pytest.approx(0.1)
+
+
+def test_parts_of_a_network_learn_at_their_own_rate() -> None:
+    """A share of the rate belongs to the parameters below a name."""
+    from tools.starter.loop import Schedule, optimiser_of
+
+    model = torch.nn.ModuleDict({"decoder": torch.nn.Linear(2, 2), "judge": torch.nn.Linear(2, 2)})
+    groups = optimiser_of(model, Schedule(1.0, 1.0, shares={"judge": 0.3})).param_groups
+    assert [group["share"] for group in groups] == [1.0, 0.3]
+    assert sum(len(group["params"]) for group in groups) == 4

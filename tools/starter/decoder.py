@@ -191,7 +191,7 @@ def pulses(pitch_hz: Tensor, phase: Tensor) -> Tensor:
     close = below.abs() < 1e-3
     kernel = torch.sin((harmonics + 0.5) * angle) / torch.where(close, torch.ones_like(below), below)
     kernel = torch.where(close, 2 * harmonics + 1, kernel) - 1
-    return kernel / torch.sqrt(2 * harmonics) * (pitch > 0)
+    return kernel / torch.sqrt(2 * harmonics) * (pitch_hz > 0).repeat_interleave(HOP, 1)
 
 
 class Decoder(nn.Module):

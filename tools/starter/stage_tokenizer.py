@@ -142,7 +142,7 @@ def run(folder: Path, *, minutes: float, seed: int, device: str) -> None:
     checkpoint = folder / "tokenizer.pt"
     begun = steps_of(checkpoint)
     torch.manual_seed(seed + begun)
-    library = Library.read(folder / "speech")
+    library, test = Library.read(folder / "speech"), Library.read(folder / "test")
     crops = Crops(library, random.Random(seed + begun), device)
     model, mel = Tokenizer().to(device), LogMel(RATE).to(device)
 
@@ -155,5 +155,5 @@ def run(folder: Path, *, minutes: float, seed: int, device: str) -> None:
     train(model, step, Schedule(minutes, 2e-3, warmup=60), checkpoint=checkpoint, device=device)
     model.eval()
     print(f"tokenizer: held out: {examine(model, mel, library, library.split[1][:EXAMINED], device)}", flush=True)
-    for each in (library, Library.read(folder / "test")):
+    for each in (library, test):
         write(model, each, steps_of(checkpoint), device)
