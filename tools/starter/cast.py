@@ -22,11 +22,13 @@ class BuiltIn:
 
 @dataclass(frozen=True)
 class Cast:
-    """The voices, the default first; the manifest's licence; the notices of what the teacher is made from."""
+    """The voices, the default first; the manifest's licence; the notices of what the teacher is made from, and the
+    texts of licences that have to lie beside them."""
 
     voices: tuple[BuiltIn, ...]
     licence: str
     notice: Path
+    licences: tuple[Path, ...] = ()
 
 
 FLITE = Cast(
@@ -48,6 +50,7 @@ KOKORO = Cast(
     ),
     "MIT; taught by Kokoro-82M (Apache-2.0), see NOTICE.md",
     HERE / "NOTICE_kokoro.md",
+    (HERE.parents[1] / "models" / "quality" / "LICENSE-APACHE-2.0.txt",),
 )
 
 

@@ -17,7 +17,7 @@ Step = Callable[[], tuple[Tensor, dict[str, float]]]
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how fast. The budget counts over all resumed runs of the stage."""
+    """How long and how fast. The budget counts over all resumed runs of the stage, by `clock`."""
 
     minutes: float
     rate: float
@@ -37,6 +37,11 @@ class Schedule:
         share = min(1.0, spent_s / (60 * self.minutes))
         cosine = self.final + (1 - self.final) * 0.5 * (1 + math.cos(math.pi * share))
         return self.rate * min(1.0, (step + 1) / self.warmup) * cosine
+
+
+def clock(device: str) -> float:
+    """Seconds: on a CPU those of its threads, so that other work on the machine costs time and no steps."""
+    return time.process_time() / torch.get_num_threads() if device == "cpu" else time.monotonic()
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
@@ -76,7 +81,7 @@ def train(model: nn.Module, step: Step, schedule: Schedule, *, checkpoint: Path,
         optimiser.load_state_dict(state["optimiser"])
         number, spent = state["step"], state["spent_s"]
     announced: dict[str, float] = {}
-    saved = clock = time.monotonic()
+    saved, before = time.monotonic(), clock(device)
     while True:
         done = spent >= 60 * schedule.minutes
         if done or time.monotonic() - saved > schedule.save_s:
@@ -94,8 +99,8 @@ def train(model: nn.Module, step: Step, schedule: Schedule, *, checkpoint: Path,
         nn.utils.clip_grad_norm_(model.parameters(), schedule.clip)
         optimiser.step()
         number += 1
-        now = time.monotonic()
-        spent, clock = spent + now - clock, now
+        now = clock(device)
+        spent, before = spent + now - before, now
         announced = {key: 0.97 * announced.get(key, value) + 0.03 * value for key, value in figures.items()}
         if number % schedule.report == 0:
             text = "  ".join(f"{key} {value:.3f}" for key, value in announced.items())

@@ -27,8 +27,8 @@ WRONG = 0.06
 """Share of codes that are replaced."""
 PITCH, VOICED, LOOK, FOOL, LIKE = 2.0, 1.0, 0.4, 0.1, 0.3
 """Weights beside the spectral distance."""
-JUDGED_FROM = 3000
-"""Steps before the discriminators join: until then the sound is no match for them."""
+JUDGED_FROM = 8000
+"""Steps before the discriminators join, which more than double the time of one: until then the sound is no match."""
 MELS, HIGH = 100, 11900.0
 """Bands of the distance in log-mel, up to so many Hz."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -171,7 +172,9 @@ def run(work: Path, out: Path) -> None:
     with staged(out, replace=True) as staging:
         sizes = {**write_gpt(checkpoint, staging), **write_networks(work, staging)}
         voices = write_voices(work, staging, cast, library)
-        (staging / "NOTICE.md").write_text(cast.notice.read_text(encoding="utf-8"), encoding="utf-8")
+        shutil.copyfile(cast.notice, staging / "NOTICE.md")
+        for licence in cast.licences:
+            shutil.copyfile(licence, staging / licence.name)
         for line in parity.report(work, staging):
             print(line, flush=True)
         model_set.write_manifest(staging, facts(library, cast, sizes, voices))
