@@ -30,7 +30,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--work", type=Path, default=ROOT / "build" / "starter", help="folder of data and checkpoints")
     made.add_argument("--out", type=Path, default=ROOT / "models" / "starter", help="the model set")
     made.add_argument(
-        "--minutes", type=float, help="budget of a training stage over all its resumed runs; on a CPU, of its threads' time"
+        "--minutes", type=float, help="budget over all resumed runs of a stage; on a CPU, of its threads' time"
     )
     made.add_argument("--seed", type=int, default=1)
     made.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
