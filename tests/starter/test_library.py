@@ -89,5 +89,5 @@ def test_recordings_that_were_not_looked_at_wait(folder: Path) -> None:
     kept(first).unlink()
     with pytest.raises(FileNotFoundError, match="stages speech and data"):
         Library.read(folder)
-    with pytest.raises(ValueError, match="two are needed"):
+    with pytest.raises(RuntimeError, match="two are needed"):
         Library(()).split  # noqa: B018

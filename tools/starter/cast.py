@@ -55,8 +55,8 @@ KOKORO = Cast(
 
 
 def cast_of(speakers: Collection[str]) -> Cast:
-    """The cast whose voices are all among the speakers of the recordings. Raises ValueError where there is none."""
+    """The cast whose voices are all among the speakers of the recordings. Raises RuntimeError where there is none."""
     for cast in (KOKORO, FLITE):
         if {voice.speaker for voice in cast.voices} <= set(speakers):
             return cast
-    raise ValueError("the recordings hold the voices of no teacher; record more with the stage speech")
+    raise RuntimeError("the recordings hold the voices of no teacher; record more with the stage speech")

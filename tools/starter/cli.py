@@ -67,7 +67,6 @@ def evaluate(options: argparse.Namespace) -> None:
         {language: lines(path) for language, path in HELD_OUT.items()}
         if own
         else {options.language: lines(options.sentences)},
-        seconds=options.work / "test_seconds.json",
         quality=ROOT / "models" / "quality",
         record=own,
         teacher=teacher(options, "") if options.teacher else None,
@@ -125,7 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             run(stage, options)
     except ModuleNotFoundError as missing:
         raise SystemExit(f"{missing.name} is not installed; the training tool needs: pip install .[train]") from missing
-    except (EdgeTTSError, FileNotFoundError, RuntimeError, ValueError) as wrong:
+    except (EdgeTTSError, FileNotFoundError, RuntimeError) as wrong:
         raise SystemExit(f"{options.stage}: {wrong}") from wrong
 
 

@@ -26,13 +26,14 @@ from edge_tts.voices.builtin import BuiltinVoices
 from . import by_teacher, further
 from .heard import Errors
 from .judges import Judges, Row, load_judges
+from .recorded import seconds_of
 from .speech import spoken
 from .teachers.teacher import Teacher
 
 REST_S = 0.08
 COMMAND = "tools/train_starter evaluate"
 SECONDS = Path(__file__).with_name("test_seconds.json")
-"""Test sentence -> how long the teacher of the set in the repository takes; `export` writes those of a new one."""
+"""Test sentence -> how long the teacher of the set in the repository takes for it."""
 MARKS = frozenset(",，")
 
 
@@ -83,7 +84,6 @@ def run(
     sentences: Mapping[str, Sequence[str]],
     *,
     quality: Path,
-    seconds: Path = SECONDS,
     record: bool,
     teacher: Teacher | None = None,
     drawing: Path | None = None,
@@ -96,8 +96,9 @@ def run(
     voices = [BuiltinVoices(model).load(name) for name in model.voices]
     default = next(voice for voice in voices if voice.id == model.default_voice)
     with ExitStack() as stack:
-        known = json.loads((seconds if seconds.exists() else SECONDS).read_text(encoding="utf-8"))
-        judges = load_judges(quality, list(wanted), known, stack)
+        beside = seconds_of(out)
+        seconds = json.loads((beside if beside.exists() else SECONDS).read_text(encoding="utf-8"))
+        judges = load_judges(quality, list(wanted), seconds, stack)
         synthesizer = load_synthesizer(model, TextFrontEnd(), stack, load=partial(load_engine, threads=1))
         rows = []
         for row in speak_all(synthesizer, voices, wanted, judges):

@@ -57,10 +57,12 @@ class Library:
 
     @cached_property
     def split(self) -> tuple[list[int], list[int]]:
-        """Indices of what is trained on and of what is held out. Raises ValueError when nothing is left to train on."""
+        """Indices of what is trained on and of what is held out. Raises RuntimeError when nothing is left."""
         held = [item.part % HELD == 0 for item in self.items]
         if all(held):
-            raise ValueError("one part of recordings is held out, so two are needed: record more with the stage speech")
+            raise RuntimeError(
+                "one part is held out, so two are needed: record more with the stage speech"
+            )
         return [at for at, out in enumerate(held) if not out], [at for at, out in enumerate(held) if out]
 
     @cached_property

@@ -70,6 +70,11 @@ def parts(folder: Path) -> list[Path]:
     return sorted(folder.glob("part-*.jsonl"))
 
 
+def seconds_of(model_set: Path) -> Path:
+    """Where a new set's export writes how long its teacher takes for each sentence of the test."""
+    return model_set.with_name(f"{model_set.name}.seconds.json")
+
+
 def stem(folder: Path, number: int) -> Path:
     return folder / f"part-{number:05d}"
 

@@ -16,6 +16,7 @@ from edge_tts.convert import model_set, t2s
 from edge_tts.convert.module import Module
 from edge_tts.convert.opening import Checkpoints
 from edge_tts.convert.staging import staged
+from edge_tts.durable.atomic import replacing
 from edge_tts.text.front_end import TextFrontEnd
 
 from . import listening, parity, speaking, stage_decoder, stage_gpt, stage_tokenizer
@@ -23,6 +24,7 @@ from .cast import PROMPT, BuiltIn, Cast, cast_of
 from .graphs import CompactGraph
 from .layers import LogMel, mel_filters
 from .library import Library
+from .recorded import seconds_of
 from .shapes import FRAME, GE, LEVELS, RATE, WIDTH
 
 POSITIONS = {"text_positions": 512, "audio_positions": 1280}
@@ -99,12 +101,12 @@ def speaker_vector(work: Path, library: Library, speaker: str) -> npt.NDArray[np
 
 
 def prompt_tokens(work: Path, test: Library, voice: BuiltIn) -> npt.NDArray[np.int64]:
-    """Tokens of `PROMPT` as the voice's speaker says it. Raises ValueError where that is not recorded."""
+    """Tokens of `PROMPT` as the voice's speaker says it. Raises RuntimeError where that is not recorded."""
     for index, item in enumerate(test.items):
         if item.row.speaker == voice.speaker and item.row.text == PROMPT:
             wave, mel = test.wave(index, parity.LISTENING), LogMel(parity.LISTENING)
             return stage_tokenizer.tokens(stage_tokenizer.restore(work, "cpu"), mel, wave, "cpu")
-    raise ValueError(f"{voice.speaker} has not said the prompt; run the stages speech and data")
+    raise RuntimeError(f"{voice.speaker} has not said the prompt; run the stages speech and data")
 
 
 def write_voices(work: Path, folder: Path, cast: Cast, library: Library) -> list[str]:
@@ -154,11 +156,12 @@ def facts(library: Library, cast: Cast, sizes: dict[str, int], voices: list[str]
     }
 
 
-def write_seconds(work: Path) -> None:
-    """How long the teacher takes for each sentence of the test: `test_seconds.json`."""
+def write_seconds(work: Path, out: Path) -> None:
+    """How long the teacher takes for each sentence of the test, beside the set."""
     items = Library.read(work / "test").items
     seconds = {item.row.text: round(item.row.seconds, 3) for item in items if item.row.text != PROMPT}
-    (work / "test_seconds.json").write_text(json.dumps(seconds, indent=0, ensure_ascii=False) + "\n", encoding="utf-8")
+    with replacing(seconds_of(out)) as beside:
+        beside.write_text(json.dumps(seconds, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def run(work: Path, out: Path) -> None:
@@ -168,7 +171,6 @@ def run(work: Path, out: Path) -> None:
     cast = cast_of(library.peers)
     checkpoint = work / "gpt.ckpt"
     write_checkpoint(gpt, checkpoint, gpt.sizes.heads)
-    write_seconds(work)
     with staged(out, replace=True) as staging:
         sizes = {**write_gpt(checkpoint, staging), **write_networks(work, staging)}
         voices = write_voices(work, staging, cast, library)
@@ -180,3 +182,4 @@ def run(work: Path, out: Path) -> None:
         model_set.write_manifest(staging, facts(library, cast, sizes, voices))
         total = sum(path.stat().st_size for path in staging.glob("*.onnx"))
         print(f"graphs: {total / 1e6:.1f} MB", flush=True)
+    write_seconds(work, out)
