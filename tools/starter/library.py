@@ -60,9 +60,7 @@ class Library:
         """Indices of what is trained on and of what is held out. Raises RuntimeError when nothing is left."""
         held = [item.part % HELD == 0 for item in self.items]
         if all(held):
-            raise RuntimeError(
-                "one part is held out, so two are needed: record more with the stage speech"
-            )
+            raise RuntimeError("one part is held out, so two are needed: record more with the stage speech")
         return [at for at, out in enumerate(held) if not out], [at for at, out in enumerate(held) if out]
 
     @cached_property
