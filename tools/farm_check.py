@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import http.client
+import itertools
 import json
 import os
 import signal
@@ -15,14 +16,15 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 TOKEN = "farm-check"
+VOICES = ("rms", "slt", "awb", "kal")
 _LONG = "The kettle is on the stove and the lamp is on the table. " * 6
 
 
@@ -31,6 +33,17 @@ class Farm:
 
     def __init__(self, port: int) -> None:
         self._port = port
+
+    def replica(self, text: str, voice: str) -> str:
+        """Who answers."""
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=300)
+        body = json.dumps({"input": text, "response_format": "pcm", "voice": voice})
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {TOKEN}"}
+        with closing(connection):
+            connection.request("POST", "/v1/audio/speech", body, headers)
+            response = connection.getresponse()
+            response.read()
+            return response.headers.get("x-replica", f"{response.status}")
 
     def ask(self, text: str, *, path: str = "/v1/audio/speech", **more: Any) -> tuple[int, bytes, str]:
         """Status, body, and what became of it: `whole`, or how it was cut. `/tts` sends a WAV when it is complete."""
@@ -89,17 +102,34 @@ def replica_pids() -> list[int]:
     return sorted(found)
 
 
-def check_throughput(asked: Farm) -> None:
+def seconds_to_none(most_s: float = 180.0) -> float:
+    """How long it takes until no replica is left, or `most_s`."""
+    began = time.monotonic()
+    while replica_pids() and time.monotonic() - began < most_s:
+        time.sleep(1.0)
+    return time.monotonic() - began
+
+
+def check_throughput(asked: Farm, voices: Sequence[str]) -> None:
+    """One voice stays on one replica while that has room."""
     for at_once in (1, 2, 4, 8):
+        spoken = list(itertools.islice(itertools.cycle(voices), 2 * at_once))
         with ThreadPoolExecutor(at_once) as pool:
             began = time.monotonic()
-            answers = list(pool.map(lambda _: asked.ask(_LONG), range(2 * at_once)))
+            answers = list(pool.map(lambda voice: asked.ask(_LONG, voice=voice), spoken))
             took = time.monotonic() - began
         seconds = sum(len(body) for _, body, _ in answers) / 2 / 24000
-        print(
-            f"{at_once} at once: {seconds:.0f} s of sound in {took:.1f} s, {seconds / took:.1f} s per second",
-            flush=True,
-        )
+        each = f"{seconds:.0f} s of sound in {took:.1f} s, {seconds / took:.1f} s per second"
+        print(f"{len(voices)} voices, {at_once} at once: {each}", flush=True)
+
+
+def check_voices(asked: Farm) -> None:
+    """A voice stays where it has spoken; more of it than a replica takes goes to another one."""
+    for voice in VOICES:
+        print(f"{voice}, 10 in a row: {dict(Counter(asked.replica('Hello.', voice) for _ in range(10)))}", flush=True)
+    with ThreadPoolExecutor(14) as pool:
+        replicas = Counter(pool.map(lambda _: asked.replica(_LONG, VOICES[0]), range(14)))
+    print(f"{VOICES[0]}, 14 at once: {dict(replicas)}", flush=True)
 
 
 def check_crowd(asked: Farm, count: int) -> None:
@@ -128,7 +158,9 @@ def main() -> int:
     arguments = _arguments()
     with farm(arguments.port, replicas={"num_replicas": 2}) as asked:
         print(f"first answer: {asked.ask('Hello.')[0]}", flush=True)
-        check_throughput(asked)
+        check_voices(asked)
+        check_throughput(asked, VOICES[:1])
+        check_throughput(asked, VOICES)
         check_crowd(asked, arguments.crowd)
         check_kill(asked, after_s=0.5, path="/tts")
         time.sleep(arguments.recover_s)
@@ -137,12 +169,15 @@ def main() -> int:
         check_kill(asked, after_s=1.0, stream_format="sse")
     scaling = {"min_replicas": 0, "max_replicas": 2, "target_ongoing_requests": 1, "downscale_delay_s": 5}
     with farm(arguments.port, replicas={"autoscaling_config": scaling}) as asked:
-        for pause_s in (0.0, 30.0):
-            time.sleep(pause_s)
+        for _ in range(2):
+            idle_s = seconds_to_none()
             began, before = time.monotonic(), len(replica_pids())
             status, body, end = asked.ask("Good morning.")
             took = time.monotonic() - began
-            print(f"{before} replicas before: {status} {end}, {len(body)} bytes after {took:.1f} s", flush=True)
+            print(
+                f"{before} replicas after {idle_s:.0f} s of rest: {status} {end}, {len(body)} bytes after {took:.1f} s",
+                flush=True,
+            )
     return 0
 
 

@@ -16,6 +16,8 @@ log = logging.getLogger(__name__)
 PATHS = ("/v1/audio/speech", "/tts", "/v1/voices", "/healthz", "/openapi.json")
 """What a farm answers: a replica has no loudspeaker, and its state is nobody's."""
 ATTEMPTS = 2
+_MOST_VOICE = 128
+"""Characters of a voice that tell it from others."""
 _SCOPE = (
     "type",
     "asgi",
@@ -30,16 +32,20 @@ _SCOPE = (
 )
 
 Call = Callable[[str, Scope, bytes], AsyncIterator[dict[str, Any]]]
-"""Model set, request, body -> the answer's events. Raises QueueFullError when no replica has room, TransportError when
-it died or cannot start."""
+"""Model set or SET/VOICE, request, body -> the answer's events. Raises QueueFullError when no replica has room,
+TransportError when it died or cannot start."""
 
 
 class Forwarder:
     """An ASGI application."""
 
-    def __init__(self, call: Call, *, sets: Callable[[], list[str]], default: str, payload_bytes: int) -> None:
-        """`sets`: the names of the model sets; `default` speaks what names none of them."""
+    def __init__(
+        self, call: Call, *, sets: Callable[[], list[str]], default: str, payload_bytes: int, by_voice: bool = False
+    ) -> None:
+        """`sets`: the names of the model sets; `default` speaks what names none of them. `by_voice`: a request goes
+        where its voice has spoken, not only where its set is."""
         self._call, self._sets, self._default, self._most = call, sets, default, payload_bytes
+        self._by_voice = by_voice
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -73,11 +79,11 @@ class Forwarder:
     async def _forward(self, scope: Scope, body: bytes, send: Send) -> None:
         """Raises TransportError for an answer that was begun and cannot be ended: its body stays without its end, which
         is an error in every client."""
-        model_set, request = self._set_of(body), {key: scope[key] for key in _SCOPE if key in scope}
+        model, request = self._model_of(body), {key: scope[key] for key in _SCOPE if key in scope}
         answer = _Sending(send)
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                async for event in self._call(model_set, request, body):
+                async for event in self._call(model, request, body):
                     await answer.send(event)
                 return
             except TransportError as lost:
@@ -92,13 +98,17 @@ class Forwarder:
                 await answer.refuse(error_answer(type(error).__name__, str(error)))
                 return
 
-    def _set_of(self, body: bytes) -> str:
-        """OpenAI's key `model` where it names a set: other clients send `tts-1` and the like."""
+    def _model_of(self, body: bytes) -> str:
+        """What Ray chooses a replica by. OpenAI's key `model` counts where it names a set: others send `tts-1` and the
+        like."""
         try:
-            name = json.loads(body).get("model")
+            asked = json.loads(body)
+            name, voice = asked.get("model"), asked.get("voice")
         except (ValueError, AttributeError, RecursionError):
             return self._default
-        return name if isinstance(name, str) and name in self._sets() else self._default
+        model_set = name if isinstance(name, str) and name in self._sets() else self._default
+        is_told = self._by_voice and isinstance(voice, str) and voice.isprintable()
+        return f"{model_set}/{voice.casefold()[:_MOST_VOICE]}" if is_told else model_set
 
 
 class _Sending:

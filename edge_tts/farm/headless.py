@@ -54,6 +54,7 @@ class HeadlessAppliance:
             )
             self._appliance = stack.enter_context(Appliance(config, model, surroundings))
             tokens = Tokens(read_tokens(config.http.token_file))
+            self.model_set = model_set
             self._app = HttpDoor(self._appliance.session_context(), tokens, device=config.device).application()
             self._stack = stack.pop_all()
 
@@ -107,6 +108,13 @@ class HeadlessAppliance:
     def _fail(self, part: str, error: BaseException) -> None:
         log.critical("%s failed: %r", part, error, exc_info=error)
         self._failure = error
+
+
+class SharedAppliance:
+    """For one of several voices of a set: the others keep the appliance when this one gives way."""
+
+    def __init__(self, appliance: HeadlessAppliance) -> None:
+        self.answer = appliance.answer
 
 
 def headless(config: Config, folder: Path, model_set: str) -> Config:

@@ -41,7 +41,14 @@ class Replicas:
             self.closed.set()
 
 
-def ask(replicas: Replicas, body: bytes = b"{}", *, path: str = "/tts", gone: bool = False) -> list[dict[str, Any]]:
+def ask(
+    replicas: Replicas,
+    body: bytes = b"{}",
+    *,
+    path: str = "/tts",
+    gone: bool = False,
+    forwarder: Forwarder | None = None,
+) -> list[dict[str, Any]]:
     """What is sent to a caller, who is `gone` after its request."""
     sent: list[dict[str, Any]] = []
 
@@ -58,9 +65,9 @@ def ask(replicas: Replicas, body: bytes = b"{}", *, path: str = "/tts", gone: bo
         async def send(event: Any) -> None:
             sent.append(event)
 
-        forwarder = Forwarder(replicas.call, sets=lambda: ["starter", "other"], default="starter", payload_bytes=1000)
+        plain = Forwarder(replicas.call, sets=lambda: ["starter", "other"], default="starter", payload_bytes=1000)
         scope = {"type": "http", "method": "POST", "path": path, "headers": [], "extensions": object()}
-        await asyncio.wait_for(forwarder(scope, receive, send), 30)
+        await asyncio.wait_for((forwarder or plain)(scope, receive, send), 30)
 
     asyncio.run(run())
     return sent
@@ -154,3 +161,25 @@ def test_a_farm_has_no_page_and_no_commands() -> None:
 def test_a_body_is_bounded() -> None:
     """One beyond limits.payload_bytes is refused by name."""
     assert code(ask(Replicas(), b"x" * 2000)) == (413, "PayloadError")
+
+
+@pytest.mark.parametrize(
+    ("body", "model"),
+    [
+        (b'{"voice": "rms"}', "starter/rms"),
+        (b'{"voice": "rms", "model": "other"}', "other/rms"),
+        (b'{"model": "other"}', "other"),
+        (b'{"voice": "Rms"}', "starter/rms"),
+        (b'{"voice": {"id": "rms"}}', "starter"),
+        (b'{"voice": "\\ud800"}', "starter"),
+        (b"{", "starter"),
+    ],
+)
+def test_a_voice_goes_where_it_has_spoken(body: bytes, model: str) -> None:
+    """What Ray chooses a replica by names the set and the voice, as far as the body tells them."""
+    replicas = Replicas([START, END])
+    forwarder = Forwarder(
+        replicas.call, sets=lambda: ["starter", "other"], default="starter", payload_bytes=1000, by_voice=True
+    )
+    ask(replicas, body, forwarder=forwarder)
+    assert replicas.calls[0][0] == model
