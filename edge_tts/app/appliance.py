@@ -375,7 +375,7 @@ class Appliance:
                 runtime=runtime,
                 config=self._session,
                 group=config.mqtt.render_group,
-                read=self.link.read,
+                link=self.link,
                 carry_out=self.dispatcher.handle,
             )
         self.hermes = Hermes(runtime=runtime, link=self.link, config=config.hermes, dispatcher=self.dispatcher)

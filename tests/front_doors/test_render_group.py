@@ -24,6 +24,7 @@ from rig import make_runtime
 
 from edge_tts.config import MqttConfig, config_from
 from edge_tts.errors import ConfigError
+from edge_tts.front_doors.message import Message
 from edge_tts.front_doors.mqtt.render_group import RenderGroup
 from tools.demo_model import write_untrained_set
 
@@ -221,6 +222,43 @@ def test_a_group_needs_mqtt_5_and_another_name(tmp_path: Path) -> None:
         config_from({"device": "hall", "mqtt": {"render_group": "hall"}}, folder=tmp_path)
 
 
+class Slow:
+    """A link whose reports leave when it is told so."""
+
+    def __init__(self) -> None:
+        self.room = False
+
+    def has_room(self) -> bool:
+        return self.room
+
+    def read(self, message: Any, *, called: str) -> Message:
+        return Message("say", bytes(message.payload))
+
+
+def test_a_flood_is_taken_as_fast_as_its_answers_leave(broker: Broker) -> None:
+    """While the reports wait for the broker no further request is taken; then they all are."""
+    link, taken = Slow(), list[bytes]()
+    config = MqttConfig(host="127.0.0.1", port=broker.port, client_id="slow-one")
+    part = RenderGroup(
+        runtime=make_runtime(),
+        config=config,
+        group="floods",
+        link=link,
+        carry_out=lambda message: taken.append(message.payload),
+    )
+    with Asker(broker, "floods") as asker, part:
+
+        def reached() -> bool:
+            asker.ask("first")
+            return asker.reached_somebody()
+
+        until(reached)
+        asker.ask("second")
+        assert not taken
+        link.room = True
+        until(lambda: len(taken) == 2)
+
+
 @pytest.mark.parametrize(
     ("connack", "words"),
     [
@@ -247,7 +285,7 @@ def test_a_broker_that_cannot_share_is_told(connack: bytes, words: str, caplog: 
             runtime=make_runtime(),
             config=config,
             group="g",
-            read=lambda message: message,
+            link=Slow(),
             carry_out=lambda message: None,
         )
         with part:

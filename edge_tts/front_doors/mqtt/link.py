@@ -136,6 +136,10 @@ class MqttLink(Part):
     def is_connected(self) -> bool:
         return self._client.is_connected()
 
+    def has_room(self) -> bool:
+        """Whether reports leave as fast as messages are handled; the next ones are to wait until then."""
+        return self._waiting() < MAX_UNSENT // 2
+
     def is_idle(self) -> bool:
         """Whether the broker has acknowledged everything that was published."""
         return self._waiting() == 0
@@ -322,11 +326,11 @@ class MqttLink(Part):
     def _take(self) -> None:
         """Handle messages while there is room for their reports. The rest stays unacknowledged, so the broker holds
         back the next."""
-        if self._dropped and self._waiting() < MAX_UNSENT // 2:
+        if self._dropped and self.has_room():
             log.warning("%d messages were dropped in all", self._dropped)
             with self._count:
                 self._dropped = 0
-        while self._untaken and self._waiting() < MAX_UNSENT // 2 and not self.stopping.is_set():
+        while self._untaken and self.has_room() and not self.stopping.is_set():
             message = self._untaken.popleft()
             handle = self._listener(message.topic) or self._dispatcher.handle
             handle(self.read(message))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import MQTTErrorCode
@@ -22,6 +22,15 @@ from edge_tts.runtime.runtime import Runtime
 
 _RETRY_S = 5.0
 _STOP_S = 3.0
+_TICK_S = 0.05
+
+
+class GroupLink(Protocol):
+    """What is used of `MqttLink`: its session outlasts a restart, so the answers go out over it."""
+
+    def read(self, message: paho.MQTTMessage, *, called: str) -> Message: ...
+
+    def has_room(self) -> bool: ...
 
 
 def render_topic(config: MqttConfig, group: str) -> str:
@@ -42,23 +51,19 @@ class RenderGroup(OptionalPart):
         runtime: Runtime,
         config: MqttConfig,
         group: str,
-        read: Callable[..., Message],
+        link: GroupLink,
         carry_out: Callable[[Message], None],
     ) -> None:
-        """`config` with the `client_id` that is used. `read`: `MqttLink.read`, whose replies go out over the link: its
-        session outlasts a restart. `carry_out` must never raise."""
+        """`config` with the `client_id` that is used. `carry_out` must never raise."""
         advice = "it is tried again; `edge-ttsd doctor` asks the broker"
         super().__init__(name="render-group", runtime=runtime, advice=advice, retry_s=_RETRY_S, stop_timeout_s=_STOP_S)
-        self._config, self._read, self._carry_out = config, read, carry_out
+        self._config, self._link, self._carry_out = config, link, carry_out
         topic = render_topic(config, group)
         self._called = f"{topic}/+"
         self._topics = [f"$share/{group}/{topic}", f"$share/{group}/{topic}/+"]
         self._client = client = make_client(config, f"{config.client_id}-render", persistent=True)
-        client.on_connect, client.on_subscribe, client.on_message = (
-            self._on_connect,
-            self._on_subscribe,
-            self._on_message,
-        )
+        client.on_connect, client.on_subscribe = self._on_connect, self._on_subscribe
+        client.on_message = self._on_message
 
     def work(self) -> None:
         """Serve one connection. Raises TransportError when it cannot be had, or is gone."""
@@ -94,8 +99,10 @@ class RenderGroup(OptionalPart):
         self.status.ok()
 
     def _on_message(self, client: paho.Client, data: Any, message: paho.MQTTMessage) -> None:
+        while not self._link.has_room() and not self.stopping.wait(_TICK_S):
+            pass  # the broker holds back the next
         if self.stopping.is_set():
             return  # unacknowledged: it is another member's
-        asked = self._read(message, called=self._called)
+        asked = self._link.read(message, called=self._called)
         self._carry_out(replace(asked, command="say", renders=True))
         client.ack(message.mid, message.qos)
