@@ -108,12 +108,11 @@ def test_another_sentence_is_no_consent(config: str, capsys: pytest.CaptureFixtu
     assert scores["honest"] < WORDS_LIMIT < scores["forged"]
 
 
-@pytest.mark.parametrize(
-    "audio", ["awb", "slt", *(pytest.param(name, marks=pytest.mark.slow) for name in ("kal16", "rms"))]
-)
+@pytest.mark.parametrize("audio", ["awb", *(pytest.param(name, marks=pytest.mark.slow) for name in ("kal16", "rms"))])
 def test_nobody_who_reads_the_sentence_is_refused(config: str, audio: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """The test voices consent, each under its own name, compared with readings by the voices of the set."""
-    name = {"awb": "Alan", "kal16": "Carl", "rms": "Robert", "slt": "Anna"}[audio]
+    """The test voices consent, each under its own name, compared with readings by the voices of the set; slt does so in
+    the test of another sentence."""
+    name = {"awb": "Alan", "kal16": "Carl", "rms": "Robert"}[audio]
     sentence = SENTENCE.replace("Anna", name)
     file = str(RECORDINGS / f"consent-{audio}.flac")
     given = ["--audio", file, "--text", sentence, "--language", "en", "--name", name]
