@@ -29,6 +29,8 @@ from edge_tts.config import Config, load_config
 from edge_tts.values import ModelSet
 from tools.demo_model import write_untrained_set
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="session")
 def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:

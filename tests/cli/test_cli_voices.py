@@ -27,6 +27,7 @@ from edge_tts.recordings.spoken_words import WORDS_LIMIT
 from edge_tts.values import EncodeRequest
 from edge_tts.voices.local_voices import open_store, open_voices
 
+pytestmark = pytest.mark.long
 ROOT = Path(__file__).resolve().parents[2]
 RECORDINGS = ROOT / "tests" / "spoken"
 SENTENCE = "I agree that this device may speak with my voice. My name is Anna."

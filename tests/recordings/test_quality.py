@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from edge_tts.values import FloatArray, Recording
 
 from .quality_networks import recording
 
+pytestmark = pytest.mark.long
 RATE = 16000
 Spoil = Callable[[FloatArray], FloatArray]
 
@@ -122,17 +124,25 @@ def test_each_fault_is_found(gate: QualityGate, code: str, spoil: Spoil) -> None
 NAMES = ["consent-slt", "consent-rms", "consent-awb", "consent-kal16", "weather-slt"]
 
 
-def close_up(gate: QualityGate, name: str) -> FloatArray:
+@pytest.fixture(scope="module")
+def close_up(gate: QualityGate) -> Callable[[str], FloatArray]:
     """A recording from the first to the last sample that is spoken: there is no background to measure."""
-    whole = recorded(name)
-    found = gate.judge(Recording(whole, RATE)).spans
-    return whole[int(found[0].start_s * RATE) : int(found[-1].end_s * RATE)]
+
+    @cache
+    def cut(name: str) -> FloatArray:
+        whole = recorded(name)
+        found = gate.judge(Recording(whole, RATE)).spans
+        return whole[int(found[0].start_s * RATE) : int(found[-1].end_s * RATE)]
+
+    return cut
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_recording_that_was_cut_closely_passes(gate: QualityGate, name: str) -> None:
+def test_a_recording_that_was_cut_closely_passes(
+    gate: QualityGate, close_up: Callable[[str], FloatArray], name: str
+) -> None:
     """Without a background to measure, the speech itself does not count as hum, whistling or noise."""
-    verdict = gate.judge(Recording(close_up(gate, name), RATE))
+    verdict = gate.judge(Recording(close_up(name), RATE))
     assert verdict.refusals == ()
     assert verdict.measures is not None
     assert 20 < verdict.measures.snr_db < 55
@@ -150,10 +160,14 @@ UNDER_SPEECH: list[tuple[str, Callable[[int], FloatArray]]] = [
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(("code", "fault"), UNDER_SPEECH, ids=lambda value: value if isinstance(value, str) else "")
 def test_what_lies_under_the_speech_is_found(
-    gate: QualityGate, name: str, code: str, fault: Callable[[int], FloatArray]
+    gate: QualityGate,
+    close_up: Callable[[str], FloatArray],
+    name: str,
+    code: str,
+    fault: Callable[[int], FloatArray],
 ) -> None:
     """Hum, whistling and noise refuse a recording that was cut closely as well; levels are against the speech."""
-    close = close_up(gate, name)
+    close = close_up(name)
     spoilt = close + fault(len(close)) * np.float32(10 ** (level_db(close) / 20))
     assert code in [refusal.code for refusal in gate.judge(Recording(spoilt, RATE)).refusals]
 
