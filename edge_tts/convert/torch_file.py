@@ -186,6 +186,8 @@ def _open_archive(file: BinaryIO) -> zipfile.ZipFile:
         raise CheckpointError("an archive of an unusual compression; torch stores its records plainly")
     if sum(info.compress_size for info in infos) > total:
         raise CheckpointError("its records claim more bytes than the file has")
+    if not all(0 <= info.header_offset < total for info in infos):
+        raise CheckpointError("a damaged archive: its records lie outside the file")
     unpacked = sum(info.file_size for info in infos)
     if unpacked > _MOST_GROWTH * total + _FREE_BYTES:
         raise CheckpointError(f"its records unpack to {unpacked / 1e6:.0f} MB, too much for a file of its size")

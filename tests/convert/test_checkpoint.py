@@ -82,6 +82,16 @@ def test_a_damaged_file_is_refused_or_unharmed(position: int, flip: int, tmp_pat
     assert all(np.array_equal(found[name], TREE[name]) for name in TREE)
 
 
+@pytest.mark.parametrize("place", range(-10, -2))
+def test_a_directory_at_a_wrong_place_is_refused(place: int, tmp_path: Path) -> None:
+    """Size and offset of the directory, wrong in any byte: the records would lie before or behind the file."""
+    data = bytearray(write_torch(tmp_path / "whole.pth", TREE).read_bytes())
+    data[place] ^= 0x11
+    (tmp_path / "damaged.pth").write_bytes(data)
+    with pytest.raises(CheckpointError):
+        read_all(tmp_path / "damaged.pth")
+
+
 def test_weights_are_checked_as_they_are_taken(tmp_path: Path) -> None:
     """A parameter that is missing, misshapen, not finite or unexpected is refused by name."""
     tree = {
