@@ -18,7 +18,7 @@ from edge_tts.doctor.checks import (
     check_versions,
 )
 from edge_tts.doctor.findings import Finding, run_check
-from edge_tts.doctor.remote_check import check_remote
+from edge_tts.doctor.remote_check import check_group, check_remote
 from edge_tts.engine.load import EngineLoader, Placement
 from edge_tts.engine.tensorrt.plan_cache import StoredPlan
 from edge_tts.errors import EdgeTTSError
@@ -82,8 +82,9 @@ def _checks(config: Config) -> Iterator[Finding]:
     yield from check_versions(wants_tensorrt=config.engine.execution == "tensorrt")
     yield from run_check("audio", lambda: check_audio(config), advice="see audio in config.yaml")
     yield from check_broker(config)
-    if config.engine.execution == "remote" and config.remote.url is not None:
-        yield from run_check("remote", lambda: check_remote(config), advice="correct remote in config.yaml")
+    if config.engine.execution == "remote":
+        check = check_remote if config.remote.group is None else check_group
+        yield from run_check("remote", lambda: check(config), advice="correct remote in config.yaml")
     yield from check_disk(config)
     yield from run_check(
         "text", lambda: check_text(config), advice="correct text.lexicon or text.polyphones in config.yaml"

@@ -1,4 +1,4 @@
-"""Asks the machine that speaks for this one which voices it has."""
+"""Asks the machine that speaks for this one which voices it has, or its group for a word."""
 
 from __future__ import annotations
 
@@ -9,6 +9,12 @@ from urllib.parse import urlsplit
 
 from edge_tts.config import Config, read_secret
 from edge_tts.doctor.findings import Finding
+from edge_tts.errors import TransportError
+from edge_tts.front_doors.mqtt.group_voices import GroupVoices
+from edge_tts.front_doors.mqtt.session import session_config
+from edge_tts.model_sets.manifest import find_model_set
+from edge_tts.synthesis.remote import RemoteLine
+from edge_tts.values import Sampling
 
 CHECK = "remote"
 _TIMEOUT_S = 5.0
@@ -40,3 +46,29 @@ def check_remote(config: Config) -> Iterator[Finding]:
         yield Finding(CHECK, "broken", text, "give both machines the same model set and bucket")
     else:
         yield Finding(CHECK, "ok", f"{url.netloc} answers, with {len(voices)} voices")
+
+
+def check_group(config: Config) -> Iterator[Finding]:
+    """Whether a member renders a word for this device, with its model set and voice. Raises ModelError for a set that
+    is not there, TransportError for what is wrong in `mqtt`."""
+    group, own = config.remote.group or "", session_config(config, keep=False)
+    mqtt = own.model_copy(update={"client_id": f"{own.client_id}-doctor"})  # the daemon keeps its connection
+    model = find_model_set(config.models.dir, config.models.name)
+    voice = config.voice or model.default_voice
+    first_audio_s = config.remote.first_audio_ms / 1000
+    with GroupVoices(mqtt, model, group=group, device=config.device, first_audio_s=first_audio_s) as voices:
+        if voice is None or not voices.is_connected(_TIMEOUT_S):
+            return  # which other checks tell
+        try:
+            said = list(voices.speak(_hello(voice), lambda: False))
+        except TransportError as error:
+            advice = "this device speaks by itself meanwhile; members have mqtt.render_group, the same set and voices"
+            yield Finding(CHECK, "broken", str(error), advice)
+        else:
+            yield Finding(
+                CHECK, "ok", f"the group {group} has rendered {len(said[0]) / model.sample_rate:.1f} s for us"
+            )
+
+
+def _hello(voice: str) -> RemoteLine:
+    return RemoteLine(text="Hello.", voice=voice, language="en", sampling=Sampling(), speed=1.0, priority="normal")

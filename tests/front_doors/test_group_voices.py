@@ -11,12 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 from broker import Broker, Ear, free_port
-from fakes import RATE, FakeClock, FakeLoudspeaker, FakeSynthesizer, until
+from fakes import RATE, WAIT_S, FakeClock, FakeLoudspeaker, FakeSynthesizer, until
 from humming import appliance, config_for
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from toy_model_sets import write_model_set
 
 from edge_tts.config import MqttConfig, config_from
+from edge_tts.doctor.findings import Finding
+from edge_tts.doctor.remote_check import check_group
 from edge_tts.errors import ConfigError, TransportError
 from edge_tts.front_doors.mqtt.group_voices import GroupVoices
 from edge_tts.model_sets.manifest import read_model_set
@@ -35,7 +38,7 @@ def asking(broker: Broker, model: Path, group: str, **changes: Any) -> Iterator[
     own = replace(read_model_set(model), sample_rate=RATE, **changes)
     clock = FakeClock()
     with GroupVoices(config, own, group=group, device=f"weak-{group}", first_audio_s=60.0, clock=clock) as voices:
-        until(voices.is_connected)
+        assert voices.is_connected(WAIT_S)
         voices.clock = clock  # type: ignore[attr-defined]
         yield voices
 
@@ -178,3 +181,26 @@ def test_a_group_that_cannot_be_asked_is_refused(
     """The configuration says which key stands in the way."""
     with pytest.raises(ConfigError, match=why):
         config_from({"engine": {"execution": "remote"}, "remote": remote, "mqtt": mqtt}, folder=tmp_path)
+
+
+def test_the_doctor_has_the_group_say_a_word(broker: Broker, tmp_path: Path) -> None:
+    """Nobody there is found, with what to do; a member that renders with our set and voice is fine; one that lacks the
+    voice is told."""
+    model = write_model_set(tmp_path / "models" / "toy", voices=("hum",), sample_rate=RATE)
+
+    def found(voice: str) -> Finding:
+        values = {
+            "voice": voice,
+            "engine": {"execution": "remote"},
+            "models": {"name": "toy"},
+            "remote": {"group": "wards", "first_audio_ms": 60000},
+            "mqtt": {"host": "127.0.0.1", "port": broker.port},
+        }
+        (finding,) = check_group(config_from(values, folder=tmp_path))
+        return finding
+
+    assert (found("hum").level, "No matching subscribers" in found("hum").text) == ("broken", True)
+    with member(broker, model, "wards"):
+        until(lambda: found("hum").level == "ok")
+        assert found("hum").text == "the group wards has rendered 0.3 s for us"
+        assert "there is no voice" in found("lisa").text

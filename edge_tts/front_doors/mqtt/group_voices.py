@@ -77,9 +77,9 @@ class GroupVoices:
         self._client.disconnect()
         self._client.loop_stop()
 
-    def is_connected(self) -> bool:
-        """Whether an answer would reach us."""
-        return self._listening.is_set() and self._client.is_connected()
+    def is_connected(self, timeout_s: float = 0.0) -> bool:
+        """Whether an answer would reach us, by then."""
+        return self._listening.wait(timeout_s) and self._client.is_connected()
 
     def is_due(self) -> bool:
         """Whether to ask; for `RETRY_S` after a failure it is not."""
