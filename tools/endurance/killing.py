@@ -158,7 +158,8 @@ class Lives:
         spoken = [request for request, reports in traffic.closings.items() if reports[-1] == "done"]
         done = Counter(self._texts[request] for request in spoken if request in self._texts)
         for text in SENTENCES:
-            heard = sum(wav.count(self._sound(text)) for wav in self._wavs)
+            sound = self._sound(text)
+            heard = sum(wav.count(sound) for wav in self._wavs)
             if heard < done[text]:
                 self.verdict.faults.append(f"{text!r} was reported done {done[text]} times and heard {heard} times")
             self.verdict.twice += max(0, heard - done[text])
