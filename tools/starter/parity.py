@@ -12,10 +12,11 @@ import torch
 from edge_tts.engine.load import load_engine
 from edge_tts.errors import ModelError
 
-from . import stage_decoder, stage_gpt, stage_tokenizer
+from . import stage_decoder, stage_tokenizer
 from .decoder import Decoder
 from .layers import LogMel
 from .library import Library
+from .networks import Networks
 from .shapes import TOKEN
 from .spoken import Spoken, spoken
 from .t2s import Teaching
@@ -49,13 +50,12 @@ def compared(name: str, found: npt.NDArray[np.generic], wanted: torch.Tensor) ->
 
 
 @torch.no_grad()
-def report(work: Path, folder: Path) -> Iterator[str]:
+def report(networks: Networks, test: Library, folder: Path) -> Iterator[str]:
     """Compares every graph on one sentence of the test. Raises ModelError."""
-    library = Library.read(work / "test")
-    sentence = spoken(library.items, stage_tokenizer.read(library.items))[0]
-    yield from _tokens(stage_tokenizer.restore(work, "cpu"), folder, library.wave(0, LISTENING))
-    yield from _decoder(stage_decoder.restore(work, "cpu"), folder, library.wave(0), sentence)
-    yield from _gpt(stage_gpt.restore(work, "cpu"), folder, sentence)
+    sentence = spoken(test.items, stage_tokenizer.read(test.items))[0]
+    yield from _tokens(networks.tokenizer, folder, test.wave(0, LISTENING))
+    yield from _decoder(networks.decoder, folder, test.wave(0), sentence)
+    yield from _gpt(networks.gpt, folder, sentence)
 
 
 def _tokens(model: Tokenizer, folder: Path, wave: FloatArray) -> Iterator[str]:

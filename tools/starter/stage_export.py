@@ -19,13 +19,16 @@ from edge_tts.convert.staging import staged
 from edge_tts.durable.atomic import replacing
 from edge_tts.text.front_end import TextFrontEnd
 
-from . import listening, parity, speaking, stage_decoder, stage_gpt, stage_tokenizer
+from . import listening, parity, speaking, stage_decoder, stage_tokenizer
 from .cast import PROMPT, BuiltIn, Cast, cast_of
+from .decoder import Style
 from .graphs import CompactGraph
 from .layers import LogMel, mel_filters
 from .library import Library
+from .networks import Networks
 from .recorded import seconds_of
 from .shapes import FRAME, GE, LEVELS, RATE, WIDTH
+from .tokenizer import Tokenizer
 
 POSITIONS = {"text_positions": 512, "audio_positions": 1280}
 HALOS = {"wave_halo_frames": 10, "flow_halo_frames": 1 << 16}
@@ -64,10 +67,9 @@ def write_gpt(checkpoint: Path, folder: Path) -> dict[str, int]:
     return sizes.facts
 
 
-def write_networks(work: Path, folder: Path) -> dict[str, int]:
+def write_networks(networks: Networks, folder: Path) -> dict[str, int]:
     """ssl, quantizer, conditioning, encoder, flow and wave. Returns their sizes for the manifest."""
-    tokenizer = numpy_state(stage_tokenizer.restore(work, "cpu"))
-    decoder = numpy_state(stage_decoder.restore(work, "cpu"))
+    tokenizer, decoder = numpy_state(networks.tokenizer), numpy_state(networks.decoder)
     graphs = {name: CompactGraph(name) for name in ("ssl", "quantizer", "conditioning", "encoder", "flow", "wave")}
     listening.write_ssl(graphs["ssl"], tokenizer, mel_filters(321, 25.0), 5)
     listening.write_quantizer(graphs["quantizer"], tokenizer, LEVELS)
@@ -91,36 +93,34 @@ def write_networks(work: Path, folder: Path) -> dict[str, int]:
 
 
 @torch.no_grad()
-def speaker_vector(work: Path, library: Library, speaker: str) -> npt.NDArray[np.float32]:
+def speaker_vector(style: Style, library: Library, speaker: str) -> npt.NDArray[np.float32]:
     """Mean speaker vector of a speaker's first utterances, float32 [1, GE, 1]."""
-    style = stage_decoder.restore(work, "cpu").style
     waves = (torch.from_numpy(library.wave(index))[None] for index in library.peers[speaker][:CLIPS])
     vectors = torch.cat([style(stage_decoder.spectrogram(wave)) for wave in waves])
     mean: npt.NDArray[np.float32] = vectors.mean(0).numpy()[None, :, None]
     return mean
 
 
-def prompt_tokens(work: Path, test: Library, voice: BuiltIn) -> npt.NDArray[np.int64]:
+def prompt_tokens(tokenizer: Tokenizer, test: Library, voice: BuiltIn) -> npt.NDArray[np.int64]:
     """Tokens of `PROMPT` as the voice's speaker says it. Raises RuntimeError where that is not recorded."""
     for index, item in enumerate(test.items):
         if item.row.speaker == voice.speaker and item.row.text == PROMPT:
             wave, mel = test.wave(index, parity.LISTENING), LogMel(parity.LISTENING)
-            return stage_tokenizer.tokens(stage_tokenizer.restore(work, "cpu"), mel, wave, "cpu")
+            return stage_tokenizer.tokens(tokenizer, mel, wave, "cpu")
     raise RuntimeError(f"{voice.speaker} has not said the prompt; run the stages speech and data")
 
 
-def write_voices(work: Path, folder: Path, cast: Cast, library: Library) -> list[str]:
+def write_voices(folder: Path, cast: Cast, networks: Networks, library: Library, test: Library) -> list[str]:
     """Built-in voices, each with its own prompt and timbre. Returns their ids."""
     segments = TextFrontEnd().segments(PROMPT, "en", split="cut0")
     phonemes = np.concatenate([segment.phoneme_ids for segment in segments])
-    test = Library.read(work / "test")
     for voice in cast.voices:
         home = folder / "voices" / voice.id
         home.mkdir(parents=True)
         card = {"id": voice.id, "name": voice.name, "language": "en", "transcript": PROMPT, "licence": cast.licence}
         (home / "voice.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
-        prompt = prompt_tokens(work, test, voice)
-        conditioning = speaker_vector(work, library, voice.speaker)
+        prompt = prompt_tokens(networks.tokenizer, test, voice)
+        conditioning = speaker_vector(networks.decoder.style, library, voice.speaker)
         np.savez(home / "features.npz", prompt_tokens=prompt, prompt_phoneme_ids=phonemes, conditioning=conditioning)
     return [voice.id for voice in cast.voices]
 
@@ -156,30 +156,29 @@ def facts(library: Library, cast: Cast, sizes: dict[str, int], voices: list[str]
     }
 
 
-def write_seconds(work: Path, out: Path) -> None:
+def write_seconds(test: Library, out: Path) -> None:
     """How long the teacher takes for each sentence of the test, beside the set."""
-    items = Library.read(work / "test").items
-    seconds = {item.row.text: round(item.row.seconds, 3) for item in items if item.row.text != PROMPT}
+    seconds = {item.row.text: round(item.row.seconds, 3) for item in test.items if item.row.text != PROMPT}
     with replacing(seconds_of(out)) as beside:
         beside.write_text(json.dumps(seconds, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def run(work: Path, out: Path) -> None:
     """Writes the set under a temporary name, proves that it computes what the networks compute, and renames it."""
-    gpt = stage_gpt.restore(work, "cpu").model
-    library = Library.read(work / "speech")
+    networks = Networks.restore(work)
+    library, test = Library.read(work / "speech"), Library.read(work / "test")
     cast = cast_of(library.peers)
     checkpoint = work / "gpt.ckpt"
-    write_checkpoint(gpt, checkpoint, gpt.sizes.heads)
+    write_checkpoint(networks.gpt.model, checkpoint, networks.gpt.model.sizes.heads)
     with staged(out, replace=True) as staging:
-        sizes = {**write_gpt(checkpoint, staging), **write_networks(work, staging)}
-        voices = write_voices(work, staging, cast, library)
+        sizes = {**write_gpt(checkpoint, staging), **write_networks(networks, staging)}
+        voices = write_voices(staging, cast, networks, library, test)
         shutil.copyfile(cast.notice, staging / "NOTICE.md")
         for licence in cast.licences:
             shutil.copyfile(licence, staging / licence.name)
-        for line in parity.report(work, staging):
+        for line in parity.report(networks, test, staging):
             print(line, flush=True)
         model_set.write_manifest(staging, facts(library, cast, sizes, voices))
         total = sum(path.stat().st_size for path in staging.glob("*.onnx"))
         print(f"graphs: {total / 1e6:.1f} MB", flush=True)
-    write_seconds(work, out)
+    write_seconds(test, out)
