@@ -193,7 +193,7 @@ class EncodeRequest:
     transcript: str
     """Of the first recording."""
     recordings: Sequence[Recording]
-    """Of one speaker; the first, 3 to 10 s long, is the prompt."""
+    """Of one speaker; the first, 3 to 10 s long, is the prompt; a shorter one has that of a built-in voice."""
 
 
 @dataclass(frozen=True, slots=True)

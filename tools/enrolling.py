@@ -50,7 +50,7 @@ class Link:
             raise TransportError(f"no broker at {config.mqtt.host}:{config.mqtt.port}: {refused}") from refused
         self.client.loop_start()
 
-    def press(self, person: dict[str, str]) -> None:
+    def press(self, person: dict[str, str | bool]) -> None:
         """Begin an enrolment, or get on with the one that is under way."""
         try:
             refused = send_press(self._state_dir, json.dumps(person).encode())
@@ -60,7 +60,7 @@ class Link:
         if refused:
             self._show(f"refused: {refused}")
 
-    def _press_from_afar(self, person: dict[str, str]) -> None:
+    def _press_from_afar(self, person: dict[str, str | bool]) -> None:
         if not self._told:
             self._show("no daemon of this account has its state here: it will ask for a press at its own button")
         self._told = True
@@ -100,7 +100,7 @@ def main() -> int:
     except EdgeTTSError as trouble:
         print(f"enroll_button: {trouble}", file=sys.stderr)
         return 1
-    person = {key: value for key in ("name", "language") if (value := getattr(arguments, key))}
+    person = {key: value for key in ("name", "language", "short") if (value := getattr(arguments, key))}
     print("press Enter to begin" if isinstance(button, TerminalButton) else "waiting for a press", flush=True)
     try:
         while not (isinstance(button, TerminalButton) and button.ended):
@@ -131,6 +131,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("-c", "--config", type=Path, metavar="FILE", help="the daemon's config.yaml: broker and device")
     parser.add_argument("--name", help="whose voice it is (default: enrolment.name of the daemon)")
     parser.add_argument("--language", choices=("zh", "en"), help="language of the sentence (default: the daemon's)")
+    parser.add_argument("--short", action="store_true", help="keep a recording though it is too short")
     parser.add_argument("--gpio", metavar="LINE", help="GPIO line: its name, or its number together with --chip")
     parser.add_argument("--chip", help="GPIO chip: path, name or label (default: the first with such a line)")
     parser.add_argument("--active-high", action="store_true", help="the button connects the line to the supply")

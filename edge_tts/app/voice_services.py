@@ -131,7 +131,7 @@ class VoiceServices:
 
     def _press_here(self, payload: EnrolPayload) -> None:
         """Raises PayloadError for a language that the model set does not speak."""
-        self._enrolment.press(self._policy.person(payload.name, payload.language))
+        self._enrolment.press(self._policy.person(payload.name, payload.language), short=payload.short)
 
     def _sync_thread(self) -> SyncThread | None:
         """None without a bucket."""

@@ -90,11 +90,11 @@ class Enrolment(OneAtATime[EnrolRequest]):
         self._id = ""
         self._step: Step = "idle"
 
-    def press(self, person: Person | None = None) -> None:
+    def press(self, person: Person | None = None, *, short: bool = False) -> None:
         """A press at the device: begin an enrolment; during one agree to it, skip the invitation or end the recording.
-        `person` None is the configured one."""
+        `person` None is the configured one; `short` as of an `EnrolRequest`."""
         try:
-            self.begin(EnrolRequest(self.runtime.new_id(), person, at_device=True))
+            self.begin(EnrolRequest(self.runtime.new_id(), person, at_device=True, short=short))
         except QueueFullError:
             self._presses.put(None)
 
@@ -164,8 +164,8 @@ class Enrolment(OneAtATime[EnrolRequest]):
         reference = choose_reference(analyzers.gate, recording, sentence, keep_all=True)
         self._give_up_if_stopped()
         checks = explained(reference.checks)
-        if reference.refusals:
-            self._refuse_recording(request, reference.refusals, language, checks)
+        if refused := [refusal for refusal in reference.refusals if not request.insists_on(refusal)]:
+            self._refuse_recording(request, refused, language, checks)
             return
         score = self._check_words(Statement(sentence, language, reference.recordings[-1]), analyzers.gate)
         checks += explained(words_check(score))

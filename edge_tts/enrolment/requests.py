@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 
 from edge_tts.config import EnrolmentConfig
 from edge_tts.errors import PayloadError
-from edge_tts.recordings.quality import QualityVerdict
+from edge_tts.recordings.quality import QualityVerdict, Refusal
 from edge_tts.speaking.job import Reply, no_reply
 from edge_tts.values import Recording, Voice
 
@@ -32,7 +32,13 @@ class EnrolRequest:
     """None: the configured one."""
     at_device: bool = False
     """Whether it was a press at the device; else it may need one (enrolment.remote)."""
+    short: bool = False
+    """The owner insists: less speech than the gate wants is kept."""
     reply: Reply = no_reply
+
+    def insists_on(self, refusal: Refusal) -> bool:
+        """Not where nobody spoke."""
+        return self.short and refusal.code == "short" and refusal.value > 0
 
 
 @dataclass(frozen=True, slots=True)

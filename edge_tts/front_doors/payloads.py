@@ -48,6 +48,8 @@ class EnrolPayload(Record):
     name: str | None = Field(default=None, min_length=1, max_length=80)
     language: LanguageName = None
     id: RequestId | None = None
+    short: bool = False
+    """Whether less speech than the gate wants is kept."""
 
     @field_validator("name")
     @classmethod

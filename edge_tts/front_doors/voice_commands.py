@@ -81,4 +81,5 @@ class EnrolCommands:
     def _enroll(self, message: Message) -> None:
         payload, enrolment = parse_enroll(message.payload), self._open()
         person = self._policy.person(payload.name, payload.language)
-        enrolment.begin(EnrolRequest(payload.id or self._runtime.new_id(), person, reply=message.reply))
+        request_id = payload.id or self._runtime.new_id()
+        enrolment.begin(EnrolRequest(request_id, person, short=payload.short, reply=message.reply))

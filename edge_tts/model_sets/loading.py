@@ -114,6 +114,7 @@ def open_networks(
         activate(model, loader)
         front_end = front_end_for(config, stack)
         networks = load_fastest(model, front_end, stack, loader, config.engine)
+        networks = replace(networks, lenders=BuiltinVoices(model).load_all)
         networks = _levelled(_remote_first(networks, config, elsewhere), config)
         on_placed(loader.choices)
         yield networks

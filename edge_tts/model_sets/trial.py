@@ -13,6 +13,7 @@ from edge_tts.model_sets.rehearsal import rehearse
 from edge_tts.speaking.worker import Work
 from edge_tts.synthesis.networks import OnDemandEncoder
 from edge_tts.values import ModelSet
+from edge_tts.voices.builtin import BuiltinVoices
 from edge_tts.voices.encoding import encoding
 from edge_tts.voices.local_voices import Voices, default_voice, open_voices
 from edge_tts.voices.store import EnrolledVoice
@@ -40,7 +41,8 @@ class InstalledSets:
         rehearse(model, self._config.engine, waiting=waiting)
         with ExitStack() as stack:
             front_end = front_end_for(self._config, stack)
-            encoder = OnDemandEncoder(model=model, front_end=front_end, threads=self._config.engine.threads)
+            threads, lenders = self._config.engine.threads, BuiltinVoices(model).load_all
+            encoder = OnDemandEncoder(model=model, front_end=front_end, threads=threads, lenders=lenders)
             yield CandidateSet(config=self._config, model=model, encoder=encoder)
 
     def restart(self) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,12 @@ SHORTEST_S, LONGEST_S = 3.0, 10.0
 _APPENDED_SILENCE = 9600  # 0.6 s at 16 kHz: upstream appends the samples of 0.3 s at 32 kHz
 
 ShouldStop = Callable[[], bool]
+
+log = logging.getLogger(__name__)
+
+
+def no_voices() -> Sequence[Voice]:
+    return ()
 
 
 def raise_if_stopped(should_stop: ShouldStop) -> None:
@@ -48,10 +55,13 @@ class VoiceEncoder:
     front_end: TextFrontEnd
     networks: EncoderNetworks
     bert: Callable[[Segment], FloatArray] | None = None
+    lenders: Callable[[], Sequence[Voice]] = no_voices
+    """Whose prompt a voice has that was recorded too shortly for one: the set's own voices, not people."""
 
     def encode(self, request: EncodeRequest, should_stop: ShouldStop = lambda: False) -> Voice:
         """The voice of one speaker: the prompt is the first recording, the conditioning the mean over all.
 
+        Of a first recording under 3 s the timbre alone is used; the prompt is that of the nearest of `lenders`.
         Raises `AudioError` for a recording of the wrong length, `TextError` for a transcript without words and
         `VoiceError` when stopped.
         """
@@ -59,19 +69,27 @@ class VoiceEncoder:
             raise AudioError("a voice needs at least one recording")
         raise_if_stopped(should_stop)
         phoneme_ids, bert = self._pronounce(request.transcript, request.language)
-        return Voice(
+        wave = resample(to_mono(request.recordings[0].samples), request.recordings[0].sample_rate, SSL_RATE)
+        lenders = self._lenders(len(wave), request.language)
+        voice = Voice(
             id=request.id,
             name=request.name,
             language=request.language,
-            prompt_tokens=self._prompt_tokens(request.recordings[0], should_stop),
+            prompt_tokens=np.zeros(0, np.int64) if lenders else self._prompt_tokens(wave, should_stop),
             prompt_phoneme_ids=phoneme_ids,
             prompt_bert=bert,
             conditioning=mean_conditioning([self._conditioning(one, should_stop) for one in request.recordings]),
         )
+        return _with_prompt_of(lenders, voice) if lenders else voice
 
-    def _prompt_tokens(self, recording: Recording, should_stop: ShouldStop) -> IntArray:
-        """int64 [tokens], those of the appended silence included."""
-        wave = resample(to_mono(recording.samples), recording.sample_rate, SSL_RATE)
+    def _lenders(self, samples: int, language: str) -> list[Voice]:
+        """None for a recording that is long enough."""
+        if samples >= SHORTEST_S * SSL_RATE:
+            return []
+        return [voice for voice in self.lenders() if voice.language == language]
+
+    def _prompt_tokens(self, wave: FloatArray, should_stop: ShouldStop) -> IntArray:
+        """int64 [tokens] of samples at 16 kHz, those of the appended silence included."""
         check_prompt_length(len(wave))
         padded = np.concatenate([wave, np.zeros(_APPENDED_SILENCE, np.float32)])
         raise_if_stopped(should_stop)
@@ -109,6 +127,7 @@ def load_voice_encoder(
     stack: ExitStack,
     *,
     bert: Callable[[Segment], FloatArray] | None = None,
+    lenders: Callable[[], Sequence[Voice]] = no_voices,
     load: Callable[[Path], Engine] = load_engine,
 ) -> VoiceEncoder:
     """Load the networks that encode with `load`; `stack` closes them. `bert` is the set's (`load_bert`).
@@ -122,7 +141,18 @@ def load_voice_encoder(
         conditioning=graph(graphs.CONDITIONING),
         speaker=graph(graphs.SPEAKER) if model.sizes.speaker_width else None,
     )
-    return VoiceEncoder(model=model, front_end=front_end, networks=networks, bert=bert)
+    return VoiceEncoder(model=model, front_end=front_end, networks=networks, bert=bert, lenders=lenders)
+
+
+def _with_prompt_of(lenders: Sequence[Voice], voice: Voice) -> Voice:
+    nearest = min(lenders, key=lambda lender: float(np.linalg.norm(lender.conditioning - voice.conditioning)))
+    log.info("%s was recorded for less than %g s: it speaks in the manner of %s", voice.name, SHORTEST_S, nearest.name)
+    return replace(
+        voice,
+        prompt_tokens=nearest.prompt_tokens,
+        prompt_phoneme_ids=nearest.prompt_phoneme_ids,
+        prompt_bert=nearest.prompt_bert,
+    )
 
 
 def ssl_features(ssl: Engine, recording: Recording, should_stop: ShouldStop) -> FloatArray:

@@ -13,7 +13,7 @@ from edge_tts.engine.load import load_engine
 from edge_tts.request import SpeakRequest
 from edge_tts.synthesis.bert import BertFeatures, load_bert
 from edge_tts.synthesis.checked import GraphLoader
-from edge_tts.synthesis.encoder import ShouldStop, load_voice_encoder, raise_if_stopped, ssl_features
+from edge_tts.synthesis.encoder import ShouldStop, load_voice_encoder, no_voices, raise_if_stopped, ssl_features
 from edge_tts.synthesis.levels import Stream, VoiceLevels
 from edge_tts.synthesis.remote_first import RemoteFirst
 from edge_tts.synthesis.synthesizer import Synthesizer, load_synthesizer
@@ -30,6 +30,8 @@ class OnDemandEncoder:
     bert: BertFeatures | None = None
     """The set's, where it is loaded already."""
     threads: int = 0
+    lenders: Callable[[], Sequence[Voice]] = no_voices
+    """As of `VoiceEncoder`."""
 
     def encode(self, request: EncodeRequest, should_stop: ShouldStop = lambda: False) -> Voice:
         """As `VoiceEncoder.encode`; also raises `ModelError`."""
@@ -40,7 +42,7 @@ class OnDemandEncoder:
 
         with ExitStack() as stack:
             bert = self.bert or load_bert(self.model, stack, load)
-            encoder = load_voice_encoder(self.model, self.front_end, stack, bert=bert, load=load)
+            encoder = load_voice_encoder(self.model, self.front_end, stack, bert=bert, lenders=self.lenders, load=load)
             return encoder.encode(request, should_stop)
 
     def ssl(self, recordings: Sequence[Recording], should_stop: ShouldStop = lambda: False) -> list[FloatArray]:

@@ -51,6 +51,10 @@ class BuiltinVoices:
         cards = [self._card(self._folder(voice)) for voice in self.ids()]
         return [VoiceCard(id=card.id, name=card.name, language=card.language, builtin=True) for card in cards]
 
+    def load_all(self) -> list[Voice]:
+        """Raises VoiceError when a voice is damaged."""
+        return [self.load(voice) for voice in self.ids()]
+
     def load(self, voice: str) -> Voice:
         """The voice with its features. Raises UnknownVoiceError, or VoiceError when its files are damaged."""
         if voice not in self.ids():

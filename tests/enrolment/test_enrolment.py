@@ -15,7 +15,7 @@ from edge_tts.enrolment.level_meter import Level
 from edge_tts.enrolment.prompts import consent, step
 from edge_tts.enrolment.requests import EnrolRequest
 from edge_tts.errors import QueueFullError, VoiceError
-from edge_tts.recordings.quality import Cuts, QualityVerdict
+from edge_tts.recordings.quality import Cuts, QualityVerdict, Refusal
 from edge_tts.speaking.job import Job
 from edge_tts.values import EncodeRequest, FloatArray, Recording, Voice
 
@@ -200,6 +200,24 @@ def test_a_refused_recording_is_explained_and_not_kept() -> None:
     assert "press the button" in it.synthesizer.spoken[-1]
     assert it.voice_writer.kept == []
     assert it.synthesizer.encoded == []
+
+
+@pytest.mark.parametrize(("refusals", "left"), [(["short"], []), (["short", "noisy"], ["noisy"])])
+def test_the_owner_may_insist_on_a_short_recording(refusals: list[str], left: list[str]) -> None:
+    """With `short` too little speech is kept, and nothing else that the gate refuses."""
+    with scene(gate=FakeGate(*refusals)) as it:
+        it.enrolment.begin(EnrolRequest("enrol", ANNA, at_device=True, short=True))
+        report = it.notes.wait("enrol", "failed" if left else "done")
+    assert report.details.get("refusals", []) == left
+    assert len(it.voice_writer.kept) == (not left)
+
+
+def test_nobody_can_insist_on_silence() -> None:
+    """Where no word was heard there is no voice to make."""
+    insisting = EnrolRequest("enrol", ANNA, short=True)
+    assert insisting.insists_on(Refusal("short", 0.4, 3.0))
+    assert not insisting.insists_on(Refusal("short", 0.0, 3.0))
+    assert not insisting.insists_on(Refusal("silent", 0.0, 1e-4))
 
 
 def test_nobody_speaks() -> None:

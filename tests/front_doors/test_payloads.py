@@ -125,6 +125,7 @@ def test_words_of_an_option_may_have_any_case() -> None:
     say = parse_say(b'{"text": "hi", "priority": "Alert", "split": "CUT5", "language": "EN"}')
     assert (say.priority, say.split, say.language) == ("alert", "cut5", "en")
     assert parse_enroll(b'{"language": "EN"}').language == "en"
+    assert (parse_enroll(b"").short, parse_enroll(b'{"short": true}').short) == (False, True)
 
 
 @given(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edge_tts.engine.contract import Array
-from edge_tts.errors import VoiceError
+from edge_tts.errors import AudioError, VoiceError
 from edge_tts.synthesis.encoder import EncoderNetworks, VoiceEncoder
 from edge_tts.text.front_end import TextFrontEnd
 from edge_tts.values import EncodeRequest, FloatArray, Recording, Voice
@@ -87,6 +87,37 @@ def test_the_prompt_is_read_with_silence_behind_it() -> None:
     assert len(wave) == 48000 + 9600
     assert wave[47900:48000].any()
     assert not wave[48000:].any()
+
+
+def lender(name: str, level: float, language: str = "en") -> Voice:
+    """A voice of the set with a prompt of its own, and the timbre of a recording of that level."""
+    voice = Networks().encode(recording(level))
+    tokens, ids, bert = np.array([len(name), 7]), np.array([8]), np.ones((1, 1024), np.float32)
+    return replace(voice, name=name, language=language, prompt_tokens=tokens, prompt_phoneme_ids=ids, prompt_bert=bert)
+
+
+@pytest.mark.parametrize("seconds", [0.8, 2.9])
+def test_a_short_recording_gives_the_timbre_alone(seconds: float) -> None:
+    """Under 3 s the prompt is that of the set's nearest voice in the language; the conditioning stays the speaker's."""
+    networks = Networks()
+    near, far, foreign = lender("near", 0.02), lender("distant", 0.5), lender("foreign", 0.01, "zh")
+    networks.encoder = replace(networks.encoder, lenders=lambda: [far, foreign, near])
+    voice = networks.encode(recording(0.01, seconds))
+    assert (voice.id, voice.prompt_tokens.tolist()) == ("v", near.prompt_tokens.tolist())
+    assert voice.prompt_phoneme_ids is near.prompt_phoneme_ids
+    assert voice.prompt_bert is near.prompt_bert
+    alone = networks.encoder._conditioning(recording(0.01, seconds), lambda: False)
+    np.testing.assert_allclose(voice.conditioning, alone, rtol=1e-6)
+    assert "ssl" not in networks.ran
+    assert networks.encode(recording(0.01, 3.0)).prompt_tokens.tolist() == [1, 2, 3]
+
+
+def test_without_a_voice_to_lend_a_prompt_a_short_recording_is_none() -> None:
+    """A set that has no voice in the language says how long a reference must be."""
+    networks = Networks()
+    networks.encoder = replace(networks.encoder, lenders=lambda: [lender("foreign", 0.01, "zh")])
+    with pytest.raises(AudioError, match=r"lasts 1\.50 s; a reference is 3 to 10 s long"):
+        networks.encode(recording(0.01, 1.5))
 
 
 @pytest.mark.parametrize("stop_after", range(len(ORDER)))
