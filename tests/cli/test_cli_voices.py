@@ -25,6 +25,7 @@ from edge_tts.model_sets.loading import open_networks
 from edge_tts.model_sets.manifest import find_model_set
 from edge_tts.recordings.spoken_words import WORDS_LIMIT
 from edge_tts.values import EncodeRequest
+from edge_tts.voices.builtin import BuiltinVoices
 from edge_tts.voices.local_voices import open_store, open_voices
 
 pytestmark = pytest.mark.long
@@ -107,6 +108,22 @@ def test_another_sentence_is_no_consent(config: str, capsys: pytest.CaptureFixtu
         scores[name] = json.loads(capsys.readouterr().out)["consent"]["words_score"]
         assert main(["voices", "remove", "-c", config, "Anna"]) == 0
     assert scores["honest"] < WORDS_LIMIT < scores["forged"]
+
+
+def test_whoever_insists_has_a_voice_of_little_speech(config: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two seconds are refused as too short; with --anyway they are a timbre, and the prompt is a built-in voice's."""
+    weather, rate = soundfile.read(RECORDINGS / "weather-slt.flac", dtype="float32")
+    short = Path(config).parent / "short.wav"
+    soundfile.write(short, weather[: 2 * rate], rate)
+    consent = ["--consent", str(RECORDINGS / "consent-slt.flac")]
+    assert enroll(config, short, *consent, text="The weather") == 1
+    assert "too short" in capsys.readouterr().err
+    assert enroll(config, short, "--anyway", *consent, text="The weather") == 0
+    voice = capsys.readouterr().out.strip()
+    model = find_model_set(ROOT / "models", "starter")
+    prompts = [lender.prompt_tokens.tolist() for lender in BuiltinVoices(model).load_all()]
+    made = open_voices(load_config(Path(config)), model).catalogue.load(voice)
+    assert made.prompt_tokens.tolist() in prompts
 
 
 @pytest.mark.parametrize("audio", ["awb", *(pytest.param(name, marks=pytest.mark.slow) for name in ("kal16", "rms"))])

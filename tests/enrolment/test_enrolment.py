@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from types import SimpleNamespace
 
@@ -11,10 +12,13 @@ from enrolling import ANNA, MIC_RATE, FakeGate, FakeMicrophone, scene, spoken
 from fakes import RATE, FakeSynthesizer
 from rig import sentence
 
+from edge_tts.config import EnrolmentConfig
 from edge_tts.enrolment.level_meter import Level
 from edge_tts.enrolment.prompts import consent, step
-from edge_tts.enrolment.requests import EnrolRequest
+from edge_tts.enrolment.requests import EnrolmentPolicy, EnrolRequest
 from edge_tts.errors import QueueFullError, VoiceError
+from edge_tts.front_doors.message import Message
+from edge_tts.front_doors.voice_commands import EnrolCommands
 from edge_tts.recordings.quality import Cuts, QualityVerdict, Refusal
 from edge_tts.speaking.job import Job
 from edge_tts.values import EncodeRequest, FloatArray, Recording, Voice
@@ -210,6 +214,17 @@ def test_the_owner_may_insist_on_a_short_recording(refusals: list[str], left: li
         report = it.notes.wait("enrol", "failed" if left else "done")
     assert report.details.get("refusals", []) == left
     assert len(it.voice_writer.kept) == (not left)
+
+
+@pytest.mark.parametrize(("short", "stage"), [(False, "failed"), (True, "done")])
+def test_a_message_may_insist(short: bool, stage: str) -> None:
+    """`"short": true` in `enroll` reaches the gate; without it the same recording is refused."""
+    with scene(gate=FakeGate("short"), remote="full") as it:
+        policy = EnrolmentPolicy(EnrolmentConfig(), "family", ("en",), sample_rate=RATE)
+        commands = EnrolCommands(runtime=it.runtime, enrolment=it.enrolment, policy=policy).commands()
+        payload = {"name": "Anna", "language": "en", "short": short, "id": "enrol"}
+        commands["enroll"](Message("enroll", json.dumps(payload).encode()))
+        assert it.notes.wait("enrol", stage)
 
 
 def test_nobody_can_insist_on_silence() -> None:
