@@ -503,6 +503,7 @@ class MarkingConfig(Section):
 
     cue: Literal["none", "chime", "morse", "spoken"] = "none"
     exempt: Listed[Priority] = ()
+    inaudible: bool = False
     producer: str = Field(default="edge-tts", min_length=1, max_length=100)
 
 

@@ -1,4 +1,4 @@
-"""An audible mark before speech, which says that a machine made it."""
+"""Marks that say that a machine made the sound: an audible one before speech, an inaudible one in it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from edge_tts.audio.chime import cue_sound
+from edge_tts.audio.inaudible_mark import Marker
 from edge_tts.config import MarkingConfig
 from edge_tts.request import SpeakRequest
 from edge_tts.values import AudioChunk, GuardCounts, Voice
@@ -27,6 +28,10 @@ class Cue:
 
     def before(self, request: SpeakRequest, voice: Voice, stream: Stream) -> Iterator[AudioChunk]:
         """The chunks of `stream(request)`, marked."""
+        chunks = self._cued(request, voice, stream)
+        return _with_inaudible_mark(chunks) if self._config.inaudible else chunks
+
+    def _cued(self, request: SpeakRequest, voice: Voice, stream: Stream) -> Iterator[AudioChunk]:
         kind = "none" if request.priority in self._config.exempt else self._config.cue
         if kind == "spoken":
             yield from self._sentence(request, voice, stream)
@@ -43,3 +48,10 @@ class Cue:
         said = {"text": text, "language": language, "ssml": False, "split": "auto"}
         for chunk in stream(request.model_copy(update=said)):
             yield replace(chunk, last=False, warnings=(), guard=GuardCounts(), cached=False)
+
+
+def _with_inaudible_mark(chunks: Iterator[AudioChunk]) -> Iterator[AudioChunk]:
+    marker: Marker | None = None
+    for chunk in chunks:
+        marker = marker or Marker(chunk.sample_rate)
+        yield replace(chunk, samples=marker.push(chunk.samples, last=chunk.last))

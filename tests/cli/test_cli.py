@@ -173,8 +173,28 @@ def test_standard_input_is_spoken_into_a_flac_file(
     assert main(["inspect", "-c", starter, "--json", str(out)]) == 0
     said = json.loads(capsys.readouterr().out)
     assert (said["format"], said["ai_generated"], said["set"][:8]) == ("FLAC", True, "starter ")
+    assert said["inaudible_mark"]["found"] is False
     assert main(["inspect", "-c", starter, str(out)]) == 0
     assert said["content_id"] in capsys.readouterr().out
+
+
+def test_the_inaudible_mark_is_found_in_a_file(
+    tmp_path: Path, starter: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Once `marking.inaudible` is on, also where the metadata are gone."""
+    settings = yaml.safe_load(Path(starter).read_text())
+    Path(starter).write_text(yaml.safe_dump({**settings, "marking": {"inaudible": True}}))
+    out, bare = tmp_path / "said.wav", tmp_path / "bare.ogg"
+    text = "The library closes at seven this evening, so please return your books before then."
+    assert main(["say", "-c", starter, text, "--seed", "1", "--out", str(out)]) == 0
+    samples, rate = soundfile.read(out)
+    soundfile.write(bare, samples, rate)
+    capsys.readouterr()
+    assert main(["inspect", "-c", starter, "--json", str(bare)]) == 0
+    assert json.loads(capsys.readouterr().out)["inaudible_mark"]["found"] is True
+    soundfile.write(out, samples[:0], rate)
+    assert main(["inspect", "-c", starter, "--json", str(out)]) == 0
+    assert "no samples" in json.loads(capsys.readouterr().out)["inaudible_mark"]["why"]
 
 
 def started(*arguments: str, **streams: int) -> subprocess.Popen[bytes]:

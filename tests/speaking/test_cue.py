@@ -10,6 +10,7 @@ from fakes import silent_voice
 from rig import sentence
 
 from edge_tts.audio.chime import cue_sound
+from edge_tts.audio.inaudible_mark import Marker
 from edge_tts.config import MarkingConfig
 from edge_tts.request import SpeakRequest
 from edge_tts.speaking.cue import Cue
@@ -63,3 +64,16 @@ def test_morse_says_ai() -> None:
     loud = np.abs(cue_sound("morse", 16000)) > 0.01
     frames = loud[: len(loud) // 960 * 960].reshape(-1, 960).mean(axis=1) > 0.5
     assert "".join("=" if frame else " " for frame in frames).rstrip() == "= ===   = ="
+
+
+def test_the_inaudible_mark_is_in_all_that_is_said() -> None:
+    """In the cue and the speech, whole at the last chunk; every request has it, one that is exempt too."""
+    config = MarkingConfig.model_validate({"cue": "chime", "inaudible": True, "exempt": ["alert"]})
+    plain, _ = marked(MarkingConfig(cue="chime"), sentence("a"))
+    chunks, _ = marked(config, sentence("a"))
+    said = np.concatenate([chunk.samples for chunk in chunks])
+    wanted = Marker(16000).push(np.concatenate([chunk.samples for chunk in plain]), last=True)
+    np.testing.assert_array_equal(said, wanted)
+    assert [(chunk.last, chunk.warnings) for chunk in chunks][-1] == (True, ("a warning",))
+    exempt, _ = marked(config, sentence("a", priority="alert"))
+    assert [len(chunk.samples) for chunk in exempt] == [0, 0, 150], "what is short comes with the last chunk"
