@@ -13,6 +13,7 @@ import numpy as np
 
 from edge_tts.engine.contract import Array, Buffer, TensorSpec
 from edge_tts.errors import EngineError, ModelError
+from edge_tts.graphs import T2S, T2S_STEP
 
 # Before the import: from 1.29 on, Linux builds report the machine and what it runs to their maker.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
@@ -44,6 +45,10 @@ _RUNTIME_ERRORS = (
 _DAMAGED = (ValueError, RuntimeError, MemoryError)
 """And these for damaged files: a name or a message that is no UTF-8, sizes that nothing can hold."""
 
+_SPINNING = "session.intra_op.allow_spinning"
+_SPIN = (T2S, T2S_STEP)
+"""Graphs whose threads wait for the next node, and the next run, in a busy loop: a step's nodes take microseconds. In
+the others much runs on one thread, and the loops of the rest cost a core, or a share of it, what they win elsewhere."""
 CPU, CUDA, TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"
 # y = relu(x w), x float32 [n, 4], w [4, 3] = 0/8 ... 11/8; ONNX opset 17.
 _PROBE = base64.b64decode(
@@ -104,6 +109,8 @@ class OrtEngine:
         options.enable_mem_pattern = False
         # An arena keeps the peak of its session; the system's allocator gives the memory to the next session.
         options.enable_cpu_mem_arena = False
+        if path.stem not in _SPIN:
+            options.add_session_config_entry(_SPINNING, "0")
         # On the processor there is nothing to fall back to, and the attempt is printed.
         again = {} if provider != CPU else {"enable_fallback": 0}
         try:

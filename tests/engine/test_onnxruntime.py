@@ -80,6 +80,18 @@ def _nothing():
     return nullcontext()
 
 
+def test_only_a_steps_threads_wait_in_a_busy_loop(graphs: Path) -> None:
+    """The vocoder's leave the cores to others between nodes; a step's nodes are too short for threads that sleep."""
+    for name, spins in (("t2s_step", ""), ("wave", "0"), ("flow", "0"), ("encoder", "0")):
+        engine = OrtEngine(graphs / f"{name}.onnx", threads=2)
+        options = engine._session.get_session_options()
+        try:
+            assert options.get_session_config_entry("session.intra_op.allow_spinning") == spins
+        except RuntimeError:  # there is no such entry
+            assert spins == ""
+        engine.close()
+
+
 def test_a_file_that_is_no_graph_is_named(tmp_path: Path) -> None:
     """Garbage in place of a graph is a `ModelError` with its path."""
     bad = tmp_path / "bad.onnx"
