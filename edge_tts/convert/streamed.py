@@ -9,12 +9,14 @@ each piece, at every rate.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from edge_tts import graphs
 from edge_tts.convert.blocked import write_node
 from edge_tts.convert.builder import Graph, StoredGraph, StoredNode, Value
 from edge_tts.convert.layers import FAR, concat, cut, ints, size, unsqueeze
 
+_WIDTH = 64
 _TIME = 3
 """The axis of time in [1, channels, 1, time]."""
 
@@ -34,20 +36,25 @@ class Stage:
     """Input samples that an output depends on, on its left."""
     after: int
     """And on its right."""
+    narrow: bool
+    """Whether its convolutions are too narrow for two threads: the runtime gives each 64 channels."""
 
 
 def stages_of(graph: StoredGraph) -> list[Stage]:
     """The stages of a chain of transposed convolutions over the first input; empty for any other graph."""
     ups = [index for index, node in enumerate(graph.nodes) if node.kind == "ConvTranspose"]
+    flat = next((index for index, node in enumerate(graph.nodes) if node.kind == "Reshape"), 0)  # where the height ends
+    if not ups or not flat:
+        return []
     starts = [0, *(_entry(graph, index) for index in ups)]
     stages: list[Stage] = []
     feeds, channels = graph.inputs[0].name, int(graph.inputs[0].shape[1])
-    for start, end in zip(starts, [*starts[1:], len(graph.nodes)], strict=True):
-        nodes = graph.nodes[start:end]
-        result = graph.outputs[0].name if end == len(graph.nodes) else graph.nodes[end].inputs[0]
-        stages.append(Stage(feeds, nodes, result, channels, *_reach(nodes, feeds, result)))
-        feeds, channels = result, _channels(graph, nodes)
-    return stages if ups else []
+    for start, end in pairwise([*starts, flat]):
+        nodes, result = graph.nodes[start:end], graph.nodes[end].inputs[0]
+        made = _channels(graph, nodes)
+        stages.append(Stage(feeds, nodes, result, channels, *_reach(nodes, feeds, result), narrow=made <= _WIDTH))
+        feeds, channels = result, made
+    return stages
 
 
 def _entry(graph: StoredGraph, up: int) -> int:
@@ -83,6 +90,26 @@ def _reach(nodes: tuple[StoredNode, ...], feeds: str, result: str) -> tuple[int,
     return rate, -(-left[result] // rate), -(-right[result] // rate)
 
 
+class _Halves:
+    """A window as a batch of two that overlap by the receptive field, so that two threads have something to do."""
+
+    def __init__(self, g: Graph, window: Value, stage: Stage) -> None:
+        self._g, self._stage = g, stage
+        count, overlap = size(g, window, _TIME), stage.before + stage.after
+        both = g.op("Div", g.op("Add", count, ints(g, overlap + 1)), ints(g, 2))
+        length = g.op("Min", count, both)
+        rest = g.op("Sub", count, length)
+        self.batch = concat(g, [cut(g, window, 0, length, _TIME), cut(g, window, rest, FAR, _TIME)], 0)
+        ends = g.op("Max", g.op("Sub", length, ints(g, stage.after)), ints(g, 0))
+        self._ends, self._begins = (g.op("Mul", at, ints(g, stage.rate)) for at in (ends, g.op("Sub", ends, rest)))
+
+    def joined(self, y: Value) -> Value:
+        """What the stage made of the batch, as it would have made it of the window."""
+        g = self._g
+        first, second = cut(g, y, 0, 1, 0), cut(g, y, 1, 2, 0)
+        return concat(g, [cut(g, first, 0, self._ends, _TIME), cut(g, second, self._begins, FAR, _TIME)], _TIME)
+
+
 def write_streamed(g: Graph, graph: StoredGraph, stages: list[Stage]) -> None:
     """latent [1, C, F], `more` int64 [1] (0: it ends here) and what each stage kept -> audio, and what it keeps now."""
     values: dict[str, Value] = {}
@@ -93,15 +120,19 @@ def write_streamed(g: Graph, graph: StoredGraph, stages: list[Stage]) -> None:
         shape = (1, stage.channels, 1)
         kept = g.input(graphs.kept(number), (*shape, f"K{number}"))
         with g.scope(f"kept{number}"):
-            values[stage.feeds] = window = concat(g, [kept, values[stage.feeds]], _TIME)
+            window = concat(g, [kept, values[stage.feeds]], _TIME)
             keeps = cut(g, window, -(stage.before + stage.after), FAR, _TIME)
             g.output(graphs.keeps(number), keeps, (*shape, f"N{number}"))
             made = g.op("Max", g.op("Sub", size(g, kept, _TIME), ints(g, stage.after)), ints(g, 0))
             left, right = g.op("Mul", made, ints(g, stage.rate)), g.op("Mul", more, ints(g, stage.after * stage.rate))
+            halves = _Halves(g, window, stage) if stage.narrow else None
+            values[stage.feeds] = window if halves is None else halves.batch
         for node in stage.nodes:
             values[node.outputs[0]] = write_node(g, graph, node, values)
         with g.scope(f"kept{number}"):
-            whole, axis = values[stage.result], _TIME if number < len(stages) - 1 else 1
-            values[stage.result] = cut(g, whole, left, g.op("Sub", size(g, whole, axis), right), axis)
+            whole = values[stage.result] if halves is None else halves.joined(values[stage.result])
+            values[stage.result] = cut(g, whole, left, g.op("Sub", size(g, whole, _TIME), right), _TIME)
+    for node in graph.nodes[sum(len(stage.nodes) for stage in stages) :]:
+        values[node.outputs[0]] = write_node(g, graph, node, values)
     out = graph.outputs[0]
     g.output(out.name, values[out.name], out.shape)
