@@ -18,7 +18,7 @@ SAY_EXPIRY_S, PRESS_EXPIRY_S = 120, 10
 """Seconds after which the broker drops an announcement, or the press of a button, that it could not deliver."""
 PARTS = (
     *("loudspeaker", "microphone", "ducking", "telemetry", "gpio_button", "key_button", "press_socket"),
-    *("retained_topics", "sync", "fleet", "wyoming", "http"),
+    *("retained_topics", "sync", "fleet", "render_group", "results_bucket", "wyoming", "http"),
 )
 """What may be in `state.health`: the entity of a part that is configured no more is taken back."""
 
