@@ -26,6 +26,7 @@ _TICK_S = 2.0
 """Between two looks at the disk."""
 _RELIST_S = 3600.0
 """Between two looks at the whole bucket."""
+_NOT_YET = "not in the bucket yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +159,3 @@ class BucketResults(OptionalPart):
 
     def _path(self, result: Result) -> str:
         return f"{self._folder}/{result.path.name}"
-
-
-_NOT_YET = "not in the bucket yet"

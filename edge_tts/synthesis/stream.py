@@ -79,11 +79,10 @@ class SegmentStream:
     def _flow(self, stop: int, end: int) -> FloatArray:
         """The latents of spoken frames `_latents` to `stop`, of `end` so far."""
         assert self._track is not None
-        halo = self._vocoder.sizes.flow_halo_frames
-        first, far = max(0, self._latents - halo), min(end, stop + halo)
+        sizes, window = self._vocoder.sizes, self._track
         if stop == self._latents:
-            return np.zeros((1, self._vocoder.sizes.latent_width, 0), np.float32)
-        window = self._track
+            return np.zeros((1, sizes.latent_width, 0), np.float32)
+        first, far = max(0, self._latents - sizes.flow_halo_frames), min(end, stop + sizes.flow_halo_frames)
         if self._speed != 1.0:
             window = sample_frames(window, frames_at(0, end, self._speed))
         noise = self._noise.frames(first, far)

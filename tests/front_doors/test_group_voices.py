@@ -80,6 +80,15 @@ def spoken_once_joined(voices: GroupVoices) -> FloatArray:
     return heard[0]
 
 
+def test_a_number_that_comes_again_is_not_lost_again(broker: Broker, model: Path) -> None:
+    """That a message of before reached nobody, told after its request was given up, does not end a later request: there
+    are 65,535 numbers."""
+    with member(broker, model, "numbers"), asking(broker, model, "numbers") as voices:
+        assert len(spoken_once_joined(voices))
+        voices._lost.update(dict.fromkeys(range(1, 200), "of a request before"))
+        assert len(spoken(voices)[0]) == int(0.3 * RATE)
+
+
 @pytest.mark.parametrize("by_link", [False, True])
 def test_a_member_speaks_a_sentence(broker: Broker, model: Path, by_link: bool) -> None:
     """Its whole sound comes, in the message or, where that is too large, behind a link; the member renders it for the

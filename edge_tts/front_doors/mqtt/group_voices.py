@@ -122,6 +122,7 @@ class GroupVoices:
         properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
         properties.ResponseTopic, properties.CorrelationData = self._answers, name.encode()
         properties.MessageExpiryInterval = math.ceil(self._first_audio_s)
+        self._lost.clear()  # numbers come again, and an answer may have come after its request was given up
         return self._client.publish(self._topic, json.dumps(say), qos=1, properties=properties).mid
 
     def _done(self, name: str, number: int, should_stop: Callable[[], bool]) -> dict[str, Any] | None:
