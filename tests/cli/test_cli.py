@@ -211,7 +211,7 @@ def test_a_signal_ends_say_quietly_and_leaves_nothing(tmp_path: Path, starter: s
     folder = tmp_path / "sound"
     folder.mkdir()
     (folder / "good.wav").write_bytes(b"a recording")
-    text = "This sentence is long enough. " * 100
+    text = "This sentence is long enough. " * 300
     with started("say", "-c", starter, text, "--out", str(folder / "good.wav")) as process:
         deadline = time.monotonic() + 10 * WAIT_S
         while len(list(folder.iterdir())) < 2 and time.monotonic() < deadline:
