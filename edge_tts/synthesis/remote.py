@@ -192,6 +192,8 @@ class _Listening:
 
     def _run(self) -> None:
         try:
+            self._connection.connect()
+            self._connection.sock.settimeout(None)  # from here on the caller's patience counts, and `close` ends a wait
             self._connection.request(**self._request)
             answer = self._connection.getresponse()
             if answer.status != 200:

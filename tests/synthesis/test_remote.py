@@ -34,8 +34,8 @@ def model(tmp_path: Path) -> ModelSet:
     return replace(read_model_set(write_model_set(tmp_path / "set")), sample_rate=RATE)
 
 
-def voices(model: ModelSet, port: int, *, token: str | None = None, first_audio_s: float = 20.0) -> RemoteVoices:
-    return RemoteVoices(f"http://127.0.0.1:{port}", model, token=token, first_audio_s=first_audio_s)
+def voices(model: ModelSet, port: int, *, token: str | None = None) -> RemoteVoices:
+    return RemoteVoices(f"http://127.0.0.1:{port}", model, token=token, first_audio_s=20.0)
 
 
 def spoken(
@@ -155,11 +155,19 @@ def test_rubbish_is_an_error_by_name(model: ModelSet, sent: bytes, reason: str) 
 
 
 def test_silence_is_not_waited_for(model: ModelSet) -> None:
-    """A machine that takes the request and says nothing is given up after the configured time."""
-    over = threading.Event()
-    with server(lambda connection: over.wait(60)) as port:
-        with pytest.raises(TransportError, match=r"no sound within 1 s"):
-            spoken(voices(model, port, first_audio_s=1.0))
+    """A machine that takes the request and says nothing is given up after the configured time by the caller's clock;
+    the socket has no time-out of its own that could come first and say something else."""
+    clock, over = FakeClock(), threading.Event()
+
+    def silence(connection: socket.socket) -> None:
+        over.wait(0.3)  # longer than the time-out, which no clock has seen pass
+        clock.now += 0.1
+        over.wait(60)
+
+    with server(silence) as port:
+        remote = RemoteVoices(f"http://127.0.0.1:{port}", model, first_audio_s=0.1, clock=clock)
+        with pytest.raises(TransportError, match=r"no sound within 0.1 s"):
+            spoken(remote)
         over.set()
 
 
