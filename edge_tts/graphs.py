@@ -20,7 +20,7 @@ PRO = ("v2Pro", "v2ProPlus")
 
 # Graphs, in files NAME.onnx.
 T2S_PREFILL, T2S_STEP = "t2s_prefill", "t2s_step"
-T2S = "t2s"
+T2S, T2S_PROMPT = "t2s", "t2s_prompt"
 ENCODER, FLOW, WAVE = "encoder", "flow", "wave"
 WAVE_STREAM = "wave_stream"
 BERT, SSL, QUANTIZER, CONDITIONING, SPEAKER = "bert", "ssl", "quantizer", "conditioning", "speaker"
@@ -28,7 +28,7 @@ BERT, SSL, QUANTIZER, CONDITIONING, SPEAKER = "bert", "ssl", "quantizer", "condi
 # Tensors.
 PHONEME_IDS, BERT_ROWS, PROMPT_TOKENS, MASK = "phoneme_ids", "bert", "prompt_tokens", "mask"
 TOKEN, POSITION, CACHE, LOGITS, ROWS = "token", "position", "cache_", "logits", "rows"
-PAST, PRESENT, CACHED, TOTAL = "past_", "present_", "cached", "total"
+PAST, PRESENT, CACHED, TOTAL, PROMPT = "past_", "present_", "cached", "total", "prompt_"
 CODES, GE, FEATURES, NOISE, NOISE_SCALE = "codes", "ge", "features", "noise", "noise_scale"
 MEAN, LOG_SCALE, LATENT, AUDIO = "mean", "log_scale", "latent", "audio"
 MORE, KEPT, KEEPS = "more", "kept_", "keeps_"
@@ -273,6 +273,13 @@ CPU_CONTRACTS: Mapping[str, GraphContract] = {
             Tensor(PRESENT, (_ROWS, *_HEADS), narrow=True, repeated="planes"),
         ),
     ),
+    T2S_PROMPT: GraphContract(
+        inputs=CONTRACTS[T2S_PREFILL].inputs,
+        outputs=(
+            Tensor(LOGITS, (1, "tokens")),
+            Tensor(PROMPT, (1, *_HEADS), narrow=True, repeated="planes"),
+        ),
+    ),
     WAVE_STREAM: GraphContract(
         inputs=(
             *CONTRACTS[WAVE].inputs,
@@ -282,8 +289,8 @@ CPU_CONTRACTS: Mapping[str, GraphContract] = {
         outputs=(*CONTRACTS[WAVE].outputs, Tensor(KEEPS, (1, ANY, 1, Axis("K")), repeated="stages")),
     ),
 }
-"""What only the flavour `cpu` has: prefill and step in one graph, over a cache that grows in place; a wave that goes on
-where it stopped."""
+"""What only flavours for processors have: prefill and step in one graph, over a cache that grows in place; with weights
+of 8 bits a prefill of its own, too; a wave that goes on where it stopped."""
 
 BUILT = tuple(name for name, contract in CONTRACTS.items() if contract.built)
 
@@ -301,6 +308,11 @@ def past(plane: int) -> str:
 def present(plane: int) -> str:
     """The same memory after it."""
     return f"{PRESENT}{plane}"
+
+
+def prompt(plane: int) -> str:
+    """What `T2S_PROMPT` gives for a plane of the cache: [1, heads, T, head width]."""
+    return f"{PROMPT}{plane}"
 
 
 def kept(stage: int) -> str:

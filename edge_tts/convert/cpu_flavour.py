@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from edge_tts.convert.blocked import can_be_blocked, write_blocked
 from edge_tts.convert.builder import Array, Graph, StoredGraph, read_graph
-from edge_tts.convert.int8_weights import Int8Graph
+from edge_tts.convert.int8_weights import Int8Graph, Int8RowsGraph
 from edge_tts.convert.streamed import stages_of, write_streamed
-from edge_tts.convert.t2s_fused import read_gpt, write_gpt
+from edge_tts.convert.t2s_fused import read_gpt, write_gpt, write_prompt
 from edge_tts.durable.fsync import FULL
 from edge_tts.errors import ModelError
-from edge_tts.graphs import FLOW, T2S, T2S_PREFILL, T2S_STEP, WAVE, WAVE_STREAM
+from edge_tts.graphs import FLOW, T2S, T2S_PREFILL, T2S_PROMPT, T2S_STEP, WAVE, WAVE_STREAM
 
 
-def write_cpu_flavour(source: Path, out: Path, *, int8: bool = False, cache_ranges: Array | None = None) -> None:
+@dataclass(frozen=True, slots=True)
+class Int8:
+    """How 8 bits are used in the GPT, whose numbers are no longer the same then: for its weights in any case."""
+
+    cache_ranges: Array | None = None
+    """The largest keys and values that occur, float32 [planes, t2s_width]: with them the cache has 8 bits too."""
+    prompt: bool = True
+    """Whether the prefill gets a graph of its own: twice as fast, at the price of the weights in memory twice."""
+
+
+def write_cpu_flavour(source: Path, out: Path, int8: Int8 | None = None) -> None:
     """Write into the folder `out` the graphs in `source` that gain from it; what is not written stays plain.
 
-    With `int8` the GPT's weights have 8 bits: its numbers are no longer the same. With `cache_ranges` float32 [planes,
-    t2s_width], the largest keys and values that occur, its cache has 8 bits too.
     Raises ModelError for graphs that tools/convert did not write, and when the disk is full.
     """
     try:
         if (source / f"{T2S_STEP}.onnx").exists():
-            scales = None if cache_ranges is None else np.maximum(cache_ranges / 127, np.float32(1e-12))
-            _write_gpt(source, out, Int8Graph if int8 else Graph, scales)
+            _write_gpt(source, out, int8)
         for name in (FLOW, WAVE):
             if (source / f"{name}.onnx").exists():
                 _write_blocked(read_graph(source / f"{name}.onnx"), name, out)
@@ -49,9 +58,17 @@ def _write_blocked(graph: StoredGraph, name: str, out: Path) -> None:
     blocked.save(out / f"{blocked.name}.onnx")
 
 
-def _write_gpt(source: Path, out: Path, kind: type[Graph], scales: Array | None) -> None:
-    """Its weights lie in a file of their own, which the runtime maps: it holds them once, packed."""
+def _write_gpt(source: Path, out: Path, int8: Int8 | None) -> None:
     gpt = read_gpt(*(read_graph(source / f"{name}.onnx") for name in (T2S_PREFILL, T2S_STEP)))
-    graph = kind(T2S, spool=out / f".{T2S}.weights")
-    write_gpt(graph, gpt, scales)
-    graph.save(out / f"{T2S}.onnx", external=True)
+    ranges = None if int8 is None else int8.cache_ranges
+    scales = None if ranges is None else np.maximum(ranges / 127, np.float32(1e-12))
+    _write(out, T2S, Graph if int8 is None else Int8Graph, lambda g: write_gpt(g, gpt, scales))
+    if int8 is not None and int8.prompt:
+        _write(out, T2S_PROMPT, Int8RowsGraph, lambda g: write_prompt(g, gpt, scales))
+
+
+def _write(out: Path, name: str, kind: type[Graph], fill: Callable[[Graph], None]) -> None:
+    """Its weights lie in a file of their own, which the runtime maps: it holds them once, packed."""
+    graph = kind(name, spool=out / f".{name}.weights")
+    fill(graph)
+    graph.save(out / f"{name}.onnx", external=True)

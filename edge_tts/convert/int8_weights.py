@@ -1,4 +1,4 @@
-"""Weights in 8 bits for products in 8 bits: ONNX Runtime's MatMulNBits."""
+"""Weights in 8 bits for products in 8 bits: ONNX Runtime's MatMulNBits for few rows, its integer product for many."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ BLOCKS = (128, 64, 32)
 """How many inputs may share a scale: the more, the fewer bytes, and the longer the integers are summed."""
 _ACCURACY = 4
 """The runtime rounds the rows to 8 bits too, and multiplies integers; below 4 it unpacks the weights every time."""
+_SMALLEST = np.float32(1e-9)
+"""Of what a row's largest number is taken for: there are rows of zeros."""
 
 
 class Int8Graph(Graph):
@@ -42,6 +44,22 @@ class Int8Graph(Graph):
             block_size=block,
             accuracy_level=_ACCURACY,
         )[0]
+
+
+class Int8RowsGraph(Graph):
+    """A graph whose affine layers multiply integers of 8 bits: weights with a scale for each output, and each row with
+    one of its own, so that no row is coarser for the others' sake."""
+
+    def affine(self, x: Value, weight: Array, bias: Array) -> Value:
+        """See `Graph.affine`."""
+        scales = np.maximum(np.abs(weight).max(axis=0) / 127, np.float32(1e-12)).astype(np.float32)
+        stored = self.constant(np.rint(weight / scales).astype(np.int8), "weight8")
+        one, middle = self.constant(np.float32(1), "one"), self.constant(np.uint8(128), "middle")
+        largest = self.op("ReduceMax", self.op("Abs", x), axes=[-1], keepdims=1)
+        step = self.op("Mul", self.op("Max", largest, self.constant(_SMALLEST)), self.constant(np.float32(1 / 127)))
+        rows = self.op("QuantizeLinear", self.op("Div", x, step), one, middle, dtype="uint8")
+        product = self.fused("MatMulIntegerToFloat", rows, stored, one, self.constant(scales, "scales"), middle)[0]
+        return self.op("Add", self.op("Mul", product, step), self.constant(bias, "bias"))
 
 
 def in_blocks(weight: Array, block: int) -> tuple[Array, Array]:

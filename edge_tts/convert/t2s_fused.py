@@ -19,7 +19,6 @@ from edge_tts.convert.layers import (
     FAR,
     Heads,
     add,
-    attention,
     concat,
     cut,
     ints,
@@ -145,7 +144,7 @@ def write_gpt(g: Graph, gpt: Gpt, scales: Array | None = None) -> None:
             packed = _affine(g, x, block.qkv)
             own_scales = None if scales is None else scales[2 * index : 2 * index + 2]
             mixed, *planes = g.branch(
-                some, partial(_prompt_attention, g, (packed, length, bias), gpt.heads, own_scales), none
+                some, partial(_first_attention, g, (packed, length, bias), gpt.heads, own_scales), none
             )
             rows += planes
             own, *present = g.fused(
@@ -168,6 +167,25 @@ def write_gpt(g: Graph, gpt: Gpt, scales: Array | None = None) -> None:
     ports.output(graphs.ROWS, concat(g, rows, 0))
 
 
+def write_prompt(g: Graph, gpt: Gpt, scales: Array | None = None) -> None:
+    """The prefill alone, of `g`'s own products: where weights have 8 bits, those of a step are slow for many rows.
+
+    logits [1, tokens]; keys and values of each layer [1, heads, T, each] as `write_gpt` caches them.
+    """
+    ports = Ports(g, graphs.T2S_PROMPT, gpt.sizes)
+    x, bias = _prompt(g, gpt, ports)
+    for index, block in enumerate(gpt.blocks):
+        with g.scope(f"layer{index}"):
+            own_scales = None if scales is None else scales[2 * index : 2 * index + 2]
+            mixed, *planes = _prompt_attention(g, _affine(g, x, block.qkv), bias, gpt.heads, own_scales)
+            for plane, value in enumerate(planes, start=2 * index):
+                ports.output(graphs.prompt(plane), value)
+            if index == len(gpt.blocks) - 1:
+                x, mixed = cut(g, x, -1, FAR, 0), cut(g, mixed, -1, FAR, 0)
+            x = _after_attention(g, x, mixed, block)
+    ports.output(graphs.LOGITS, g.op("MatMul", x, g.constant(gpt.logits, "weight")))
+
+
 def _ends(g: Graph, x: Value, length: Value) -> Value:
     """The rows that logits are for: the prompt's last, and those of the step."""
     return concat(g, [cut(g, cut(g, x, 0, length, 0), -1, FAR, 0), cut(g, x, length, FAR, 0)], 0)
@@ -187,8 +205,12 @@ def _cache_scales(g: Graph, heads: Heads, scales: Array | None) -> list[Value | 
     """The inputs behind the lengths."""
     if scales is None:
         return []
-    shaped = (scale.reshape(1, heads.count, 1, heads.each) for scale in scales)
-    return [None] * 5 + [g.constant(scale, "cache_scale") for scale in shaped]
+    return [None] * 5 + [g.constant(_by_head(heads, scale), "cache_scale") for scale in scales]
+
+
+def _by_head(heads: Heads, channels: Array) -> Array:
+    """[W] -> [1, heads, 1, each]."""
+    return channels.reshape(1, heads.count, 1, heads.each)
 
 
 def _no_prompt(g: Graph, heads: Heads, dtype: DType) -> list[Value]:
@@ -197,18 +219,25 @@ def _no_prompt(g: Graph, heads: Heads, dtype: DType) -> list[Value]:
     return [g.constant(np.zeros((0, heads.width), np.float32), "no_prompt"), plane, plane]
 
 
-def _prompt_attention(g: Graph, prompt: tuple[Value, Value, Value], heads: Heads, scales: Array | None) -> list[Value]:
-    """packed [T + B, 3W], T and the bias -> [T, W], and keys and values [1, heads, T, each] as they are cached."""
-    packed, length, bias = prompt
-    own = unsqueeze(g, cut(g, packed, 0, length, 0), 0)
-    q, k, v = (cut(g, own, part * heads.width, (part + 1) * heads.width, 2) for part in range(3))
-    mixed = attention(g, (q, k, v), heads, bias)
-    planes = [k, v] if scales is None else [_quantized(g, *pair) for pair in zip((k, v), scales, strict=True)]
-    return [reshape(g, mixed, -1, heads.width), *(heads.split(g, plane) for plane in planes)]
+def _first_attention(g: Graph, rows: tuple[Value, Value, Value], heads: Heads, scales: Array | None) -> list[Value]:
+    """`_prompt_attention` of the first T rows: packed [T + B, 3W], T and the bias."""
+    packed, length, bias = rows
+    return _prompt_attention(g, cut(g, packed, 0, length, 0), bias, heads, scales)
+
+
+def _prompt_attention(g: Graph, packed: Value, bias: Value, heads: Heads, scales: Array | None) -> list[Value]:
+    """packed [T, 3W] and the bias -> [T, W], and keys and values [1, heads, T, each] as they are cached."""
+    own = unsqueeze(g, packed, 0)
+    qkv = (cut(g, own, part * heads.width, (part + 1) * heads.width, 2) for part in range(3))
+    how: dict[str, Any] = {"num_heads": heads.count, "scale": 1.0}
+    mixed, *planes = g.fused("MultiHeadAttention", *qkv, None, None, bias, outputs=[""] * 3, **how)
+    if scales is not None:
+        planes = [_quantized(g, plane, _by_head(heads, scale)) for plane, scale in zip(planes, scales, strict=True)]
+    return [reshape(g, mixed, -1, heads.width), *planes]
 
 
 def _quantized(g: Graph, x: Value, scale: Array) -> Value:
-    """x [1, T, W] -> int8, rounded and clipped. With a scale a channel QuantizeLinear takes ten times as long."""
+    """x -> int8, rounded and clipped. With a scale a channel QuantizeLinear takes ten times as long."""
     scaled = g.op("Mul", x, g.constant(1 / scale, "per_scale"))
     return g.op("QuantizeLinear", scaled, scalar(g, 1.0), g.constant(np.int8(0)), dtype="int8")
 

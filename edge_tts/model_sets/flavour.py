@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 SPEAKING = (T2S_PREFILL, T2S_STEP, ENCODER, FLOW, WAVE)
 COMMAND = (sys.executable, "-m", "edge_tts.model_sets.optimize")
-FORMAT = 5
+FORMAT = 6
 """Incremented when the same set gives other graphs, or they are judged by other rules."""
 _RECORD = "flavour.json"
 _KEPT = 3  # of the current model set, the previous one, and one under trial

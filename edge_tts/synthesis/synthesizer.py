@@ -15,7 +15,7 @@ from edge_tts.audio.chime import bleep
 from edge_tts.engine.contract import Engine
 from edge_tts.engine.load import load_engine
 from edge_tts.errors import TextError
-from edge_tts.graphs import ENCODER, FLOW, T2S, T2S_PREFILL, T2S_STEP, WAVE, WAVE_STREAM
+from edge_tts.graphs import ENCODER, FLOW, T2S, T2S_PREFILL, T2S_PROMPT, T2S_STEP, WAVE, WAVE_STREAM
 from edge_tts.request import SpeakMessage, SpeakRequest
 from edge_tts.synthesis.ahead import Ahead
 from edge_tts.synthesis.batch import DecodeBatch
@@ -283,8 +283,14 @@ def wave_of(model: ModelSet) -> str:
 
 def load_decoder(model: ModelSet, load: GraphLoader, rows: int = 1) -> Decoder:
     """The GPT of a set alone, with `rows` of sequences. Raises `ModelError` that names the graph."""
-    gpt = {name: load(name) for name in ((T2S,) if T2S in model.replaced else (T2S_PREFILL, T2S_STEP))}
-    return make_decoder(gpt, model.sizes.limits, rows)
+    return make_decoder({name: load(name) for name in gpt_of(model)}, model.sizes.limits, rows)
+
+
+def gpt_of(model: ModelSet) -> tuple[str, ...]:
+    """The graphs of its GPT."""
+    if T2S not in model.replaced:
+        return (T2S_PREFILL, T2S_STEP)
+    return (T2S_PROMPT, T2S) if T2S_PROMPT in model.replaced else (T2S,)
 
 
 def _pause_s(request: SpeakRequest, segment: Segment) -> float:

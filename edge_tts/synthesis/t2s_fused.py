@@ -1,4 +1,5 @@
-"""The GPT of the flavour `cpu`: one graph for prefill and step, which appends to keys and values in place.
+"""The GPT of the flavours for processors: a graph for prefill and step, which appends to keys and values in place, and
+with weights of 8 bits another for the prefill.
 
 Each plane of the cache is an array [batch, heads, positions, width of a head], allocated once and bound to the step, so
 that a step feeds a token and nothing is copied.
@@ -7,7 +8,7 @@ that a step feeds a token and nothing is copied.
 from __future__ import annotations
 
 import mmap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from math import prod
 from typing import Any
@@ -24,10 +25,12 @@ from edge_tts.values import FloatArray, IntArray
 
 
 class FusedDecoder:
-    """A `Decoder` over the graph `graphs.T2S`."""
+    """A `Decoder` over the graph `graphs.T2S`, and over `graphs.T2S_PROMPT` where there is one."""
 
-    def __init__(self, *, gpt: InPlaceEngine, limits: SequenceLimits, batch: int = 1) -> None:
-        self._gpt, self._limits, self._capacity = gpt, limits, limits.cache_positions
+    def __init__(
+        self, *, gpt: InPlaceEngine, prompt: Engine | None = None, limits: SequenceLimits, batch: int = 1
+    ) -> None:
+        self._gpt, self._prompt, self._limits, self._capacity = gpt, prompt, limits, limits.cache_positions
         self._lengths = np.zeros(batch, np.int64)
         self._feeds = self._step_feeds(batch, self._capacity)
         self._nobody = self._step_feeds(1, 1)
@@ -46,16 +49,19 @@ class FusedDecoder:
 
     def start(self, row: int, prompt: Prompt) -> FloatArray:
         length = check_fits(prompt, self._limits, self._capacity)
-        results = self.prefill(prompt)
-        for array, rows in zip(self._cache, results[graphs.ROWS], strict=True):
+        logits, planes = self.prefill(prompt)
+        for array, rows in zip(self._cache, planes, strict=True):
             array[row, :, :length] = rows
         self._lengths[row], self._feeds[graphs.POSITION][row] = length, len(prompt.tokens)
-        logits: FloatArray = results[graphs.LOGITS][0]
         return logits
 
-    def prefill(self, prompt: Prompt) -> dict[str, Array]:
-        """The logits of a prompt, and its keys and values [2 x layers, heads, positions, width of a head]."""
-        return self._gpt.run({**prefill_feeds(prompt), **self._nobody})
+    def prefill(self, prompt: Prompt) -> tuple[FloatArray, Sequence[Array]]:
+        """The logits of a prompt, and of each plane of the cache its rows [heads, positions, width of a head]."""
+        if self._prompt is None:
+            results = self._gpt.run({**prefill_feeds(prompt), **self._nobody})
+            return results[graphs.LOGITS][0], list(results[graphs.ROWS])
+        results = self._prompt.run(prefill_feeds(prompt))
+        return results[graphs.LOGITS][0], [results[graphs.prompt(plane)][0] for plane in range(len(self._cache))]
 
     def step(self, tokens: IntArray) -> FloatArray:
         rows, lengths = len(tokens), self._lengths[: len(tokens)]
@@ -128,4 +134,4 @@ def make_decoder(engines: Mapping[str, Engine], limits: SequenceLimits, rows: in
         return SemanticDecoder(prefill=prefill, step=step, limits=limits, batch=rows)
     if not isinstance(gpt, InPlaceEngine):
         raise ModelError(f"a {type(gpt).__name__} cannot run {graphs.T2S}, which is for ONNX Runtime")
-    return FusedDecoder(gpt=gpt, limits=limits, batch=rows)
+    return FusedDecoder(gpt=gpt, prompt=engines.get(graphs.T2S_PROMPT), limits=limits, batch=rows)

@@ -22,7 +22,7 @@ from edge_tts.convert.streamed import stages_of
 from edge_tts.engine.contract import Engine
 from edge_tts.engine.load import load_engine
 from edge_tts.errors import ModelError
-from edge_tts.graphs import CPU_CONTRACTS, T2S, WAVE, WAVE_STREAM, check
+from edge_tts.graphs import CPU_CONTRACTS, T2S, T2S_PROMPT, WAVE, WAVE_STREAM, check
 from edge_tts.model_sets.manifest import read_model_set, verify_model_set
 from edge_tts.synthesis.wave_stream import open_wave
 from edge_tts.values import FloatArray
@@ -56,7 +56,7 @@ def test_the_gpt_is_one_graph_with_one_set_of_weights(plain: Path, tmp_path: Pat
     assert {path.name for path in tmp_path.iterdir()} == {"t2s.onnx", "t2s.onnx.data", "flow.onnx", "wave_stream.onnx"}
     sizes = check(T2S, load_engine(tmp_path / "t2s.onnx", threads=1), "v2", {}, half=False)
     assert sizes["planes"] == 4
-    assert list(CPU_CONTRACTS) == [T2S, WAVE_STREAM]
+    assert list(CPU_CONTRACTS) == [T2S, T2S_PROMPT, WAVE_STREAM]
 
 
 def test_every_convolution_of_the_generator_has_two_axes(plain: Path, tmp_path: Path) -> None:

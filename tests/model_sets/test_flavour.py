@@ -19,7 +19,7 @@ from onnx import numpy_helper
 
 from edge_tts.cli.main import main
 from edge_tts.config import EngineConfig
-from edge_tts.convert.cpu_flavour import write_cpu_flavour
+from edge_tts.convert.cpu_flavour import Int8, write_cpu_flavour
 from edge_tts.convert.model_set import write_manifest
 from edge_tts.engine.load import EngineLoader, load_engine
 from edge_tts.errors import ModelError
@@ -92,7 +92,7 @@ def test_a_first_start_makes_it_and_a_second_finds_it(
     engine, waited = EngineConfig(threads=1, cache_dir=tmp_path / "engines"), list[int]()
     with EngineLoader(execution="cpu", threads=1) as loader:
         first = optimized(model, engine, loader, waiting=lambda: waited.append(1))
-        assert set(first.replaced) == {"t2s", "flow", "wave_stream"}
+        assert set(first.replaced) == {"t2s", "t2s_prompt", "flow", "wave_stream"}
         monkeypatch.setattr(flavours, "COMMAND", ("false",))
         assert optimized(model, engine, loader) == first
     assert [path.name[:6] for path in engine.cache_dir.iterdir()] == ["int8w-"]
@@ -105,7 +105,7 @@ def test_models_optimize_makes_it_by_hand(model: ModelSet, tmp_path: Path, capsy
     path.write_text(json.dumps({"models": {"name": "small"}, "engine": {"threads": 1}}))
     assert main(["models", "optimize", "-c", str(path)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines[1:]] == ["flow", "t2s", "wave_stream"]
+    assert [line.split()[0] for line in lines[1:]] == ["flow", "t2s", "t2s_prompt", "wave_stream"]
     assert all("relative rms error" in line for line in lines[1:])
     raw = sets / "small" / "manifest.json"
     raw.write_text(raw.read_text().replace('"fp32"', '"fp16"'))
@@ -120,16 +120,21 @@ def test_another_set_has_a_flavour_of_its_own(model: ModelSet, engine: EngineCon
     assert FlavourCache(engine.cache_dir).find(other) is None
 
 
-def test_a_runtime_without_a_cache_in_8_bits_keeps_the_weights_in_8_bits(
-    model: ModelSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("poor", ["cache", "prompt", "both"])
+def test_what_8_bits_cannot_do_here_is_done_in_full(
+    model: ModelSet, tmp_path: Path, poor: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the graph whose cache has 8 bits cannot be loaded, the one with a cache in full is made and used."""
+    """A cache that the runtime does not know and a prefill that is far from the plain one are left out, each by itself;
+    the weights keep their 8 bits."""
 
-    def write(source: Path, out: Path, *, int8: bool = False, cache_ranges: FloatArray | None = None) -> None:
-        write_cpu_flavour(source, out, int8=int8, cache_ranges=cache_ranges)
-        if cache_ranges is not None:
+    def write(source: Path, out: Path, int8: Int8 | None = None) -> None:
+        assert int8 is not None
+        write_cpu_flavour(source, out, int8)
+        if poor != "prompt" and int8.cache_ranges is not None:
             assert cache_dtype(out) == np.int8
             (out / "t2s.onnx").write_bytes(b"an operator that nobody knows")
+        if poor != "cache" and int8.prompt:
+            harm_weights(out / "t2s_prompt.onnx.data")
 
     monkeypatch.setattr(making, "write_cpu_flavour", write)
     cache = FlavourCache(tmp_path, "int8w")
@@ -137,7 +142,15 @@ def test_a_runtime_without_a_cache_in_8_bits_keeps_the_weights_in_8_bits(
     found = cache.find(model)
     assert found is not None
     assert found.verdicts["t2s"].agrees
-    assert cache_dtype(found.folder) == np.float32
+    assert cache_dtype(found.folder) == (np.int8 if poor == "prompt" else np.float32)
+    assert ("t2s_prompt" in found.applied(model).replaced) == (poor == "cache")
+
+
+def harm_weights(path: Path) -> None:
+    """They stay numbers, but are others."""
+    data = np.fromfile(path, np.uint8)
+    data[: len(data) // 2] //= 2
+    data.tofile(path)
 
 
 def cache_dtype(folder: Path) -> np.dtype[Any]:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edge_tts.convert.cpu_flavour import write_cpu_flavour
+from edge_tts.convert.cpu_flavour import Int8, write_cpu_flavour
 from edge_tts.engine.onnxruntime import OrtEngine
 from edge_tts.errors import TextError
 from edge_tts.synthesis.batch import Asked, DecodeBatch, Sequence, generate
@@ -31,8 +31,8 @@ def making(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     names = ("t2s_prefill", "t2s_step")
     if request.param != "plain":
         (folder / "other").mkdir()
-        write_cpu_flavour(folder, folder / "other", int8=request.param == "int8w")
-        folder, names = folder / "other", ("t2s",)
+        write_cpu_flavour(folder, folder / "other", Int8() if request.param == "int8w" else None)
+        folder, names = folder / "other", ("t2s", "t2s_prompt") if request.param == "int8w" else ("t2s",)
     engines = {name: OrtEngine(folder / f"{name}.onnx", threads=1) for name in names}
     return lambda rows: make_decoder(engines, SIZES.limits, rows)
 

@@ -27,7 +27,7 @@ from edge_tts.synthesis.checked import GraphLoader
 from edge_tts.synthesis.interfaces import Decoder, Prompt
 from edge_tts.synthesis.sovits import NOISE_SCALE, NoiseField, Sovits
 from edge_tts.synthesis.stream import SegmentStream
-from edge_tts.synthesis.synthesizer import Synthesizer, wave_of
+from edge_tts.synthesis.synthesizer import Synthesizer, gpt_of, wave_of
 from edge_tts.synthesis.t2s_fused import FusedDecoder, make_decoder
 from edge_tts.text.front_end import TextFrontEnd
 from edge_tts.values import FloatArray, IntArray, ModelSet, Sampling, Segment, Voice
@@ -275,11 +275,10 @@ def open_ours(job: dict[str, Any]) -> tuple[Contender, Watch]:
     stack = ExitStack()  # closed with the process
     loader = stack.enter_context(open_loader(engine))
     fast = optimized(model, engine, loader)
-    gpt = (graphs.T2S,) if graphs.T2S in fast.replaced else (graphs.T2S_PREFILL, graphs.T2S_STEP)
     with Watch() as watch:
         load = GraphLoader(fast, stack, loader.load)
         bert = load_bert(fast, stack, loader.load)
-        engines = {name: load(name) for name in (*gpt, graphs.ENCODER, graphs.FLOW, wave_of(fast))}
+        engines = {name: load(name) for name in (*gpt_of(fast), graphs.ENCODER, graphs.FLOW, wave_of(fast))}
         contender = Ours(fast, engines, bert)
     return contender, watch
 

@@ -91,7 +91,7 @@ def _prompt(folder: GoldenFolder, case: dict[str, Any], mine: dict[str, Array]) 
 def _last_rows(decoder: Decoder, engines: Mapping[str, Engine], prompt: Prompt) -> Array:
     """Keys and values at the prompt's last position, [2 x layers, width]."""
     if isinstance(decoder, FusedDecoder):
-        heads = decoder.prefill(prompt)[graphs.ROWS][:, :, -1]
+        heads = np.stack(decoder.prefill(prompt)[1])[:, :, -1]
         return heads.reshape(len(heads), -1)
     return engines[graphs.T2S_PREFILL].run(prefill_feeds(prompt))[graphs.ROWS][:, -1, 0]
 
