@@ -31,6 +31,7 @@ from edge_tts.errors import ModelError
 from edge_tts.graphs import ENCODER, FLOW, T2S, T2S_PREFILL, T2S_STEP, WAVE
 from edge_tts.limited_process import FRUGAL
 from edge_tts.model_folder import CPU_FLAVOUR, INT8_FLAVOUR
+from edge_tts.synthesis.synthesizer import gpt_of, wave_of
 from edge_tts.values import ModelSet
 
 log = logging.getLogger(__name__)
@@ -67,6 +68,14 @@ class Flavour:
         return replace(model, replaced=paths)
 
 
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """What lies beside the graphs: also the sha256 of each file."""
+
+    verdicts: Mapping[str, Verdict]
+    files: Mapping[str, str]
+
+
 class FlavourCache:
     """What was made on one machine in one directory, of the flavour `cpu` or `int8w`."""
 
@@ -79,21 +88,41 @@ class FlavourCache:
 
     def find(self, model: ModelSet) -> Flavour | None:
         """The flavour of a set, or None where none was made or its files have changed since."""
-        place = self._place(model)
+        place, record = self._place(model), self._record(model)
+        if record is None:
+            return None
         try:
-            record = json.loads((place / _RECORD).read_bytes())
-            verdicts = {name: Verdict(**verdict) for name, verdict in record["verdicts"].items()}
-            files = {place / name: sha256 for name, sha256 in record["files"].items()}
+            files = {place / name: sha256 for name, sha256 in record.files.items()}
             changed = [path.name for path, found in sha256_of_each(files) if found.result() != files[path]]
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        except OSError as error:
             log.warning("%s: cannot be read (%s); it will be made again", place, error)
             return None
         if changed:
             log.warning("%s: %s is damaged; it will be made again", place, ", ".join(changed))
             return None
-        return Flavour(self.home(model) or place, verdicts)
+        return self._flavour(model, record)
+
+    def made(self, model: ModelSet) -> Flavour | None:
+        """As `find`, but its files are not read."""
+        record = self._record(model)
+        return None if record is None else self._flavour(model, record)
+
+    def _flavour(self, model: ModelSet, record: _Record) -> Flavour:
+        return Flavour(self.home(model) or self._place(model), record.verdicts)
+
+    def _record(self, model: ModelSet) -> _Record | None:
+        place = self._place(model)
+        try:
+            record = json.loads((place / _RECORD).read_bytes())
+            verdicts = {name: Verdict(**verdict) for name, verdict in record["verdicts"].items()}
+            return _Record(verdicts, dict(record["files"]))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            log.warning("%s: cannot be read (%s); it will be made again", place, error)
+            return None
 
     def add(self, model: ModelSet, make: Callable[[Path], Mapping[str, Verdict]]) -> Flavour:
         """Have `make` fill a folder with graphs and judge them; put it in place. Raises ModelError and OSError."""
@@ -134,10 +163,8 @@ def optimized(
     model: ModelSet, engine: EngineConfig, loader: EngineLoader, *, waiting: Callable[[], None] = lambda: None
 ) -> ModelSet:
     """The set as it runs here: with the configured flavour on a processor. `waiting` is called while that is made."""
-    if engine.flavour == "plain" or not loader.on_processor or model.precision != "fp32":
-        return model
     fast = model
-    for kind in (INT8_FLAVOUR, CPU_FLAVOUR) if engine.flavour == INT8_FLAVOUR else (CPU_FLAVOUR,):
+    for kind in _kinds(model, engine, loader):
         try:
             fast = _made(model, engine, kind, waiting)
         except (ModelError, OSError) as error:
@@ -147,6 +174,29 @@ def optimized(
             break
         log.warning("%s: the GPT of the flavour %s is not used here; %s says why", model.name, kind, _RECORD)
     return fast
+
+
+def needless(model: ModelSet, engine: EngineConfig, loader: EngineLoader) -> frozenset[str]:
+    """The plain graphs that nobody will open, because those of a flavour that was made are there. Raises ModelError."""
+    fast = model
+    for kind in _kinds(model, engine, loader):
+        flavour = FlavourCache(engine.cache_dir, kind).made(model)
+        fast = model if flavour is None else flavour.applied(model)
+        if flavour is None or T2S in fast.replaced:
+            break
+    return unopened(fast)
+
+
+def unopened(fast: ModelSet) -> frozenset[str]:
+    """The plain graphs for speech that a set with these replaced does not open."""
+    return frozenset(SPEAKING) - {*gpt_of(fast), ENCODER, FLOW, wave_of(fast)} | frozenset(fast.replaced)
+
+
+def _kinds(model: ModelSet, engine: EngineConfig, loader: EngineLoader) -> tuple[str, ...]:
+    """The flavours that may run, the fastest first."""
+    if engine.flavour == "plain" or not loader.on_processor or model.precision != "fp32":
+        return ()
+    return (INT8_FLAVOUR, CPU_FLAVOUR) if engine.flavour == INT8_FLAVOUR else (CPU_FLAVOUR,)
 
 
 def _made(model: ModelSet, engine: EngineConfig, kind: str, waiting: Callable[[], None]) -> ModelSet:

@@ -17,7 +17,7 @@ from edge_tts.engine.load import EngineLoader, Placement
 from edge_tts.errors import ModelError, TextError, VoiceError
 from edge_tts.model_sets.activation import activate, open_loader
 from edge_tts.model_sets.choice import ModelChoice
-from edge_tts.model_sets.flavour import optimized
+from edge_tts.model_sets.flavour import needless, optimized, unopened
 from edge_tts.model_sets.manifest import find_model_set, read_model_set, verify_model_set
 from edge_tts.model_sets.proving import prove
 from edge_tts.runtime.health import sd_notify
@@ -47,11 +47,8 @@ def as_chosen(config: Config, choice: ModelChoice) -> Config:
 
 
 def open_model(config: Config) -> ModelSet:
-    """The configured model set, verified unless `models.verify` is off. Raises ModelError."""
-    model = find_model_set(config.models.dir, config.models.name)
-    if config.models.verify:
-        verify_model_set(model)
-    return model
+    """The configured model set, which `open_networks` verifies. Raises ModelError."""
+    return find_model_set(config.models.dir, config.models.name)
 
 
 def unchanged(model: ModelSet) -> ModelSet:
@@ -103,17 +100,22 @@ def open_networks(
     on_placed: Callable[[Iterable[Placement]], None] = lambda placements: None,
     elsewhere: Elsewhere | None = None,
 ) -> Iterator[Networks]:
-    """Load a set's networks; `on_placed` receives what runs each graph. Building TensorRT engines may take minutes.
-    `elsewhere` is asked first; None: what `remote.url` names, if it is to be.
+    """Verify a set unless `models.verify` is off, and load its networks.
+
+    `on_placed` receives what runs each graph. Building TensorRT engines may take minutes. `elsewhere` is asked first;
+    None: what `remote.url` names, if it is to be.
 
     Raises ModelError or TextError (lexicon).
     """
-    prove(model, config.engine, polyphones=config.text.polyphones)
     with ExitStack() as stack:
         loader = stack.enter_context(open_loader(config.engine, waiting=extend_start_timeout))
+        spared = needless(model, config.engine, loader) if config.models.verify else frozenset[str]()
+        if config.models.verify:
+            verify_model_set(model, but=spared)
+        prove(model, config.engine, polyphones=config.text.polyphones)
         activate(model, loader)
         front_end = front_end_for(config, stack)
-        networks = load_fastest(model, front_end, stack, loader, config.engine)
+        networks = load_fastest(model, front_end, stack, loader, config.engine, spared=spared)
         networks = replace(networks, lenders=BuiltinVoices(model).load_all)
         networks = _levelled(_remote_first(networks, config, elsewhere), config)
         on_placed(loader.choices)
@@ -142,17 +144,28 @@ def _levelled(networks: Networks, config: Config) -> Networks:
 
 
 def load_fastest(
-    model: ModelSet, front_end: TextFrontEnd, stack: ExitStack, loader: EngineLoader, engine: EngineConfig
+    model: ModelSet,
+    front_end: TextFrontEnd,
+    stack: ExitStack,
+    loader: EngineLoader,
+    engine: EngineConfig,
+    *,
+    spared: frozenset[str] = frozenset(),
 ) -> Networks:
-    """Load the graphs made for what `loader` runs on, or where that fails the plain ones. Raises ModelError."""
+    """Load the graphs made for what `loader` runs on, or where that fails the plain ones, of which those `spared` were
+    not verified. Raises ModelError."""
     load = partial(load_networks, threads=engine.threads, load=loader.load, rows=engine.rows)
     fast = optimized(model, engine, loader, waiting=extend_start_timeout)
+    if not spared <= unopened(fast):
+        verify_model_set(model)
     if fast.replaced:
         with ExitStack() as attempt:
             try:
                 networks = load(fast, front_end, attempt)
             except ModelError as error:
                 log.warning("%s: the plain graphs run: %s", model.name, error)
+                if spared:
+                    verify_model_set(model)
             else:
                 stack.push(attempt.pop_all())
                 return networks

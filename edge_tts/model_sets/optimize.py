@@ -26,7 +26,7 @@ from edge_tts.model_folder import INT8_FLAVOUR
 from edge_tts.model_sets.activation import a_voice, segments
 from edge_tts.model_sets.flavour import SPEAKING, FlavourCache, Verdict
 from edge_tts.model_sets.golden import GPT, Agreement, Golden
-from edge_tts.model_sets.manifest import read_model_set
+from edge_tts.model_sets.manifest import read_model_set, verify_model_set
 from edge_tts.model_sets.proving import memory_for
 from edge_tts.synthesis.checked import GraphLoader
 from edge_tts.synthesis.interfaces import Prompt
@@ -138,6 +138,7 @@ def main(directory: str, cache_dir: str, threads: str, kind: str) -> int:
     """Exit status 1, and one line on standard error, when it cannot be made."""
     try:
         model = read_model_set(Path(directory))
+        verify_model_set(model)  # what is made counts for these checksums, also later
         limit_memory(memory_for(model))  # it may bring graphs of its own
         optimize(model, FlavourCache(Path(cache_dir), kind), int(threads))
     except (ModelError, OSError) as error:

@@ -18,7 +18,7 @@ import pytest
 from onnx import numpy_helper
 
 from edge_tts.cli.main import main
-from edge_tts.config import EngineConfig
+from edge_tts.config import EngineConfig, config_from
 from edge_tts.convert.cpu_flavour import Int8, write_cpu_flavour
 from edge_tts.convert.model_set import write_manifest
 from edge_tts.engine.load import EngineLoader, load_engine
@@ -26,7 +26,7 @@ from edge_tts.errors import ModelError
 from edge_tts.model_sets import flavour as flavours
 from edge_tts.model_sets import optimize as making
 from edge_tts.model_sets.flavour import FlavourCache, make_in_child, optimized
-from edge_tts.model_sets.loading import load_fastest
+from edge_tts.model_sets.loading import load_fastest, open_networks
 from edge_tts.model_sets.manifest import read_model_set, verify_model_set
 from edge_tts.model_sets.optimize import optimize
 from edge_tts.request import SpeakRequest
@@ -177,6 +177,41 @@ def test_damage_is_found_and_mended(model: ModelSet, engine: EngineConfig, harm:
     assert FlavourCache(engine.cache_dir).find(model) is None
     with EngineLoader(execution="cpu", threads=1) as loader:
         assert "t2s" in optimized(model, engine, loader).replaced
+
+
+@pytest.mark.parametrize("harm", ["none", "flavour", "flavour that loads", "encoder"])
+def test_what_is_opened_was_verified(
+    model: ModelSet, engine: EngineConfig, tmp_path: Path, harm: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A start reads the graphs that it opens: a damaged plain GPT is no matter while the flavour stands for it, and is
+    told when it does not: when that is damaged and cannot be made again, or no runtime loads it."""
+    sets = tmp_path / "sets"
+    shutil.copytree(model.directory, sets / "small")
+    damage(sets / "small" / ("encoder.onnx" if harm == "encoder" else "t2s_step.onnx"))
+    (place,) = engine.cache_dir.iterdir()
+    if harm == "flavour":
+        damage(place / "t2s.onnx.data")
+        monkeypatch.setattr(flavours, "COMMAND", ("false",))
+    elif harm == "flavour that loads":
+        monkeypatch.setattr(FlavourCache, "find", FlavourCache.made)
+        (place / "t2s.onnx").write_bytes(b"an operator that nobody knows")
+    config = config_from(
+        {"models": {"dir": str(sets), "name": "small"}, "engine": engine.model_dump(mode="json")}, folder=tmp_path
+    )
+    opening = open_networks(read_model_set(sets / "small"), config)
+    if harm == "none":
+        with opening as networks:
+            assert "t2s" in networks.synthesizer.model.replaced
+    else:
+        with pytest.raises(ModelError, match=r"(encoder|t2s_step)\.onnx: is damaged"), opening:
+            pass
+
+
+def damage(path: Path) -> None:
+    """One bit is another."""
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
 
 
 @pytest.mark.parametrize("wrong", ["it fails", "no room", "no folder"])
