@@ -150,6 +150,8 @@ class Tensor:
     families: tuple[str, ...] = FAMILIES
     narrow: bool = False
     """May be int8, with scales in the graph."""
+    optional: bool = False
+    """A graph may do without."""
     repeated: str = ""
     """The size that counts inputs NAME0, NAME1, ...; empty for one input."""
 
@@ -260,7 +262,7 @@ _HEADS = ("heads", Axis("S"), "head_width")
 CPU_CONTRACTS: Mapping[str, GraphContract] = {
     T2S: GraphContract(
         inputs=(
-            *CONTRACTS[T2S_PREFILL].inputs,
+            *(replace(tensor, optional=True) for tensor in CONTRACTS[T2S_PREFILL].inputs),
             Tensor(TOKEN, (_ROWS,), "int64"),
             Tensor(POSITION, (_ROWS,), "int64"),
             Tensor(CACHED, (_ROWS,), "int32"),
@@ -269,7 +271,7 @@ CPU_CONTRACTS: Mapping[str, GraphContract] = {
         ),
         outputs=(
             Tensor(LOGITS, (Axis("R"), "tokens")),
-            Tensor(ROWS, ("planes", *_HEADS), narrow=True),
+            Tensor(ROWS, ("planes", *_HEADS), narrow=True, optional=True),
             Tensor(PRESENT, (_ROWS, *_HEADS), narrow=True, repeated="planes"),
         ),
     ),
@@ -358,6 +360,8 @@ def check(graph: str, actual: Ported, family: str, sizes: Mapping[str, int], *, 
         for tensor in expected:
             dtype, port = tensor.dtype_in(half=half), ports.get(tensor.name)
             right = f"{dtype} {_shown(tensor.shape, known)}"
+            if port is None and tensor.optional:
+                continue
             if port is None:
                 raise ModelError(f"{graph}: has no {side} {tensor.name} ({right}); it has {', '.join(ports)}")
             other = "int8" if tensor.narrow else dtype

@@ -12,7 +12,7 @@ from edge_tts.convert.blocked import can_be_blocked, write_blocked
 from edge_tts.convert.builder import Array, Graph, StoredGraph, read_graph
 from edge_tts.convert.int8_weights import Int8Graph, Int8RowsGraph
 from edge_tts.convert.streamed import stages_of, write_streamed
-from edge_tts.convert.t2s_fused import read_gpt, write_gpt, write_prompt
+from edge_tts.convert.t2s_fused import read_gpt, write_gpt, write_prompt, write_step
 from edge_tts.durable.fsync import FULL
 from edge_tts.errors import ModelError
 from edge_tts.graphs import FLOW, T2S, T2S_PREFILL, T2S_PROMPT, T2S_STEP, WAVE, WAVE_STREAM
@@ -62,8 +62,10 @@ def _write_gpt(source: Path, out: Path, int8: Int8 | None) -> None:
     gpt = read_gpt(*(read_graph(source / f"{name}.onnx") for name in (T2S_PREFILL, T2S_STEP)))
     ranges = None if int8 is None else int8.cache_ranges
     scales = None if ranges is None else np.maximum(ranges / 127, np.float32(1e-12))
-    _write(out, T2S, Graph if int8 is None else Int8Graph, lambda g: write_gpt(g, gpt, scales))
-    if int8 is not None and int8.prompt:
+    if int8 is None or not int8.prompt:
+        _write(out, T2S, Graph if int8 is None else Int8Graph, lambda g: write_gpt(g, gpt, scales))
+    else:
+        _write(out, T2S, Int8Graph, lambda g: write_step(g, gpt, scales))
         _write(out, T2S_PROMPT, Int8RowsGraph, lambda g: write_prompt(g, gpt, scales))
 
 

@@ -6,7 +6,7 @@ that lie where the caller put them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -34,6 +34,8 @@ from edge_tts.errors import ModelError
 _IN_8_BITS: dict[str, Any] = {"kv_cache_bit_width": 8, "k_quant_type": "PER_CHANNEL", "v_quant_type": "PER_CHANNEL"}
 Affine = tuple[Array, Array]
 """Weight [in, out] and bias, or scale and bias of a normalization."""
+AddNorm = Callable[[Graph, Value, Value, Affine], Value]
+"""The normalized sum of two values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,38 +135,35 @@ def write_gpt(g: Graph, gpt: Gpt, scales: Array | None = None) -> None:
     """
     ports = Ports(g, graphs.T2S, gpt.sizes)
     prompt, bias = _prompt(g, gpt, ports)
-    token, position = ports.input(graphs.TOKEN), ports.input(graphs.POSITION)
-    lengths = ports.input(graphs.CACHED), ports.input(graphs.TOTAL)
-    cache, length = ports.past(narrow=scales is not None), size(g, prompt, 0)
-    step = add(g, _embed(g, gpt.tokens, token), _embed(g, gpt.audio_positions, position))
+    step, cache = _step(g, gpt, ports), _Cache(g, gpt.heads, ports, scales)
+    length = size(g, prompt, 0)
     x, rows = concat(g, [prompt, step], 0), []
-    some, none = g.op("Greater", length, ints(g, 0), dtype="bool"), _no_prompt(g, gpt.heads, cache[0].dtype)
+    some, none = g.op("Greater", length, ints(g, 0), dtype="bool"), _no_prompt(g, gpt.heads, cache.dtype)
     for index, block in enumerate(gpt.blocks):
         with g.scope(f"layer{index}"):
             packed = _affine(g, x, block.qkv)
-            own_scales = None if scales is None else scales[2 * index : 2 * index + 2]
             mixed, *planes = g.branch(
-                some, partial(_first_attention, g, (packed, length, bias), gpt.heads, own_scales), none
+                some, partial(_first_attention, g, (packed, length, bias), gpt.heads, cache.scales(index)), none
             )
             rows += planes
-            own, *present = g.fused(
-                "GroupQueryAttention",
-                *(unsqueeze(g, cut(g, packed, length, FAR, 0), 1), None, None),
-                *(*cache[2 * index : 2 * index + 2], *lengths),
-                *_cache_scales(g, gpt.heads, own_scales),
-                outputs=("", graphs.present(2 * index), graphs.present(2 * index + 1)),
-                num_heads=gpt.heads.count,
-                kv_num_heads=gpt.heads.count,
-                scale=1.0,
-                **({} if scales is None else _IN_8_BITS),
-            )
-            ports.present(index, [replace(plane, dtype=cache[0].dtype) for plane in present])
+            own = cache.attention(index, unsqueeze(g, cut(g, packed, length, FAR, 0), 1))
             mixed = concat(g, [mixed, reshape(g, own, -1, gpt.heads.width)], 0)
             if index == len(gpt.blocks) - 1:
                 x, mixed = _ends(g, x, length), _ends(g, mixed, length)
-            x = _after_attention(g, x, mixed, block)
+            x = _after_attention(g, x, mixed, block, _add_norm)
     ports.output(graphs.LOGITS, g.op("MatMul", x, g.constant(gpt.logits, "weight")))
     ports.output(graphs.ROWS, concat(g, rows, 0))
+
+
+def write_step(g: Graph, gpt: Gpt, scales: Array | None = None) -> None:
+    """The step of `write_gpt` alone, for a set whose prefill is `write_prompt`'s: half as many nodes."""
+    ports = Ports(g, graphs.T2S, gpt.sizes)
+    x, cache = unsqueeze(g, _step(g, gpt, ports), 1), _Cache(g, gpt.heads, ports, scales)
+    for index, block in enumerate(gpt.blocks):
+        with g.scope(f"layer{index}"):
+            x = _after_attention(g, x, cache.attention(index, _affine(g, x, block.qkv)), block, _fused_add_norm)
+    logits = g.op("MatMul", x, g.constant(gpt.logits, "weight"))
+    ports.output(graphs.LOGITS, reshape(g, logits, -1, gpt.logits.shape[1]))
 
 
 def write_prompt(g: Graph, gpt: Gpt, scales: Array | None = None) -> None:
@@ -176,13 +175,13 @@ def write_prompt(g: Graph, gpt: Gpt, scales: Array | None = None) -> None:
     x, bias = _prompt(g, gpt, ports)
     for index, block in enumerate(gpt.blocks):
         with g.scope(f"layer{index}"):
-            own_scales = None if scales is None else scales[2 * index : 2 * index + 2]
-            mixed, *planes = _prompt_attention(g, _affine(g, x, block.qkv), bias, gpt.heads, own_scales)
+            own = _of_layer(scales, index)
+            mixed, *planes = _prompt_attention(g, _affine(g, x, block.qkv), bias, gpt.heads, own)
             for plane, value in enumerate(planes, start=2 * index):
                 ports.output(graphs.prompt(plane), value)
             if index == len(gpt.blocks) - 1:
                 x, mixed = cut(g, x, -1, FAR, 0), cut(g, mixed, -1, FAR, 0)
-            x = _after_attention(g, x, mixed, block)
+            x = _after_attention(g, x, mixed, block, _add_norm)
     ports.output(graphs.LOGITS, g.op("MatMul", x, g.constant(gpt.logits, "weight")))
 
 
@@ -201,11 +200,47 @@ def _prompt(g: Graph, gpt: Gpt, ports: Ports) -> tuple[Value, Value]:
     return reshape(g, concat(g, [text, audio], 1), -1, gpt.heads.width), unsqueeze(g, mask, 0, 1)
 
 
-def _cache_scales(g: Graph, heads: Heads, scales: Array | None) -> list[Value | None]:
-    """The inputs behind the lengths."""
-    if scales is None:
-        return []
-    return [None] * 5 + [g.constant(_by_head(heads, scale), "cache_scale") for scale in scales]
+def _step(g: Graph, gpt: Gpt, ports: Ports) -> Value:
+    """The row [B, W] of each sequence."""
+    token, position = ports.input(graphs.TOKEN), ports.input(graphs.POSITION)
+    return add(g, _embed(g, gpt.tokens, token), _embed(g, gpt.audio_positions, position))
+
+
+class _Cache:
+    """The keys and values of the sequences, which a step reads and adds to."""
+
+    def __init__(self, g: Graph, heads: Heads, ports: Ports, scales: Array | None) -> None:
+        self._g, self._heads, self._ports, self._scales = g, heads, ports, scales
+        self._lengths = ports.input(graphs.CACHED), ports.input(graphs.TOTAL)
+        self._planes = ports.past(narrow=scales is not None)
+        self.dtype: DType = self._planes[0].dtype
+
+    def scales(self, layer: int) -> Array | None:
+        """Of keys and values [2, W]; None where they are float32."""
+        return _of_layer(self._scales, layer)
+
+    def attention(self, layer: int, packed: Value) -> Value:
+        """packed [B, 1, 3W] -> [B, 1, W]."""
+        scales = self.scales(layer)
+        behind = [] if scales is None else [self._g.constant(_by_head(self._heads, each), "scale") for each in scales]
+        mixed, *present = self._g.fused(
+            "GroupQueryAttention",
+            *(packed, None, None),
+            *(*self._planes[2 * layer : 2 * layer + 2], *self._lengths),
+            *([None] * 5 if behind else []),
+            *behind,
+            outputs=("", graphs.present(2 * layer), graphs.present(2 * layer + 1)),
+            num_heads=self._heads.count,
+            kv_num_heads=self._heads.count,
+            scale=1.0,
+            **(_IN_8_BITS if behind else {}),
+        )
+        self._ports.present(layer, [replace(plane, dtype=self.dtype) for plane in present])
+        return mixed
+
+
+def _of_layer(scales: Array | None, layer: int) -> Array | None:
+    return None if scales is None else scales[2 * layer : 2 * layer + 2]
 
 
 def _by_head(heads: Heads, channels: Array) -> Array:
@@ -242,14 +277,20 @@ def _quantized(g: Graph, x: Value, scale: Array) -> Value:
     return g.op("QuantizeLinear", scaled, scalar(g, 1.0), g.constant(np.int8(0)), dtype="int8")
 
 
-def _after_attention(g: Graph, x: Value, mixed: Value, block: Block) -> Value:
-    x = _add_norm(g, x, _affine(g, mixed, block.out), block.norms[0])
+def _after_attention(g: Graph, x: Value, mixed: Value, block: Block, add_norm: AddNorm) -> Value:
+    x = add_norm(g, x, _affine(g, mixed, block.out), block.norms[0])
     hidden = g.op("Relu", _affine(g, x, block.up))
-    return _add_norm(g, x, _affine(g, hidden, block.down), block.norms[1])
+    return add_norm(g, x, _affine(g, hidden, block.down), block.norms[1])
 
 
 def _add_norm(g: Graph, x: Value, y: Value, norm: Affine) -> Value:
     return layer_norm(g, add(g, x, y), *norm)
+
+
+def _fused_add_norm(g: Graph, x: Value, y: Value, norm: Affine) -> Value:
+    """One node: sooner for a row, later for the many of a prompt."""
+    scale, bias = g.constant(norm[0], "scale"), g.constant(norm[1], "bias")
+    return g.fused("SkipLayerNormalization", x, y, scale, bias, epsilon=1e-5)[0]
 
 
 def _affine(g: Graph, x: Value, affine: Affine) -> Value:

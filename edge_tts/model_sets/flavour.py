@@ -69,8 +69,8 @@ class Flavour:
 
 
 @dataclass(frozen=True, slots=True)
-class _Record:
-    """What lies beside the graphs: also the sha256 of each file."""
+class _Beside:
+    """What lies beside the graphs: what is thought of them, and the sha256 of each file."""
 
     verdicts: Mapping[str, Verdict]
     files: Mapping[str, str]
@@ -109,15 +109,15 @@ class FlavourCache:
         record = self._record(model)
         return None if record is None else self._flavour(model, record)
 
-    def _flavour(self, model: ModelSet, record: _Record) -> Flavour:
+    def _flavour(self, model: ModelSet, record: _Beside) -> Flavour:
         return Flavour(self.home(model) or self._place(model), record.verdicts)
 
-    def _record(self, model: ModelSet) -> _Record | None:
+    def _record(self, model: ModelSet) -> _Beside | None:
         place = self._place(model)
         try:
             record = json.loads((place / _RECORD).read_bytes())
             verdicts = {name: Verdict(**verdict) for name, verdict in record["verdicts"].items()}
-            return _Record(verdicts, dict(record["files"]))
+            return _Beside(verdicts, dict(record["files"]))
         except FileNotFoundError:
             return None
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:

@@ -99,6 +99,9 @@ def judge(model: ModelSet, home: Path, threads: int, *, int8: bool = False) -> d
                 candidate[name] = other(name)
             except ModelError as error:
                 refused[name] = Verdict(agrees=False, reason=str(error), ms=0.0, plain_ms=0.0)
+        if T2S_PROMPT in refused and T2S in candidate:  # a step without its prefill
+            del candidate[T2S]
+            refused[T2S] = refused[T2S_PROMPT]
         golden = Golden(
             model=model,
             voice=a_voice(model),

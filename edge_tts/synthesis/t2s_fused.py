@@ -101,19 +101,20 @@ class FusedDecoder:
         }
 
     def _no_prompt(self) -> dict[str, Array]:
+        """The inputs and outputs of a prompt that is none."""
         bert = np.zeros((0, int(self._gpt.inputs[graphs.BERT_ROWS].shape[2])), np.float32)
         nothing = np.zeros(0, np.int64)
         feeds = prefill_feeds(Prompt(phoneme_ids=nothing, bert=bert, tokens=nothing))
-        return {name: np.ascontiguousarray(feed) for name, feed in feeds.items()}
+        _, heads, _, width = self._cache[0].shape
+        rows = np.zeros((len(self._cache), heads, 0, width), self._cache[0].dtype)
+        return {graphs.ROWS: rows, **{name: np.ascontiguousarray(feed) for name, feed in feeds.items()}}
 
     def _bind(self, rows: int) -> Callable[[], None]:
         """A step of the first rows: rows come first in every array, so these are one piece of memory."""
         feeds = {name: array if name == graphs.TOTAL else array[:rows] for name, array in self._feeds.items()}
-        _, heads, _, width = self._cache[0].shape
-        nothing = np.zeros((len(self._cache), heads, 0, width), self._cache[0].dtype)  # of the prompt
         present = {graphs.present(plane): feeds[graphs.past(plane)] for plane in range(len(self._cache))}
-        results = {graphs.LOGITS: self._logits[:rows], graphs.ROWS: nothing, **present}
-        return self._gpt.bind({**self._no_prompt(), **feeds, **results})
+        prompt = self._no_prompt() if graphs.PHONEME_IDS in self._gpt.inputs else {}
+        return self._gpt.bind({**prompt, **feeds, graphs.LOGITS: self._logits[:rows], **present})
 
 
 def _sparse(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:

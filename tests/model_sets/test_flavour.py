@@ -120,7 +120,7 @@ def test_another_set_has_a_flavour_of_its_own(model: ModelSet, engine: EngineCon
     assert FlavourCache(engine.cache_dir).find(other) is None
 
 
-@pytest.mark.parametrize("poor", ["cache", "prompt", "both"])
+@pytest.mark.parametrize("poor", ["cache", "prompt", "kernel of the prompt", "both"])
 def test_what_8_bits_cannot_do_here_is_done_in_full(
     model: ModelSet, tmp_path: Path, poor: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,11 +130,13 @@ def test_what_8_bits_cannot_do_here_is_done_in_full(
     def write(source: Path, out: Path, int8: Int8 | None = None) -> None:
         assert int8 is not None
         write_cpu_flavour(source, out, int8)
-        if poor != "prompt" and int8.cache_ranges is not None:
+        if poor in ("cache", "both") and int8.cache_ranges is not None:
             assert cache_dtype(out) == np.int8
             (out / "t2s.onnx").write_bytes(b"an operator that nobody knows")
-        if poor != "cache" and int8.prompt:
+        if poor in ("prompt", "both") and int8.prompt:
             harm_weights(out / "t2s_prompt.onnx.data")
+        if poor == "kernel of the prompt" and int8.prompt:
+            (out / "t2s_prompt.onnx").write_bytes(b"an operator that nobody knows")
 
     monkeypatch.setattr(making, "write_cpu_flavour", write)
     cache = FlavourCache(tmp_path, "int8w")
@@ -142,7 +144,7 @@ def test_what_8_bits_cannot_do_here_is_done_in_full(
     found = cache.find(model)
     assert found is not None
     assert found.verdicts["t2s"].agrees
-    assert cache_dtype(found.folder) == (np.int8 if poor == "prompt" else np.float32)
+    assert cache_dtype(found.folder) == (np.float32 if poor in ("cache", "both") else np.int8)
     assert ("t2s_prompt" in found.applied(model).replaced) == (poor == "cache")
 
 
