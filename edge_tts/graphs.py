@@ -22,6 +22,7 @@ PRO = ("v2Pro", "v2ProPlus")
 T2S_PREFILL, T2S_STEP = "t2s_prefill", "t2s_step"
 T2S, T2S_PROMPT = "t2s", "t2s_prompt"
 ENCODER, FLOW, WAVE = "encoder", "flow", "wave"
+ENCODER_TEXT, ENCODER_CODES = "encoder_text", "encoder_codes"
 WAVE_STREAM = "wave_stream"
 BERT, SSL, QUANTIZER, CONDITIONING, SPEAKER = "bert", "ssl", "quantizer", "conditioning", "speaker"
 
@@ -31,6 +32,7 @@ TOKEN, POSITION, CACHE, LOGITS, ROWS = "token", "position", "cache_", "logits", 
 PAST, PRESENT, CACHED, TOTAL, PROMPT = "past_", "present_", "cached", "total", "prompt_"
 CODES, GE, FEATURES, NOISE, NOISE_SCALE = "codes", "ge", "features", "noise", "noise_scale"
 MEAN, LOG_SCALE, LATENT, AUDIO = "mean", "log_scale", "latent", "audio"
+MEMORY = "memory"
 MORE, KEPT, KEEPS = "more", "kept_", "keeps_"
 TOKEN_IDS, HIDDEN = "token_ids", "hidden"
 SAMPLES, SSL_FEATURES, SPECTROGRAM, FBANK = "wave", "ssl", "spectrogram", "fbank"
@@ -282,6 +284,14 @@ CPU_CONTRACTS: Mapping[str, GraphContract] = {
             Tensor(PROMPT, (1, *_HEADS), narrow=True, repeated="planes"),
         ),
     ),
+    ENCODER_TEXT: GraphContract(
+        inputs=(Tensor(PHONEME_IDS, (1, _PIECE), "int64"),),
+        outputs=(Tensor(MEMORY, (1, Axis("P"), Axis("M"))),),
+    ),
+    ENCODER_CODES: GraphContract(
+        inputs=(Tensor(CODES, (1, _TOKENS), "int64"), Tensor(MEMORY, (1, Axis("P"), Axis("M"))), _GE),
+        outputs=CONTRACTS[ENCODER].outputs,
+    ),
     WAVE_STREAM: GraphContract(
         inputs=(
             *CONTRACTS[WAVE].inputs,
@@ -292,7 +302,7 @@ CPU_CONTRACTS: Mapping[str, GraphContract] = {
     ),
 }
 """What only flavours for processors have: prefill and step in one graph, over a cache that grows in place; with weights
-of 8 bits a prefill of its own, too; a wave that goes on where it stopped."""
+of 8 bits a prefill of its own, too; an encoder whose text is encoded once; a wave that goes on where it stopped."""
 
 BUILT = tuple(name for name, contract in CONTRACTS.items() if contract.built)
 

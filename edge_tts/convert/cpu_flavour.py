@@ -11,11 +11,23 @@ import numpy as np
 from edge_tts.convert.blocked import can_be_blocked, write_blocked
 from edge_tts.convert.builder import Array, Graph, StoredGraph, read_graph
 from edge_tts.convert.int8_weights import Int8Graph, Int8RowsGraph
+from edge_tts.convert.split_encoder import text_end, write_codes, write_text
 from edge_tts.convert.streamed import stages_of, write_streamed
 from edge_tts.convert.t2s_fused import read_gpt, write_gpt, write_prompt, write_step
 from edge_tts.durable.fsync import FULL
 from edge_tts.errors import ModelError
-from edge_tts.graphs import FLOW, T2S, T2S_PREFILL, T2S_PROMPT, T2S_STEP, WAVE, WAVE_STREAM
+from edge_tts.graphs import (
+    ENCODER,
+    ENCODER_CODES,
+    ENCODER_TEXT,
+    FLOW,
+    T2S,
+    T2S_PREFILL,
+    T2S_PROMPT,
+    T2S_STEP,
+    WAVE,
+    WAVE_STREAM,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +48,8 @@ def write_cpu_flavour(source: Path, out: Path, int8: Int8 | None = None) -> None
     try:
         if (source / f"{T2S_STEP}.onnx").exists():
             _write_gpt(source, out, int8)
+        if (source / f"{ENCODER}.onnx").exists():
+            _write_encoder(read_graph(source / f"{ENCODER}.onnx"), out)
         for name in (FLOW, WAVE):
             if (source / f"{name}.onnx").exists():
                 _write_blocked(read_graph(source / f"{name}.onnx"), name, out)
@@ -44,6 +58,16 @@ def write_cpu_flavour(source: Path, out: Path, int8: Int8 | None = None) -> None
         raise ModelError(f"{out}: cannot be written: {reason}") from error
     except (ArithmeticError, AssertionError, LookupError, MemoryError, TypeError, ValueError) as error:
         raise ModelError(f"{source}: not a graph that tools/convert writes, or a damaged one: {error!r}") from error
+
+
+def _write_encoder(graph: StoredGraph, out: Path) -> None:
+    cut = text_end(graph)
+    if cut is None:
+        return
+    for name, write in ((ENCODER_TEXT, write_text), (ENCODER_CODES, write_codes)):
+        part = Graph(name)
+        write(part, graph, cut)
+        part.save(out / f"{name}.onnx")
 
 
 def _write_blocked(graph: StoredGraph, name: str, out: Path) -> None:

@@ -31,7 +31,7 @@ from edge_tts.errors import ModelError
 from edge_tts.graphs import ENCODER, FLOW, T2S, T2S_PREFILL, T2S_STEP, WAVE
 from edge_tts.limited_process import FRUGAL
 from edge_tts.model_folder import CPU_FLAVOUR, INT8_FLAVOUR
-from edge_tts.synthesis.synthesizer import gpt_of, wave_of
+from edge_tts.synthesis.synthesizer import encoder_of, gpt_of, wave_of
 from edge_tts.values import ModelSet
 
 log = logging.getLogger(__name__)
@@ -189,7 +189,7 @@ def needless(model: ModelSet, engine: EngineConfig, loader: EngineLoader) -> fro
 
 def unopened(fast: ModelSet) -> frozenset[str]:
     """The plain graphs for speech that a set with these replaced does not open."""
-    return frozenset(SPEAKING) - {*gpt_of(fast), ENCODER, FLOW, wave_of(fast)} | frozenset(fast.replaced)
+    return frozenset(SPEAKING) - {*gpt_of(fast), *encoder_of(fast), FLOW, wave_of(fast)} | frozenset(fast.replaced)
 
 
 def _kinds(model: ModelSet, engine: EngineConfig, loader: EngineLoader) -> tuple[str, ...]:

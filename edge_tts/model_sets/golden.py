@@ -15,10 +15,23 @@ import numpy as np
 
 from edge_tts import graphs
 from edge_tts.engine.contract import Engine
-from edge_tts.graphs import BERT, BUILT, CONTRACTS, ENCODER, FLOW, T2S, T2S_PREFILL, T2S_STEP, WAVE, WAVE_STREAM
+from edge_tts.graphs import (
+    BERT,
+    BUILT,
+    CONTRACTS,
+    ENCODER,
+    ENCODER_CODES,
+    ENCODER_TEXT,
+    FLOW,
+    T2S,
+    T2S_PREFILL,
+    T2S_STEP,
+    WAVE,
+    WAVE_STREAM,
+)
 from edge_tts.synthesis.batch import generate
 from edge_tts.synthesis.interfaces import Decoder, Prompt
-from edge_tts.synthesis.sovits import NoiseField
+from edge_tts.synthesis.sovits import EncoderGraph, NoiseField, open_encoder
 from edge_tts.synthesis.t2s_fused import make_decoder
 from edge_tts.synthesis.wave_stream import nothing_kept
 from edge_tts.values import FloatArray, IntArray, ModelSet, Sampling, Segment, Voice
@@ -174,10 +187,12 @@ class Golden:
         """Run one graph on both, timed; returns the reference's outputs."""
         record = self._records[graph]
         expected = _timed(self._reference[graph], feeds, record.reference_s, self._clock)
-        candidate = self._candidate.get(graph)
+        candidate: EncoderGraph | None = self._candidate.get(graph)
         if graph == WAVE and WAVE_STREAM in self._candidate:
             candidate = self._candidate[WAVE_STREAM]
-            feeds = {**feeds, graphs.MORE: np.zeros(1, np.int64), **nothing_kept(candidate)}
+            feeds = {**feeds, graphs.MORE: np.zeros(1, np.int64), **nothing_kept(self._candidate[WAVE_STREAM])}
+        if graph == ENCODER and {ENCODER_TEXT, ENCODER_CODES} <= set(self._candidate):
+            candidate = open_encoder(self._candidate)
         if candidate is not None:
             actual = _timed(candidate, feeds, record.latency_s, self._clock)
             for tensor in CONTRACTS[graph].outputs:
@@ -210,7 +225,7 @@ def _side_by_side(decoder: Decoder, prompt: Prompt, tokens: Sequence[int]) -> tu
 
 
 def _timed(
-    engine: Engine, feeds: dict[str, Any], times: list[float], clock: Callable[[], float]
+    engine: EncoderGraph, feeds: dict[str, Any], times: list[float], clock: Callable[[], float]
 ) -> dict[str, FloatArray]:
     results = engine.run(feeds)  # the first run of a shape is slower
     for _ in range(_REPEATS):

@@ -20,7 +20,7 @@ from edge_tts.convert.cpu_flavour import Int8, write_cpu_flavour
 from edge_tts.engine.contract import Engine
 from edge_tts.engine.load import load_engine
 from edge_tts.errors import ModelError
-from edge_tts.graphs import T2S, T2S_PREFILL, T2S_PROMPT, WAVE, WAVE_STREAM
+from edge_tts.graphs import ENCODER, ENCODER_CODES, ENCODER_TEXT, T2S, T2S_PREFILL, T2S_PROMPT, WAVE, WAVE_STREAM
 from edge_tts.limited_process import limit_memory
 from edge_tts.model_folder import INT8_FLAVOUR
 from edge_tts.model_sets.activation import a_voice, segments
@@ -118,7 +118,8 @@ def judge(model: ModelSet, home: Path, threads: int, *, int8: bool = False) -> d
 
 def _judged_as(name: str) -> Iterable[str]:
     """The plain graphs that a graph stands for."""
-    return {T2S: GPT, T2S_PROMPT: (T2S_PREFILL,), WAVE_STREAM: (WAVE,)}.get(name, (name,))
+    whole = {T2S: GPT, T2S_PROMPT: (T2S_PREFILL,), WAVE_STREAM: (WAVE,)}
+    return whole.get(name, (ENCODER,) if name in (ENCODER_TEXT, ENCODER_CODES) else (name,))
 
 
 def _verdict(results: list[Agreement], int8: bool) -> Verdict:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Protocol
+
 import numpy as np
 
 from edge_tts import graphs
-from edge_tts.engine.contract import Engine
+from edge_tts.engine.contract import Array, Buffer, Engine
 from edge_tts.synthesis.interfaces import Latents, WaveStream
 from edge_tts.synthesis.wave_stream import open_wave
 from edge_tts.values import FloatArray, IntArray, ModelSizes
@@ -14,10 +17,43 @@ NOISE_SCALE = 0.5  # upstream's default at inference
 _NOISE_BLOCK = 64
 
 
+class EncoderGraph(Protocol):
+    """What runs the graph `ENCODER`, or does as if."""
+
+    def run(self, feeds: Mapping[str, Array | Buffer]) -> dict[str, Array]:
+        """See `Engine.run`."""
+
+
+class SplitEncoder:
+    """The encoder in two graphs, of which the first, of the text, runs once while a sentence is streamed."""
+
+    def __init__(self, text: Engine, codes: Engine) -> None:
+        self._text, self._codes = text, codes
+        self._memories: dict[bytes, Array] = {}
+
+    def run(self, feeds: Mapping[str, Array | Buffer]) -> dict[str, Array]:
+        ids = np.asarray(feeds[graphs.PHONEME_IDS])
+        key = ids.tobytes()
+        memory = self._memories.pop(key, None)
+        if memory is None:
+            memory = self._text.run({graphs.PHONEME_IDS: ids})[graphs.MEMORY]
+        self._memories[key] = memory  # the newest is the last
+        while len(self._memories) > graphs.MOST_ROWS:
+            del self._memories[next(iter(self._memories))]
+        return self._codes.run({graphs.CODES: feeds[graphs.CODES], graphs.GE: feeds[graphs.GE], graphs.MEMORY: memory})
+
+
+def open_encoder(engines: Mapping[str, Engine]) -> EncoderGraph:
+    """By the graphs that there are."""
+    if graphs.ENCODER_CODES in engines:
+        return SplitEncoder(engines[graphs.ENCODER_TEXT], engines[graphs.ENCODER_CODES])
+    return engines[graphs.ENCODER]
+
+
 class Sovits:
     """The three graphs of the v2 family: a `Vocoder`."""
 
-    def __init__(self, *, encoder: Engine, flow: Engine, wave: Engine, sizes: ModelSizes) -> None:
+    def __init__(self, *, encoder: EncoderGraph, flow: Engine, wave: Engine, sizes: ModelSizes) -> None:
         self._encoder, self._flow, self._wave = encoder, flow, wave
         self.sizes = sizes
 

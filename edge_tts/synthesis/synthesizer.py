@@ -15,7 +15,18 @@ from edge_tts.audio.chime import bleep
 from edge_tts.engine.contract import Engine
 from edge_tts.engine.load import load_engine
 from edge_tts.errors import TextError
-from edge_tts.graphs import ENCODER, FLOW, T2S, T2S_PREFILL, T2S_PROMPT, T2S_STEP, WAVE, WAVE_STREAM
+from edge_tts.graphs import (
+    ENCODER,
+    ENCODER_CODES,
+    ENCODER_TEXT,
+    FLOW,
+    T2S,
+    T2S_PREFILL,
+    T2S_PROMPT,
+    T2S_STEP,
+    WAVE,
+    WAVE_STREAM,
+)
 from edge_tts.request import SpeakMessage, SpeakRequest
 from edge_tts.synthesis.ahead import Ahead
 from edge_tts.synthesis.batch import DecodeBatch
@@ -24,7 +35,7 @@ from edge_tts.synthesis.guard import seconds_per_phoneme
 from edge_tts.synthesis.interfaces import Decoder, Vocoder
 from edge_tts.synthesis.lead import Lead
 from edge_tts.synthesis.parts import clauses, closed, halves
-from edge_tts.synthesis.sovits import Sovits
+from edge_tts.synthesis.sovits import Sovits, open_encoder
 from edge_tts.synthesis.speech import Manner, Prompted, Speech, SpeechNetworks
 from edge_tts.synthesis.t2s_fused import make_decoder
 from edge_tts.text.front_end import TextFrontEnd
@@ -271,9 +282,20 @@ def load_synthesizer(
         model=model,
         front_end=front_end,
         decoder=load_decoder(model, graph, rows),
-        vocoder=Sovits(encoder=graph(ENCODER), flow=graph(FLOW), wave=graph(wave_of(model)), sizes=model.sizes),
+        vocoder=Sovits(
+            encoder=open_encoder({name: graph(name) for name in encoder_of(model)}),
+            flow=graph(FLOW),
+            wave=graph(wave_of(model)),
+            sizes=model.sizes,
+        ),
         bert=bert,
     )
+
+
+def encoder_of(model: ModelSet) -> tuple[str, ...]:
+    """The graphs of its encoder."""
+    halves = (ENCODER_TEXT, ENCODER_CODES)
+    return halves if set(halves) <= set(model.replaced) else (ENCODER,)
 
 
 def wave_of(model: ModelSet) -> str:

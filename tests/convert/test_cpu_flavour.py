@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -22,8 +23,19 @@ from edge_tts.convert.streamed import stages_of
 from edge_tts.engine.contract import Engine
 from edge_tts.engine.load import load_engine
 from edge_tts.errors import ModelError
-from edge_tts.graphs import CPU_CONTRACTS, T2S, T2S_PROMPT, WAVE, WAVE_STREAM, check
+from edge_tts.graphs import (
+    CPU_CONTRACTS,
+    ENCODER_CODES,
+    ENCODER_TEXT,
+    MOST_ROWS,
+    T2S,
+    T2S_PROMPT,
+    WAVE,
+    WAVE_STREAM,
+    check,
+)
 from edge_tts.model_sets.manifest import read_model_set, verify_model_set
+from edge_tts.synthesis.sovits import SplitEncoder
 from edge_tts.synthesis.wave_stream import open_wave
 from edge_tts.values import FloatArray
 from tests.engine.small_set import SIZES, write_graphs
@@ -53,10 +65,43 @@ def waves(plain: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dic
 def test_the_gpt_is_one_graph_with_one_set_of_weights(plain: Path, tmp_path: Path) -> None:
     """It keeps the contract, and its weights are less than a tenth larger than those of the plain step."""
     write_cpu_flavour(plain, tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {"t2s.onnx", "t2s.onnx.data", "flow.onnx", "wave_stream.onnx"}
+    halves = {"encoder_text.onnx", "encoder_codes.onnx"}
+    made = {"t2s.onnx", "t2s.onnx.data", *halves, "flow.onnx", "wave_stream.onnx"}
+    assert {path.name for path in tmp_path.iterdir()} == made
     sizes = check(T2S, load_engine(tmp_path / "t2s.onnx", threads=1), "v2", {}, half=False)
     assert sizes["planes"] == 4
-    assert list(CPU_CONTRACTS) == [T2S, T2S_PROMPT, WAVE_STREAM]
+    assert list(CPU_CONTRACTS) == [T2S, T2S_PROMPT, ENCODER_TEXT, ENCODER_CODES, WAVE_STREAM]
+
+
+class Counted:
+    """An engine, and how often it ran."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine, self.runs = engine, 0
+
+    def run(self, feeds: Any) -> Any:
+        self.runs += 1
+        return self._engine.run(feeds)
+
+
+def test_the_text_of_a_sentence_is_encoded_once(plain: Path, tmp_path: Path) -> None:
+    """In two graphs the encoder computes what it did in one, and while a sentence is streamed the first runs once;
+    others in between, and more of them than are kept, change nothing."""
+    write_cpu_flavour(plain, tmp_path)
+    names = ("encoder_text", "encoder_codes")
+    paths = [plain / "encoder.onnx", *(tmp_path / f"{name}.onnx" for name in names)]
+    whole, text, codes = (load_engine(path, threads=1) for path in paths)
+    counted = Counted(text)
+    encoder = SplitEncoder(counted, codes)  # type: ignore[arg-type]
+    random = np.random.default_rng(3)
+    sentences = [random.integers(1, 300, (1, 5 + number)) for number in range(MOST_ROWS + 1)]
+    ge = random.standard_normal((1, SIZES.conditioning_width, 1)).astype(np.float32)
+    for ids, length in [(0, 3), (0, 9), (1, 4), (0, 20), *((number, 2) for number in range(2, 9)), (1, 5)]:
+        feeds = {"codes": random.integers(0, 1000, (1, length)), "phoneme_ids": sentences[ids], "ge": ge}
+        np.testing.assert_allclose(encoder.run(feeds)["features"], whole.run(feeds)["features"], atol=1e-6)
+    assert counted.runs == MOST_ROWS + 2
+    for engine in (whole, text, codes):
+        engine.close()
 
 
 def test_every_convolution_of_the_generator_has_two_axes(plain: Path, tmp_path: Path) -> None:

@@ -164,7 +164,10 @@ def test_tensorrt_is_missed_only_where_it_belongs(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("flavour", "graphs"),
-    [("plain", {"t2s_prefill", "t2s_step", "wave"}), ("cpu", {"t2s", "wave_stream"})],
+    [
+        ("plain", {"t2s_prefill", "t2s_step", "encoder", "wave"}),
+        ("cpu", {"t2s", "encoder_text", "encoder_codes", "wave_stream"}),
+    ],
     ids=["plain", "cpu"],
 )
 def test_what_was_asked_for_and_not_given_is_a_warning(
@@ -174,7 +177,7 @@ def test_what_was_asked_for_and_not_given_is_a_warning(
     engine = EngineConfig(execution="tensorrt", threads=1, cache_dir=str(tmp_path / "engines"), flavour=flavour)
     found = diagnose(config.model_copy(update={"engine": engine}), reader=nothing_shown(tmp_path))
     warnings = [finding for finding in found.findings if finding.check == "engines"]
-    assert {finding.text.split()[0] for finding in warnings} == {*graphs, "encoder", "flow"}
+    assert {finding.text.split()[0] for finding in warnings} == {*graphs, "flow"}
     assert all(finding.level == "warning" for finding in warnings)
     assert not found.broken
 

@@ -77,7 +77,7 @@ def spoken(model: ModelSet, engine: EngineConfig) -> tuple[FloatArray, set[str]]
 def test_the_processor_runs_the_flavour_and_says_the_same(model: ModelSet, engine: EngineConfig) -> None:
     """With `execution: cpu` the fused GPT runs; the sound is that of the plain graphs to a hundred-thousandth."""
     found, ran = spoken(model, engine)
-    assert ran == {"t2s", "encoder", "flow", "wave_stream"}
+    assert ran == {"t2s", "encoder_text", "encoder_codes", "flow", "wave_stream"}
     expected, ran = spoken(model, engine.model_copy(update={"flavour": "plain"}))
     assert ran == {"t2s_prefill", "t2s_step", "encoder", "flow", "wave"}
     both = min(len(found), len(expected))  # it was stopped, and one has settled more by then than the other
@@ -92,7 +92,7 @@ def test_a_first_start_makes_it_and_a_second_finds_it(
     engine, waited = EngineConfig(threads=1, cache_dir=tmp_path / "engines"), list[int]()
     with EngineLoader(execution="cpu", threads=1) as loader:
         first = optimized(model, engine, loader, waiting=lambda: waited.append(1))
-        assert set(first.replaced) == {"t2s", "t2s_prompt", "flow", "wave_stream"}
+        assert set(first.replaced) == {"t2s", "t2s_prompt", "encoder_text", "encoder_codes", "flow", "wave_stream"}
         monkeypatch.setattr(flavours, "COMMAND", ("false",))
         assert optimized(model, engine, loader) == first
     assert [path.name[:6] for path in engine.cache_dir.iterdir()] == ["int8w-"]
@@ -105,7 +105,8 @@ def test_models_optimize_makes_it_by_hand(model: ModelSet, tmp_path: Path, capsy
     path.write_text(json.dumps({"models": {"name": "small"}, "engine": {"threads": 1}}))
     assert main(["models", "optimize", "-c", str(path)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines[1:]] == ["flow", "t2s", "t2s_prompt", "wave_stream"]
+    graphs = ["encoder_codes", "encoder_text", "flow", "t2s", "t2s_prompt", "wave_stream"]
+    assert [line.split()[0] for line in lines[1:]] == graphs
     assert all("relative rms error" in line for line in lines[1:])
     raw = sets / "small" / "manifest.json"
     raw.write_text(raw.read_text().replace('"fp32"', '"fp16"'))
@@ -181,7 +182,7 @@ def test_damage_is_found_and_mended(model: ModelSet, engine: EngineConfig, harm:
         assert "t2s" in optimized(model, engine, loader).replaced
 
 
-@pytest.mark.parametrize("harm", ["none", "flavour", "flavour that loads", "encoder"])
+@pytest.mark.parametrize("harm", ["none", "flavour", "flavour that loads", "no flavour"])
 def test_what_is_opened_was_verified(
     model: ModelSet, engine: EngineConfig, tmp_path: Path, harm: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -189,7 +190,7 @@ def test_what_is_opened_was_verified(
     told when it does not: when that is damaged and cannot be made again, or no runtime loads it."""
     sets = tmp_path / "sets"
     shutil.copytree(model.directory, sets / "small")
-    damage(sets / "small" / ("encoder.onnx" if harm == "encoder" else "t2s_step.onnx"))
+    damage(sets / "small" / "t2s_step.onnx")
     (place,) = engine.cache_dir.iterdir()
     if harm == "flavour":
         damage(place / "t2s.onnx.data")
@@ -197,6 +198,8 @@ def test_what_is_opened_was_verified(
     elif harm == "flavour that loads":
         monkeypatch.setattr(FlavourCache, "find", FlavourCache.made)
         (place / "t2s.onnx").write_bytes(b"an operator that nobody knows")
+    elif harm == "no flavour":
+        engine = engine.model_copy(update={"flavour": "plain"})
     config = config_from(
         {"models": {"dir": str(sets), "name": "small"}, "engine": engine.model_dump(mode="json")}, folder=tmp_path
     )
@@ -205,7 +208,7 @@ def test_what_is_opened_was_verified(
         with opening as networks:
             assert "t2s" in networks.synthesizer.model.replaced
     else:
-        with pytest.raises(ModelError, match=r"(encoder|t2s_step)\.onnx: is damaged"), opening:
+        with pytest.raises(ModelError, match=r"t2s_step\.onnx: is damaged"), opening:
             pass
 
 
@@ -266,11 +269,14 @@ def test_a_graph_that_disagrees_is_not_used(model: ModelSet, folder: Path, tmp_p
     assert found is not None
     assert {name: verdict.agrees for name, verdict in found.verdicts.items()} == {
         "t2s": False,
+        "encoder_text": True,
+        "encoder_codes": True,
         "flow": True,
         "wave_stream": False,
     }
     assert all(verdict.reason for verdict in found.verdicts.values())
-    assert found.applied(owner).replaced == {"flow": brought / "cpu" / "flow.onnx"}
+    taken = {name: brought / "cpu" / f"{name}.onnx" for name in ("encoder_text", "encoder_codes", "flow")}
+    assert found.applied(owner).replaced == taken
 
 
 def test_only_the_newest_flavours_are_kept(model: ModelSet, tmp_path: Path) -> None:
@@ -312,7 +318,7 @@ def test_the_record_is_read_by_people_too(model: ModelSet, made: Path) -> None:
     """It names every graph with verdict, error and times."""
     (place,) = made.iterdir()
     verdicts = json.loads((place / "flavour.json").read_text())["verdicts"]
-    assert set(verdicts) == {"t2s", "flow", "wave_stream"}
+    assert set(verdicts) == {"t2s", "encoder_text", "encoder_codes", "flow", "wave_stream"}
     assert all("relative rms error" in verdict["reason"] for verdict in verdicts.values())
 
 

@@ -6,6 +6,7 @@ draws from them as ever, but a script has been added to the logits that decides 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -25,10 +26,10 @@ from edge_tts.synthesis.batch import generate
 from edge_tts.synthesis.bert import load_bert
 from edge_tts.synthesis.checked import GraphLoader
 from edge_tts.synthesis.interfaces import Decoder, Prompt
-from edge_tts.synthesis.sovits import NOISE_SCALE, NoiseField, Sovits
+from edge_tts.synthesis.sovits import NOISE_SCALE, NoiseField, Sovits, open_encoder
 from edge_tts.synthesis.stream import SegmentStream
-from edge_tts.synthesis.synthesizer import Synthesizer, gpt_of, wave_of
-from edge_tts.synthesis.t2s_fused import FusedDecoder, make_decoder
+from edge_tts.synthesis.synthesizer import Synthesizer, encoder_of, gpt_of, wave_of
+from edge_tts.synthesis.t2s_fused import make_decoder
 from edge_tts.text.front_end import TextFrontEnd
 from edge_tts.values import FloatArray, IntArray, ModelSet, Sampling, Segment, Voice
 from tools.judging.compare import log_spectral_distance
@@ -93,6 +94,9 @@ class ScriptedDecoder:
         return favoured
 
 
+_TURNS = itertools.count()
+
+
 class GivenPhonemes(TextFrontEnd):
     """A front end that reads the sentences of a text of `seconds`, whatever it is given."""
 
@@ -112,7 +116,7 @@ class GivenPhonemes(TextFrontEnd):
         ruled: bool = False,
     ) -> list[Segment]:
         counts = [phonemes for phonemes, _ in sentences(self.seconds)]
-        return [Segment(text="", runs=(), phoneme_ids=np.array(phoneme_ids(count))) for count in counts]
+        return [Segment(text="", runs=(), phoneme_ids=_unread(np.array(phoneme_ids(count)))) for count in counts]
 
 
 class Ours(Contender):
@@ -124,7 +128,7 @@ class Ours(Contender):
         decoder = make_decoder(engines, model.sizes.limits, EngineConfig().rows)
         self._decoder = ScriptedDecoder(decoder, model.sizes.tokens - 1)
         self._vocoder = Sovits(
-            encoder=engines[graphs.ENCODER], flow=engines[graphs.FLOW], wave=engines[wave_of(model)], sizes=model.sizes
+            encoder=open_encoder(engines), flow=engines[graphs.FLOW], wave=engines[wave_of(model)], sizes=model.sizes
         )
         self._front_end, self._given = TextFrontEnd(), GivenPhonemes()
         self._synthesizer = Synthesizer(
@@ -169,7 +173,7 @@ class Ours(Contender):
     def latent(self, seconds: float) -> dict[str, Any]:
         codes, phonemes = _utterance(seconds)
         with Watch() as watch:
-            self._latent(codes, phonemes)
+            self._latent(codes, _unread(phonemes))
         return watch.answer()
 
     def wave(self, seconds: float) -> dict[str, Any]:
@@ -181,7 +185,7 @@ class Ours(Contender):
     def vocode(self, seconds: float) -> dict[str, Any]:
         codes, phonemes = _utterance(seconds)
         with Watch() as watch:
-            self._vocode(codes, phonemes)
+            self._vocode(codes, _unread(phonemes))
         return watch.answer()
 
     def speak(self, seconds: float, stream: bool) -> dict[str, Any]:
@@ -200,10 +204,9 @@ class Ours(Contender):
 
     def rows(self, count: int) -> dict[str, Any]:
         """Steps of so many sentences side by side, after the prompt and one second of speech."""
-        gpt = self._engines.get(graphs.T2S)
-        if gpt is None:
+        if graphs.T2S not in self._engines:
             raise CannotError("rows are decoded side by side in the fused flavours")
-        decoder = FusedDecoder(gpt=gpt, limits=self._model.sizes.limits, batch=count)  # type: ignore[arg-type]  # made by make_decoder once
+        decoder = make_decoder(self._engines, self._model.sizes.limits, count)
         for row in range(count):
             decoder.start(row, self._prompt(1.0))
         said = np.array([token_ids(_STEPS)] * count, np.int64).T.copy()
@@ -239,7 +242,7 @@ class Ours(Contender):
         self._decoder.lengths.append(tokens)
         prompt = _prompt(self._voice, phonemes)
         codes = np.array(list(generate(self._decoder, prompt, sampling=Sampling(seed=1), limit=tokens)), np.int64)
-        self._vocode(codes, np.array(phoneme_ids(phonemes)))
+        self._vocode(codes, _unread(np.array(phoneme_ids(phonemes))))
 
     def _generate(self, seconds: float) -> Iterator[int]:
         ((phonemes, tokens),) = sentences(seconds)
@@ -278,7 +281,7 @@ def open_ours(job: dict[str, Any]) -> tuple[Contender, Watch]:
     with Watch() as watch:
         load = GraphLoader(fast, stack, loader.load)
         bert = load_bert(fast, stack, loader.load)
-        engines = {name: load(name) for name in (*gpt_of(fast), graphs.ENCODER, graphs.FLOW, wave_of(fast))}
+        engines = {name: load(name) for name in (*gpt_of(fast), *encoder_of(fast), graphs.FLOW, wave_of(fast))}
         contender = Ours(fast, engines, bert)
     return contender, watch
 
@@ -297,6 +300,11 @@ def _prompt(voice: Voice, phonemes: int) -> Prompt:
     ids = np.concatenate([voice.prompt_phoneme_ids, np.array(phoneme_ids(phonemes), np.int64)])
     bert = np.zeros((len(ids), voice.prompt_bert.shape[1]), np.float32)
     return Prompt(phoneme_ids=ids, bert=bert, tokens=voice.prompt_tokens)
+
+
+def _unread(phonemes: IntArray) -> IntArray:
+    """In another order each time: what was encoded a moment ago would not be encoded again."""
+    return np.roll(phonemes, next(_TURNS))
 
 
 def _utterance(seconds: float) -> tuple[IntArray, IntArray]:
