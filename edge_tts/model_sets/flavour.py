@@ -177,10 +177,13 @@ def optimized(
 
 
 def needless(model: ModelSet, engine: EngineConfig, loader: EngineLoader) -> frozenset[str]:
-    """The plain graphs that nobody will open, because those of a flavour that was made are there. Raises ModelError."""
+    """The plain graphs that nobody will open, because those of a flavour that was made are there."""
     fast = model
     for kind in _kinds(model, engine, loader):
-        flavour = FlavourCache(engine.cache_dir, kind).made(model)
+        try:
+            flavour = FlavourCache(engine.cache_dir, kind).made(model)
+        except ModelError:  # `optimized` tells
+            break
         fast = model if flavour is None else flavour.applied(model)
         if flavour is None or T2S in fast.replaced:
             break

@@ -25,7 +25,7 @@ from edge_tts.engine.load import EngineLoader, load_engine
 from edge_tts.errors import ModelError
 from edge_tts.model_sets import flavour as flavours
 from edge_tts.model_sets import optimize as making
-from edge_tts.model_sets.flavour import FlavourCache, make_in_child, optimized
+from edge_tts.model_sets.flavour import FlavourCache, make_in_child, needless, optimized
 from edge_tts.model_sets.loading import load_fastest, open_networks
 from edge_tts.model_sets.manifest import read_model_set, verify_model_set
 from edge_tts.model_sets.optimize import optimize
@@ -119,6 +119,18 @@ def test_another_set_has_a_flavour_of_its_own(model: ModelSet, engine: EngineCon
     other = replace(model, files={**model.files, "t2s_step.onnx": "0" * 64})
     assert FlavourCache(engine.cache_dir).find(model) is not None
     assert FlavourCache(engine.cache_dir).find(other) is None
+
+
+def test_a_set_without_checksums_has_none(
+    model: ModelSet, engine: EngineConfig, caplog: pytest.LogCaptureFixture
+) -> None:
+    """All its plain graphs are opened, and the log says why."""
+    bare = replace(model, files={})
+    with EngineLoader(execution="cpu", threads=1) as loader:
+        assert needless(bare, engine, loader) == frozenset()
+        assert optimized(bare, engine, loader) == bare
+        assert needless(model, engine, loader) >= {"t2s_prefill", "t2s_step", "encoder", "flow", "wave"}
+    assert "no checksums" in caplog.text
 
 
 @pytest.mark.parametrize("poor", ["cache", "prompt", "kernel of the prompt", "both"])
