@@ -11,12 +11,15 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from broker import Broker
 from engine.small_set import manifest, write_graphs
 
 from edge_tts.convert.model_set import write_manifest
+from edge_tts.model_sets.manifest import read_model_set
 from tools.benchmark.chart import chart
 from tools.benchmark.command import _arguments, make_plan, run
 from tools.benchmark.contender import Command, PlaceError, Process, peer_command, processes
+from tools.benchmark.daemon import DaemonRuns
 from tools.benchmark.metrics import asks, metrics, ratio, spread
 from tools.benchmark.peers.serving import numbers, sentences
 from tools.benchmark.results import FLOOR, GEMM, GEMV, WORK, Results
@@ -53,6 +56,16 @@ def test_ratios_are_taken_round_by_round() -> None:
     assert spread([3.0, 1.0, 2.0]) == (1.0, 2.0, 3.0)
     assert ratio([2.0, 20.0, 3.0], [1.0, 10.0, 1.0]) == 2.0
     assert ratio([], [1.0]) is None
+
+
+def test_a_daemon_that_does_not_start_is_told(broker: Broker, tmp_path: Path) -> None:
+    """Its end is noticed at once; the other figures are not kept waiting. Without a `broker` nothing runs."""
+    (tmp_path / "small").mkdir()
+    place = write_graphs(tmp_path / "small")
+    write_manifest(place, manifest())
+    runs = DaemonRuns(read_model_set(place), "plain", 1, tmp_path)
+    (tmp_path / "daemon.yaml").write_text("engine: {threads: many}")
+    assert "ended with status 1 before it was ready" in runs.ask()["cannot"]
 
 
 def test_a_long_text_is_sentences_of_five_seconds() -> None:

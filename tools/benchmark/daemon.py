@@ -10,7 +10,7 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from .contender import Answer
 
 _CLOSING = ("done", "failed", "interrupted", "expired")
 _LIMIT_S = 600.0
+_TICK_S = 0.5
 
 
 class DaemonRuns:
@@ -62,7 +63,7 @@ class DaemonRuns:
         ):
             began = time.perf_counter()
             with self._daemon() as (daemon, ready):
-                ready.recv(4096)
+                _await(daemon, ready)
                 took = time.perf_counter() - began
                 at_ready = _status(daemon.pid)
                 wait_until_online(daemon, heard)  # it has subscribed by then
@@ -96,7 +97,7 @@ class DaemonRuns:
             address = self._folder / "ready"
             address.unlink(missing_ok=True)
             ready.bind(str(address))
-            ready.settimeout(_LIMIT_S)
+            ready.settimeout(_TICK_S)
             command = [sys.executable, "-m", "edge_tts", "run", "-c", str(self._config)]
             places = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
             environment = {**_environment(), "NOTIFY_SOCKET": str(address), "PYTHONPATH": os.pathsep.join(places)}
@@ -107,6 +108,18 @@ class DaemonRuns:
             finally:
                 process.terminate()
                 process.wait(60)
+
+
+def _await(daemon: subprocess.Popen[bytes], ready: socket.socket) -> None:
+    """Until it says READY. Raises DemoError when it ends before, or takes too long."""
+    until = time.monotonic() + _LIMIT_S
+    while time.monotonic() < until:
+        with suppress(TimeoutError):
+            ready.recv(4096)
+            return
+        if daemon.poll() is not None:
+            raise DemoError(f"the daemon ended with status {daemon.returncode} before it was ready; see daemon.log")
+    raise DemoError(f"the daemon was not ready after {_LIMIT_S:g} s")
 
 
 def _environment() -> dict[str, str]:
