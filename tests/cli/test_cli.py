@@ -198,10 +198,14 @@ def test_the_inaudible_mark_is_found_in_a_file(
 
 
 def started(*arguments: str, **streams: int) -> subprocess.Popen[bytes]:
-    """The command as a process of its own."""
+    """The command as a process of its own, which Ctrl-C reaches even if the tests run in the background of a shell."""
     buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     command = [sys.executable, "-m", "edge_tts", *arguments]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, env=buffered, **streams)
+    heard = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return subprocess.Popen(command, stderr=subprocess.PIPE, env=buffered, **streams)
+    finally:
+        signal.signal(signal.SIGINT, heard)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
