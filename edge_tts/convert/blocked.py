@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
-from edge_tts.convert.builder import Graph, StoredGraph, StoredNode, Value
+from edge_tts.convert.builder import Graph, StoredGraph, StoredNode, Value, stored_constant
 from edge_tts.convert.layers import ints, unsqueeze
 
 _CONVOLUTIONS = frozenset({"Conv", "ConvTranspose"})
@@ -55,11 +53,8 @@ def write_node(g: Graph, graph: StoredGraph, node: StoredNode, values: Mapping[s
 
 
 def _constant(g: Graph, graph: StoredGraph, node: StoredNode, name: str) -> Value:
-    array = graph.array(name)
-    assert array is not None, name
-    if node.kind in _CONVOLUTIONS and name == node.inputs[1]:
-        array = np.expand_dims(array, 2)
-    return g.constant(array, name.partition(".")[0])  # the graph counts what has the same name
+    weight = node.kind in _CONVOLUTIONS and name == node.inputs[1]
+    return stored_constant(g, graph, name, axis=2 if weight else None)
 
 
 def _widened(node: StoredNode) -> dict[str, Any]:

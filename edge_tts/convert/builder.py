@@ -317,6 +317,14 @@ def read_graph(path: Path) -> StoredGraph:
         raise ModelError(f"{path}: not a readable ONNX graph: {error}") from error
 
 
+def stored_constant(g: Graph, graph: StoredGraph, name: str, *, axis: int | None = None) -> Value:
+    """A constant of a stored graph for a node of `g`; with `axis` that one is new, of size 1."""
+    array = graph.array(name)
+    assert array is not None, name
+    label = name.partition(".")[0]  # the graph counts what has the same name
+    return g.constant(array if axis is None else np.expand_dims(array, axis), label)
+
+
 def _stored(graph: onnx.GraphProto) -> StoredGraph:
     nodes = [
         StoredNode(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from edge_tts.convert.builder import DType, Graph, StoredGraph, StoredNode, Value
+from edge_tts.convert.builder import DType, Graph, StoredGraph, StoredNode, Value, stored_constant
 from edge_tts.graphs import CODES, GE, MEMORY, PHONEME_IDS
 
 
@@ -52,13 +52,7 @@ def _write(g: Graph, graph: StoredGraph, nodes: list[StoredNode], values: dict[s
     read = {name for node in nodes for name in node.inputs}
     values |= {port.name: g.input(port.name, port.shape, port.dtype) for port in graph.inputs if port.name in read}
     for node in nodes:
-        feeds = [values[name] if name in values else _constant(g, graph, name) for name in node.inputs]
+        feeds = [values[name] if name in values else stored_constant(g, graph, name) for name in node.inputs]
         dtype: DType | None = "int64" if node.kind == "Shape" else None
         values[node.outputs[0]] = g.op(node.kind, *feeds, dtype=dtype, **node.attributes)
     return values
-
-
-def _constant(g: Graph, graph: StoredGraph, name: str) -> Value:
-    array = graph.array(name)
-    assert array is not None, name
-    return g.constant(array, name.partition(".")[0])  # the graph counts what has the same name

@@ -1,4 +1,5 @@
-"""Writes the GPT for processors from its plain graphs: one graph, attention fused, a cache that grows in place.
+"""Writes the GPT for processors from its plain graphs: attention fused, a cache that grows in place; prefill and step
+in one graph, or in one each.
 
 The step's attention is ONNX Runtime's own GroupQueryAttention: it appends a row to keys and values [B, heads, S, each]
 that lie where the caller put them.
