@@ -168,6 +168,8 @@ class Appliance:
             self._resume_requests()
             parts.callback(self._sweep_journal)
             parts.callback(self._sweep_journal)  # twice: nothing comes any more
+            for server in self.servers:
+                start(server)  # before the link: whoever reads `online` finds every door open
             if self._config.mqtt.enabled:
                 start(self.link)
             if self.bucket_results is not None:
@@ -182,8 +184,6 @@ class Appliance:
                 start(self.fleet)
             if self._surroundings.telemetry is not None:
                 start(TelemetryWatch(runtime=self.runtime, reader=self._surroundings.telemetry))
-            for server in self.servers:
-                start(server)
             self.home_assistant.start()
             if self._config.mqtt.enabled and not self.link.wait_listening(LISTENING_S):
                 log.warning("the broker has not answered yet: what is published before it does may be lost")
