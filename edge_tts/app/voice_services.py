@@ -121,13 +121,13 @@ class VoiceServices:
         """Voices on disk were changed by another process or the sync."""
         self.status.refresh()
         if not self.status.trouble and self._sync is not None and not self.status.syncing:
-            self._sync.sync_soon()
+            self._sync.soon()
 
     def _changed(self) -> None:
         """A voice was enrolled, renamed or deleted here."""
         self.status.refresh()
         if self._sync is not None:
-            self._sync.sync_soon()
+            self._sync.soon()
 
     def _press_here(self, payload: EnrolPayload) -> None:
         """Raises PayloadError for a language that the model set does not speak."""

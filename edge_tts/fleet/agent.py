@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from random import Random
@@ -15,12 +14,11 @@ from edge_tts.fleet.overlay_rollout import OverlayStatus
 from edge_tts.fleet.reports import ReleaseStatus
 from edge_tts.fleet.rollout import InterruptedRolloutError
 from edge_tts.fleet.signing import require_library
-from edge_tts.runtime.part import OptionalPart
+from edge_tts.runtime.repeated_part import RepeatedPart
 from edge_tts.runtime.runtime import Runtime
 
-_TICK_S = 1.0
 _FIRST_RETRY_S = 30.0
-"""After the bucket could not be reached; it doubles up to the regular interval."""
+"""After the bucket could not be reached."""
 
 OpenBucket = Callable[[Callable[[], bool]], AbstractContextManager[Bucket]]
 """Opens the configured bucket; a request ends when the given function returns True. Raises TransportError."""
@@ -40,21 +38,20 @@ class Shows(Protocol):
 MakeMember = Callable[[Shows], Member]
 
 
-class FleetAgent(OptionalPart):
+class FleetAgent(RepeatedPart):
     """Looks at the start, then every `interval_s`, and after `install`."""
 
     def __init__(
         self, *, runtime: Runtime, make_member: MakeMember, open_bucket: OpenBucket, interval_s: float, random: Random
     ) -> None:
         advice = "`edge-ttsd release status` tells more; see docs/fleet.md"
-        super().__init__(name="fleet", runtime=runtime, advice=advice, retry_s=_FIRST_RETRY_S, stop_timeout_s=10.0)
+        super().__init__(
+            name="fleet", runtime=runtime, advice=advice, retry_s=_FIRST_RETRY_S, interval_s=interval_s, random=random
+        )
         self._member = make_member(self)
-        self._open_bucket, self._interval_s, self._random = open_bucket, interval_s, random
-        self._pulse = runtime.health.pulse("fleet")
-        self._wake = threading.Event()
+        self._open_bucket = open_bucket
         self._asked, self._offered = "", ""
         self._overlay_asked = self._overlay_offered = 0
-        self._failures = 0
 
     def install(self, name: str) -> None:
         """Install the release on offer; an empty `name` takes whatever is. Returns at once. Raises PayloadError."""
@@ -63,31 +60,25 @@ class FleetAgent(OptionalPart):
         if name not in ("", self._offered):
             raise PayloadError(f"release/install: '{name}' is not on offer, {self._offered} is")
         self._asked = self._offered
-        self._wake.set()
+        self.soon()
 
     def apply_overlay(self) -> None:
         """Take up the overlay on offer. Returns at once. Raises PayloadError."""
         if not self._overlay_offered:
             raise PayloadError("overlay/apply: no configuration is on offer")
         self._overlay_asked = self._overlay_offered
-        self._wake.set()
-
-    def wake(self) -> None:
-        self._wake.set()
+        self.soon()
 
     def work(self) -> None:
-        self._pulse()
+        self.pulse()
         self._member.begin()
         self.ready()
         require_library()
-        while not self.stopping.is_set():
-            self._wake.clear()
-            self._look()
-            self._wait(self._pause_s())
+        self.repeat()
 
-    def _look(self) -> None:
+    def attempt(self) -> bool:
         try:
-            with self._open_bucket(self._abandon) as bucket:
+            with self._open_bucket(self.abandoned) as bucket:
                 asked, self._asked = self._asked, ""
                 overlay_asked, self._overlay_asked = self._overlay_asked, 0
                 self._member.round(
@@ -96,17 +87,16 @@ class FleetAgent(OptionalPart):
                     overlay_asked=bool(overlay_asked) and overlay_asked == self._overlay_offered,
                 )
         except InterruptedRolloutError:
-            return
+            return True
         except FleetError as error:  # what lies there does not change by asking again soon
-            self._failures = 0
             self.status.fail(error)
+            return True
         except TransportError as error:
-            self._failures += 1
             if not self.stopping.is_set():
                 self.status.fail(error)
-        else:
-            self._failures = 0
-            self.status.ok()
+            return False
+        self.status.ok()
+        return True
 
     def show_release(self, status: ReleaseStatus) -> None:
         self._offered = status.set or "" if status.stage == "offered" else ""
@@ -116,25 +106,6 @@ class FleetAgent(OptionalPart):
         self._overlay_offered = status.counter if status.stage == "offered" else 0
         self.runtime.events.retain("overlay", status.model_dump(mode="json"))
 
-    def _pause_s(self) -> float:
-        """With jitter, so that devices do not look all at once."""
-        longest = self._interval_s
-        if self._failures:
-            longest = min(longest, _FIRST_RETRY_S * 2.0 ** min(self._failures - 1, 30))
-        return longest * self._random.uniform(0.75, 1.0)
-
-    def _wait(self, pause_s: float) -> None:
-        while pause_s > 0 and not self.stopping.is_set():
-            self._pulse()
-            if self._wake.wait(min(pause_s, _TICK_S)):
-                return
-            pause_s -= _TICK_S
-
     def go_on(self) -> None:
-        self._pulse()
-        if self.stopping.is_set():
+        if self.abandoned():
             raise InterruptedRolloutError
-
-    def _abandon(self) -> bool:
-        self._pulse()
-        return self.stopping.is_set()

@@ -1,1 +1,2 @@
-"""What every part shares. Read `runtime`, `part`, `event_bus`, `health`, `telemetry`, `log_lines`, `service_level`."""
+"""What every part shares. Read `runtime`, `part`, `repeated_part`, `event_bus`, `health`, `telemetry`, `log_lines`,
+`service_level`."""

@@ -198,14 +198,16 @@ def test_the_inaudible_mark_is_found_in_a_file(
 
 
 def started(*arguments: str, **streams: int) -> subprocess.Popen[bytes]:
-    """The command as a process of its own, which Ctrl-C reaches even if the tests run in the background of a shell."""
+    """The command as a process of its own, which Ctrl-C and a lost terminal end even if the tests themselves run in the
+    background of a shell or under nohup, and pass on that these are ignored."""
     buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     command = [sys.executable, "-m", "edge_tts", *arguments]
-    heard = signal.signal(signal.SIGINT, signal.default_int_handler)
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGINT, signal.SIGHUP)}
     try:
         return subprocess.Popen(command, stderr=subprocess.PIPE, env=buffered, **streams)
     finally:
-        signal.signal(signal.SIGINT, heard)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -316,6 +316,6 @@ def test_every_part_that_has_a_health_is_known() -> None:
     for path in package.rglob("*.py"):
         source = path.read_text(encoding="utf-8")
         names |= set(re.findall(r'PartStatus\(\s*"([a-z_]+)"', source))
-        if "(OptionalPart)" in source:
+        if "(OptionalPart)" in source or "(RepeatedPart)" in source:
             names |= set(re.findall(r'super\(\).__init__\(\s*name="([a-z-]+)"', source))
     assert {name.replace("-", "_") for name in names} | {"gpio_button", "key_button", "microphone"} == set(PARTS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -17,7 +16,7 @@ from rig import make_runtime
 
 from edge_tts.buckets.bucket import Place
 from edge_tts.voices.sync.notes import Publish, SyncReport, SyncStatus
-from edge_tts.voices.sync.sync_thread import FIRST_RETRY_S, THOROUGH_EVERY, SyncThread
+from edge_tts.voices.sync.sync_thread import THOROUGH_EVERY, SyncThread
 from edge_tts.voices.sync.voice_sync import VoiceSync
 
 
@@ -54,7 +53,7 @@ def test_it_syncs_at_start_and_on_demand() -> None:
     with sync_thread(sync) as part:
         sync.wait()
         for _ in range(3):
-            part.sync_soon()
+            part.soon()
             sync.wait()
 
 
@@ -75,7 +74,7 @@ def test_a_failure_is_logged_once_and_so_is_its_end(caplog: pytest.LogCaptureFix
     with sync_thread(sync) as part:
         for _ in range(7):
             sync.wait()
-            part.sync_soon()
+            part.soon()
     messages = [record.getMessage() for record in caplog.records]
     assert messages == [
         "sync with b failed, and is tried again: no route",
@@ -85,18 +84,12 @@ def test_a_failure_is_logged_once_and_so_is_its_end(caplog: pytest.LogCaptureFix
 
 
 @pytest.mark.parametrize("trouble", ["failed", "incomplete"])
-def test_failures_are_retried_with_back_off(trouble: SyncStatus) -> None:
-    """The retry delay starts small, doubles, and never exceeds the interval."""
-    part = sync_thread(Sync())
-    pauses = []
-    for _ in range(12):
-        part._note(SyncReport(status=trouble))
-        pauses.append(part._pause_s())
-    assert pauses[0] <= FIRST_RETRY_S
-    assert all(1.4 < later / sooner < 2.7 for sooner, later in itertools.pairwise(pauses[:7]))
-    assert all(450 <= pause <= 600 for pause in pauses[8:])
-    part._note(SyncReport(status="done"))
-    assert 450 <= part._pause_s() <= 600
+def test_a_sync_that_is_not_done_is_tried_again_soon(trouble: SyncStatus) -> None:
+    """Its thread waits for a retry, not for the interval."""
+    sync = Sync(SyncReport(status=trouble), SyncReport(status="done"))
+    part = sync_thread(sync)
+    assert part.attempt() is False
+    assert part.attempt() is True
 
 
 def test_now_and_then_a_sync_is_thorough() -> None:
