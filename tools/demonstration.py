@@ -1,4 +1,4 @@
-"""What tools/demo shows once everything is installed: a broker, the daemon, a sentence, its receipts."""
+"""What tools/demo shows once everything is installed: a broker, the daemon, sentences, their receipts."""
 
 from __future__ import annotations
 
@@ -28,6 +28,11 @@ from edge_tts.durable.atomic import replacing
 from tools.environment import ROOT, find_program, say
 from tools.machine_load import MachineLoad, load_average, load_between, read_ticks
 
+SENTENCES = {
+    "en": "Good evening. The kettle has boiled, and it is 7 degrees outside.",
+    "zh": "晚上好。水烧开了，外面7度。",
+}
+"""What is said without a text, by language."""
 STATE = ROOT / ".state"
 SOUND = STATE / "demo.wav"
 BASE = "edge-tts/demo"
@@ -70,13 +75,10 @@ def demonstrate(arguments: argparse.Namespace, stack: ExitStack) -> int:
     began = time.monotonic()
     wait_until_online(daemon, heard)
     say(f"the daemon is up after {time.monotonic() - began:.1f} s")
-    print(f"4. publish to {BASE}/say: {arguments.text}", flush=True)
-    request_id = f"demo-{uuid.uuid4().hex[:8]}"  # one id is spoken once, also by the next daemon
-    request = {"id": request_id, "text": arguments.text, **({"voice": arguments.voice} if arguments.voice else {})}
     ours = [os.getpid(), mosquitto.pid, daemon.pid]
     before = read_ticks(ours)
-    client.publish(f"{BASE}/say", json.dumps(request, ensure_ascii=False), qos=1)
-    ended_well = show_receipts(daemon, heard, request_id)
+    said = [speak(client, daemon, heard, text, arguments.voice) for text in texts(arguments.text, models / name)]
+    ended_well = all(said)
     print(remark(load_between(before, read_ticks(ours), load_average())), end="")
     if ended_well and wav:
         put(wav)
@@ -84,6 +86,23 @@ def demonstrate(arguments: argparse.Namespace, stack: ExitStack) -> int:
     if arguments.keep and ended_well:
         keep(port, daemon, heard, spoken=lambda: put(wav) if wav else None)
     return 0 if ended_well else 1
+
+
+def texts(given: str | None, model: Path) -> list[str]:
+    """What is said: the text that was given, else a sentence in each language of the set."""
+    if given is not None:
+        return [given]
+    languages = json.loads((model / "manifest.json").read_text(encoding="utf-8"))["languages"]
+    return [sentence for language, sentence in SENTENCES.items() if language in languages]
+
+
+def speak(client: paho.Client, daemon: subprocess.Popen[bytes], heard: Heard, text: str, voice: str | None) -> bool:
+    """Publish a text and print what comes back; True when it was spoken to its end."""
+    print(f"4. publish to {BASE}/say: {text}", flush=True)
+    request_id = f"demo-{uuid.uuid4().hex[:8]}"  # one id is spoken once, also by the next daemon
+    request = {"id": request_id, "text": text, **({"voice": voice} if voice else {})}
+    client.publish(f"{BASE}/say", json.dumps(request, ensure_ascii=False), qos=1)
+    return show_receipts(daemon, heard, request_id)
 
 
 def remark(load: MachineLoad) -> str:
@@ -271,7 +290,7 @@ def keep(port: int, daemon: subprocess.Popen[bytes], heard: Heard, *, spoken: Ca
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tools/demo")
-    parser.add_argument("--text", required=True)
+    parser.add_argument("--text")
     parser.add_argument("--wav")
     parser.add_argument("--voice")
     parser.add_argument("--keep", action="store_true")
