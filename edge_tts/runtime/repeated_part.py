@@ -22,7 +22,7 @@ class RepeatedPart(OptionalPart):
         self, *, name: str, runtime: Runtime, advice: str, retry_s: float, interval_s: float, random: Random
     ) -> None:
         super().__init__(name=name, runtime=runtime, advice=advice, retry_s=retry_s, stop_timeout_s=10.0)
-        self._retry_s, self._interval_s, self._random = retry_s, interval_s, random
+        self._interval_s, self._random = interval_s, random
         self.pulse = runtime.health.pulse(name)
         """Call it at least every few seconds while something takes long."""
         self._wake = threading.Event()
