@@ -136,10 +136,19 @@ class ModelSet:
     """No segment ends before."""
     max_tokens_per_phoneme: float | None = None
     """Ends a segment that babbles; None: only upstream's limit."""
+    longest_run: int | None = None
+    """Tokens in a row that may be equal; for networks that stay in a silence. None: as many as the guard lets pass."""
     join_sentences: bool = True
     """Whether short sentences are decoded together; False for networks that swallow one of several."""
     close_clauses: bool = False
     """Whether a segment that was cut at a comma is decoded with a full stop; for networks that babble behind one."""
+    own_prompts: bool = True
+    """Whether an enrolled voice speaks behind its own recording; False for networks that understand their built-in
+    voices alone: it has its own timbre and the manner of the nearest of those."""
+    words_limit: float = 0.9
+    """The highest score of a consent's words (`recordings/spoken_words.py`) by the features of the set."""
+    eight_bits: bool = True
+    """Whether the flavour `int8w` may run; False for a GPT that says more words wrong with weights of 8 bits."""
     flavours: tuple[str, ...] = ("plain",)
     """`plain`, and `cpu` for a set that brings its graphs for processors."""
     replaced: Mapping[str, Path] = field(default_factory=dict)

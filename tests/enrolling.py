@@ -23,6 +23,7 @@ from edge_tts.enrolment.requests import AcceptedRecording, EnrolmentPolicy, Enro
 from edge_tts.errors import AudioError, ConfigError
 from edge_tts.recordings.quality import Cuts, Measures, QualityVerdict, Refusal
 from edge_tts.recordings.reference import Judge
+from edge_tts.recordings.spoken_words import WORDS_LIMIT
 from edge_tts.recordings.vad import SpeechDetector, SpeechSpan
 from edge_tts.schema import check
 from edge_tts.speaking.internal_jobs import InternalJobs
@@ -113,6 +114,7 @@ class Scene(Rig):
         judge: Judge | None,
         voice_writer: VoiceSink | None,
         synthesizer: FakeSynthesizer | None,
+        words_limit: float,
     ) -> None:
         self.failed = threading.Event()
         self.references: list[Voice] = []
@@ -137,7 +139,13 @@ class Scene(Rig):
             open_microphone=with_released_loudspeaker(lambda: self.open_microphone(), self.player.release_device),
             open_analyzers=self._analyzers,
             voice_writer=voice_writer or self.voice_writer,
-            policy=EnrolmentPolicy(config, default.owner if default else "family", ("en", "zh"), sample_rate=RATE),
+            policy=EnrolmentPolicy(
+                config,
+                default.owner if default else "family",
+                ("en", "zh"),
+                sample_rate=RATE,
+                words_limit=words_limit,
+            ),
             references=lambda: self.references,
         )
         self.jobs.on_stop(self.enrolment.stop)
@@ -172,6 +180,7 @@ def scene(
     judge: Judge | None = None,
     voice_writer: VoiceSink | None = None,
     synthesizer: FakeSynthesizer | None = None,
+    words_limit: float = WORDS_LIMIT,
     remote: Literal["ask", "full"] = "ask",
 ) -> Iterator[Scene]:
     """A running scene; the microphone hears the consent sentence unless told otherwise; `judge` replaces `gate`."""
@@ -184,6 +193,7 @@ def scene(
         judge=judge,
         voice_writer=voice_writer,
         synthesizer=synthesizer,
+        words_limit=words_limit,
     )
     with features.player, features.worker, features.enrolment:
         yield features

@@ -26,7 +26,7 @@ from edge_tts.enrolment.consent_check import Statement, hear
 from edge_tts.enrolment.prompts import consent
 from edge_tts.model_sets.loading import open_model, open_networks
 from edge_tts.recordings.quality import QualityGate, load_quality_gate
-from edge_tts.recordings.spoken_words import WORDS_LIMIT, speech_frames, words_score
+from edge_tts.recordings.spoken_words import speech_frames, words_score
 from edge_tts.synthesis.networks import Networks
 from edge_tts.values import FloatArray, Recording
 from edge_tts.voices.builtin import BuiltinVoices
@@ -164,8 +164,8 @@ def main() -> None:
         results = list(scored(Judge(stack.enter_context(open_networks(model, config)), gate)))
     halves = [[one for one in results if one.speaker % 2 == half] for half in (0, 1)]
     best = min((one.score for one in halves[0]), key=lambda limit: worst(halves[0], limit))
-    print(f"limit chosen on half of the speakers: {best:.3f}; in use: {WORDS_LIMIT}; errors of the other half:")
-    for kind, (wrong, count) in errors(halves[1], WORDS_LIMIT).items():
+    print(f"limit chosen on half of the speakers: {best:.3f}; in use: {model.words_limit}; errors of the other half:")
+    for kind, (wrong, count) in errors(halves[1], model.words_limit).items():
         spread = np.percentile([one.score for one in halves[1] if one.kind == kind], [0, 50, 100])
         print(f"{kind:20} {wrong} of {count}   scores {spread[0]:.2f} to {spread[2]:.2f}, half below {spread[1]:.2f}")
 

@@ -24,7 +24,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 TOKEN = "farm-check"
-VOICES = ("rms", "slt", "awb", "kal")
+VOICES = ("clara", "oscar", "irene", "simon")
 _LONG = "The kettle is on the stove and the lamp is on the table. " * 6
 
 
@@ -49,7 +49,7 @@ class Farm:
         """Status, body, and what became of it: `whole`, or how it was cut. `/tts` sends a WAV when it is complete."""
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=300)
         keys = {"text": text} if path == "/tts" else {"input": text, "response_format": "pcm"}
-        body = json.dumps({**keys, "voice": "rms", **more})
+        body = json.dumps({**keys, "voice": VOICES[0], **more})
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {TOKEN}"}
         try:
             connection.request("POST", path, body, headers)

@@ -57,7 +57,11 @@ class VoiceServices:
         self._runtime, self._config, self._jobs, self._player = runtime, config, jobs, player
         self._voices, self._catalogue = voices, voices.catalogue
         self._policy = EnrolmentPolicy(
-            config.enrolment, config.voices.owner, model.languages, sample_rate=model.sample_rate
+            config.enrolment,
+            config.voices.owner,
+            model.languages,
+            sample_rate=model.sample_rate,
+            words_limit=model.words_limit,
         )
         self.status = VoiceStatus(
             events=runtime.events,

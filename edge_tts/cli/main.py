@@ -39,7 +39,7 @@ from edge_tts.errors import AudioError, EdgeTTSError, ModelError, PayloadError, 
 from edge_tts.fleet.device_overlay import device_overlay
 from edge_tts.front_doors.content_rules import ContentRules
 from edge_tts.front_doors.payloads import read_text
-from edge_tts.model_folder import CPU_FLAVOUR, MANIFEST
+from edge_tts.model_folder import CPU_FLAVOUR, INT8_FLAVOUR, MANIFEST
 from edge_tts.model_sets.activation import activate, open_loader
 from edge_tts.model_sets.flavour import FlavourCache, make_in_child, optimized
 from edge_tts.model_sets.loading import (
@@ -315,7 +315,7 @@ def command_models_optimize(arguments: argparse.Namespace, config: Config) -> in
     verify_model_set(model)
     if model.precision != "fp32":
         raise ModelError(f"{model.name} is a set in {model.precision}, for GPUs; convert it with --precision fp32")
-    kind = CPU_FLAVOUR if config.engine.flavour == "plain" else config.engine.flavour
+    kind = INT8_FLAVOUR if config.engine.flavour == INT8_FLAVOUR and model.eight_bits else CPU_FLAVOUR
     make_in_child(model, config.engine, kind)
     flavour = FlavourCache(config.engine.cache_dir, kind).find(model)
     if flavour is None:

@@ -66,7 +66,7 @@ def command_enroll(arguments: argparse.Namespace, config: Config) -> int:
         if statement is not None:
             said = Statement(statement, prompt_language(person.language), decoded[stated_in])
             score = _check_words(said, voices.catalogue.any_two(), networks, config)
-            _refuse(arguments.consent or arguments.audio, refused_words(score), arguments)
+            _refuse(arguments.consent or arguments.audio, refused_words(score, model.words_limit), arguments)
         features = networks.encode(EncodeRequest("new", person.name, person.language, reference.transcript, decoded))
     accepted = AcceptedRecording(person, reference.transcript, reference.verdict, statement, stated_in, score)
     print(voice_writer.keep(accepted, [audio for audio, _ in packed], features))
@@ -103,7 +103,7 @@ def _check_words(said: Statement, voices: Sequence[Voice], networks: Networks, c
     except TextError as unspeakable:  # a name may be written in any script
         return unchecked(str(unspeakable))
     with ExitStack() as stack:
-        return judge_words(heard, load_quality_gate(quality_folder(config), stack).speech)
+        return judge_words(heard, load_quality_gate(quality_folder(config), stack).speech, networks.model.words_limit)
 
 
 def command_list(arguments: argparse.Namespace, config: Config) -> int:

@@ -10,7 +10,7 @@ from itertools import cycle, islice
 import numpy as np
 
 from edge_tts.recordings.quality import Check, Refusal
-from edge_tts.recordings.spoken_words import WORDS_LIMIT, speech_frames, words_score
+from edge_tts.recordings.spoken_words import speech_frames, words_score
 from edge_tts.recordings.vad import SpeechSpan
 from edge_tts.request import SpeakRequest
 from edge_tts.speaking.on_demand import Speaker
@@ -51,22 +51,24 @@ def hear(
     return list(zip(recordings, networks.ssl(recordings, should_stop), strict=True))
 
 
-def judge_words(heard: Sequence[Heard], speech: Callable[[Recording], Sequence[SpeechSpan]]) -> float | None:
+def judge_words(
+    heard: Sequence[Heard], speech: Callable[[Recording], Sequence[SpeechSpan]], limit: float
+) -> float | None:
     """The score of the recording (`words_score`); None, with a warning, where the set cannot tell words apart: then its
     own two readings of the sentence are as different as two sentences."""
     spoken, *readings = [speech_frames(features, recording, speech(recording)) for recording, features in heard]
-    if not words_score(readings[0], readings[1:]) <= WORDS_LIMIT:
+    if not words_score(readings[0], readings[1:]) <= limit:
         return unchecked("the `ssl` network of this model set cannot tell sentences apart")
     return round(words_score(spoken, readings), 4)
 
 
-def words_check(score: float | None) -> tuple[Check, ...]:
+def words_check(score: float | None, limit: float) -> tuple[Check, ...]:
     """None without a score."""
-    return () if score is None else (Check("words", score, WORDS_LIMIT, "most", passed=score <= WORDS_LIMIT),)
+    return () if score is None else (Check("words", score, limit, "most", passed=score <= limit),)
 
 
-def refused_words(score: float | None) -> tuple[Refusal, ...]:
-    return () if score is None or score <= WORDS_LIMIT else (Refusal("words", score, WORDS_LIMIT),)
+def refused_words(score: float | None, limit: float) -> tuple[Refusal, ...]:
+    return () if score is None or score <= limit else (Refusal("words", score, limit),)
 
 
 def unchecked(why: str) -> float | None:

@@ -168,8 +168,9 @@ class Enrolment(OneAtATime[EnrolRequest]):
             self._refuse_recording(request, refused, language, checks)
             return
         score = self._check_words(Statement(sentence, language, reference.recordings[-1]), analyzers.gate)
-        checks += explained(words_check(score))
-        if refusals := refused_words(score):
+        limit = self._policy.words_limit
+        checks += explained(words_check(score, limit))
+        if refusals := refused_words(score, limit):
             self._refuse_recording(request, refusals, language, checks)
             return
         # 3. encode, then store everything at once
@@ -275,7 +276,7 @@ class Enrolment(OneAtATime[EnrolRequest]):
             yield from ()
 
         self._on_worker(work, "the words of the recording could not be checked")
-        return judge_words(heard, gate.speech)
+        return judge_words(heard, gate.speech, self._policy.words_limit)
 
     def _encode(self, accepted: AcceptedRecording, recordings: Sequence[Recording]) -> Voice:
         """The features, made in the worker's thread."""

@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 from edge_tts.config import EnrolmentConfig
 from edge_tts.errors import PayloadError
 from edge_tts.recordings.quality import QualityVerdict, Refusal
+from edge_tts.recordings.spoken_words import WORDS_LIMIT
 from edge_tts.speaking.job import Reply, no_reply
 from edge_tts.values import Recording, Voice
 
@@ -79,6 +80,8 @@ class EnrolmentPolicy:
     """Of the model set."""
     sample_rate: int
     """Hz, of the model set: a tone of another rate would reopen the loudspeaker."""
+    words_limit: float = WORDS_LIMIT
+    """Of the model set: the highest score of a consent's words."""
 
     def person(self, name: str | None = None, language: Literal["zh", "en"] | None = None) -> Person | None:
         """The person of that name and language, else as configured; None without any name.

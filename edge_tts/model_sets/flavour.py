@@ -199,7 +199,7 @@ def _kinds(model: ModelSet, engine: EngineConfig, loader: EngineLoader) -> tuple
     """The flavours that may run, the fastest first."""
     if engine.flavour == "plain" or not loader.on_processor or model.precision != "fp32":
         return ()
-    return (INT8_FLAVOUR, CPU_FLAVOUR) if engine.flavour == INT8_FLAVOUR else (CPU_FLAVOUR,)
+    return (INT8_FLAVOUR, CPU_FLAVOUR) if engine.flavour == INT8_FLAVOUR and model.eight_bits else (CPU_FLAVOUR,)
 
 
 def _made(model: ModelSet, engine: EngineConfig, kind: str, waiting: Callable[[], None]) -> ModelSet:

@@ -11,6 +11,7 @@ from edge_tts.durable.hashes import sha256_of_each
 from edge_tts.errors import ModelError
 from edge_tts.graphs import AUDIO_POSITIONS, BERT_POSITIONS, TEXT_POSITIONS, Family
 from edge_tts.model_folder import MANIFEST, MAX_TOKENS_PER_PHONEME, MIN_TOKENS_PER_PHONEME
+from edge_tts.recordings.spoken_words import WORDS_LIMIT
 from edge_tts.schema import ConfigDict, Field, Record, check_json, nearest
 from edge_tts.text.languages import MODULES
 from edge_tts.values import ModelSet, ModelSizes, Sampling
@@ -63,8 +64,12 @@ class _Manifest(Record):
     # Without them, those that GPT-SoVITS trains on: what has 3 to 25 phonemes a second, at 25 tokens.
     min_tokens_per_phoneme: float = Field(default=MIN_TOKENS_PER_PHONEME, ge=0)
     max_tokens_per_phoneme: float = Field(default=MAX_TOKENS_PER_PHONEME, gt=0)
+    longest_run: int | None = Field(default=None, ge=1)
     join_sentences: bool = True
     close_clauses: bool = False
+    own_prompts: bool = True
+    eight_bits: bool = True
+    words_limit: float = Field(default=WORDS_LIMIT, gt=0, le=1)
     flavours: tuple[Literal["plain", "cpu"], ...] = ("plain",)
     default_voice: str | None = None
     voices: tuple[str, ...] = ()

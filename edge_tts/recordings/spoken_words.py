@@ -17,7 +17,7 @@ from edge_tts.recordings.vad import SpeechSpan
 from edge_tts.values import FloatArray, IntArray, Recording
 
 WORDS_LIMIT = 0.9
-"""The highest score of a recording of the sentence; docs/quality.md has the errors."""
+"""The highest score of a recording of the sentence where a set states no other; docs/quality.md has the errors."""
 _FRAMES, _PARTS = 2, 5
 """Frames that are averaged, and parts of which the worst counts."""
 _FEWEST = 4 * _FRAMES * _PARTS

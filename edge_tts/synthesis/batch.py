@@ -29,6 +29,8 @@ class Asked:
     """Tokens at most; it also ends when the cache is full."""
     fewest: int = 0
     """Tokens before which the end token does not win."""
+    longest_run: int | None = None
+    """Equal tokens in a row at most."""
     before: tuple[int, ...] = ()
     """Its first tokens, which `limit` and `fewest` count. They are fed step by step and not given back: a prefill takes
     no more than a reference."""
@@ -61,6 +63,7 @@ class Sequence:
             limit=min(asked.limit, room + 1),
             before=np.array(asked.before, np.int64),
             fewest=asked.fewest,
+            longest_run=asked.longest_run,
         )
         self.advance(logits)
 

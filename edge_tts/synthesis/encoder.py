@@ -56,12 +56,14 @@ class VoiceEncoder:
     networks: EncoderNetworks
     bert: Callable[[Segment], FloatArray] | None = None
     lenders: Callable[[], Sequence[Voice]] = no_voices
-    """Whose prompt a voice has that was recorded too shortly for one: the set's own voices, not people."""
+    """Whose prompt a voice has that was recorded too shortly for one, or whose set wants no other: the set's own
+    voices, not people."""
 
     def encode(self, request: EncodeRequest, should_stop: ShouldStop = lambda: False) -> Voice:
         """The voice of one speaker: the prompt is the first recording, the conditioning the mean over all.
 
-        Of a first recording under 3 s the timbre alone is used; the prompt is that of the nearest of `lenders`.
+        Of a first recording under 3 s, and for a set without `own_prompts`, the timbre alone is used; the prompt is
+        that of the nearest of `lenders`.
         Raises `AudioError` for a recording of the wrong length, `TextError` for a transcript without words and
         `VoiceError` when stopped.
         """
@@ -71,6 +73,8 @@ class VoiceEncoder:
         phoneme_ids, bert = self._pronounce(request.transcript, request.language)
         wave = resample(to_mono(request.recordings[0].samples), request.recordings[0].sample_rate, SSL_RATE)
         lenders = self._lenders(len(wave), request.language)
+        if not lenders or len(wave) >= SHORTEST_S * SSL_RATE:
+            check_prompt_length(len(wave))
         voice = Voice(
             id=request.id,
             name=request.name,
@@ -83,14 +87,16 @@ class VoiceEncoder:
         return _with_prompt_of(lenders, voice) if lenders else voice
 
     def _lenders(self, samples: int, language: str) -> list[Voice]:
-        """None for a recording that is long enough."""
-        if samples >= SHORTEST_S * SSL_RATE:
+        """None where the recording's own prompt is used. A set that wants no other's takes one in any language rather
+        than that."""
+        if self.model.own_prompts and samples >= SHORTEST_S * SSL_RATE:
             return []
-        return [voice for voice in self.lenders() if voice.language == language]
+        lenders = self.lenders()
+        of_language = [voice for voice in lenders if voice.language == language]
+        return of_language if of_language or self.model.own_prompts else list(lenders)
 
     def _prompt_tokens(self, wave: FloatArray, should_stop: ShouldStop) -> IntArray:
         """int64 [tokens] of samples at 16 kHz, those of the appended silence included."""
-        check_prompt_length(len(wave))
         padded = np.concatenate([wave, np.zeros(_APPENDED_SILENCE, np.float32)])
         raise_if_stopped(should_stop)
         features = self.networks.ssl.run({graphs.SAMPLES: padded[None]})[graphs.SSL_FEATURES]
@@ -146,7 +152,7 @@ def load_voice_encoder(
 
 def _with_prompt_of(lenders: Sequence[Voice], voice: Voice) -> Voice:
     nearest = min(lenders, key=lambda lender: float(np.linalg.norm(lender.conditioning - voice.conditioning)))
-    log.info("%s was recorded for less than %g s: it speaks in the manner of %s", voice.name, SHORTEST_S, nearest.name)
+    log.info("%s has its own timbre and speaks in the manner of %s", voice.name, nearest.name)
     return replace(
         voice,
         prompt_tokens=nearest.prompt_tokens,

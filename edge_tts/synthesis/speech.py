@@ -28,6 +28,8 @@ ATTEMPTS = 3
 # Tokens between two chunks: few at first, for low latency, and once more, since only a part of the first is heard by
 # then; then more, since each chunk encodes all tokens again; as many as the listener's lead affords.
 _FIRST_PIECE, _GROWTH = 16, 1.5
+_LONGEST_RUN = 12
+"""Equal tokens in a row, half a second, that a retry may have."""
 _OTHER_SEED = 1_000_003  # between the seeds of two attempts; segments of one request are 1 apart
 
 
@@ -162,9 +164,16 @@ class Speech:
             sampling=replace(sampling, seed=(sampling.seed or 0) + attempt * _OTHER_SEED),
             limit=self._bounds.most - wrong,
             fewest=self._bounds.fewest,
+            longest_run=self._longest_run(attempt),
             before=tuple(self._context),
             should_stop=self._should_stop,
         )
+
+    def _longest_run(self, attempt: int) -> int | None:
+        """The set's own. A retry holds no token for long: what pulled the last attempt into a silence pulls the next
+        one whatever its seed."""
+        own = self._networks.model.longest_run
+        return own if attempt == 0 else min(own or _LONGEST_RUN, _LONGEST_RUN)
 
     def _settled(self, good: int) -> FloatArray:
         """What is settled of the first `good` codes, without the surplus of an endless silence."""

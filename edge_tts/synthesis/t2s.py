@@ -138,10 +138,11 @@ def prefill_feeds(prompt: Prompt) -> dict[str, Array | Buffer]:
 
 
 class TokenChooser:
-    """Draws the tokens of one sequence from its logits and decides its end, by upstream's rules and `fewest`.
+    """Draws the tokens of one sequence from its logits and decides its end, by upstream's rules and what is asked.
 
     No end in the first 11 steps nor before `fewest` tokens; then when the best penalized logit or the token drawn is
-    the end token, which is dropped, or at the limit, where nothing is dropped.
+    the end token, which is dropped, or at the limit, where nothing is dropped. A token that came `longest_run` times
+    in a row is not drawn again.
     """
 
     def __init__(
@@ -153,6 +154,7 @@ class TokenChooser:
         limit: int,
         before: IntArray | None = None,
         fewest: int = 0,
+        longest_run: int | None = None,
     ) -> None:
         """`before`: the tokens of the sequence that are there already; `limit` and `fewest` count them."""
         self._end = tokens - 1
@@ -162,9 +164,11 @@ class TokenChooser:
         self._random = np.random.default_rng(sampling.seed)
         self._seen: BoolArray = np.zeros(tokens, np.bool_)
         self._seen[prompt_tokens] = True
-        self._count = 0 if before is None else len(before)
-        if before is not None:
-            self._seen[before] = True
+        self._count = 0
+        self._longest_run = longest_run
+        self._last, self._run = self._end, 0  # the token of the last step, and how often it came in a row
+        for token in () if before is None else before:
+            self._keep(int(token))
         self.over = self.reached = False
         self.refused = 0
         """Steps in a row, up to the last token, in which the end token would have won before `fewest`."""
@@ -174,6 +178,8 @@ class TokenChooser:
         last token too."""
         scores = logits[: self._end].copy() if self._count < _EOS_FREE_STEPS else logits.copy()
         penalize(scores, self._seen, self._sampling.repetition_penalty)
+        if self._run == self._longest_run:
+            scores[self._last] = -np.inf
         token = self._pick(scores)
         if token == self._end and self._count >= self._fewest:
             self.reached = self.over = True
@@ -182,10 +188,15 @@ class TokenChooser:
         if token == self._end:
             scores[token] = -np.inf
             token = self._pick(scores)
-        self._seen[token] = True
-        self._count += 1
+        self._keep(token)
         self.over = self._count >= self._limit
         return token
+
+    def _keep(self, token: int) -> None:
+        self._run = self._run + 1 if token == self._last else 1
+        self._last = token
+        self._seen[token] = True
+        self._count += 1
 
     def _pick(self, scores: FloatArray) -> int:
         best = int(np.argmax(scores))

@@ -41,9 +41,9 @@ def test_a_text_is_kept_once(
 ) -> None:
     """Bare lines and JSON objects are rendered in the voice that speaks by default or the named one, comments are not;
     the daemon's cache has them, and a second run loads no network."""
-    file = phrases(tmp_path, "# alarms", "", "Fire!", '{"text": "Water.", "voice": "kal", "volume": 30}')
+    file = phrases(tmp_path, "# alarms", "", "Fire!", '{"text": "Water.", "voice": "oscar", "volume": 30}')
     (tmp_path / ".state").mkdir()
-    (tmp_path / ".state" / "settings.json").write_text('{"volume": null, "voice": "slt"}')
+    (tmp_path / ".state" / "settings.json").write_text('{"volume": null, "voice": "irene"}')
     assert main(["prerender", "-c", config, file]) == 0
     assert [line[:12].strip() for line in capsys.readouterr().out.splitlines()] == ["kept", "kept"]
     loaded = load_config(Path(config))
@@ -51,7 +51,7 @@ def test_a_text_is_kept_once(
     catalogue = open_voices(loaded, model).catalogue
     cache = open_phrase_cache(loaded, model, lexicon=open_lexicon(loaded).lexicon, voices=catalogue.existing)
     assert cache is not None
-    for text, voice in (("Fire!", "slt"), ("Water.", "kal")):
+    for text, voice in (("Fire!", "irene"), ("Water.", "oscar")):
         request = SpeakRequest(text=text, id="a", voice=voice)
         chunks = list(cache.speak(request, catalogue.load(voice), lambda: iter(())))
         assert chunks[-1].cached

@@ -83,6 +83,18 @@ def test_other_words_are_refused(words: tuple[int, ...]) -> None:
     assert it.voice_writer.kept == []
 
 
+def test_the_limit_is_the_model_sets() -> None:
+    """What is refused by the features of one set passes where another set says that its own scores are higher; the
+    report names the limit that counted."""
+    reader = Reader(said(0, 1, 2), said(0, 1, 2, 3, 4, 5))
+    with scene(synthesizer=reader, words_limit=5.0) as it:
+        it.references = [silent_voice("hum")]
+        it.enrol()
+        report = it.notes.wait("enrol", "done")
+    assert WORDS_LIMIT < report.details["words_score"] < 5.0
+    assert [check["limit"] for check in report.details["checks"] if check["code"] == "words"] == [5.0]
+
+
 def test_a_set_that_cannot_tell_sentences_apart_says_so(warnings: list[str]) -> None:
     """Where the set's own two readings do not resemble each other, any recording is kept as before, with a warning."""
     reader = Reader(said(5, 3, 1, 4, 2, 0), np.ones((120, 32), np.float32))

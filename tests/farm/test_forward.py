@@ -166,11 +166,11 @@ def test_a_body_is_bounded() -> None:
 @pytest.mark.parametrize(
     ("body", "model"),
     [
-        (b'{"voice": "rms"}', "starter/rms"),
-        (b'{"voice": "rms", "model": "other"}', "other/rms"),
+        (b'{"voice": "clara"}', "starter/clara"),
+        (b'{"voice": "clara", "model": "other"}', "other/clara"),
         (b'{"model": "other"}', "other"),
-        (b'{"voice": "Rms"}', "starter/rms"),
-        (b'{"voice": {"id": "rms"}}', "starter"),
+        (b'{"voice": "Clara"}', "starter/clara"),
+        (b'{"voice": {"id": "clara"}}', "starter"),
         (b'{"voice": "\\ud800"}', "starter"),
         (b"{", "starter"),
     ],

@@ -347,6 +347,17 @@ def test_where_8_bits_are_too_few_the_exact_flavour_runs(
     assert "the GPT of the flavour int8w is not used here" in caplog.text
 
 
+def test_a_set_may_forbid_8_bits(model: ModelSet, engine: EngineConfig) -> None:
+    """Then the exact flavour runs where 8 bits are configured, and none in 8 bits is made."""
+    with EngineLoader(execution="cpu", threads=1) as loader:
+        eight = engine.model_copy(update={"flavour": "int8w"})
+        assert (
+            optimized(replace(model, eight_bits=False), eight, loader).replaced
+            == optimized(model, engine, loader).replaced
+        )
+    assert not list(engine.cache_dir.glob("int8w-*"))
+
+
 def test_8_bits_are_asked_for_and_judged_by_their_own_limits(model: ModelSet, tmp_path: Path) -> None:
     """`flavour: int8w` has a GPT a quarter as large, whose error is far over rounding and within 3e-2."""
     made = {}

@@ -48,6 +48,7 @@ def row(voice: str, language: str, wrong: int, level: float) -> Row:
         level=level,
         opinion=Opinion(3.0, 3.0, 3.0, 3.5),
         ratio=None,
+        shapes=(9, 10) if language == "zh" else (0, 0),
     )
 
 
@@ -63,6 +64,8 @@ def test_figures_name_every_voice_and_language() -> None:
     found = figures(rows, "ann")
     assert found["word_errors_ann_en"] == pytest.approx(0.1)
     assert found["tone_errors_ann_zh"] == pytest.approx(0.2)
+    assert found["tone_shapes_ann_zh"] == pytest.approx(0.9)
+    assert "tone_shapes_bob_en" not in found
     assert found["word_errors_bob_en"] == pytest.approx(0.15)
     assert found["voices_apart_lu"] == pytest.approx(3.0)
     assert found["duration_ratio_max"] == pytest.approx(1.2)

@@ -112,6 +112,23 @@ def test_a_short_recording_gives_the_timbre_alone(seconds: float) -> None:
     assert networks.encode(recording(0.01, 3.0)).prompt_tokens.tolist() == [1, 2, 3]
 
 
+@pytest.mark.parametrize(("names", "lent"), [(("far", "near", "foreign"), "near"), (("foreign",), "foreign")])
+def test_a_set_may_want_no_prompts_but_its_own(names: tuple[str, ...], lent: str) -> None:
+    """However long the recording, the prompt is that of the set's nearest voice: one in the language, or else any; the
+    conditioning stays the speaker's, and too long a recording is refused as ever."""
+    networks = Networks()
+    every = {voice.name: voice for voice in (lender("far", 0.5), lender("near", 0.02), lender("foreign", 0.01, "zh"))}
+    model = replace(networks.encoder.model, own_prompts=False)
+    networks.encoder = replace(networks.encoder, model=model, lenders=lambda: [every[name] for name in names])
+    voice = networks.encode(recording(0.01, 3.0))
+    assert voice.prompt_tokens.tolist() == every[lent].prompt_tokens.tolist()
+    assert voice.prompt_phoneme_ids is every[lent].prompt_phoneme_ids
+    alone = networks.encoder._conditioning(recording(0.01, 3.0), lambda: False)
+    np.testing.assert_allclose(voice.conditioning, alone, rtol=1e-6)
+    with pytest.raises(AudioError, match="3 to 10 s long"):
+        networks.encode(recording(0.01, 10.5))
+
+
 def test_without_a_voice_to_lend_a_prompt_a_short_recording_is_none() -> None:
     """A set that has no voice in the language says how long a reference must be."""
     networks = Networks()

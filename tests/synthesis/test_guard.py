@@ -163,6 +163,24 @@ def test_a_loop_that_stays_is_reported(loop: list[int]) -> None:
     assert len(heard) <= 8 * 10 + 16
 
 
+def test_a_retry_is_not_held_where_the_last_attempt_was() -> None:
+    """A decoder that stays in one token whatever its seed is led out of it by the retry, and says the rest."""
+    held = ScriptedDecoder([QUIET[0]] * 50 + GOOD)
+    heard, guard = speak(held)
+    assert guard == GuardCounts(retried=1)
+    assert heard[-len(GOOD) :] == GOOD
+
+
+def test_a_set_may_bound_its_runs() -> None:
+    """No more equal tokens in a row than the set says are drawn, from the first attempt on."""
+    decoder = ScriptedDecoder([QUIET[0]] * 25 + GOOD)
+    spoken = chunks(synthesizer(decoder, model=replace(PACED, longest_run=6)))
+    assert replace(spoken[-1].guard, segments=0) == GuardCounts()
+    runs = "".join("." if token == QUIET[0] else "x" for token in decoder.fed[0]).split("x")
+    assert max(map(len, runs)) == 6
+    assert tokens_in(spoken)[-len(GOOD) :] == GOOD
+
+
 def test_what_the_text_repeats_is_no_loop() -> None:
     """Laughter of twelve turns is said in twelve turns; the same tokens for another text are a loop."""
     laughter, tokens = " ".join(["HH AH0"] * 12), [7, 8, 9, 10, 11] * 12

@@ -138,6 +138,22 @@ def test_what_was_decoded_before_is_fed_and_counts() -> None:
     assert chooser.choose(logits) == 4
 
 
+def test_a_token_is_not_drawn_more_often_in_a_row_than_allowed() -> None:
+    """The favourite gives way to the second best after so many in a row, those decoded before among them, and comes
+    back behind it."""
+    logits = np.zeros(TOKENS, np.float32)
+    logits[3], logits[4] = 9.0, 5.0
+    chooser = TokenChooser(
+        prompt_tokens=np.array([], np.int64),
+        tokens=TOKENS,
+        sampling=Sampling(top_k=1, repetition_penalty=1.0),
+        limit=99,
+        before=np.array([3, 3]),
+        longest_run=3,
+    )
+    assert [chooser.choose(logits) for _ in range(9)] == [3, 4, 3, 3, 3, 4, 3, 3, 3]
+
+
 def test_a_seed_repeats_the_choice() -> None:
     """The same seed draws the same tokens, another seed draws others."""
     flat = np.zeros(TOKENS, np.float32)

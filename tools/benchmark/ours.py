@@ -271,7 +271,7 @@ class Ours(Contender):
 
 def open_ours(job: dict[str, Any]) -> tuple[Contender, Watch]:
     """The set of the job; its flavour is made first, which is not counted as loading."""
-    model = read_model_set(Path(job["set"]))
+    model = replace(read_model_set(Path(job["set"])), eight_bits=True)  # what is measured is what is asked for
     engine = EngineConfig(
         execution="cpu", threads=job["threads"], flavour=job["flavour"], cache_dir=Path(job["work"]) / "engines"
     )

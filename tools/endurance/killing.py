@@ -25,7 +25,7 @@ from tools.endurance import house
 from tools.endurance.house import Traffic
 from tools.environment import ROOT
 
-VOICE, SEED = "slt", 7
+VOICE, SEED = "irene", 7
 SENTENCES = (
     "The kettle has boiled.",
     "Somebody is at the front door.",

@@ -13,7 +13,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -68,7 +68,7 @@ def main() -> int:
 
 def hear(name: str, texts: Sequence[str], config: Config, *, seed: int, voice: str | None) -> Heard:
     """Speak and judge all texts."""
-    model = open_model(config)
+    model = replace(open_model(config), eight_bits=True)  # what runs is what is asked for
     catalogue = open_voices(config, model).catalogue
     speaker = catalogue.load(catalogue.resolve(voice or first_voice(config, model, catalogue)))
     with ExitStack() as stack:

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
@@ -23,11 +22,9 @@ from edge_tts.values import EncodeRequest, FloatArray, ModelSet, Recording, Voic
 from tools.judging.recognisers import RATE
 from tools.plain_decode import plain_decode
 
-from . import picture
 from .further import SOME, said
 from .heard import Errors, compare
 from .judges import Judges
-from .speech import spoken
 from .teachers.teacher import Job, Teacher
 
 CROWD = 8
@@ -105,10 +102,3 @@ def clones(
         "clone_similarity_to_others": float(likeness[~np.eye(len(likeness), dtype=bool)].mean()),
         "clone_identified": float((likeness.argmax(1) == np.arange(len(likeness))).mean()),
     }
-
-
-def draw(synthesizer: Synthesizer, voice: Voice, text: str, teacher: Teacher, path: Path) -> None:
-    """The voice's spectrogram above the teacher's."""
-    (original,) = read_aloud(teacher, [text], [teacher.voices[0]])
-    wave = spoken(synthesizer, voice, text)
-    picture.write(resample(wave, synthesizer.model.sample_rate, RATE), original, path)

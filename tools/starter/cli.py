@@ -26,7 +26,7 @@ def lines(path: Path) -> list[str]:
 def parser() -> argparse.ArgumentParser:
     """What the tool understands."""
     made = argparse.ArgumentParser(prog="train_starter", description="Trains, exports and measures models/starter.")
-    made.add_argument("stage", choices=(*STAGES, "all"))
+    made.add_argument("stage", choices=(*STAGES, "show", "all"))
     made.add_argument("--work", type=Path, default=ROOT / "build" / "starter", help="folder of data and checkpoints")
     made.add_argument("--out", type=Path, default=ROOT / "models" / "starter", help="the model set")
     made.add_argument(
@@ -38,7 +38,10 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--sentences", type=Path, help="evaluate: one sentence a line, instead of the test sentences")
     made.add_argument("--language", choices=tuple(HELD_OUT), default="en", help="evaluate: of --sentences")
     made.add_argument(
-        "--picture", type=Path, help="evaluate with --teacher: draw the first sentence and its teacher as a PNG"
+        "--page",
+        type=Path,
+        default=ROOT / "docs" / "starter",
+        help="show: folder of the page with sounds and spectrograms",
     )
     made.add_argument(
         "--teacher", choices=("flite", "kokoro"), help="speech: who reads (flite); evaluate: compare with it"
@@ -59,8 +62,6 @@ def evaluate(options: argparse.Namespace) -> None:
     """The model set with the test sentences, or with a file's own in one language."""
     from . import evaluate as stage
 
-    if options.picture and not options.teacher:
-        raise EdgeTTSError("--picture draws the teacher below the starter: --teacher says which")
     own = options.sentences is None
     stage.run(
         options.out,
@@ -68,9 +69,9 @@ def evaluate(options: argparse.Namespace) -> None:
         if own
         else {options.language: lines(options.sentences)},
         quality=ROOT / "models" / "quality",
+        work=options.work,
         record=own,
         teacher=teacher(options, "") if options.teacher else None,
-        drawing=options.picture,
     )
 
 
@@ -105,6 +106,10 @@ def run(stage: str, options: argparse.Namespace) -> None:
     held_out = {language: lines(path) for language, path in HELD_OUT.items()}
     if stage == "evaluate":
         evaluate(options)
+    elif stage == "show":
+        from . import stage_show
+
+        stage_show.run(options.work, options.out, options.page)
     elif stage == "speech":
         speech(options, held_out)
     elif stage == "data":

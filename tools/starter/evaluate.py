@@ -26,6 +26,7 @@ from edge_tts.voices.builtin import BuiltinVoices
 from . import by_teacher, further
 from .heard import Errors
 from .judges import Judges, Row, load_judges
+from .readings import mandarin_readings
 from .recorded import seconds_of
 from .speech import spoken
 from .teachers.teacher import Teacher
@@ -69,6 +70,8 @@ def figures(rows: Sequence[Row], default_voice: str) -> dict[str, float]:
                 found[f"{unit}_errors_{voice}_{language}"] = sum((r.errors[unit] for r in some), Errors()).share
             found[f"dnsmos_overall_{voice}_{language}"] = float(np.mean([row.opinion.overall for row in some]))
             found[f"dnsmos_p808_{voice}_{language}"] = float(np.mean([row.opinion.p808 for row in some]))
+            if judged := sum(row.shapes[1] for row in some):
+                found[f"tone_shapes_{voice}_{language}"] = sum(row.shapes[0] for row in some) / judged
     default = [row for row in rows if row.voice == default_voice]
     ratios = [row.ratio for row in default if row.ratio is not None]
     if ratios:
@@ -84,13 +87,14 @@ def run(
     sentences: Mapping[str, Sequence[str]],
     *,
     quality: Path,
+    work: Path,
     record: bool,
     teacher: Teacher | None = None,
-    drawing: Path | None = None,
 ) -> None:
     """Measures the set `out` with sentences by language; `record` writes the figures into its manifest.
 
-    With a `teacher` it also measures what is compared with it, and draws its first sentence into `drawing`."""
+    With a `teacher` it also measures what is compared with it, and with its recordings of the test in the folder `work`
+    the shapes of the tones."""
     model = read_model_set(out)
     wanted = {language: texts for language, texts in sentences.items() if language in model.languages}
     voices = [BuiltinVoices(model).load(name) for name in model.voices]
@@ -98,7 +102,8 @@ def run(
     with ExitStack() as stack:
         beside = seconds_of(out)
         seconds = json.loads((beside if beside.exists() else SECONDS).read_text(encoding="utf-8"))
-        judges = load_judges(quality, list(wanted), seconds, stack)
+        readings = mandarin_readings(work / "test") if "zh" in wanted else {}
+        judges = load_judges(quality, list(wanted), stack, teacher_s=seconds, readings=readings)
         synthesizer = load_synthesizer(model, TextFrontEnd(), stack, load=partial(load_engine, threads=1))
         rows = []
         for row in speak_all(synthesizer, voices, wanted, judges):
@@ -109,8 +114,6 @@ def run(
             found |= further.figures(synthesizer, voices, wanted["en"], judges)
         if "en" in wanted and teacher is not None:
             found |= by_teacher.figures(synthesizer, default, wanted["en"], judges, teacher)
-            if drawing is not None:
-                by_teacher.draw(synthesizer, default, wanted["en"][0], teacher, drawing)
     found = {name: round(value, 4) for name, value in found.items()}
     if record:
         remember(out, found)

@@ -28,6 +28,7 @@ from tools.judging.recognisers import (
 )
 
 from .heard import Errors, Unit, compare
+from .readings import Reading, tone_shapes
 from .silence import longest_rest
 
 LISTENERS: Mapping[str, tuple[type[Whisper], Callable[[], bool]]] = {
@@ -53,6 +54,9 @@ class Row:
     opinion: Opinion
     ratio: float | None
     """Duration against the teacher's, where that is known."""
+    shapes: tuple[int, int]
+    """Mandarin syllables whose pitch has the shape of their tone, and those judged: none where the teacher's reading of
+    the text is not there to say when they are said."""
 
     def line(self) -> str:
         """As the table shows it."""
@@ -63,12 +67,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Judges:
-    """Who listens; `recognisers` by language, `teacher_s` how long the teacher takes for a text."""
+    """Who listens; `recognisers` by language, `teacher_s` how long the teacher takes for a text, `readings` how it said
+    those in Mandarin."""
 
     recognisers: Mapping[str, Recogniser]
     estimator: MosEstimator
     identity: SpeakerEmbedder
     teacher_s: Mapping[str, float]
+    readings: Mapping[str, Reading]
 
     def row(self, voice: str, language: str, text: str, wave: FloatArray, rate: int) -> Row:
         sound = resample(wave, rate, RATE)
@@ -85,6 +91,7 @@ class Judges:
             level=loudness(wave, rate),
             opinion=self.estimator.opinion(sound),
             ratio=seconds / self.teacher_s[text] if text in self.teacher_s else None,
+            shapes=tone_shapes(sound, self.readings[text]) if text in self.readings else (0, 0),
         )
 
 
@@ -96,7 +103,14 @@ def recognisers(languages: Sequence[str]) -> dict[str, Recogniser]:
     return {language: LISTENERS[language][0](threads=1) for language in languages}
 
 
-def load_judges(quality: Path, languages: Sequence[str], teacher_s: Mapping[str, float], stack: ExitStack) -> Judges:
+def load_judges(
+    quality: Path,
+    languages: Sequence[str],
+    stack: ExitStack,
+    *,
+    teacher_s: Mapping[str, float],
+    readings: Mapping[str, Reading],
+) -> Judges:
     """`quality`: the folder of the networks; `stack` closes them. Raises EdgeTTSError as `recognisers` does."""
     load = partial(load_engine, threads=1)
 
@@ -107,4 +121,4 @@ def load_judges(quality: Path, languages: Sequence[str], teacher_s: Mapping[str,
 
     heard = recognisers(languages)
     estimator = MosEstimator(p835=judge("dnsmos"), p808=judge("dnsmos_p808"))
-    return Judges(heard, estimator, SpeakerEmbedder(engine=judge("speaker")), teacher_s)
+    return Judges(heard, estimator, SpeakerEmbedder(engine=judge("speaker")), teacher_s, readings)

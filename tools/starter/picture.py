@@ -1,4 +1,4 @@
-"""A PNG of two spectrograms, one above the other: the starter's sentence and its teacher's. Needs only numpy."""
+"""A PNG of two spectrograms, one above the other: what the starter says and what its teacher said. Needs only numpy."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import numpy.typing as npt
 from edge_tts.durable.atomic import replacing
 
 FloatArray = npt.NDArray[np.float32]
-RATE, SIZE, HOP = 16000, 1024, 80
-RANGE_DB = 70.0
+RATE, SIZE, HOP = 24000, 1024, 120
+RANGE_DB, STEPS = 70.0, 20
 COLOURS = np.array([[8, 8, 32], [60, 15, 110], [170, 40, 110], [245, 125, 60], [252, 250, 190]], np.float32)
 GAP = 8
 
 
 def spectrogram(wave: FloatArray) -> FloatArray:
-    """Level 0 to 1 over the loudest 70 dB, float32 [SIZE / 4, frames], high frequencies first."""
+    """Level 0 to 1 over the loudest 70 dB in even steps, float32 [SIZE / 4, frames], high frequencies first."""
     frames = np.lib.stride_tricks.sliding_window_view(np.pad(wave, SIZE // 2), SIZE)[::HOP]
     power = np.abs(np.fft.rfft(frames * np.hanning(SIZE))) ** 2
     level = 10 * np.log10(np.maximum(power[:, 1:], 1e-12)).reshape(len(frames), SIZE // 4, 2).max(2)
-    scaled: FloatArray = ((level - level.max()) / RANGE_DB + 1).clip(0, 1).T[::-1].astype(np.float32)
-    return scaled
+    scaled = ((level - level.max()) / RANGE_DB + 1).clip(0, 1).T[::-1]
+    return np.asarray(np.round(scaled * STEPS) / STEPS, np.float32)
 
 
 def coloured(level: FloatArray) -> npt.NDArray[np.uint8]:
@@ -49,7 +49,7 @@ def png(image: npt.NDArray[np.uint8]) -> bytes:
 
 
 def write(above: FloatArray, below: FloatArray, path: Path) -> None:
-    """Two waves of 16 kHz on one time axis, 5 ms a column, 0 to 8 kHz."""
+    """Two waves of 24 kHz on one time axis, 5 ms a column, 0 to 12 kHz."""
     longest = max(len(above), len(below))
     pair = [coloured(spectrogram(np.pad(wave, (0, longest - len(wave))))) for wave in (above, below)]
     gap = np.full((GAP, pair[0].shape[1], 3), 255, np.uint8)

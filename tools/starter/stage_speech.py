@@ -5,7 +5,6 @@ It goes on from the last whole part; interrupted, it loses one part."""
 from __future__ import annotations
 
 import random
-import re
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,12 +17,10 @@ from .cast import PROMPT
 from .recorded import Part, Recorded, parts, stem, write
 from .teachers.teacher import Job, Teacher
 from .texts import Line, sentences
-from .tones import Syllable, judge
+from .tones import judge, syllables
 
 PART = 40
 """Utterances of a part."""
-FINAL = re.compile("(?:[a-z][a-z0]*|En?)[1-5]")
-"""A Mandarin final; English vowels are capitals and their digits stress."""
 CROWD = 5
 """Every so many sentences of a language is read by somebody else."""
 
@@ -54,10 +51,8 @@ def tone_shapes(rows: Sequence[Recorded]) -> str:
     """How many Mandarin syllables have the shape of their tone; empty without Mandarin."""
     right = judged = 0
     for row in rows:
-        times = zip(row.phonemes, (0.0, *row.ends), row.ends, strict=False)
-        said = [Syllable(int(name[-1]), start, end) for name, start, end in times if FINAL.fullmatch(name)]
         if row.language == "zh":
-            found = judge(np.array(row.pitch, np.float32), said)
+            found = judge(np.array(row.pitch, np.float32), syllables(row.phonemes, row.ends))
             right, judged = right + found[0], judged + found[1]
     return f"  tones {right / judged:.0%}" if judged else ""
 

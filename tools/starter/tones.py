@@ -5,6 +5,7 @@ light tone has no shape of its own and is not judged."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ from edge_tts.values import FloatArray
 SHORTEST = 5
 """Voiced frames of a syllable that is judged."""
 ONSET = 0.15
+FINAL = re.compile("(?:[a-z][a-z0]*|En?)[1-5]")
+"""A Mandarin final; English vowels are capitals and their digits stress."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,12 @@ class Syllable:
     tone: int
     start: float
     end: float
+
+
+def syllables(phonemes: Sequence[str], ends: Sequence[float]) -> list[Syllable]:
+    """The finals among the front end's symbols; `ends`: when each symbol ends, in seconds."""
+    times = zip(phonemes, (0.0, *ends), ends, strict=False)
+    return [Syllable(int(name[-1]), start, end) for name, start, end in times if FINAL.fullmatch(name)]
 
 
 def semitones(pitch: FloatArray) -> FloatArray:
