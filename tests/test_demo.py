@@ -11,7 +11,7 @@ import pytest
 import soundfile
 import soxr
 
-from tools.judging.recognisers import RATE, Pocketsphinx, has_pocketsphinx
+from tools.judging.recognisers import RATE, Whisper, has_whisper
 from tools.starter.edits import distance, words
 
 pytestmark = pytest.mark.long
@@ -22,8 +22,8 @@ SENTENCE = "Please close the window and turn off the light in the kitchen."
 def test_what_the_demo_says_is_understood(tmp_path: Path) -> None:
     """A sentence sent over MQTT is heard again, also the second time: a recogniser that knows nothing of it finds three
     words of four, and the receipts come in order."""
-    if not has_pocketsphinx():
-        pytest.skip("pocketsphinx is not installed (pip install .[listen])")
+    if not has_whisper():
+        pytest.skip("Whisper is not installed (pip install .[listen])")
     sound = tmp_path / "demo.wav"
     command = [sys.executable, "-m", "tools.demonstration", "--text", SENTENCE, "--wav", str(sound)]
     for _ in range(2):
@@ -33,7 +33,7 @@ def test_what_the_demo_says_is_understood(tmp_path: Path) -> None:
     assert places == sorted(places)
     assert str(sound) in done.stdout
     samples, rate = soundfile.read(sound, dtype="float32")
-    heard = Pocketsphinx().hear(soxr.resample(samples, rate, RATE).astype(np.float32))
+    heard = Whisper(threads=1).hear(soxr.resample(samples, rate, RATE).astype(np.float32))
     wanted = words(SENTENCE)
     assert distance(wanted, words(heard)) <= len(wanted) / 4, heard
 
