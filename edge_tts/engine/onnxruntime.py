@@ -45,10 +45,13 @@ _RUNTIME_ERRORS = (
 _DAMAGED = (ValueError, RuntimeError, MemoryError)
 """And these for damaged files: a name or a message that is no UTF-8, sizes that nothing can hold."""
 
-_SPINNING = "session.intra_op.allow_spinning"
+_SPINNING, _SPIN_US = "session.intra_op.allow_spinning", "session.intra_op.spin_duration_us"
 _SPIN = (T2S, T2S_STEP)
 """Graphs whose threads wait for the next node, and the next run, in a busy loop: a step's nodes take microseconds. In
 the others much runs on one thread, and the loops of the rest cost a core, or a share of it, what they win elsewhere."""
+_LONGEST_SPIN_US = "500"
+"""Longer than the sampler takes between two steps. By default threads spin on for 40 ms, on some processors for over a
+second, and take a core from the vocoder, whose turn it is. A runtime that does not know the entry ignores it."""
 CPU, CUDA, TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"
 # y = relu(x w), x float32 [n, 4], w [4, 3] = 0/8 ... 11/8; ONNX opset 17.
 _PROBE = base64.b64decode(
@@ -109,8 +112,8 @@ class OrtEngine:
         options.enable_mem_pattern = False
         # An arena keeps the peak of its session; the system's allocator gives the memory to the next session.
         options.enable_cpu_mem_arena = False
-        if path.stem not in _SPIN:
-            options.add_session_config_entry(_SPINNING, "0")
+        entry = (_SPIN_US, _LONGEST_SPIN_US) if path.stem in _SPIN else (_SPINNING, "0")
+        options.add_session_config_entry(*entry)
         # On the processor there is nothing to fall back to, and the attempt is printed.
         again = {} if provider != CPU else {"enable_fallback": 0}
         try:
