@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -19,10 +21,22 @@ from edge_tts.recordings.quality import QualityGate, load_quality_gate
 settings.register_profile("patient", deadline=None)  # disks and busy machines take their time
 settings.load_profile("patient")
 
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+"""mallopt(3)."""
+with suppress(OSError, AttributeError):  # elsewhere than on glibc
+    for parameter in (M_TRIM_THRESHOLD, M_MMAP_THRESHOLD):
+        ctypes.CDLL(None).mallopt(parameter, 1 << 28)  # every page given back is one to clear when networks run again
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with `pytestmark = pytest.mark.long` go first: so no worker is left alone with one at the end."""
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
+def pytest_collection_finish() -> None:
+    """What was collected stays to the end: no garbage collection looks at it again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

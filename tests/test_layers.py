@@ -6,6 +6,7 @@ import ast
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -77,13 +78,23 @@ def name_of(path: Path) -> str:
 MODULES = {name_of(path): path for path in FILES}
 
 
-def imports(path: Path) -> Iterator[tuple[ast.stmt, str]]:
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def imports(path: Path) -> list[tuple[ast.stmt, str]]:
     """Every import of a file, wherever in the file it is made, and the absolute name of the module."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    return list(_imports(parsed(path)))
+
+
+def _imports(tree: ast.Module) -> Iterator[tuple[ast.stmt, str]]:
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from ((node, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}:{node.lineno}: imports are absolute"
+            assert node.level == 0, f"{node.module}: imports are absolute"
             assert node.module is not None
             for alias in node.names:
                 inner = f"{node.module}.{alias.name}"
@@ -133,7 +144,7 @@ def test_a_foreign_library_has_one_home(path: Path) -> None:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
 def test_only_optional_libraries_are_imported_inside_a_function(path: Path) -> None:
     """Everything else is imported at the top, where a reader looks for it."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = parsed(path)
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     inside = {inner.lineno for function in functions for inner in ast.walk(function) if isinstance(inner, ast.stmt)}
     for node, module in imports(path):
@@ -146,7 +157,7 @@ def test_a_name_stands_for_one_thing() -> None:
     language, or write a network and run it."""
     classes, files = Counter[str](), Counter[str]()
     for path in FILES:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tree = parsed(path)
         classes.update(node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
         place = path.relative_to(PACKAGE).parts[:-1]
         if path.name != "__init__.py" and not (place[:1] == ("text",) and len(place) == 2) and place != ("convert",):
@@ -163,7 +174,7 @@ def test_every_room_has_a_rank() -> None:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
 def test_every_module_says_what_it_does(path: Path) -> None:
     """A module opens with its docstring; that of a room also says in which order to read it."""
-    said = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    said = ast.get_docstring(parsed(path))
     assert said, f"{path} has no docstring"
     if path.name == "__init__.py" and path.parent != PACKAGE:
         assert "Read `" in said, f"{path} does not say where to begin"
