@@ -1,4 +1,4 @@
-"""The daemon, but the trial of a model set says four sentences with each set instead of twenty.
+"""The daemon, but the trial of a model set says two sentences of each language with each set instead of twenty.
 
 `run` is `edge-ttsd run`; with other arguments it is that trial, in place of `python -m edge_tts.fleet.hearing`.
 """
@@ -13,5 +13,5 @@ from edge_tts.fleet import hearing
 if sys.argv[1] == "run":
     hearing.COMMAND = (sys.executable, __file__)
     sys.exit(main())
-hearing.SENTENCES = {language: sentences[:4] for language, sentences in hearing.SENTENCES.items()}
+hearing.SENTENCES = {language: sentences[:2] for language, sentences in hearing.SENTENCES.items()}
 sys.exit(hearing.main(*sys.argv[1:]))

@@ -8,6 +8,7 @@ import gzip
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from itertools import accumulate, count
 from pathlib import Path
@@ -53,6 +54,7 @@ class Lexicon:
         return rng.choices(self.words, cum_weights=self.shares, k=number)
 
 
+@cache
 def english_words() -> Lexicon:
     """Words of the front end's dictionary by their counts."""
     table = [line.split("\t") for line in _packed("en_unigrams.gz")]
@@ -65,6 +67,7 @@ def _packed(name: str) -> list[str]:
     return gzip.decompress((files("edge_tts.text") / "data" / name).read_bytes()).decode("utf-8").splitlines()
 
 
+@cache
 def mandarin_words() -> Lexicon:
     """Words of two to four characters of the front end's word list by their counts."""
     with (files("edge_tts.text") / "data" / "zh.npz").open("rb") as stream, np.load(stream) as data:
