@@ -41,7 +41,7 @@ _SENTENCE = re.compile(
     re.DOTALL,
 )
 """A sentence with its closing quotes; no abbreviation (U.S., p.m., Dr., No. 5), number or query (?id=7) ends it."""
-_CLAUSE = re.compile(r".*?[，,、：:；;—~～](?=\D|$)[”’」』）)\"']*\s*|.+", re.DOTALL)
+_CLAUSE = re.compile(r".*?(?:[，,、：:；;—](?!//)|[~～](?![$£€¥]))(?=\D|$)[”’」』）)\"']*\s*|.+", re.DOTALL)
 _WORD = re.compile(rf"[{HAN}{KANA}{HANGUL}]|[^\s{HAN}{KANA}{HANGUL}]+\s*|\s+")
 
 

@@ -25,7 +25,7 @@ from edge_tts.text.trace import Note
 from edge_tts.text.upstream_cuts import CUTS, before, collapse_marks, cut, guard_first_clause, pieces_of
 from edge_tts.values import Run, Segment
 
-_LETTERS = re.compile("(?<![A-Za-z])(?:[A-Z]{1,2}|PIN|PNR)$")
+_LETTERS = re.compile("(?<![A-Za-z])([A-Z]{1,2}|PIN|PNR)[·•-]?$")
 _NAMED = re.compile("[2₂](?![0-9.])|[0-9]{2,4}次(?!数)|[0-9]{3,}(?![0-9.])|[是为:：]+[0-9]")
 _FEWEST_PHONEMES = 6
 """Below this a full stop is put in front: models do badly on less."""
@@ -204,7 +204,7 @@ class TextFrontEnd:
                 runs.append(self._run(own, stretch, normalized, letters=letters))
             else:
                 runs.append(Run(name, stretch, "", (), None))
-            letters = capitals[0] if (capitals := _LETTERS.search(stretch)) else ""
+            letters = capitals[1] if (capitals := _LETTERS.search(stretch)) else ""
         return runs
 
     def explain(self, run: Run) -> list[Note]:

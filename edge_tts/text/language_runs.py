@@ -29,7 +29,7 @@ numbers; `en` splits off ideographs only."""
 
 _MARKS_THAT_END = frozenset(",.!?，。！？、；：;:")
 _MEASURES = rf"°[CF]?|[℃℉%‰％]|{WRITTEN_UNIT}"
-_NUMBER = rf"[-−－+$￥¥£€]?[{DIGIT}](?:[{DIGIT}.,:/~～×÷*^+=－-]*[{DIGIT}])*(?: ?(?:{_MEASURES}))?"
+_NUMBER = rf"(?:[+$￥¥£€]|(?<![{LATIN}])[-−－])?[{DIGIT}](?:[{DIGIT}.,:/~～×÷*^+=－-]*[{DIGIT}])*(?: ?(?:{_MEASURES}))?"
 _WORD = re.compile(
     rf"(?P<number>{_NUMBER})|(?P<en>[{LATIN}]+(?:['’][{LATIN}]+)*)|(?P<zh>[{HAN}]+(?:(?:/|(?<=每)){WRITTEN_UNIT})?)|(?P<ja>[{KANA}]+)|(?P<ko>[{HANGUL}]+)"
     rf"|(?P<greek>[{GREEK}]+)|(?P<power>[²³¹⁰⁴-⁹]+)|(?P<sign>[{NUMERAL_SIGN}]+)|(?P<other>[^\W\d_]+)|(?P<mark>\s+|.)",
@@ -48,7 +48,7 @@ _UNREAD = re.compile(
 _MEASURE = re.compile(rf"(?<=[{DIGIT}]) ?(?:{_MEASURES}|(?:{alternatives(UNITS)})(?![A-Za-z]))")
 _MANDARIN_MEASURE = re.compile(rf"(?<=[{DIGIT}]) ?(?:{_MEASURES}|{UNIT})")
 _SENTENCE_ENDS = frozenset("。！？!?\n")
-_CAPITALS = re.compile(r"\W{0,3}[A-Z]{1,4}")
+_CAPITALS = re.compile(r"\W{0,3}[A-Z]{1,4}[·•-]?")
 """Next to Mandarin, letters of a code whose digits are Mandarin (航班CA1234, B2层, 5G网络)."""
 _ISOLATED_KANA = 1
 """A lone の between ideographs does not make a sentence Japanese."""

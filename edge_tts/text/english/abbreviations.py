@@ -30,7 +30,7 @@ _WORDS = {
     "dept.": "department", "i.e.": "that is", "e.g.": "for example", "w/o": "without", "w/": "with",
     "etc.": "et cetera", "temp.": "temperature", "max.": "maximum", "min.": "minimum", "avg.": "average",
     "appt.": "appointment", "est.": "estimated", "Inc.": "Incorporated", "Ltd.": "Limited", "Corp.": "Corporation",
-    "Co.": "Company",
+    "Co.": "Company", "YoY": "year over year", "QoQ": "quarter over quarter",
 }  # fmt: skip
 _SPOKEN = {written.lower(): said for written, said in _WORDS.items()}
 _STARTERS = frozenset("The A An It This That He She We They I You Turn Please There No Yes My Your Our And But".split())
@@ -40,7 +40,7 @@ def _any(words: dict[str, str]) -> str:
     return "|".join(map(re.escape, sorted(words, key=len, reverse=True)))
 
 
-_WORD = re.compile(rf"(?<!\w)(?<!\w\.)(?<![\d/])(?<!\d )(?:{_any(_WORDS)})(?!\w)", re.IGNORECASE)
+_WORD = re.compile(rf"(?<!\w)(?<!\w\.)(?<![\d/])(?!(?<=\d )(?i:min|max)\b)(?:{_any(_WORDS)})(?!\w)", re.IGNORECASE)
 _NUMBERED = re.compile(rf"(?<!\w)(?<!\w\.)({_any(_COUNTED)})(\.?)\s?(?=\d)", re.IGNORECASE)
 _TITLE = re.compile(rf"(?<!\w)(?<!\w\.)({_any(_TITLES | _STREETS)})\b(\.?)(?![\w.'-])")
 _NAME = re.compile(r"(?:\d(?:st|nd|rd|th)|\b[A-Z][a-z]+) $")

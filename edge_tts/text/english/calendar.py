@@ -20,6 +20,7 @@ _DAY_MONTH = re.compile(
     rf"(?<![\w.:/$£€-])(?P<the>[Tt]he )?(?P<day>[1-9]|[12]\d|3[01]) (?P<month>{_FULL})\b(?! \d{{1,2}}\b)"
 )
 _DATED = re.compile(rf"\b({_MONTH})\b\.?(?=\s?\d)|(?<=\d )({_MONTH})\b(?:\.(?=,|\s?\d))?")
+_MONTH_RANGE = re.compile(rf"\b({_MONTH})\b\.?\s?[-–]\s?(?:({_MONTH})\b\.?|(?={_FULL}))")
 _DAYS = {
     short: f"{name}day"
     for name, forms in {
@@ -51,6 +52,7 @@ _NO_TITLE = frozenset("The An This My Your Our No And In On At".split())
 def say_calendar(text: str) -> str:
     """`text` with abbreviated days and months in full where they are unambiguous."""
     text = _DAY_RANGE.sub(lambda m: f"{_DAYS[m[1]]} to {_DAYS[m[2]]}", text)
+    text = _MONTH_RANGE.sub(lambda m: f"{_MONTHS[m[1]]} to {_MONTHS.get(m[2] or '', '')}", text)
     text = _ONE_DAY.sub(lambda m: _DAYS[m[1] or m[2] or m[3]], text)
     text = _DATED.sub(lambda m: _MONTHS[m[1] or m[2]], text)
     return _DAY_MONTH.sub(_day_month, _MONTH_DAY.sub(_month_day, text))

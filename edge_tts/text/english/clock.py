@@ -20,6 +20,8 @@ _RUNNING = re.compile(
     r"(?:\w+ ){0,3}$",
     re.I,
 )
+_SPENT = re.compile(r"\b(?:in|within|under|over|for)\W+(?:(?:just|only|about|a|time|of) ){0,3}$", re.I)
+"""Before hours, minutes and seconds."""
 _LEFT = re.compile(r"\s(?:left|remaining|elapsed)\b")
 _UNTIL_DAY = re.compile(
     r"\b(?:on|due|until|till|since|through|before|after|dated?|expir\w+|deadline|birthday|starts?|begins?|ends?|"
@@ -47,6 +49,8 @@ _MOVES = r"(?i:(\b(?:lands?|landed|landing|depart\w*|arriv\w*|leav\w+|board\w*|t
 _CLOCK = r"([01]\d|2[0-3])([0-5]\d)"
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s?([a-z]+)")
 _PARTS = {"d": "day", "h": "hour", "m": "minute", "s": "second"}
+CLOCK_WITH_STOP = r"(?<![\d.:$£€])(1[0-2]|0?[1-9])\.([0-5]\d)()\s?([AaPp])\.?[Mm](?:\b\.?)"
+"""`5.30pm`, as in Britain."""
 _MINUTES = r"(?<![\w.])(\d{1,3}(?:\.\d)?)\s?m(?= (?:left|remaining|ago|later|timer|delay|break|nap|snooze)\b)"
 _MINUTES_AFTER = (
     r"(?i:\b(?:timer|wait|snooze)(?: for)? (\d{1,3})\s?m(?![\w°²³/'])"
@@ -106,7 +110,7 @@ def _is_date(m: Match) -> bool:
 def time(m: Match) -> str:
     """`7:05`, `23:05`, `6:40:10 pm`; a running time where the words around say so."""
     hour, minute, second, half = int(m[1]), int(m[2]), int(m[3] or 0), (m[4] or "").upper()
-    if not half and (_RUNNING.search(_before(m)) or _LEFT.match(_after(m)) or (not hour and m[3])):
+    if not half and (_RUNNING.search(_before(m)) or _LEFT.match(_after(m)) or _is_spent(m)):
         return _running((hour, minute, second) if m[3] else (0, hour, minute))
     words = cardinal((hour - 1) % 12 + 1)
     if minute:
@@ -116,6 +120,11 @@ def time(m: Match) -> str:
     if half:
         return f"{words} {half} M{end_mark(m)}"
     return words + _half_of_day(m, hour, exact=not (minute or second))
+
+
+def _is_spent(m: Match) -> bool:
+    """Whether hours, minutes and seconds are a time that something took."""
+    return bool(m[3]) and (int(m[1]) == 0 or _SPENT.search(_before(m)) is not None)
 
 
 def _half_of_day(m: Match, hour: int, *, exact: bool) -> str:
@@ -173,7 +182,7 @@ DURATIONS: tuple[tuple[str, Callable[[Match], str]], ...] = (
     (r"(?<![\w.:])(\d{1,2})h([0-5]\d)(?![\w:])", hours_and_minutes),
     (r"(?<![\w.:])(\d{1,2}):([0-5]\d) ?(?:h|hrs?|hours)\b", hours_and_minutes),
     (rf"{_MOVES}{_CLOCK}(?![\w:/-]|[.,]\d| [a-z]+s\b)", four_digits),
-    (rf"(?<![\w:./-])(){_CLOCK}(?= (?:hours|hrs)\b)", four_digits),
+    (rf"(?<![\w:./-])(){_CLOCK}\s?(?:hours|hrs)\b", lambda m: f"{four_digits(m)} hours"),
     (_MINUTES, minutes),
     (_MINUTES_AFTER, minutes),
 )

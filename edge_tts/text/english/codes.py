@@ -5,14 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from edge_tts.text.english.numbers import digits, label
+from edge_tts.text.english.numbers import cardinal, digits, label
 
 Match = re.Match[str]
 
+_PARTED_BOOKS = "Samuel|Kings|Chronicles|Corinthians|Thessalonians|Timothy|Peter|John"
+_BOOKS = (
+    f"{_PARTED_BOOKS}|Genesis|Exodus|Leviticus|Deuteronomy|Joshua|Judges|Ruth|Ezra|Nehemiah|Esther|Job|Psalms?|Proverbs|"
+    "Ecclesiastes|Isaiah|Jeremiah|Lamentations|Ezekiel|Daniel|Hosea|Joel|Amos|Micah|Matthew|Mark|Luke|Acts|Romans|"
+    "Galatians|Ephesians|Philippians|Colossians|Titus|Hebrews|James|Jude|Revelation|Quran|Surah"
+)
 _LINK = r"(?:\s(?:is|was|are|number|no|code|to|of|in))?\s?[:#]?\s?"
 _CODE = (
     "pin|passcode|password|code|otp|zip|postcode|serial|account|tracking|confirmation|reference|digits|ending|"
-    "extension|ext|plate|registration|vin|sku|id"
+    "extension|ext|plate|registration|vin|sku|isbn|imei|iban|id"
 )
 _LABEL = (
     "room|suite|apartment|apt|flat|flight|train|bus|tram|route|highway|interstate|channel|locker|gate|error|studio|"
@@ -48,10 +54,23 @@ def _number_at(group: int, say: Callable[[str], str]) -> Callable[[Match], str]:
     return lambda m: m[0][: m.start(group) - m.start()] + say(m[group])
 
 
+def _verses(m: Match) -> str:
+    """Chapter and verse; read so, a time behind a name (`Mark 10:30`) is right as well."""
+    last = f" to {cardinal(int(m[4]))}" if m[4] else ""
+    return f"{m[1]}{cardinal(int(m[2]))} {cardinal(int(m[3]))}{last}"
+
+
+VERSES: tuple[tuple[str, Callable[[Match], str]], ...] = (
+    (rf"(?<![\w.])([123]) (?=(?:{_PARTED_BOOKS}) \d)", lambda m: f"{('First', 'Second', 'Third')[int(m[1]) - 1]} "),
+    (
+        rf"\b((?:{_BOOKS}) )(\d{{1,3}}):([1-9]\d{{0,2}})(?:\s?[-–]\s?(\d{{1,3}}))?(?![\d:]|\s?[ap]\.?m)",
+        _verses,
+    ),
+)
 RULES: tuple[tuple[str, Callable[[Match], str]], ...] = (
     (
         rf"(?i:\b((?:{_CODE}){_LINK}(?:is )?))"
-        r"((?:[A-Z]{1,4} )?[A-Z0-9]{0,12}\d[A-Z0-9]{0,16}(?:-[A-Z0-9]{1,12}){0,4}(?: \d{3,4}){0,3})"
+        r"((?:[A-Z]{1,4}[ -])?[A-Z0-9]{0,12}\d[A-Z0-9]{0,16}(?:-[A-Z0-9]{1,12}){0,4}(?: \d{3,4}){0,3})"
         r"(?![\w.,]?\w|:)(?! (?:digits?|times)\b)",
         _spelled,
     ),

@@ -51,7 +51,18 @@ _FILE = re.compile(
 _SIGN_NAMES = ".:dot /:slash @:at -:dash _:underscore :colon ?:question~mark =:equals &:and #:hash %:percent +:plus"
 _ADDRESS_SIGNS = {pair[0]: f" {pair.lstrip(pair[0]).lstrip(':').replace('~', ' ')} " for pair in _SIGN_NAMES.split()}
 _OPERAND = r"[\dA-Za-z)]"
+_PERIODS = {"wk": "week", "mo": "month", "yr": "year", "hr": "hour"}
+_CODES = "EUR|USD|GBP|CHF|JPY|CNY|INR"
+_LENGTH = "ft|feet|foot|in|inch|inches|yd|mm|cm|m|km|meters?|metres?"
 _OPERATORS = (
+    (
+        re.compile(r"(?<=[a-z]s)/(day|week|wk|month|mo|year|yr|hour|hr|person)\b"),
+        lambda m: f" per {_PERIODS.get(m[1], m[1])}",
+    ),
+    (re.compile(r"\bIPv(?=\d)"), "I P V "),
+    (re.compile(r"\bca?\.\s?(?=\d{3,4}\b)"), "circa "),
+    (re.compile(rf"\b({_CODES})\s?(\d{{1,9}}(?:,\d{{3}}){{0,4}}(?:\.\d{{1,4}})?)(?![\d%]|[.,]\d)"), r"\2 \1"),
+    (re.compile(r"((?<![\w.])[$£€¥]\d{1,6})\s?–\s?(?=\d{1,6}\b(?![.,]\d))"), r"\1-"),
     (
         re.compile(
             r"(?<=\b[\dA-Za-z])\s+-\s+(?=[\dA-Za-z]\b)|(?<=[\d²³])\s+-\s+(?=\d)|(?<=\d[a-z])(?:\s+-\s+|-)(?=\d+\s?=)"
@@ -63,7 +74,7 @@ _OPERATORS = (
         re.compile(r"(?<=[%°℃℉])\s?-\s?(?=\d)|(?<=\d)-(?=[$£€¥]\d)|(?<=[ap]m)-(?=\d)|(?<=:\d\d)-(?=\d{1,2}:\d\d)"),
         " to ",
     ),
-    (re.compile(r"(?<=[\w%])\s?[–~]\s?(?=[$£€¥]?-?\d)"), " to "),
+    (re.compile(r"(?<=[\w%])\s?–\s?(?=[$£€¥]?-?\d)|(?<=[\d%])\s?~\s?(?=[$£€¥]?-?\d)|(?<=\w)~(?=\d)"), " to "),
     (re.compile(r"(?<![\w%])~\s?(?=[$£€¥]?\d)"), "about "),
     (re.compile(r"(?<![\w)\-])-(?=\d)"), "negative "),
     (re.compile(r"(?<=\d(?:st|nd|rd|th))\s?[-–]\s?(?=\d{1,3}(?:st|nd|rd|th)\b)"), " to "),
@@ -72,6 +83,8 @@ _OPERATORS = (
     (re.compile(r"(?<=\d)\s?(?=[¼¾⅓⅔])"), " and "),
     (re.compile(r"(?<=\d)\s+x\s+(?=\d{1,9}\s?=)"), " times "),
     (re.compile(r"(?<=\d)\s?[x×](?=\d)|(?<=\d)\s+x\s+(?=\d)"), " by "),
+    (re.compile(rf"(?<=[a-z'\"])\s+[x×]\s+(?=\d{{1,6}}(?:\.\d{{1,4}})?(?:\s?(?:{_LENGTH})\b|['\"]))"), " by "),
+    (re.compile(r"\b([A-Z]{1,2})&([A-Z]{1,2})\b"), lambda m: f"{' '.join(m[1])} and {' '.join(m[2])}"),
     (re.compile(rf"(?<={_OPERAND})\s+[*×]\s+(?={_OPERAND})"), " times "),
     (re.compile(r"(?<=\d)\s+/\s+(?=\d)"), " divided by "),
     (re.compile(r"(?<=[\dA-Za-z])\s?\^\s?(?=\d)"), " to the power of "),
@@ -125,7 +138,7 @@ def _tidy(text: str) -> str:
     text = re.sub(r"(?<=[!?,])(?=[A-Za-z])|(?<=\.)(?=[A-Z])", " ", text.replace(";", ","))
     text = re.sub(r"[^A-Za-z'.,?! -]+", " ", text)
     text = re.sub(r"([.,?!])(?:\s*[.,?!])+", r"\1", text)
-    return re.sub(r"\s+(?=[.,?!])|(?<=\s)\s+", "", text).strip()
+    return re.sub(r"\s+(?=[.,?!])|(?<=\s)\s+|(?<=[A-Za-z])-+$", "", text).strip()
 
 
 @cache

@@ -17,7 +17,15 @@ from edge_tts.text.english.years import is_year
 Match = re.Match[str]
 Rule = tuple[re.Pattern[str], Callable[[Match], str]]
 
-_SCALE = {"k": "thousand", "m": "million", "mn": "million", "b": "billion", "bn": "billion", "t": "trillion"}
+_SCALE = {
+    "k": "thousand",
+    "m": "million",
+    "mn": "million",
+    "b": "billion",
+    "bn": "billion",
+    "t": "trillion",
+    "tn": "trillion",
+}
 
 
 _UNIT = alternatives(UNITS)
@@ -108,6 +116,10 @@ def _decade(m: Match) -> str:
     return plural(year(m[1]))
 
 
+def _rate(m: Match) -> str:
+    return f"{decimal(m[1])} per {m[2]}"
+
+
 def _grouped(m: Match) -> str:
     """Commas between the groups say that it is a quantity."""
     return number(m[0].replace(",", ""))
@@ -129,6 +141,10 @@ def _forms(day_first: bool) -> list[tuple[str, Callable[[Match], str]]]:
         (r"(^(?:\. )?|(?<=\D[.!?] ))(\d{1,2})\. (?=[^\W\d_])", lambda m: f"{m[1]}{ordinal(m[2])}, "),
         (r"(?<![\w.])\+\d{1,3}(?:[ -]?\(?\d{1,4}\)?){2,6}(?!\d)", _phone),
         (r"(?<![\w.-])(?:\d{1,2}[ -])?(?:\(\d{3}\) ?|\d{3}[ -])\d{3}[ -]\d{4}(?![\d-])", _phone),
+        (r"(?<![\w.])\d{3}\.\d{3}\.\d{4}(?![\w-]|[.,]\d)", _phone),
+        (r"(?<![\d,.])\d{1,2}(?:,\d\d){1,5},\d{3}(?![\d,])", lambda m: m[0].replace(",", "")),  # as in India
+        (r"(?<![\w.,-])(?:(?<=number )|(?!(?:19|20)\d\d ))\d{4}(?: \d{4}){2,5}(?![\w-]|[.,]\d)", _phone),
+        *codes.VERSES,
         parts.THOUSANDS,
         *codes.RULES,
         (
@@ -159,6 +175,7 @@ def _forms(day_first: bool) -> list[tuple[str, Callable[[Match], str]]]:
             r"(?<![\d:])([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?(?![\d:])(?:\s?([AaPp])\.?\s?[Mm](?:\b\.?))?",
             clock.time,
         ),
+        (clock.CLOCK_WITH_STOP, clock.time),
         (r"(?<![\d.:])(1[0-2]|0?[1-9])\s?([AaPp])\.?[Mm](?:\.|\b)", clock.half_day),
         (r"(?<!\d)(\d{1,3}):(\d{1,3})(?![\d:])", lambda m: f"{number(m[1])} to {number(m[2])}"),
         (r"(?<![\w.-])0\d{2,4}[ -]\d{3,4}(?:[ -]?\d{3,4})?(?![\d-])", _phone),
@@ -170,7 +187,7 @@ def _forms(day_first: bool) -> list[tuple[str, Callable[[Match], str]]]:
         ),
         (
             rf"([{_SIGNS}])\s?(\d+)(?:\.(\d+))?"
-            r"(?:\s?(hundred|thousand|million|billion|trillion|(?:[kKmMbBtT]|[mMbB]n)(?![A-Za-z])))?"
+            r"(?:\s?(hundred|thousand|million|billion|trillion|(?:[kKmMbBtT]|[mMbBtT]n)(?![A-Za-z])))?"
             rf"(?:\s?/\s?({alternatives(PER)})(?![A-Za-z\d]))?",
             _money,
         ),
@@ -179,6 +196,7 @@ def _forms(day_first: bool) -> list[tuple[str, Callable[[Match], str]]]:
             _money_after,
         ),
         (r"(?<![\w.])(\d{1,2})'\s?(\d{1,2})(?:\"|'')", _feet),
+        (r"(?<![\w.])(\d{1,3})'(?= by \d)|(?<= by )(\d{1,3})'(?!\w)", lambda m: f"{number(m[1] or m[2])} feet"),
         (r"(?<![\w.])(\d{1,3}(?:\.\d)?)\"(?!\w)", _inches),
         (r"(?<!\d)(1\d\d0|20\d0)'?s\b", _decade),
         (r"(?<=[Tt]he )'?(\d0)'?s\b|(?:(?<!\w)'|(?<=s-))(\d0)s\b", lambda m: plural(number(m[1] or m[2]))),
@@ -200,6 +218,7 @@ def _forms(day_first: bool) -> list[tuple[str, Callable[[Match], str]]]:
             r"(?<![\w.])(\d+)\s?[x×](?=\s(?!minus|plus|by|times)[a-z]{2,}|\sa\s|[.,!?]|\s*$)",
             lambda m: f"{number(m[1])} times",
         ),
+        (rf"{_AMOUNT}\s?(mn|bn|tn)\b", _scaled),
         (rf"{_AMOUNT}(k)(?= [a-z])(?! {_K_NOUNS}\b)", _scaled),
         (rf"{_AMOUNT}([MB])(?= (?:(?!and|or|is|was|has)[a-z]+ )?(?:[a-z]+s|people)\b)", _scaled),
         (rf"^\W*{_AMOUNT}([kM]|(?<=\.\d)B)\W*$", _scaled),
@@ -208,12 +227,14 @@ def _forms(day_first: bool) -> list[tuple[str, Callable[[Match], str]]]:
         (r"(?<![\w/.])24/7(?![\d/])", _say("twenty-four seven")),
         (r"(?<![\w/.])9/11(?![\w/-]| of\b)", _say("nine eleven")),
         (r"(?<![\w.])(\d{1,2})\s?[x×]/(day|week|month|year|hour)\b", lambda m: f"{number(m[1])} times a {m[2]}"),
+        (rf"{_AMOUNT}\s?/\s?(day|night|week|month|year|hour|person|minute|second)\b", _rate),
         (r"(?<![\d/.])(\d+)\s(?:(1)/(2)|([12])/(3)|([13])/(4)|([1357])/(8))(?![\d/])", _mixed),
         *parts.RULES,
         (r"(?<![\d/.])(\d+)\s(\d{1,2})/(\d{1,3})(?![\d/])", _mixed),
         (r"(?<![\d/.])(\d+)/\1(?![\d/]| of\b)", lambda m: f"{number(m[1])} {number(m[1])}"),  # 20/20
         (r"(?<![\d/.])(\d+)/(\d+)(?![\d/])", lambda m: fraction(m[1], m[2])),
         (r"(?<!\d)(\d+)(?:st|nd|rd|th)\b", lambda m: ordinal(m[1])),
+        (r"\b([A-Z])\.(\d{3})\b(?!\.\d)", lambda m: f"{m[1]} {digits(m[2])}"),  # H.265
         (r"(?<![\d.])(\d*\.\d+)(?!\d)", lambda m: decimal(m[1])),
         (r"\d+", _bare),
     ]

@@ -135,6 +135,10 @@ UNITS: dict[str, tuple[str, str]] = {
     "EUR": ("euro", "euros"),
     "USD": ("dollar", "dollars"),
     "GBP": ("pound", "pounds"),
+    "CHF": ("franc", "francs"),
+    "JPY": ("yen", "yen"),
+    "CNY": ("yuan", "yuan"),
+    "INR": ("rupee", "rupees"),
 }
 
 UNITS.update({short.upper(): UNITS[short] for short in "min mins sec secs hr hrs km cm kg ft lb lbs oz".split()})

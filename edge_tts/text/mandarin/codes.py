@@ -11,6 +11,7 @@ from edge_tts.text.mandarin.quantities import START, N
 
 _PAUSE = ","
 _VEHICLE = "列车|航班|火车|高铁|动车|快车|特快|班车"
+_ROOMS = "教室|病房|会议室|办公室|诊室|诊间|自习室|实验室|包[厢间]|房间|机房|宿舍"
 _ROOM = re.compile("号?[房室]")
 
 
@@ -57,6 +58,7 @@ CODES: tuple[Substitution, ...] = (
     substitution(r"(?<![0-9])(\+?86[-\x00]?)?(1[3-9][0-9]{9})(?![0-9])", _mobile),
     substitution(r"(?<![0-9])(?:\+[0-9]{1,3}-)?(?:0[0-9]{2,3}|[48]00)(?:-[0-9]{3,8}){1,3}(?![0-9])", _telephone),
     substitution(rf"{START}[0-9]{{1,24}}(?:-[0-9]{{1,24}})+", _groups),
+    substitution(rf"{START}([0-9]{{3,4}})(?=号?(?:{_ROOMS}))", lambda m: code(m[1])),
     substitution(rf"(?<![0-9A-Za-z])-(?={N})", lambda m: "负"),
     substitution(r"(?<![0-9])([0-9]{1,4})·([0-9]{1,4})(?![0-9])", lambda m: spell(m[1] + m[2])),
     substitution(rf"{START}({N})[~～–—]({N})(?![0-9])", lambda m: number(m[1]) + "到" + number(m[2])),
@@ -69,7 +71,7 @@ def counts(measure: str) -> tuple[Substitution, ...]:
     """The last steps; `measure`: alternation of all measure words."""
     return (
         substitution(
-            rf"(?<![0-9A-Za-z])([0-9]{{1,24}})([多余几来]?|\+)(?={measure})",
+            rf"(?<![0-9A-Za-z])([0-9]{{1,24}})([多余几来]?|\+)(?={measure})(?!分机)",
             lambda m: counted(m[1]) + m[2].replace("+", "多"),
         ),
         substitution("([0-9]+)#", lambda m: code(m[1]) + "号"),

@@ -10,11 +10,12 @@ import re
 import unicodedata
 
 from edge_tts.text.mandarin.dates import TO, joint
-from edge_tts.text.mandarin.numbers import Match, Substitution, cardinal, counted, number, substitution
+from edge_tts.text.mandarin.numbers import Match, Substitution, cardinal, counted, number, spell, substitution
 from edge_tts.text.mandarin.units import UNIT, unit_name
 
 N = r"[0-9]{1,24}(?:\.[0-9]{1,24})?"
 """A number without a sign."""
+_RATIO = r"[0-9]{1,6}(?:\.[0-9]{1,4})?"
 START = r"(?<![0-9.])"
 """Not inside a number."""
 
@@ -46,12 +47,14 @@ def quantities(measure: str) -> tuple[Substitution, ...]:
     unit = f"(?:{_DEGREE}|[%‰]|{measure})"
     return (
         substitution(
-            "(?<=血压)([是为:：约]{0,2})([0-9]{2,3})/([0-9]{2,3})", lambda m: f"{m[1]}{cardinal(m[2])},{cardinal(m[3])}"
+            "(?<=血压)([是为:：约]{0,2})([0-9]{2,3})/([0-9]{2,3})(?!mmHg|毫米汞柱)",
+            lambda m: f"{m[1]}{cardinal(m[2])},{cardinal(m[3])}",
         ),
         substitution("(?<![0-9])([0-9]{2,3})/([0-9]{2,3})(?=mmHg|毫米汞柱)", lambda m: f"{cardinal(m[1])},{m[2]}"),
         substitution(rf"满({N})([减送返赠])({N})", lambda m: f"满{number(m[1])}{m[2]}{number(m[3])}"),
         substitution(rf"{START}({N})({UNIT})", lambda m: m[1] + (unit_name(m[2]) or m[2])),
         substitution(rf"(?<=每)({UNIT})|(?<=[\u4e00-\u9fa5])/({UNIT})", _per),
+        substitution(rf"{START}([0-9])米([0-9]{{2}})(?![0-9.米])", lambda m: f"{counted(m[1])}米{spell(m[2])}"),
         *_sums(),
         substitution(r"(?<=[年月日号])[-~～–—](?=[0-9零一二三四五六七八九十])", lambda m: "至"),
         substitution(rf"({START}{N}{unit}){TO}(?=-?{N}{unit})", lambda m: m[1] + joint(m[2], "至")),
@@ -63,6 +66,7 @@ def quantities(measure: str) -> tuple[Substitution, ...]:
         substitution(rf"{START}({N})([万亿]?)([$€£])", lambda m: number(m[1]) + m[2] + _CURRENCIES[m[3]]),
         substitution(rf"(?:华氏)?(-?){START}({N})({_DEGREE})", _temperature),
         substitution(rf"((?<=[0-9])(?:{measure})|元|千克|公斤|公里)/(?=[\u4e00-\u9fa5])", lambda m: m[1] + "每"),
+        substitution("(?<=[0-9])/(?=小时|分钟|[年月天周晚人次台件斤])", lambda m: "每"),
         substitution(
             rf"((?<![0-9A-Za-z])-)?(?:{START}([0-9]{{1,8}})\x00)?(?<![0-9/])([0-9]{{1,24}})/([0-9]{{1,24}})(?![0-9/])",
             _fraction,
@@ -75,9 +79,11 @@ def _sums() -> tuple[Substitution, ...]:
     """Ratios and sums. A hyphen is a minus only where an equals sign follows."""
     return (
         substitution(
-            rf"{START}([0-9]{{1,6}})[:：∶]([0-9]{{1,6}})(?![0-9:：])", lambda m: f"{cardinal(m[1])}比{cardinal(m[2])}"
+            rf"{START}({_RATIO})[:：∶]({_RATIO})(?![0-9:：]|\.[0-9])", lambda m: f"{number(m[1])}比{number(m[2])}"
         ),
-        substitution(rf"{START}{N}(?:[-+×÷*/]{N}){{1,20}}(?==|等于)|{START}{N}(?:[+×÷*]{N}){{1,20}}", _sum),
+        substitution(
+            rf"(?:(?<![0-9A-Za-z])-)?{START}{N}(?:(?:[-+×÷*/]{N}){{1,20}}(?==|等于)|(?:[+×÷*]{N}){{1,20}})", _sum
+        ),
         substitution(
             "(?:(?<=[0-9])|(?<![^，。！？,.!?；;：:]))[<>＜＞](?=[0-9])", lambda m: "小于" if m[0] in "<＜" else "大于"
         ),
@@ -92,7 +98,9 @@ def _power(match: Match) -> str:
 
 
 def _sum(match: Match) -> str:
-    return re.sub(rf"{N}|[-+×÷*/]", lambda m: _OPERATORS.get(m[0]) or number(m[0]), match[0])
+    terms = match[0].removeprefix("-")
+    sign = "" if terms == match[0] else "负"
+    return sign + re.sub(rf"{N}|[-+×÷*/]", lambda m: _OPERATORS.get(m[0]) or number(m[0]), terms)
 
 
 def _degrees(match: Match) -> str:
