@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-_SHARE = 0.5
-"""Of the sound in hand that making the next may take; the machine may have other work by then."""
+_SHARE = 0.67
+"""Of the sound in hand that making the next may take; the machine may have other work by then. The second piece, whose
+length is given, has less in hand where it matters: 1.25 times what it takes where a second of speech takes 0.37."""
 
 
 class Lead:

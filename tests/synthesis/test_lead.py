@@ -34,16 +34,16 @@ def test_a_lead_is_spent_at_the_pace_of_the_last_sound() -> None:
     clock.now = 1.0
     lead.handed(2.0)
     lead.resumed()
-    assert lead.affords() == pytest.approx(0.5 * 2.0 / 0.5)
+    assert lead.affords() == pytest.approx(0.67 * 2.0 / 0.5)
     lead.handed(1.0, made=False)
-    assert lead.affords() == pytest.approx(0.5 * 3.0 / 0.5)
+    assert lead.affords() == pytest.approx(0.67 * 3.0 / 0.5)
     clock.now = 2.0
-    assert lead.affords() == pytest.approx(0.5 * 2.0 / 0.5)
+    assert lead.affords() == pytest.approx(0.67 * 2.0 / 0.5)
     clock.now = 9.0
     assert lead.affords() == 0
     lead.handed(1.0)
     lead.resumed()
-    assert lead.affords() == pytest.approx(0.5 * 1.0 / 8.0)
+    assert lead.affords() == pytest.approx(0.67 * 1.0 / 8.0)
 
 
 def play(text: str, token_s: float, seed: int | None = None) -> tuple[list[int], list[float], Any]:
