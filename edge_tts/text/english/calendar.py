@@ -19,7 +19,7 @@ _MONTH_DAY = re.compile(
 _DAY_MONTH = re.compile(
     rf"(?<![\w.:/$£€-])(?P<the>[Tt]he )?(?P<day>[1-9]|[12]\d|3[01]) (?P<month>{_FULL})\b(?! \d{{1,2}}\b)"
 )
-_DATED = re.compile(rf"\b({_MONTH})\b\.?(?=\s?\d)|(?<=\d )({_MONTH})\b(?:\.(?=,|\s?\d))?")
+_DATED = re.compile(rf"\b({_MONTH})\b\.?(?=\s?\d)|(?<=\d )({_MONTH})\b(?:\.(?=,|\s?\d|\s[a-z]))?")
 _MONTH_RANGE = re.compile(rf"\b({_MONTH})\b\.?\s?[-–]\s?(?:({_MONTH})\b\.?|(?={_FULL}))")
 _DAYS = {
     short: f"{name}day"

@@ -14,7 +14,7 @@ from edge_tts.text.english.abbreviations import say_abbreviations
 from edge_tts.text.english.calendar import say_calendar, say_roman
 from edge_tts.text.english.capitals import say_capitals
 from edge_tts.text.english.number_rules import rules, substitute
-from edge_tts.text.english.units import SYMBOLS
+from edge_tts.text.english.units import MONTHS, SYMBOLS
 from edge_tts.text.trace import Trace, rule_name
 
 _SAME_MARKS = {
@@ -74,6 +74,7 @@ _OPERATORS = (
         re.compile(r"(?<=[%°℃℉])\s?-\s?(?=\d)|(?<=\d)-(?=[$£€¥]\d)|(?<=[ap]m)-(?=\d)|(?<=:\d\d)-(?=\d{1,2}:\d\d)"),
         " to ",
     ),
+    (re.compile(rf"(?<=\d)\s?[–-]\s(?=(?:{'|'.join(MONTHS)})\b)"), " to "),
     (re.compile(r"(?<=[\w%])\s?–\s?(?=[$£€¥]?-?\d)|(?<=[\d%])\s?~\s?(?=[$£€¥]?-?\d)|(?<=\w)~(?=\d)"), " to "),
     (re.compile(r"(?<![\w%])~\s?(?=[$£€¥]?\d)"), "about "),
     (re.compile(r"(?<![\w)\-])-(?=\d)"), "negative "),

@@ -68,8 +68,13 @@ def _money(m: Match) -> str:
 
 
 def _money_after(m: Match) -> str:
+    one, many, part, parts = CURRENCIES[m[2]]
+    whole, _, cents = m[1].partition(".")
     per = f" per {PER[m[3]]}" if m[3] else ""
-    return f"{decimal(m[1])} {CURRENCIES[m[2]][0 if m[1] == '1' else 1]}{per}"
+    if len(cents) != 2 or not int(whole):
+        return f"{decimal(m[1])} {one if m[1] == '1' else many}{per}"
+    hundredths = f" and {cardinal(int(cents))} {part if cents == '01' else parts}" if int(cents) else ""
+    return f"{number(whole)} {one if whole == '1' else many}{hundredths}{per}"
 
 
 def _range(m: Match) -> str:
@@ -145,6 +150,7 @@ def _forms(day_first: bool) -> list[tuple[str, Callable[[Match], str]]]:
         (r"(?<![\d,.])\d{1,2}(?:,\d\d){1,5},\d{3}(?![\d,])", lambda m: m[0].replace(",", "")),  # as in India
         (r"(?<![\w.,-])(?:(?<=number )|(?!(?:19|20)\d\d ))\d{4}(?: \d{4}){2,5}(?![\w-]|[.,]\d)", _phone),
         *codes.VERSES,
+        (r"(?<![\d,.])(\d{1,4}),(\d\d)(?=\s?€)", lambda m: f"{m[1]}.{m[2]}"),
         parts.THOUSANDS,
         *codes.RULES,
         (

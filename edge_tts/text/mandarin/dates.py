@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge_tts.text.mandarin.numbers import Match, Substitution, cardinal, spell, substitution
+from edge_tts.text.mandarin.numbers import Match, Substitution, cardinal, counted, spell, substitution
 from edge_tts.text.mandarin.short_dates import SHORT_DATES
 
 TO = "([-~～〜–—－−至到])"
@@ -12,7 +12,11 @@ _DAY = "(0?[1-9]|[12][0-9]|3[01])"
 _MONTH = "(0?[1-9]|1[0-2])"
 _YEAR = "(1[0-9]{3}|2[01][0-9]{2})"
 _TIME = "([01]?[0-9]|2[0-4])[:：]([0-5][0-9])(?:[:：]([0-5][0-9]))?"
-_ALONE, _END = r"(?<![0-9:：])(?<![0-9]\.)", "(?![0-9:：])"
+_ALONE, _END = r"(?<![0-9])(?<![0-9][:：.])", "(?![0-9:：])"
+
+
+_SPENT = "((?:[用耗历]时|时长|[用花]了|还剩|剩余|倒?计时|成绩)[是为约:：]{0,2})"
+"""Before minutes and seconds. With an hour in front upstream's reading (一点二十三分四十五秒) is kept."""
 
 
 def joint(written: str, spoken: str) -> str:
@@ -42,6 +46,12 @@ def _sixtieths(digits: str) -> str:
     return "零" + spell(digits[1]) if digits[0] == "0" and digits[1] != "0" else cardinal(digits)
 
 
+def _duration(match: Match) -> str:
+    """Minutes and seconds; what is zero is left out."""
+    named = ((str(int(n)), name) for n, name in ((match[2], "分"), (match[3], "秒")) if int(n))
+    return match[1] + ("".join(counted(n) + name for n, name in named) or "零秒")
+
+
 def _range(match: Match) -> str:
     return _time(match[1], match[2], match[3]) + joint(match[4], "至") + _time(match[5], match[6], match[7])
 
@@ -61,6 +71,7 @@ DATES: tuple[Substitution, ...] = (
     substitution(rf"(?<![0-9]){_MONTH}月{_DAY}(?=[日号])", lambda m: f"{cardinal(m[1])}月{cardinal(m[2])}"),
 )
 TIMES: tuple[Substitution, ...] = (
+    substitution(rf"{_SPENT}(?:00?[:：])?([0-9]{{1,2}})[:：]([0-5][0-9]){_END}", _duration),
     substitution(_ALONE + _TIME + TO + _TIME + _END, _range),
     substitution(_ALONE + _TIME + _END, lambda m: _time(m[1], m[2], m[3])),
     substitution(r"(?<=[0-9]点)0([1-9])(?=分)", lambda m: "零" + spell(m[1])),
