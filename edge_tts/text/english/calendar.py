@@ -20,7 +20,7 @@ _DAY_MONTH = re.compile(
     rf"(?<![\w.:/$£€-])(?P<the>[Tt]he )?(?P<day>[1-9]|[12]\d|3[01]) (?P<month>{_FULL})\b(?! \d{{1,2}}\b)"
 )
 _DATED = re.compile(rf"\b({_MONTH})\b\.?(?=\s?\d)|(?<=\d )({_MONTH})\b(?:\.(?=,|\s?\d|\s[a-z]))?")
-_MONTH_RANGE = re.compile(rf"\b({_MONTH})\b\.?\s?[-–]\s?(?:({_MONTH})\b\.?|(?={_FULL}))")
+_MONTH_RANGE = re.compile(rf"\b({_MONTH})\b\.?\s?[-–]\s?(?:({_MONTH})\b(?:\.(?=,? ?[\da-z]))?|(?={_FULL}))")
 _DAYS = {
     short: f"{name}day"
     for name, forms in {
@@ -30,7 +30,7 @@ _DAYS = {
     for short in forms.split()
 }  # fmt: skip
 _DAY = "|".join(sorted(_DAYS, key=len, reverse=True))
-_DAY_RANGE = re.compile(rf"\b({_DAY})\.?\s?[-–]\s?({_DAY})\b\.?")
+_DAY_RANGE = re.compile(rf"\b({_DAY})\.?\s?[-–]\s?({_DAY})\b(?:\.(?=,? ?[\da-z]))?")
 _ONE_DAY = re.compile(
     rf"\b(?!Sat|Sun)({_DAY})\b(?:\.(?=,? \S))?|\b(Sat|Sun)\b\.?(?=,? (?:\d|{_MONTH}|{_FULL}| at ))"
     r"|(?:(?<=on )|(?<=next )|(?<=this )|(?<=every )|(?<=until ))(Sat|Sun)\b(?:\.(?=,? \S))?"

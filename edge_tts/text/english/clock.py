@@ -181,6 +181,7 @@ DURATIONS: tuple[tuple[str, Callable[[Match], str]], ...] = (
     (_DURATION, duration),
     (r"(?<![\w.:])(\d{1,2})h([0-5]\d)(?![\w:])", hours_and_minutes),
     (r"(?<![\w.:])(\d{1,2}):([0-5]\d) ?(?:h|hrs?|hours)\b", hours_and_minutes),
+    (r"(?<![\w.:])(\d{1,2}):([0-5]\d) ?(?:mins?|minutes)\b", lambda m: _running((0, int(m[1]), int(m[2])))),
     (rf"{_MOVES}{_CLOCK}(?![\w:/-]|[.,]\d| [a-z]+s\b)", four_digits),
     (rf"(?<![\w:./-])(){_CLOCK}\s?(?:hours|hrs)\b", lambda m: f"{four_digits(m)} hours"),
     (_MINUTES, minutes),

@@ -55,6 +55,7 @@ _PERIODS = {"wk": "week", "mo": "month", "yr": "year", "hr": "hour"}
 _CODES = "EUR|USD|GBP|CHF|JPY|CNY|INR"
 _LENGTH = "ft|feet|foot|in|inch|inches|yd|mm|cm|m|km|meters?|metres?"
 _OPERATORS = (
+    (re.compile(r"(?<=\d[ap]m)\s+-\s+(?=\d)|(?<=\d [ap]m)\s+-\s+(?=\d)|(?<=:\d\d)\s+-\s+(?=\d{1,2}:\d\d)"), " to "),
     (
         re.compile(r"(?<=[a-z]s)/(day|week|wk|month|mo|year|yr|hour|hr|person)\b"),
         lambda m: f" per {_PERIODS.get(m[1], m[1])}",
