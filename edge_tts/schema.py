@@ -37,9 +37,7 @@ _MOST_KEY = 80
 class Record(BaseModel):
     """Frozen, strict types, no unknown keys, no NaN."""
 
-    model_config = ConfigDict(
-        defer_build=True, frozen=True, extra="forbid", strict=True, allow_inf_nan=False, hide_input_in_errors=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, hide_input_in_errors=True)
 
 
 RecordT = TypeVar("RecordT", bound=BaseModel)
