@@ -50,8 +50,8 @@ _SPIN = (T2S, T2S_STEP)
 """Graphs whose threads wait for the next node, and the next run, in a busy loop: a step's nodes take microseconds. In
 the others much runs on one thread, and the loops of the rest cost a core, or a share of it, what they win elsewhere."""
 _LONGEST_SPIN_US = "500"
-"""Longer than the sampler takes between two steps. By default threads spin on for 40 ms, on some processors for over a
-second, and take a core from the vocoder, whose turn it is. A runtime that does not know the entry ignores it."""
+"""Longer than the sampler takes between two steps. By default threads spin on for tens of milliseconds and take a core
+from the vocoder, whose turn it is. A runtime that does not know the entry ignores it."""
 CPU, CUDA, TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"
 # y = relu(x w), x float32 [n, 4], w [4, 3] = 0/8 ... 11/8; ONNX opset 17.
 _PROBE = base64.b64decode(
