@@ -60,21 +60,24 @@ def _money(m: Match) -> str:
         return f"{decimal(f'{whole}.{cents}')} {_SCALE.get(scale.lower(), scale.lower())} {many}{per}"
     if len(cents) > 2:
         return f"{decimal(f'{whole}.{cents}')} {many}{per}"
+    return _in_parts((one, many, part, parts), whole, cents) + per
+
+
+def _money_after(m: Match) -> str:
+    per, (whole, _, cents) = f" per {PER[m[3]]}" if m[3] else "", m[1].partition(".")
+    if not cents or (len(cents) == 2 and int(whole)):
+        return _in_parts(CURRENCIES[m[2]], whole, cents) + per
+    return f"{decimal(m[1])} {CURRENCIES[m[2]][1]}{per}"
+
+
+def _in_parts(names: tuple[str, str, str, str], whole: str, cents: str) -> str:
+    """`names`: of one and many, of the hundredth part and many of them; `cents`: two digits at most."""
+    one, many, part, parts = names
     hundredths = int(cents.ljust(2, "0")) if cents else 0
     said = [f"{number(whole)} {one if whole == '1' else many}"] if int(whole) or not hundredths else []
     if hundredths:
         said.append(f"{cardinal(hundredths)} {part if hundredths == 1 else parts}")
-    return " and ".join(said) + per
-
-
-def _money_after(m: Match) -> str:
-    one, many, part, parts = CURRENCIES[m[2]]
-    whole, _, cents = m[1].partition(".")
-    per = f" per {PER[m[3]]}" if m[3] else ""
-    if len(cents) != 2 or not int(whole):
-        return f"{decimal(m[1])} {one if m[1] == '1' else many}{per}"
-    hundredths = f" and {cardinal(int(cents))} {part if cents == '01' else parts}" if int(cents) else ""
-    return f"{number(whole)} {one if whole == '1' else many}{hundredths}{per}"
+    return " and ".join(said)
 
 
 def _range(m: Match) -> str:
