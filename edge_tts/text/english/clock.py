@@ -50,7 +50,7 @@ _CLOCK = r"([01]\d|2[0-3])([0-5]\d)"
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s?([a-z]+)")
 _PARTS = {"d": "day", "h": "hour", "m": "minute", "s": "second"}
 CLOCK_WITH_STOP = r"(?<![\d.:$£€])(1[0-2]|0?[1-9])\.([0-5]\d)()\s?([AaPp])\.?[Mm](?:\b\.?)"
-"""`5.30pm`, as in Britain."""
+"""`5.30pm`, as in Britain; the empty group is where `time` looks for seconds."""
 _MINUTES = r"(?<![\w.])(\d{1,3}(?:\.\d)?)\s?m(?= (?:left|remaining|ago|later|timer|delay|break|nap|snooze)\b)"
 _MINUTES_AFTER = (
     r"(?i:\b(?:timer|wait|snooze)(?: for)? (\d{1,3})\s?m(?![\w°²³/'])"
